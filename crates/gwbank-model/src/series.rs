@@ -1,0 +1,167 @@
+//! Dense numbers for names, private to one process.
+//!
+//! Series and gateway numbers exist so that hot paths compare a `u32` instead of text. They are given out in order of
+//! first sight and must never reach the journal, an archive or the wire: another process numbers differently.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, RwLock};
+
+use crate::{GatewayId, Parameter, Timestamp, WellId};
+
+/// One parameter of one well, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SeriesKey {
+    pub well: WellId,
+    pub parameter: Parameter,
+}
+
+/// One parameter of one well, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SeriesId(pub u32);
+
+/// The key of a reading within a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    pub series: SeriesId,
+    pub time: Timestamp,
+}
+
+/// A gateway (or another origin, such as `http` or `import`), by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GatewayIndex(pub u32);
+
+#[derive(Default)]
+struct SeriesNames {
+    keys: Vec<SeriesKey>,
+    /// By well, then by parameter code: a lookup hashes the well's text once and needs no owned key.
+    by_well: HashMap<WellId, [Option<SeriesId>; Parameter::ALL.len()]>,
+}
+
+/// All series that this process has seen. Grows, never shrinks; cheap to share.
+#[derive(Clone, Default)]
+pub struct SeriesTable(Arc<RwLock<SeriesNames>>);
+
+impl SeriesTable {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn len(&self) -> usize {
+        self.read().keys.len()
+    }
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn get(&self, well: &str, parameter: Parameter) -> Option<SeriesId> {
+        self.read().by_well.get(well)?[usize::from(parameter.code())]
+    }
+
+    /// The series' number, given now if it had none.
+    pub fn intern(&self, well: &WellId, parameter: Parameter) -> SeriesId {
+        if let Some(series) = self.get(well.as_str(), parameter) {
+            return series;
+        }
+        let mut names = self.0.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let next = SeriesId(u32::try_from(names.keys.len()).expect("fewer than 2^32 series"));
+        let slots = names.by_well.entry(well.clone()).or_insert([None; Parameter::ALL.len()]);
+        let slot = &mut slots[usize::from(parameter.code())];
+        if let Some(series) = *slot {
+            return series; // another thread was first
+        }
+        *slot = Some(next);
+        names.keys.push(SeriesKey { well: well.clone(), parameter });
+        next
+    }
+
+    /// The name of a number that this table gave out.
+    ///
+    /// # Panics
+    /// On a number of another table.
+    pub fn key(&self, series: SeriesId) -> SeriesKey {
+        self.read().keys[series.0 as usize].clone()
+    }
+
+    /// Every series in the order of its number: element n is the name of `SeriesId(n)`.
+    pub fn keys(&self) -> Vec<SeriesKey> {
+        self.read().keys.clone()
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, SeriesNames> {
+        self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl fmt::Debug for SeriesTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SeriesTable({} series)", self.len())
+    }
+}
+
+#[derive(Default)]
+struct GatewayNames {
+    ids: Vec<GatewayId>,
+    by_id: HashMap<GatewayId, GatewayIndex>,
+}
+
+/// All gateways that this process has seen.
+#[derive(Clone, Default)]
+pub struct GatewayTable(Arc<RwLock<GatewayNames>>);
+
+impl GatewayTable {
+    pub fn new() -> Self {
+        Self::default()
+    }
+    pub fn get(&self, id: &str) -> Option<GatewayIndex> {
+        self.read().by_id.get(id).copied()
+    }
+    pub fn intern(&self, id: &GatewayId) -> GatewayIndex {
+        if let Some(index) = self.get(id.as_str()) {
+            return index;
+        }
+        let mut names = self.0.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(&index) = names.by_id.get(id) {
+            return index;
+        }
+        let index = GatewayIndex(u32::try_from(names.ids.len()).expect("fewer than 2^32 gateways"));
+        names.ids.push(id.clone());
+        names.by_id.insert(id.clone(), index);
+        index
+    }
+    /// # Panics
+    /// On a number of another table.
+    pub fn id(&self, index: GatewayIndex) -> GatewayId {
+        self.read().ids[index.0 as usize].clone()
+    }
+    pub fn ids(&self) -> Vec<GatewayId> {
+        self.read().ids.clone()
+    }
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, GatewayNames> {
+        self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl fmt::Debug for GatewayTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GatewayTable({} gateways)", self.read().ids.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_keeps_its_number() {
+        let table = SeriesTable::new();
+        let well = WellId::new("A").unwrap();
+        let depth = table.intern(&well, Parameter::DepthToWater);
+        let temperature = table.intern(&well, Parameter::WaterTemperature);
+        assert_ne!(depth, temperature);
+        assert_eq!(table.intern(&well, Parameter::DepthToWater), depth);
+        assert_eq!(table.get("A", Parameter::WaterTemperature), Some(temperature));
+        assert_eq!(table.get("B", Parameter::WaterTemperature), None);
+        assert_eq!(table.key(depth).parameter, Parameter::DepthToWater);
+    }
+}

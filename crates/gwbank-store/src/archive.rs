@@ -1,0 +1,116 @@
+//! The port of the archive: the whole history of readings.
+
+use std::fmt::Debug;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use async_trait::async_trait;
+use futures::Stream;
+use gwbank_model::versions::Outcome;
+use gwbank_model::{Key, Parameter, Row, Seq, SeriesId, Timestamp};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// Nothing was changed; the same call may succeed later.
+    #[error("archive is unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Stored data cannot be read as what it should be; needs a person.
+    #[error("archive is damaged at {place}")]
+    Damaged { place: String, source: Box<dyn std::error::Error + Send + Sync> },
+    /// A bound was reached, such as a full disk.
+    #[error("archive bound reached: {0}")]
+    Full(String),
+}
+
+/// Rows to add, with everything that the journal holds up to `through` settled by them.
+#[derive(Debug, Clone)]
+pub struct ArchiveCommit {
+    /// Versions in any order: new keys, corrections, late data, revisions that lose, requalified winners.
+    /// Duplicates are allowed and found.
+    pub rows: Vec<Row>,
+    /// The archive's position after the commit.
+    pub through: Seq,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CommitReport {
+    /// One per row of the commit, in its order.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// A superseded version and what superseded it.
+#[derive(Debug, Clone, Copy)]
+pub struct RevisionRow {
+    pub row: Row,
+    pub superseded_seq: Seq,
+    pub superseded_at: Timestamp,
+    pub cause: &'static str,
+}
+
+/// All versions of one key.
+#[derive(Debug, Clone)]
+pub struct StoredVersions {
+    pub winner: Row,
+    pub revisions: Vec<RevisionRow>,
+}
+
+/// What a scan must give. Rows outside may be left out, rows inside must be given: every filter is exact.
+#[derive(Debug, Clone, Default)]
+pub struct ScanRequest {
+    /// Half-open: from ≤ time < to. `None` is open.
+    pub from: Option<Timestamp>,
+    pub to: Option<Timestamp>,
+    /// `None` is all. Sorted and distinct.
+    pub wells: Option<Arc<[String]>>,
+    pub parameters: Option<Arc<[Parameter]>>,
+    /// Indices into [`crate::reading_schema`] (or [`crate::revision_schema`] for a scan of revisions), `None` is all.
+    pub projection: Option<Vec<usize>>,
+    /// How many streams are welcome at most; at least one is given.
+    pub partitions: usize,
+}
+
+pub type BatchStream = Pin<Box<dyn Stream<Item = Result<RecordBatch, ArchiveError>> + Send>>;
+
+#[async_trait]
+pub trait Archive: Debug + Send + Sync + 'static {
+    /// Adds versions; see the rules of the crate.
+    async fn commit(&self, commit: ArchiveCommit) -> Result<CommitReport, ArchiveError>;
+
+    /// The latest committed state. Cheap: no I/O on the embedded archive.
+    async fn snapshot(&self) -> Result<Arc<dyn ArchiveSnapshot>, ArchiveError>;
+
+    /// One bounded step of compaction and clean-up, if one is due.
+    async fn maintain(&self) -> Result<MaintenanceReport, ArchiveError>;
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct MaintenanceReport {
+    pub files_merged: usize,
+    pub files_written: usize,
+    pub files_deleted: usize,
+}
+
+#[async_trait]
+pub trait ArchiveSnapshot: Debug + Send + Sync + 'static {
+    /// Everything that the journal holds up to here is in this snapshot. [`Seq::ZERO`] when nothing was committed.
+    fn position(&self) -> Seq;
+
+    /// Number of winners, exact.
+    fn row_count(&self) -> u64;
+
+    /// Smallest and largest time of any winner.
+    fn time_range(&self) -> Option<(Timestamp, Timestamp)>;
+
+    /// Winners, as batches of [`crate::reading_schema`] (projected).
+    fn scan(&self, request: ScanRequest) -> Result<Vec<BatchStream>, ArchiveError>;
+
+    /// Superseded versions, as batches of [`crate::revision_schema`] (projected).
+    fn scan_revisions(&self, request: ScanRequest) -> Result<Vec<BatchStream>, ArchiveError>;
+
+    /// Winners of one series as rows in time order, from ≤ time < to. For quality and for tests.
+    async fn series_rows(&self, series: SeriesId, from: Timestamp, to: Timestamp) -> Result<Vec<Row>, ArchiveError>;
+
+    /// Everything known of some keys, in their order; `None` where a key is unknown. Keys sorted and distinct.
+    async fn versions(&self, keys: &[Key]) -> Result<Vec<Option<StoredVersions>>, ArchiveError>;
+}

@@ -1,0 +1,34 @@
+//! The ports through which readings and metadata are kept, an in-memory implementation, and the conformance suite.
+//!
+//! ```text
+//! ingest ──commit──▶ Archive  (readings, revisions; position in the same transaction)
+//!        ──commit──▶ Metadata (gateways, dead letters, dirty months; position in the same transaction)
+//! query  ──scan────▶ ArchiveSnapshot
+//! watch  ──commit──▶ Metadata (indicators, condition flags, transitions, outbox)
+//! ```
+//!
+//! # Rules that every implementation keeps
+//! 1. A commit is atomic and durable when it returns; its `through` becomes the position in the same transaction.
+//! 2. A commit may be repeated: rows that are there already change nothing and are reported as they were the first time
+//!    ([`gwbank_model::versions`] rule 3).
+//! 3. A snapshot never changes. It shows each key once, with its winner; every loser is a revision.
+//! 4. No failure drops rows in silence: an error means that nothing of the commit is there.
+
+mod archive;
+mod metadata;
+mod schema;
+mod series_reader;
+
+pub use archive::{
+    Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, BatchStream, CommitReport, MaintenanceReport, RevisionRow,
+    ScanRequest, StoredVersions,
+};
+pub use metadata::{
+    ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DirtyMonth, FlagTransition,
+    GatewayCounts, GatewayRecord, IndicatorRow, IngestCommit, Metadata, MetadataError, NewDeadLetter, OutboxMessage,
+    WatchCommit,
+};
+pub use schema::{
+    RowNames, columns, reading_schema, revision_schema, revisions_to_batch, rows_to_batch, timestamp_type,
+};
+pub use series_reader::{DailyLevel, DailyLevelRequest, SeriesReadError, SeriesReader};

@@ -1,0 +1,240 @@
+//! The port of the metadata: everything that is not a reading.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use gwbank_model::condition::{FlagState, Hazard, Scope, Severity, Transition};
+use gwbank_model::{GatewayId, Month, Parameter, Seq, Timestamp, WellId};
+use gwbank_registry::{Installation, Well};
+
+#[derive(Debug, thiserror::Error)]
+pub enum MetadataError {
+    /// Nothing was changed; the same call may succeed later.
+    #[error("metadata store is unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("metadata store is damaged: {0}")]
+    Damaged(String),
+}
+
+/// Counted in readings: received = stored + duplicate + dead + pending.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GatewayCounts {
+    pub received: u64,
+    pub stored: u64,
+    pub duplicate: u64,
+    pub dead: u64,
+}
+
+/// One row of the table `gateways`. As a part of [`IngestCommit`] the counts are what is to be added.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GatewayRecord {
+    pub gateway_id: GatewayId,
+    pub last_seen: Option<Timestamp>,
+    pub counts: GatewayCounts,
+    /// Median of receipt minus measurement, where it looks like a constant wrong offset.
+    pub clock_offset_s: Option<f64>,
+    pub clock_zone: Option<String>,
+    pub last_error: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeadLetterId(pub i64);
+
+/// What could not be stored, as it came. One open entry per (gateway, reason, subject): repeats are counted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewDeadLetter {
+    pub received_at: Timestamp,
+    pub gateway_id: GatewayId,
+    pub topic: String,
+    /// One of the fixed reason names of `gwbank-wire` or `gwbank-ingest`, such as `unknown_well`.
+    pub reason: String,
+    /// Says what is wrong and how to mend it.
+    pub detail: String,
+    /// What is counted together, such as `(device, field)` or the well; the payload's hash where nothing better is known.
+    pub subject: String,
+    pub payload: Vec<u8>,
+    /// How many readings this stands for (1 for an unreadable message).
+    pub readings: u64,
+    pub seq: Seq,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeadLetterSummary {
+    pub id: DeadLetterId,
+    /// First receipt; `last_received_at` and `count` tell of the repeats.
+    pub received_at: Timestamp,
+    pub last_received_at: Timestamp,
+    /// Messages.
+    pub count: u64,
+    pub readings: u64,
+    pub gateway_id: GatewayId,
+    pub topic: String,
+    pub reason: String,
+    pub detail: String,
+    pub subject: String,
+    /// Payload bytes kept, over all repeats.
+    pub payload_bytes: u64,
+}
+
+/// One stored payload of a dead letter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeadLetter {
+    pub id: DeadLetterId,
+    pub received_at: Timestamp,
+    pub gateway_id: GatewayId,
+    pub topic: String,
+    pub reason: String,
+    pub detail: String,
+    pub payload: Vec<u8>,
+    pub readings: u64,
+    pub seq: Seq,
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct DeadLetterFilter {
+    pub id: Option<DeadLetterId>,
+    pub gateway_id: Option<GatewayId>,
+    pub reason: Option<String>,
+    pub limit: Option<usize>,
+}
+
+/// A month of a well whose readings changed and whose indicators are to be computed anew.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DirtyMonth {
+    pub well_id: WellId,
+    pub parameter: Parameter,
+    /// In the calendar zone of the indicators.
+    pub month: Month,
+    /// The newest change that dirtied it.
+    pub seq: Seq,
+}
+
+/// The effect of a stretch of the journal on metadata, all or nothing.
+#[derive(Debug, Clone, Default)]
+pub struct IngestCommit {
+    pub through: Option<Seq>,
+    /// Counts are added, the rest replaces where it is `Some`.
+    pub gateways: Vec<GatewayRecord>,
+    pub dead_letters: Vec<NewDeadLetter>,
+    pub dirty_months: Vec<DirtyMonth>,
+    /// Dead letters (single payloads, by seq) that a replay settled and that are to be removed.
+    pub settled_dead_letters: Vec<(DeadLetterId, Seq)>,
+}
+
+/// One row of the table `indicators`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IndicatorRow {
+    pub scope: Scope,
+    /// The well's id for scope `well`, the place's code otherwise.
+    pub place: String,
+    pub province_code: String,
+    /// The month's first instant (UTC midnight of its first day) or the instant.
+    pub period: Timestamp,
+    pub indicator: String,
+    pub value: Option<f64>,
+    pub class: Option<String>,
+    pub confidence: Option<f64>,
+    pub n: Option<i32>,
+    pub years: Option<f64>,
+    pub computed_at: Timestamp,
+}
+
+/// One row of the table `condition_flags`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConditionFlag {
+    /// `{hazard}-{scope}-{place}-{raised_at in Unix seconds}`: stable over restarts.
+    pub id: String,
+    pub scope: Scope,
+    /// The well's id or the place's code.
+    pub place: String,
+    pub province_code: String,
+    pub district_code: Option<String>,
+    pub subdistrict_code: Option<String>,
+    pub well_id: Option<WellId>,
+    pub hazard: Hazard,
+    pub severity: Severity,
+    pub state: FlagState,
+    pub raised_at: Timestamp,
+    pub changed_at: Timestamp,
+    pub closed_at: Option<Timestamp>,
+    pub confidence: f64,
+    pub wells_in: u32,
+    pub wells_out: u32,
+    pub coverage: f64,
+    pub rule: String,
+    pub limit_value: Option<f64>,
+    pub observed: Option<f64>,
+    pub what_would_clear_it: String,
+    pub headline_en: String,
+    pub headline_th: String,
+    pub detail_en: String,
+    pub detail_th: String,
+    pub acknowledged_by: Option<String>,
+    pub acknowledged_at: Option<Timestamp>,
+}
+
+/// One row of the table `flag_transitions`; never rewritten.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FlagTransition {
+    pub flag_id: String,
+    pub at: Timestamp,
+    pub transition: Transition,
+    pub severity: Severity,
+    /// The numbers that led to it, as JSON text.
+    pub evidence: String,
+}
+
+/// A message that a courier owes, written in the transaction of its transition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutboxMessage {
+    pub idempotency_key: String,
+    pub channel: String,
+    /// Topic, address or URL.
+    pub target: String,
+    pub body: Vec<u8>,
+    pub created_at: Timestamp,
+}
+
+/// What one evaluation of the watch changes, all or nothing.
+#[derive(Debug, Clone, Default)]
+pub struct WatchCommit {
+    /// Replace rows of equal (scope, place, indicator, period).
+    pub indicators: Vec<IndicatorRow>,
+    /// Upsert by id.
+    pub flags: Vec<ConditionFlag>,
+    pub transitions: Vec<FlagTransition>,
+    pub outbox: Vec<OutboxMessage>,
+    /// Removed where the stored mark's seq is not newer than the given one.
+    pub evaluated: Vec<DirtyMonth>,
+}
+
+#[async_trait]
+pub trait Metadata: Debug + Send + Sync + 'static {
+    /// Everything that the journal holds up to here is accounted for. [`Seq::ZERO`] when nothing was committed.
+    async fn position(&self) -> Result<Seq, MetadataError>;
+
+    async fn commit_ingest(&self, commit: IngestCommit) -> Result<(), MetadataError>;
+
+    async fn gateways(&self) -> Result<Vec<GatewayRecord>, MetadataError>;
+
+    /// Adds or replaces wells by `well_id`; the former row stays as a version. All or nothing.
+    async fn put_wells(&self, wells: Vec<Well>, at: Seq) -> Result<(), MetadataError>;
+    async fn wells(&self) -> Result<Vec<Well>, MetadataError>;
+    async fn put_installations(&self, installations: Vec<Installation>, at: Seq) -> Result<(), MetadataError>;
+    async fn installations(&self) -> Result<Vec<Installation>, MetadataError>;
+
+    async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeadLetterSummary>, MetadataError>;
+    /// The kept payloads of one entry, oldest first.
+    async fn dead_letter_payloads(&self, id: DeadLetterId) -> Result<Vec<DeadLetter>, MetadataError>;
+
+    async fn dirty_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError>;
+    async fn commit_watch(&self, commit: WatchCommit) -> Result<(), MetadataError>;
+    async fn indicators(&self, place: Option<&str>) -> Result<Vec<IndicatorRow>, MetadataError>;
+    /// All flags, or those that are not closed.
+    async fn flags(&self, open_only: bool) -> Result<Vec<ConditionFlag>, MetadataError>;
+    async fn flag_transitions(&self, flag_id: Option<&str>) -> Result<Vec<FlagTransition>, MetadataError>;
+
+    /// Messages not yet delivered on a channel, oldest first.
+    async fn outbox(&self, channel: &str, limit: usize) -> Result<Vec<OutboxMessage>, MetadataError>;
+    async fn outbox_delivered(&self, idempotency_key: &str, at: Timestamp) -> Result<(), MetadataError>;
+}
