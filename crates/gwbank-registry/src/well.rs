@@ -73,6 +73,44 @@ pub struct Well {
     pub status: WellStatus,
 }
 
+impl Well {
+    /// A well of which only what is required is known; the rest as the imports default it: not influenced, does not
+    /// represent its aquifer, taken by a logger, active.
+    pub fn new(well_id: WellId, province_code: &str, bank_type: BankType) -> Self {
+        Self {
+            well_id,
+            name: None,
+            name_th: None,
+            province_code: province_code.to_owned(),
+            district_code: None,
+            subdistrict_code: None,
+            lao_code: None,
+            aquifer: None,
+            aquifer_condition: None,
+            bank_type,
+            represents_aquifer: false,
+            influenced: false,
+            sampling: Sampling::Logger,
+            latitude: None,
+            longitude: None,
+            ground_elevation: None,
+            vertical_datum: None,
+            depth: None,
+            screen_top: None,
+            screen_bottom: None,
+            specific_yield: None,
+            flood_warning_depth: None,
+            flood_danger_depth: None,
+            bank_area: None,
+            bank_volume: None,
+            fill_material: None,
+            comparison_well_id: None,
+            installed_on: None,
+            status: WellStatus::Active,
+        }
+    }
+}
+
 named_enum! {
     PressureKind, "pressure kind" {
         Absolute = 1, "absolute";
@@ -96,4 +134,24 @@ pub struct Installation {
     pub valid_from: Timestamp,
     pub valid_to: Option<Timestamp>,
     pub reason: Option<String>,
+}
+
+impl Installation {
+    /// An installation of which only place and start are known.
+    pub fn new(well_id: WellId, valid_from: Timestamp) -> Self {
+        Self {
+            well_id,
+            device_id: None,
+            sensor_model: None,
+            parameter: None,
+            sensor_depth_below_mp: None,
+            measuring_point_height: None,
+            pressure_kind: None,
+            barometer_id: None,
+            offset: None,
+            valid_from,
+            valid_to: None,
+            reason: None,
+        }
+    }
 }
