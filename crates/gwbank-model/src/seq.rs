@@ -8,7 +8,7 @@ use std::fmt;
 
 use crate::Timestamp;
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Seq(i64);
 
 impl Seq {

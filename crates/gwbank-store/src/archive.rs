@@ -7,8 +7,8 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use futures::Stream;
-use gwbank_model::versions::Outcome;
-use gwbank_model::{Key, Parameter, Row, Seq, SeriesId, Timestamp};
+use gwbank_model::versions::{self, Change, Outcome};
+use gwbank_model::{Key, Origin, Parameter, Row, Seq, SeriesId, Timestamp};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
@@ -27,7 +27,8 @@ pub enum ArchiveError {
 #[derive(Debug, Clone)]
 pub struct ArchiveCommit {
     /// Versions in any order: new keys, corrections, late data, revisions that lose, requalified winners.
-    /// Duplicates are allowed and found.
+    /// Duplicates are allowed and found. The archive decides in the order of `seq`; between equal ones (a row and the
+    /// requalification that it triggers) in the order given.
     pub rows: Vec<Row>,
     /// The archive's position after the commit.
     pub through: Seq,
@@ -43,16 +44,78 @@ pub struct CommitReport {
 #[derive(Debug, Clone, Copy)]
 pub struct RevisionRow {
     pub row: Row,
+    /// Of the version that took its place; of the winner at the time where it never had the place.
     pub superseded_seq: Seq,
+    /// When both versions were known: the later of the two receipts.
     pub superseded_at: Timestamp,
     pub cause: &'static str,
+}
+
+impl RevisionRow {
+    /// Names that `cause` can have; see [`versions::cause`].
+    pub const CAUSES: &'static [&'static str] = &["correction", "quality", "review"];
+
+    pub fn new(row: Row, by: &Row) -> Self {
+        Self {
+            row,
+            superseded_seq: by.seq,
+            superseded_at: row.seq.max(by.seq).received_at(),
+            cause: versions::cause(&row, by),
+        }
+    }
 }
 
 /// All versions of one key.
 #[derive(Debug, Clone)]
 pub struct StoredVersions {
     pub winner: Row,
+    /// In the order in which they lost.
     pub revisions: Vec<RevisionRow>,
+}
+
+impl StoredVersions {
+    /// Takes one incoming version into `known`, as every archive must.
+    pub fn take(known: &mut Option<StoredVersions>, incoming: Row) -> Change {
+        let Some(versions) = known else {
+            let change = versions::compare([], &incoming);
+            if change == Change::First {
+                *known = Some(StoredVersions { winner: incoming, revisions: Vec::new() });
+            }
+            return change;
+        };
+        let change = versions::compare(versions.iter(), &incoming);
+        match change {
+            Change::Supersedes => {
+                let loser = std::mem::replace(&mut versions.winner, incoming);
+                versions.revisions.push(RevisionRow::new(loser, &incoming));
+            }
+            Change::Loses => versions.revisions.push(RevisionRow::new(incoming, &versions.winner)),
+            Change::First | Change::Known | Change::Duplicate => {}
+        }
+        change
+    }
+
+    /// Every version, the winner first.
+    pub fn iter(&self) -> impl Iterator<Item = &Row> {
+        std::iter::once(&self.winner).chain(self.revisions.iter().map(|revision| &revision.row))
+    }
+
+    /// Sets the origins of versions that were read from where origins are not stored: a version that was superseded for
+    /// the cause `quality` was superseded by a requalification, and nothing else makes one.
+    pub fn restore_origins(&mut self) {
+        let requalified: Vec<(Seq, Row)> = self
+            .revisions
+            .iter()
+            .filter(|revision| revision.cause == "quality")
+            .map(|revision| (revision.superseded_seq, revision.row))
+            .collect();
+        let restore = |row: &mut Row| {
+            let made = requalified.iter().any(|(seq, judged)| *seq == row.seq && judged.same_content(row));
+            row.origin = if made { Origin::Requalified } else { Origin::Received };
+        };
+        restore(&mut self.winner);
+        self.revisions.iter_mut().for_each(|revision| restore(&mut revision.row));
+    }
 }
 
 /// What a scan must give. Rows outside may be left out, rows inside must be given: every filter is exact.
@@ -71,6 +134,21 @@ pub struct ScanRequest {
 }
 
 pub type BatchStream = Pin<Box<dyn Stream<Item = Result<RecordBatch, ArchiveError>> + Send>>;
+
+impl ScanRequest {
+    /// Everything, in one stream.
+    pub fn all() -> Self {
+        Self { partitions: 1, ..Self::default() }
+    }
+
+    /// Whether the time and the names lie inside.
+    pub fn wants(&self, well: &str, parameter: Parameter, time: Timestamp) -> bool {
+        self.from.is_none_or(|from| time >= from)
+            && self.to.is_none_or(|to| time < to)
+            && self.parameters.as_ref().is_none_or(|wanted| wanted.contains(&parameter))
+            && self.wells.as_ref().is_none_or(|wanted| wanted.binary_search_by(|w| w.as_str().cmp(well)).is_ok())
+    }
+}
 
 #[async_trait]
 pub trait Archive: Debug + Send + Sync + 'static {
@@ -108,7 +186,8 @@ pub trait ArchiveSnapshot: Debug + Send + Sync + 'static {
     /// Superseded versions, as batches of [`crate::revision_schema`] (projected).
     fn scan_revisions(&self, request: ScanRequest) -> Result<Vec<BatchStream>, ArchiveError>;
 
-    /// Winners of one series as rows in time order, from ≤ time < to. For quality and for tests.
+    /// Winners of one series as rows in time order, from ≤ time < to. For quality and for tests. Their `origin` is not
+    /// kept by every archive; `versions` gives it.
     async fn series_rows(&self, series: SeriesId, from: Timestamp, to: Timestamp) -> Result<Vec<Row>, ArchiveError>;
 
     /// Everything known of some keys, in their order; `None` where a key is unknown. Keys sorted and distinct.

@@ -15,6 +15,8 @@
 //! 4. No failure drops rows in silence: an error means that nothing of the commit is there.
 
 mod archive;
+pub mod conformance;
+pub mod memory;
 mod metadata;
 mod schema;
 mod series_reader;
@@ -29,6 +31,7 @@ pub use metadata::{
     WatchCommit,
 };
 pub use schema::{
-    RowNames, columns, reading_schema, revision_schema, revisions_to_batch, rows_to_batch, timestamp_type,
+    RowNames, batch_to_revisions, batch_to_rows, columns, reading_schema, revision_schema, revisions_to_batch,
+    rows_to_batch, timestamp_type,
 };
 pub use series_reader::{DailyLevel, DailyLevelRequest, SeriesReadError, SeriesReader};

@@ -112,12 +112,16 @@ pub struct DirtyMonth {
 /// The effect of a stretch of the journal on metadata, all or nothing.
 #[derive(Debug, Clone, Default)]
 pub struct IngestCommit {
+    /// The position after the commit. A commit whose `through` is not after the position was made before and changes
+    /// nothing; a replay must leave out what lies at or below the position. `None` leaves the position and always counts.
     pub through: Option<Seq>,
-    /// Counts are added, the rest replaces where it is `Some`.
+    /// Counts are added (with wrap-around: what is to be taken away is `n.wrapping_neg()`), the latest `last_seen` stays,
+    /// the rest replaces where it is `Some`.
     pub gateways: Vec<GatewayRecord>,
     pub dead_letters: Vec<NewDeadLetter>,
     pub dirty_months: Vec<DirtyMonth>,
-    /// Dead letters (single payloads, by seq) that a replay settled and that are to be removed.
+    /// Dead letters (single payloads, by seq) that a replay settled and that are to be removed: the entry counts one
+    /// message and its readings less, and goes with its last message. The gateway's counts are the caller's to move.
     pub settled_dead_letters: Vec<(DeadLetterId, Seq)>,
 }
 
@@ -200,7 +204,7 @@ pub struct OutboxMessage {
 pub struct WatchCommit {
     /// Replace rows of equal (scope, place, indicator, period).
     pub indicators: Vec<IndicatorRow>,
-    /// Upsert by id.
+    /// Upsert by id. An equal transition (flag, instant, kind) and an equal outbox key are written once.
     pub flags: Vec<ConditionFlag>,
     pub transitions: Vec<FlagTransition>,
     pub outbox: Vec<OutboxMessage>,
@@ -217,9 +221,11 @@ pub trait Metadata: Debug + Send + Sync + 'static {
 
     async fn gateways(&self) -> Result<Vec<GatewayRecord>, MetadataError>;
 
-    /// Adds or replaces wells by `well_id`; the former row stays as a version. All or nothing.
+    /// Adds or replaces wells by `well_id`; the former row stays as a version. An equal row makes no version.
+    /// All or nothing.
     async fn put_wells(&self, wells: Vec<Well>, at: Seq) -> Result<(), MetadataError>;
     async fn wells(&self) -> Result<Vec<Well>, MetadataError>;
+    /// Adds or replaces by (well, device, parameter, valid_from), as `put_wells`.
     async fn put_installations(&self, installations: Vec<Installation>, at: Seq) -> Result<(), MetadataError>;
     async fn installations(&self) -> Result<Vec<Installation>, MetadataError>;
 
@@ -227,6 +233,7 @@ pub trait Metadata: Debug + Send + Sync + 'static {
     /// The kept payloads of one entry, oldest first.
     async fn dead_letter_payloads(&self, id: DeadLetterId) -> Result<Vec<DeadLetter>, MetadataError>;
 
+    /// Longest dirty first.
     async fn dirty_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError>;
     async fn commit_watch(&self, commit: WatchCommit) -> Result<(), MetadataError>;
     async fn indicators(&self, place: Option<&str>) -> Result<Vec<IndicatorRow>, MetadataError>;

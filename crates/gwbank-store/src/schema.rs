@@ -3,12 +3,18 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
-    ArrayRef, Float64Array, Int16Array, Int32Array, Int64Array, RecordBatch, StringDictionaryBuilder,
+    Array, ArrayRef, AsArray, Float64Array, Int16Array, Int32Array, Int64Array, RecordBatch, StringDictionaryBuilder,
     TimestampMicrosecondArray,
 };
-use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{
+    DataType, Field, Float64Type, Int16Type, Int32Type, Int64Type, Schema, SchemaRef, TimeUnit,
+    TimestampMicrosecondType,
+};
 use arrow::error::ArrowError;
-use gwbank_model::{GatewayIndex, GatewayTable, Row, SeriesId, SeriesTable};
+use gwbank_model::{
+    GatewayId, GatewayIndex, GatewayTable, Origin, Parameter, QcTests, QualityFlag, Row, Seq, SeriesId, SeriesTable,
+    SiteStatus, TimeSource, Timestamp, WellId,
+};
 
 use crate::RevisionRow;
 
@@ -110,7 +116,7 @@ pub fn rows_to_batch(rows: &[Row], names: &RowNames) -> Result<RecordBatch, Arro
 fn row_columns(rows: &[Row], names: &RowNames) -> Vec<ArrayRef> {
     let series = names.series.keys();
     vec![
-        dictionary(rows, |r| r.series.0, |n| series[SeriesId(n).0 as usize].well.as_str().to_owned()),
+        dictionary(rows, |r| r.series.0, |n| series[n as usize].well.as_str().to_owned()),
         fixed_names(rows, |r| Some(series[r.series.0 as usize].parameter.name())),
         Arc::new(
             TimestampMicrosecondArray::from_iter_values(rows.iter().map(|r| r.time.as_micros())).with_timezone("UTC"),
@@ -141,4 +147,153 @@ pub fn revisions_to_batch(revisions: &[RevisionRow], names: &RowNames) -> Result
     }
     columns.push(Arc::new(cause.finish()));
     RecordBatch::try_new(revision_schema(), columns)
+}
+
+fn strange(column: &str, value: impl std::fmt::Debug) -> ArrowError {
+    ArrowError::ParseError(format!("{column} cannot be {value:?}"))
+}
+
+/// What each entry of a dictionary column means, looked up once per entry.
+struct Names<'a, T> {
+    column: &'a arrow::array::DictionaryArray<Int32Type>,
+    meanings: Vec<Option<T>>,
+}
+
+impl<'a, T: Clone> Names<'a, T> {
+    fn new(batch: &'a RecordBatch, column: usize, meaning: impl Fn(&str) -> Option<T>) -> Result<Self, ArrowError> {
+        let column = batch
+            .column(column)
+            .as_any_dictionary_opt()
+            .and_then(|c| c.as_any().downcast_ref())
+            .ok_or_else(|| strange(batch.schema_ref().field(column).name(), batch.column(column).data_type()))?;
+        let values = AsArray::as_string::<i32>(arrow::array::DictionaryArray::<Int32Type>::values(column));
+        // Only an entry that is used must mean something: dictionaries may hold others.
+        let meanings = values.iter().map(|text| text.and_then(&meaning)).collect();
+        Ok(Self { column, meanings })
+    }
+
+    /// `None` where the column is null.
+    fn get(&self, row: usize, name: &'static str) -> Result<Option<&T>, ArrowError> {
+        let Some(key) = self.column.key(row) else { return Ok(None) };
+        match &self.meanings[key] {
+            Some(meaning) => Ok(Some(meaning)),
+            None => Err(strange(name, AsArray::as_string::<i32>(self.column.values()).value(key))),
+        }
+    }
+
+    fn required(&self, row: usize, name: &'static str) -> Result<&T, ArrowError> {
+        self.get(row, name)?.ok_or_else(|| strange(name, "null"))
+    }
+}
+
+/// The rows of a batch whose first columns are those of [`reading_schema`]. `origin` is not in it: it reads as received.
+pub fn batch_to_rows(batch: &RecordBatch, names: &RowNames) -> Result<Vec<Row>, ArrowError> {
+    if batch.num_columns() < reading_schema().fields().len() {
+        return Err(strange("a batch of readings", batch.schema()));
+    }
+    let wells = Names::new(batch, columns::WELL_ID, |text| WellId::new(text).ok())?;
+    let parameters = Names::new(batch, columns::PARAMETER, Parameter::from_name)?;
+    let site = Names::new(batch, columns::SITE_STATUS, SiteStatus::from_name)?;
+    let time_source = Names::new(batch, columns::TIME_SOURCE, TimeSource::from_name)?;
+    let gateways =
+        Names::new(batch, columns::GATEWAY_ID, |text| Some(names.gateways.intern(&GatewayId::new(text).ok()?)))?;
+    let time = batch.column(columns::TIME).as_primitive::<TimestampMicrosecondType>();
+    let value = batch.column(columns::VALUE).as_primitive::<Float64Type>();
+    let quality = batch.column(columns::QUALITY).as_primitive::<Int16Type>();
+    let qc_tests = batch.column(columns::QC_TESTS).as_primitive::<Int32Type>();
+    let revision = batch.column(columns::REVISION).as_primitive::<Int32Type>();
+    let seq = batch.column(columns::SEQ).as_primitive::<Int64Type>();
+    let mut rows = Vec::with_capacity(batch.num_rows());
+    // Batches come sorted: the series of the row before is nearly always this one's.
+    let mut last: Option<(WellId, Parameter, SeriesId)> = None;
+    for i in 0..batch.num_rows() {
+        let well = wells.required(i, "well_id")?;
+        let parameter = *parameters.required(i, "parameter")?;
+        let series = match &last {
+            Some((w, p, series)) if w == well && *p == parameter => *series,
+            _ => {
+                let series = names.series.intern(well, parameter);
+                last = Some((well.clone(), parameter, series));
+                series
+            }
+        };
+        let code = quality.value(i);
+        rows.push(Row {
+            series,
+            gateway: *gateways.required(i, "gateway_id")?,
+            time: Timestamp::from_micros(time.value(i)),
+            value: if value.is_null(i) { f64::NAN } else { value.value(i) },
+            seq: Seq::from_i64(seq.value(i)),
+            revision: u32::try_from(revision.value(i)).map_err(|_| strange("revision", revision.value(i)))?,
+            qc_tests: QcTests::from_bits(
+                u16::try_from(qc_tests.value(i)).map_err(|_| strange("qc_tests", qc_tests.value(i)))?,
+            ),
+            quality: u8::try_from(code)
+                .ok()
+                .and_then(QualityFlag::from_code)
+                .ok_or_else(|| strange("quality", code))?,
+            site_status: site.get(i, "site_status")?.copied(),
+            time_source: *time_source.required(i, "time_source")?,
+            origin: Origin::Received,
+        });
+    }
+    Ok(rows)
+}
+
+/// The revisions of a batch of [`revision_schema`].
+pub fn batch_to_revisions(batch: &RecordBatch, names: &RowNames) -> Result<Vec<RevisionRow>, ArrowError> {
+    let rows = batch_to_rows(batch, names)?;
+    if batch.num_columns() < revision_schema().fields().len() {
+        return Err(strange("a batch of revisions", batch.schema()));
+    }
+    let superseded_seq = batch.column(columns::SUPERSEDED_SEQ).as_primitive::<Int64Type>();
+    let superseded_at = batch.column(columns::SUPERSEDED_AT).as_primitive::<TimestampMicrosecondType>();
+    let known = |text: &str| RevisionRow::CAUSES.iter().find(|&&cause| cause == text).copied();
+    let cause = Names::new(batch, columns::CAUSE, known)?;
+    rows.into_iter()
+        .enumerate()
+        .map(|(i, row)| {
+            Ok(RevisionRow {
+                row,
+                superseded_seq: Seq::from_i64(superseded_seq.value(i)),
+                superseded_at: Timestamp::from_micros(superseded_at.value(i)),
+                cause: cause.required(i, "cause")?,
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_back_from_their_batch() {
+        let names = RowNames::default();
+        let series = names.series.intern(&WellId::new("W-1").unwrap(), Parameter::Chloride);
+        let row = Row {
+            series,
+            gateway: names.gateways.intern(&GatewayId::new("gw").unwrap()),
+            time: Timestamp::from_micros(-5),
+            value: f64::NAN,
+            seq: Seq::from_i64(77 << 20),
+            revision: 3,
+            qc_tests: QcTests::from_bits(0x8001),
+            quality: QualityFlag::Missing,
+            site_status: Some(SiteStatus::Dry),
+            time_source: TimeSource::BuddhistEra,
+            origin: Origin::Received,
+        };
+        let with_value = Row { value: -0.25, site_status: None, ..row };
+        let revision = RevisionRow::new(row, &Row { seq: Seq::from_i64(99 << 20), ..with_value });
+        let batch = rows_to_batch(&[row, with_value], &names).unwrap();
+        let elsewhere = RowNames::default(); // another process numbers differently
+        elsewhere.series.intern(&WellId::new("other").unwrap(), Parameter::Ph);
+        let back = batch_to_rows(&batch, &elsewhere).unwrap();
+        assert_eq!(elsewhere.series.key(back[0].series).well.as_str(), "W-1");
+        assert_eq!(rows_to_batch(&back, &elsewhere).unwrap(), batch);
+        let batch = revisions_to_batch(&[revision], &names).unwrap();
+        let back = batch_to_revisions(&batch, &names).unwrap();
+        assert_eq!(format!("{back:?}"), format!("{:?}", [revision]));
+    }
 }

@@ -1,0 +1,368 @@
+//! The suite of the metadata.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use gwbank_model::condition::{FlagState, Hazard, Scope, Severity, Transition};
+use gwbank_model::{Day, GatewayId, Month, Parameter, Seq, Timestamp, WellId};
+use gwbank_registry::{AquiferCondition, BankType, Installation, PressureKind, Sampling, Well, WellStatus};
+
+use crate::{
+    ConditionFlag, DeadLetterFilter, DirtyMonth, FlagTransition, GatewayCounts, GatewayRecord, IndicatorRow,
+    IngestCommit, Metadata, NewDeadLetter, OutboxMessage, WatchCommit,
+};
+
+/// Tests an implementation of [`Metadata`]. `make` gives an empty one at each call.
+///
+/// # Panics
+/// On the first broken rule.
+pub async fn metadata_suite<F, Made>(make: F)
+where
+    F: Fn() -> Made,
+    Made: Future<Output = Arc<dyn Metadata>>,
+{
+    an_ingest_commit_counts_once(&*make().await).await;
+    dead_letters_are_one_entry_a_cause(&*make().await).await;
+    wells_are_replaced_by_id(&*make().await).await;
+    a_mark_goes_when_it_was_evaluated(&*make().await).await;
+    a_watch_commit_replaces_and_repeats(&*make().await).await;
+}
+
+fn seq(n: i64) -> Seq {
+    Seq::from_i64(n << 20)
+}
+
+fn at(secs: i64) -> Timestamp {
+    Timestamp::from_secs(1_700_000_000 + secs)
+}
+
+fn gateway(id: &str) -> GatewayId {
+    GatewayId::new(id).expect("a valid id")
+}
+
+fn well_id(id: &str) -> WellId {
+    WellId::new(id).expect("a valid id")
+}
+
+fn counts(received: u64, stored: u64, duplicate: u64, dead: u64) -> GatewayCounts {
+    GatewayCounts { received, stored, duplicate, dead }
+}
+
+async fn an_ingest_commit_counts_once(metadata: &dyn Metadata) {
+    assert_eq!(metadata.position().await.expect("position"), Seq::ZERO);
+    let first = GatewayRecord {
+        gateway_id: gateway("gw-1"),
+        last_seen: Some(at(10)),
+        counts: counts(5, 3, 1, 1),
+        clock_offset_s: Some(25_200.0),
+        clock_zone: None,
+        last_error: Some("unknown_well".to_owned()),
+    };
+    let commit = IngestCommit { through: Some(seq(10)), gateways: vec![first.clone()], ..IngestCommit::default() };
+    metadata.commit_ingest(commit.clone()).await.expect("commit");
+    metadata.commit_ingest(commit).await.expect("the same commit");
+    assert_eq!(metadata.gateways().await.expect("gateways"), std::slice::from_ref(&first), "counted once");
+    assert_eq!(metadata.position().await.expect("position"), seq(10));
+
+    let second = GatewayRecord {
+        last_seen: Some(at(5)),
+        counts: counts(2, 2, 0, 1u64.wrapping_neg()),
+        clock_offset_s: None,
+        clock_zone: Some("+07:00".to_owned()),
+        last_error: None,
+        ..first.clone()
+    };
+    let other = GatewayRecord { gateway_id: gateway("gw-0"), ..second.clone() };
+    let other = GatewayRecord { counts: GatewayCounts::default(), last_seen: None, ..other };
+    let commit = IngestCommit { through: None, gateways: vec![second, other.clone()], ..IngestCommit::default() };
+    metadata.commit_ingest(commit).await.expect("commit without position");
+    let expected = GatewayRecord { counts: counts(7, 5, 1, 0), clock_zone: Some("+07:00".to_owned()), ..first };
+    assert_eq!(metadata.gateways().await.expect("gateways"), [other, expected], "sorted by id");
+    assert_eq!(metadata.position().await.expect("position"), seq(10));
+}
+
+async fn dead_letters_are_one_entry_a_cause(metadata: &dyn Metadata) {
+    let letter = |gateway_id: &str, subject: &str, n: i64| NewDeadLetter {
+        received_at: at(n),
+        gateway_id: gateway(gateway_id),
+        topic: "gwbank/v1/gw/readings".to_owned(),
+        reason: "unknown_well".to_owned(),
+        detail: "well is not registered; import it and replay".to_owned(),
+        subject: subject.to_owned(),
+        payload: format!("payload {n} {}", "x".repeat(100)).into_bytes(),
+        readings: 2,
+        seq: seq(n),
+    };
+    let commit = IngestCommit {
+        through: Some(seq(4)),
+        dead_letters: vec![letter("a", "W-1", 1), letter("a", "W-2", 2), letter("a", "W-1", 3), letter("b", "W-1", 4)],
+        ..IngestCommit::default()
+    };
+    metadata.commit_ingest(commit.clone()).await.expect("commit");
+    metadata.commit_ingest(commit).await.expect("the same commit");
+    let all = metadata.dead_letters(DeadLetterFilter::default()).await.expect("list");
+    assert_eq!(all.len(), 3);
+    let entry = &all[0];
+    assert_eq!((entry.subject.as_str(), entry.count, entry.readings), ("W-1", 2, 4));
+    assert_eq!((entry.received_at, entry.last_received_at), (at(1), at(3)));
+    assert_eq!(entry.payload_bytes, 2 * letter("a", "W-1", 1).payload.len() as u64);
+    let filtered = |filter| async move { metadata.dead_letters(filter).await.expect("list").len() };
+    assert_eq!(filtered(DeadLetterFilter { gateway_id: Some(gateway("b")), ..Default::default() }).await, 1);
+    assert_eq!(filtered(DeadLetterFilter { reason: Some("clock".to_owned()), ..Default::default() }).await, 0);
+    assert_eq!(filtered(DeadLetterFilter { id: Some(entry.id), ..Default::default() }).await, 1);
+    assert_eq!(filtered(DeadLetterFilter { limit: Some(2), ..Default::default() }).await, 2);
+
+    let payloads = metadata.dead_letter_payloads(entry.id).await.expect("payloads");
+    assert_eq!(payloads.iter().map(|p| p.seq).collect::<Vec<_>>(), [seq(1), seq(3)]);
+    assert_eq!(payloads[1].payload, letter("a", "W-1", 3).payload);
+    assert_eq!((payloads[1].readings, payloads[1].received_at), (2, at(3)));
+
+    let settle = |settled| IngestCommit { settled_dead_letters: settled, ..IngestCommit::default() };
+    metadata.commit_ingest(settle(vec![(entry.id, seq(3)), (entry.id, seq(99))])).await.expect("commit");
+    let left =
+        metadata.dead_letters(DeadLetterFilter { id: Some(entry.id), ..Default::default() }).await.expect("list");
+    assert_eq!((left[0].count, left[0].readings), (1, 2));
+    metadata.commit_ingest(settle(vec![(entry.id, seq(1))])).await.expect("commit");
+    assert_eq!(metadata.dead_letters(DeadLetterFilter::default()).await.expect("list").len(), 2);
+    assert!(metadata.dead_letter_payloads(entry.id).await.expect("payloads").is_empty());
+}
+
+fn full_well(id: &str) -> Well {
+    Well {
+        well_id: well_id(id),
+        name: Some("Ban Nong".to_owned()),
+        name_th: Some("บ้านหนอง".to_owned()),
+        province_code: "30".to_owned(),
+        district_code: Some("3001".to_owned()),
+        subdistrict_code: Some("300101".to_owned()),
+        lao_code: Some("05300101".to_owned()),
+        aquifer: Some("Qcp".to_owned()),
+        aquifer_condition: Some(AquiferCondition::SemiConfined),
+        bank_type: BankType::Open,
+        represents_aquifer: true,
+        influenced: false,
+        sampling: Sampling::Logger,
+        latitude: Some(14.97),
+        longitude: Some(102.1),
+        ground_elevation: Some(187.25),
+        vertical_datum: Some("MSL".to_owned()),
+        depth: Some(60.0),
+        screen_top: Some(40.0),
+        screen_bottom: Some(58.0),
+        specific_yield: Some(0.08),
+        flood_warning_depth: Some(1.0),
+        flood_danger_depth: Some(0.3),
+        bank_area: Some(25.0),
+        bank_volume: Some(50.0),
+        fill_material: Some("rock".to_owned()),
+        comparison_well_id: Some(well_id("C-1")),
+        installed_on: Some(Day(19_000)),
+        status: WellStatus::Active,
+    }
+}
+
+async fn wells_are_replaced_by_id(metadata: &dyn Metadata) {
+    let plain = Well {
+        name: None,
+        name_th: None,
+        district_code: None,
+        subdistrict_code: None,
+        lao_code: None,
+        aquifer: None,
+        aquifer_condition: None,
+        bank_type: BankType::Closed,
+        represents_aquifer: false,
+        influenced: true,
+        sampling: Sampling::Manual,
+        latitude: None,
+        longitude: None,
+        ground_elevation: None,
+        vertical_datum: None,
+        depth: None,
+        screen_top: None,
+        screen_bottom: None,
+        specific_yield: None,
+        flood_warning_depth: None,
+        flood_danger_depth: None,
+        bank_area: None,
+        bank_volume: None,
+        fill_material: None,
+        comparison_well_id: None,
+        installed_on: None,
+        status: WellStatus::Abandoned,
+        ..full_well("A-1")
+    };
+    metadata.put_wells(vec![full_well("B-1"), plain.clone()], seq(1)).await.expect("put");
+    assert_eq!(metadata.wells().await.expect("wells"), [plain, full_well("B-1")], "sorted by id");
+    let changed = Well { depth: Some(61.5), ..full_well("A-1") };
+    metadata.put_wells(vec![changed.clone()], seq(2)).await.expect("put");
+    metadata.put_wells(vec![changed.clone()], seq(3)).await.expect("put the same");
+    assert_eq!(metadata.wells().await.expect("wells"), [changed, full_well("B-1")]);
+
+    let installation = Installation {
+        well_id: well_id("A-1"),
+        device_id: Some("70B3D57ED0001234".to_owned()),
+        sensor_model: Some("P-100".to_owned()),
+        parameter: Some(Parameter::WaterPressureGauge),
+        sensor_depth_below_mp: Some(30.0),
+        measuring_point_height: Some(0.55),
+        pressure_kind: Some(PressureKind::Gauge),
+        barometer_id: Some("BARO-1".to_owned()),
+        offset: Some(-0.02),
+        valid_from: at(0),
+        valid_to: None,
+        reason: Some("first".to_owned()),
+    };
+    let bare = Installation {
+        device_id: None,
+        sensor_model: None,
+        parameter: None,
+        sensor_depth_below_mp: None,
+        measuring_point_height: None,
+        pressure_kind: None,
+        barometer_id: None,
+        offset: None,
+        valid_to: Some(at(50)),
+        reason: None,
+        ..installation.clone()
+    };
+    let later = Installation { valid_from: at(100), ..installation.clone() };
+    let all = vec![installation.clone(), bare.clone(), later.clone()];
+    metadata.put_installations(all, seq(4)).await.expect("put");
+    let ended = Installation { valid_to: Some(at(100)), reason: Some("moved".to_owned()), ..installation };
+    let ended_bare = Installation { reason: Some("unknown".to_owned()), ..bare };
+    metadata.put_installations(vec![ended.clone(), ended_bare.clone()], seq(5)).await.expect("put");
+    let mut found = metadata.installations().await.expect("installations");
+    found.sort_by_key(|row| (row.device_id.clone(), row.valid_from));
+    assert_eq!(found, [ended_bare, ended, later]);
+}
+
+async fn a_mark_goes_when_it_was_evaluated(metadata: &dyn Metadata) {
+    let mark = |well: &str, month: i32, n: i64| DirtyMonth {
+        well_id: well_id(well),
+        parameter: Parameter::DepthToWater,
+        month: Month::from_index(month),
+        seq: seq(n),
+    };
+    let dirty = |through, marks: Vec<DirtyMonth>| IngestCommit {
+        through: Some(seq(through)),
+        dirty_months: marks,
+        ..IngestCommit::default()
+    };
+    metadata
+        .commit_ingest(dirty(3, vec![mark("A", 600, 3), mark("B", 600, 1), mark("A", -600, 2)]))
+        .await
+        .expect("commit");
+    let found = metadata.dirty_months(10).await.expect("marks");
+    assert_eq!(found, [mark("B", 600, 1), mark("A", -600, 2), mark("A", 600, 3)], "longest dirty first");
+    assert_eq!(metadata.dirty_months(1).await.expect("marks").len(), 1);
+    // Dirtied again while it was evaluated: the mark stays.
+    metadata.commit_ingest(dirty(4, vec![mark("A", 600, 4)])).await.expect("commit");
+    let evaluated = WatchCommit { evaluated: found, ..WatchCommit::default() };
+    metadata.commit_watch(evaluated).await.expect("commit");
+    assert_eq!(metadata.dirty_months(10).await.expect("marks"), [mark("A", 600, 4)]);
+}
+
+async fn a_watch_commit_replaces_and_repeats(metadata: &dyn Metadata) {
+    let indicator = |place: &str, value: Option<f64>| IndicatorRow {
+        scope: Scope::Well,
+        place: place.to_owned(),
+        province_code: "30".to_owned(),
+        period: Month::new(2026, 3).start(0),
+        indicator: "sgi".to_owned(),
+        value,
+        class: value.is_none().then(|| "not_enough_record".to_owned()),
+        confidence: Some(0.5),
+        n: Some(12),
+        years: Some(1.0),
+        computed_at: at(1),
+    };
+    let flag = ConditionFlag {
+        id: "drought-well-A-1700000000".to_owned(),
+        scope: Scope::Well,
+        place: "A".to_owned(),
+        province_code: "30".to_owned(),
+        district_code: Some("3001".to_owned()),
+        subdistrict_code: None,
+        well_id: Some(well_id("A")),
+        hazard: Hazard::Drought,
+        severity: Severity::Severe,
+        state: FlagState::Open,
+        raised_at: at(0),
+        changed_at: at(0),
+        closed_at: None,
+        confidence: 0.8,
+        wells_in: 3,
+        wells_out: 1,
+        coverage: 0.75,
+        rule: "sgi <= -1.5".to_owned(),
+        limit_value: Some(-1.5),
+        observed: Some(-1.7),
+        what_would_clear_it: "sgi > -1".to_owned(),
+        headline_en: "Low groundwater".to_owned(),
+        headline_th: "น้ำบาดาลต่ำ".to_owned(),
+        detail_en: String::new(),
+        detail_th: String::new(),
+        acknowledged_by: None,
+        acknowledged_at: None,
+    };
+    let raised = FlagTransition {
+        flag_id: flag.id.clone(),
+        at: at(0),
+        transition: Transition::Raised,
+        severity: Severity::Severe,
+        evidence: "{\"sgi\":-1.7}".to_owned(),
+    };
+    let message = |key: &str, channel: &str| OutboxMessage {
+        idempotency_key: key.to_owned(),
+        channel: channel.to_owned(),
+        target: "gwbank/v1/flags/30/drought".to_owned(),
+        body: vec![0, 159, 255],
+        created_at: at(0),
+    };
+    let commit = WatchCommit {
+        indicators: vec![indicator("A", Some(-1.7)), indicator("B", None)],
+        flags: vec![flag.clone()],
+        transitions: vec![raised.clone()],
+        outbox: vec![message("k1", "mqtt"), message("k2", "webhook"), message("k3", "mqtt")],
+        evaluated: Vec::new(),
+    };
+    metadata.commit_watch(commit.clone()).await.expect("commit");
+    metadata.commit_watch(commit).await.expect("the same commit");
+    let again = WatchCommit { indicators: vec![indicator("A", Some(-1.2))], ..WatchCommit::default() };
+    metadata.commit_watch(again).await.expect("commit");
+    assert_eq!(metadata.indicators(Some("A")).await.expect("rows"), [indicator("A", Some(-1.2))]);
+    assert_eq!(metadata.indicators(None).await.expect("rows").len(), 2);
+    assert_eq!(metadata.indicators(Some("B")).await.expect("rows"), [indicator("B", None)]);
+
+    assert_eq!(metadata.flags(true).await.expect("flags"), std::slice::from_ref(&flag));
+    assert_eq!(metadata.flag_transitions(None).await.expect("transitions"), std::slice::from_ref(&raised));
+    let closed = ConditionFlag {
+        state: FlagState::Closed,
+        closed_at: Some(at(9)),
+        changed_at: at(9),
+        acknowledged_by: Some("officer".to_owned()),
+        acknowledged_at: Some(at(5)),
+        ..flag
+    };
+    let cleared = FlagTransition { at: at(9), transition: Transition::Cleared, ..raised.clone() };
+    let commit =
+        WatchCommit { flags: vec![closed.clone()], transitions: vec![cleared.clone()], ..WatchCommit::default() };
+    metadata.commit_watch(commit).await.expect("commit");
+    assert!(metadata.flags(true).await.expect("flags").is_empty());
+    assert_eq!(metadata.flags(false).await.expect("flags"), std::slice::from_ref(&closed));
+    assert_eq!(metadata.flag_transitions(Some(&closed.id)).await.expect("transitions"), [raised, cleared]);
+    assert!(metadata.flag_transitions(Some("none")).await.expect("transitions").is_empty());
+
+    assert_eq!(metadata.outbox("mqtt", 10).await.expect("outbox"), [message("k1", "mqtt"), message("k3", "mqtt")]);
+    assert_eq!(metadata.outbox("mqtt", 1).await.expect("outbox").len(), 1);
+    metadata.outbox_delivered("k1", at(20)).await.expect("delivered");
+    metadata.outbox_delivered("k1", at(21)).await.expect("delivered again");
+    assert_eq!(metadata.outbox("mqtt", 10).await.expect("outbox"), [message("k3", "mqtt")]);
+    // A message that was delivered is not owed again.
+    metadata
+        .commit_watch(WatchCommit { outbox: vec![message("k1", "mqtt")], ..Default::default() })
+        .await
+        .expect("commit");
+    assert_eq!(metadata.outbox("mqtt", 10).await.expect("outbox").len(), 1);
+}

@@ -1,0 +1,164 @@
+//! The archive as ordered maps that snapshots share.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use async_trait::async_trait;
+use gwbank_model::{Key, Row, Seq, SeriesId, Timestamp};
+use parking_lot::RwLock;
+
+use crate::{
+    Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, BatchStream, CommitReport, MaintenanceReport, RevisionRow,
+    RowNames, ScanRequest, StoredVersions, reading_schema, revision_schema, revisions_to_batch, rows_to_batch,
+};
+
+/// Rows in one batch of a scan.
+const BATCH_ROWS: usize = 8192;
+
+type Series = BTreeMap<Timestamp, StoredVersions>;
+
+#[derive(Debug, Clone, Default)]
+struct State {
+    position: Seq,
+    row_count: u64,
+    series: BTreeMap<SeriesId, Arc<Series>>,
+}
+
+/// An [`Archive`] in memory. Clones share their state, as two handles to one store.
+#[derive(Debug, Clone)]
+pub struct MemoryArchive {
+    names: RowNames,
+    state: Arc<RwLock<Arc<State>>>,
+}
+
+impl MemoryArchive {
+    pub fn new(names: RowNames) -> Self {
+        Self { names, state: Arc::default() }
+    }
+}
+
+#[async_trait]
+impl Archive for MemoryArchive {
+    async fn commit(&self, commit: ArchiveCommit) -> Result<CommitReport, ArchiveError> {
+        let mut shared = self.state.write();
+        let state = Arc::make_mut(&mut shared);
+        let mut order: Vec<usize> = (0..commit.rows.len()).collect();
+        order.sort_by_key(|&i| commit.rows[i].seq);
+        let mut outcomes = vec![gwbank_model::versions::Outcome::Duplicate; commit.rows.len()];
+        for i in order {
+            let row = commit.rows[i];
+            let series = Arc::make_mut(state.series.entry(row.series).or_default());
+            let mut known = series.remove(&row.time);
+            let change = StoredVersions::take(&mut known, row);
+            outcomes[i] = change.outcome();
+            state.row_count += u64::from(change == gwbank_model::versions::Change::First);
+            if let Some(versions) = known {
+                series.insert(row.time, versions);
+            }
+        }
+        state.position = state.position.max(commit.through);
+        Ok(CommitReport { outcomes })
+    }
+
+    async fn snapshot(&self) -> Result<Arc<dyn ArchiveSnapshot>, ArchiveError> {
+        Ok(Arc::new(MemorySnapshot { names: self.names.clone(), state: self.state.read().clone() }))
+    }
+
+    async fn maintain(&self) -> Result<MaintenanceReport, ArchiveError> {
+        Ok(MaintenanceReport::default())
+    }
+}
+
+#[derive(Debug)]
+struct MemorySnapshot {
+    names: RowNames,
+    state: Arc<State>,
+}
+
+impl MemorySnapshot {
+    /// What a request wants, sorted by well, parameter, time.
+    fn wanted(&self, request: &ScanRequest) -> Vec<&StoredVersions> {
+        let keys = self.names.series.keys();
+        let mut series: Vec<_> = self.state.series.iter().map(|(id, rows)| (&keys[id.0 as usize], rows)).collect();
+        series.sort_by_key(|(key, _)| (key.well.as_str(), key.parameter.name()));
+        let wants = |key: &gwbank_model::SeriesKey, time| request.wants(key.well.as_str(), key.parameter, time);
+        series
+            .into_iter()
+            .flat_map(|(key, rows)| rows.iter().filter(move |(time, _)| wants(key, **time)).map(|(_, v)| v))
+            .collect()
+    }
+
+    fn streams<T: Copy>(
+        &self,
+        items: &[T],
+        request: &ScanRequest,
+        schema: SchemaRef,
+        batch: impl Fn(&[T], &RowNames) -> Result<RecordBatch, ArrowError>,
+    ) -> Result<Vec<BatchStream>, ArchiveError> {
+        let damaged =
+            |source: ArrowError| ArchiveError::Damaged { place: "memory".to_owned(), source: Box::new(source) };
+        let projection: Vec<usize> = request.projection.clone().unwrap_or_else(|| (0..schema.fields().len()).collect());
+        let per_stream = items.len().div_ceil(request.partitions.max(1)).max(1);
+        let mut streams: Vec<BatchStream> = Vec::new();
+        for part in items.chunks(per_stream) {
+            let batches: Result<Vec<_>, ArrowError> =
+                part.chunks(BATCH_ROWS).map(|rows| batch(rows, &self.names)?.project(&projection)).collect();
+            streams.push(Box::pin(futures::stream::iter(batches.map_err(damaged)?.into_iter().map(Ok))));
+        }
+        if streams.is_empty() {
+            streams.push(Box::pin(futures::stream::empty()));
+        }
+        Ok(streams)
+    }
+}
+
+#[async_trait]
+impl ArchiveSnapshot for MemorySnapshot {
+    fn position(&self) -> Seq {
+        self.state.position
+    }
+
+    fn row_count(&self) -> u64 {
+        self.state.row_count
+    }
+
+    fn time_range(&self) -> Option<(Timestamp, Timestamp)> {
+        let times =
+            self.state.series.values().filter_map(|rows| Some((*rows.keys().next()?, *rows.keys().next_back()?)));
+        times.reduce(|(from, to), (first, last)| (from.min(first), to.max(last)))
+    }
+
+    fn scan(&self, request: ScanRequest) -> Result<Vec<BatchStream>, ArchiveError> {
+        let rows: Vec<Row> = self.wanted(&request).into_iter().map(|versions| versions.winner).collect();
+        self.streams(&rows, &request, reading_schema(), rows_to_batch)
+    }
+
+    fn scan_revisions(&self, request: ScanRequest) -> Result<Vec<BatchStream>, ArchiveError> {
+        let revisions: Vec<RevisionRow> =
+            self.wanted(&request).into_iter().flat_map(|versions| versions.revisions.iter().copied()).collect();
+        self.streams(&revisions, &request, revision_schema(), revisions_to_batch)
+    }
+
+    async fn series_rows(&self, series: SeriesId, from: Timestamp, to: Timestamp) -> Result<Vec<Row>, ArchiveError> {
+        let Some(rows) = self.state.series.get(&series).filter(|_| from < to) else { return Ok(Vec::new()) };
+        Ok(rows.range(from..to).map(|(_, versions)| versions.winner).collect())
+    }
+
+    async fn versions(&self, keys: &[Key]) -> Result<Vec<Option<StoredVersions>>, ArchiveError> {
+        Ok(keys.iter().map(|key| self.state.series.get(&key.series)?.get(&key.time).cloned()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn keeps_the_rules_of_the_port() {
+        crate::conformance::archive_suite(|names| async { Arc::new(MemoryArchive::new(names)) as Arc<dyn Archive> })
+            .await;
+    }
+}

@@ -1,0 +1,260 @@
+//! The metadata as ordered maps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use gwbank_model::condition::{FlagState, Scope};
+use gwbank_model::{GatewayId, Month, Parameter, Seq, Timestamp, WellId};
+use gwbank_registry::{Installation, Well};
+use parking_lot::RwLock;
+
+use crate::{
+    ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DirtyMonth, FlagTransition,
+    GatewayRecord, IndicatorRow, IngestCommit, Metadata, MetadataError, NewDeadLetter, OutboxMessage, WatchCommit,
+};
+
+type InstallationKey = (WellId, Option<String>, Option<Parameter>, Timestamp);
+
+#[derive(Debug, Default)]
+struct State {
+    position: Seq,
+    gateways: BTreeMap<GatewayId, GatewayRecord>,
+    wells: BTreeMap<WellId, Well>,
+    installations: BTreeMap<InstallationKey, Installation>,
+    dead_letters: BTreeMap<DeadLetterId, (DeadLetterSummary, Vec<DeadLetter>)>,
+    dead_letters_made: i64,
+    dirty: BTreeMap<(WellId, Parameter, Month), Seq>,
+    indicators: BTreeMap<(Scope, String, String, Timestamp), IndicatorRow>,
+    flags: BTreeMap<String, ConditionFlag>,
+    transitions: Vec<FlagTransition>,
+    outbox: Vec<OutboxMessage>,
+    outbox_keys: BTreeSet<String>,
+}
+
+/// A [`Metadata`] in memory. Clones share their state.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryMetadata(Arc<RwLock<State>>);
+
+impl MemoryMetadata {
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl State {
+    fn add_gateway(&mut self, change: GatewayRecord) {
+        let Some(known) = self.gateways.get_mut(&change.gateway_id) else {
+            self.gateways.insert(change.gateway_id.clone(), change);
+            return;
+        };
+        let counts = &mut known.counts;
+        counts.received = counts.received.wrapping_add(change.counts.received);
+        counts.stored = counts.stored.wrapping_add(change.counts.stored);
+        counts.duplicate = counts.duplicate.wrapping_add(change.counts.duplicate);
+        counts.dead = counts.dead.wrapping_add(change.counts.dead);
+        known.last_seen = known.last_seen.max(change.last_seen);
+        known.clock_offset_s = change.clock_offset_s.or(known.clock_offset_s);
+        known.clock_zone = change.clock_zone.or(known.clock_zone.take());
+        known.last_error = change.last_error.or(known.last_error.take());
+    }
+
+    fn add_dead_letter(&mut self, new: NewDeadLetter) {
+        let same = |s: &DeadLetterSummary| {
+            s.gateway_id == new.gateway_id && s.reason == new.reason && s.subject == new.subject
+        };
+        let id = match self.dead_letters.iter().find(|(_, (summary, _))| same(summary)) {
+            Some((&id, _)) => id,
+            None => {
+                self.dead_letters_made += 1;
+                let id = DeadLetterId(self.dead_letters_made);
+                let summary = DeadLetterSummary {
+                    id,
+                    received_at: new.received_at,
+                    last_received_at: new.received_at,
+                    count: 0,
+                    readings: 0,
+                    gateway_id: new.gateway_id.clone(),
+                    topic: new.topic.clone(),
+                    reason: new.reason.clone(),
+                    detail: new.detail.clone(),
+                    subject: new.subject.clone(),
+                    payload_bytes: 0,
+                };
+                self.dead_letters.insert(id, (summary, Vec::new()));
+                id
+            }
+        };
+        let (summary, payloads) = self.dead_letters.get_mut(&id).expect("just found or made");
+        summary.count += 1;
+        summary.readings += new.readings;
+        summary.received_at = summary.received_at.min(new.received_at);
+        summary.last_received_at = summary.last_received_at.max(new.received_at);
+        summary.payload_bytes += new.payload.len() as u64;
+        payloads.push(DeadLetter {
+            id,
+            received_at: new.received_at,
+            gateway_id: new.gateway_id,
+            topic: new.topic,
+            reason: new.reason,
+            detail: new.detail,
+            payload: new.payload,
+            readings: new.readings,
+            seq: new.seq,
+        });
+        payloads.sort_by_key(|letter| letter.seq);
+    }
+
+    fn settle_dead_letter(&mut self, id: DeadLetterId, seq: Seq) {
+        let Some((summary, payloads)) = self.dead_letters.get_mut(&id) else { return };
+        let Some(at) = payloads.iter().position(|letter| letter.seq == seq) else { return };
+        let settled = payloads.remove(at);
+        summary.count = summary.count.saturating_sub(1);
+        summary.readings = summary.readings.saturating_sub(settled.readings);
+        summary.payload_bytes = summary.payload_bytes.saturating_sub(settled.payload.len() as u64);
+        if summary.count == 0 {
+            self.dead_letters.remove(&id);
+        }
+    }
+}
+
+#[async_trait]
+impl Metadata for MemoryMetadata {
+    async fn position(&self) -> Result<Seq, MetadataError> {
+        Ok(self.0.read().position)
+    }
+
+    async fn commit_ingest(&self, commit: IngestCommit) -> Result<(), MetadataError> {
+        let IngestCommit { through, gateways, dead_letters, dirty_months, settled_dead_letters } = commit;
+        let mut state = self.0.write();
+        if through.is_some_and(|through| through <= state.position) {
+            return Ok(());
+        }
+        gateways.into_iter().for_each(|change| state.add_gateway(change));
+        dead_letters.into_iter().for_each(|new| state.add_dead_letter(new));
+        settled_dead_letters.into_iter().for_each(|(id, seq)| state.settle_dead_letter(id, seq));
+        for month in dirty_months {
+            let mark = state.dirty.entry((month.well_id, month.parameter, month.month)).or_insert(month.seq);
+            *mark = (*mark).max(month.seq);
+        }
+        state.position = through.unwrap_or(state.position);
+        Ok(())
+    }
+
+    async fn gateways(&self) -> Result<Vec<GatewayRecord>, MetadataError> {
+        Ok(self.0.read().gateways.values().cloned().collect())
+    }
+
+    async fn put_wells(&self, wells: Vec<Well>, _at: Seq) -> Result<(), MetadataError> {
+        self.0.write().wells.extend(wells.into_iter().map(|well| (well.well_id.clone(), well)));
+        Ok(())
+    }
+
+    async fn wells(&self) -> Result<Vec<Well>, MetadataError> {
+        Ok(self.0.read().wells.values().cloned().collect())
+    }
+
+    async fn put_installations(&self, installations: Vec<Installation>, _at: Seq) -> Result<(), MetadataError> {
+        let keyed = installations
+            .into_iter()
+            .map(|row| ((row.well_id.clone(), row.device_id.clone(), row.parameter, row.valid_from), row));
+        self.0.write().installations.extend(keyed);
+        Ok(())
+    }
+
+    async fn installations(&self) -> Result<Vec<Installation>, MetadataError> {
+        Ok(self.0.read().installations.values().cloned().collect())
+    }
+
+    async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeadLetterSummary>, MetadataError> {
+        let state = self.0.read();
+        let wanted = state.dead_letters.values().map(|(summary, _)| summary).filter(|summary| {
+            filter.id.is_none_or(|id| id == summary.id)
+                && filter.gateway_id.as_ref().is_none_or(|gateway| *gateway == summary.gateway_id)
+                && filter.reason.as_ref().is_none_or(|reason| *reason == summary.reason)
+        });
+        Ok(wanted.take(filter.limit.unwrap_or(usize::MAX)).cloned().collect())
+    }
+
+    async fn dead_letter_payloads(&self, id: DeadLetterId) -> Result<Vec<DeadLetter>, MetadataError> {
+        Ok(self.0.read().dead_letters.get(&id).map(|(_, payloads)| payloads.clone()).unwrap_or_default())
+    }
+
+    async fn dirty_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError> {
+        let state = self.0.read();
+        let mut months: Vec<DirtyMonth> = state
+            .dirty
+            .iter()
+            .map(|((well, parameter, month), &seq)| DirtyMonth {
+                well_id: well.clone(),
+                parameter: *parameter,
+                month: *month,
+                seq,
+            })
+            .collect();
+        months.sort_by_key(|month| month.seq);
+        months.truncate(limit);
+        Ok(months)
+    }
+
+    async fn commit_watch(&self, commit: WatchCommit) -> Result<(), MetadataError> {
+        let WatchCommit { indicators, flags, transitions, outbox, evaluated } = commit;
+        let mut state = self.0.write();
+        for row in indicators {
+            state.indicators.insert((row.scope, row.place.clone(), row.indicator.clone(), row.period), row);
+        }
+        state.flags.extend(flags.into_iter().map(|flag| (flag.id.clone(), flag)));
+        for new in transitions {
+            let same = |t: &FlagTransition| (&t.flag_id, t.at, t.transition) == (&new.flag_id, new.at, new.transition);
+            if !state.transitions.iter().any(same) {
+                state.transitions.push(new);
+            }
+        }
+        for message in outbox {
+            if state.outbox_keys.insert(message.idempotency_key.clone()) {
+                state.outbox.push(message);
+            }
+        }
+        for done in evaluated {
+            let key = (done.well_id, done.parameter, done.month);
+            if state.dirty.get(&key).is_some_and(|&mark| mark <= done.seq) {
+                state.dirty.remove(&key);
+            }
+        }
+        Ok(())
+    }
+
+    async fn indicators(&self, place: Option<&str>) -> Result<Vec<IndicatorRow>, MetadataError> {
+        let state = self.0.read();
+        Ok(state.indicators.values().filter(|row| place.is_none_or(|place| place == row.place)).cloned().collect())
+    }
+
+    async fn flags(&self, open_only: bool) -> Result<Vec<ConditionFlag>, MetadataError> {
+        let state = self.0.read();
+        Ok(state.flags.values().filter(|flag| !open_only || flag.state != FlagState::Closed).cloned().collect())
+    }
+
+    async fn flag_transitions(&self, flag_id: Option<&str>) -> Result<Vec<FlagTransition>, MetadataError> {
+        let state = self.0.read();
+        Ok(state.transitions.iter().filter(|t| flag_id.is_none_or(|id| id == t.flag_id)).cloned().collect())
+    }
+
+    async fn outbox(&self, channel: &str, limit: usize) -> Result<Vec<OutboxMessage>, MetadataError> {
+        Ok(self.0.read().outbox.iter().filter(|message| message.channel == channel).take(limit).cloned().collect())
+    }
+
+    async fn outbox_delivered(&self, idempotency_key: &str, _at: Timestamp) -> Result<(), MetadataError> {
+        self.0.write().outbox.retain(|message| message.idempotency_key != idempotency_key);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn keeps_the_rules_of_the_port() {
+        crate::conformance::metadata_suite(|| async { Arc::new(MemoryMetadata::new()) as Arc<dyn Metadata> }).await;
+    }
+}
