@@ -1,0 +1,120 @@
+//! When a month counts as over, and which months are the wet season.
+
+use std::collections::BTreeMap;
+
+use gwbank_model::{BANGKOK_OFFSET_SECONDS, Month, Timestamp};
+
+use crate::monthly::MonthlyLevel;
+
+/// A month is evaluated when it closes: some days into the next one, so that late batches are in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MonthClosing {
+    /// Day of the following month at whose start the month closes.
+    pub day: u8,
+    pub offset_seconds: i32,
+}
+
+impl Default for MonthClosing {
+    fn default() -> Self {
+        Self { day: 5, offset_seconds: BANGKOK_OFFSET_SECONDS }
+    }
+}
+
+impl MonthClosing {
+    pub fn closes_at(self, month: Month) -> Timestamp {
+        month.plus(1).start(self.offset_seconds).plus_secs((i64::from(self.day) - 1) * 86_400)
+    }
+
+    /// The latest month that is closed at this instant. Everything later is preliminary and raises nothing.
+    pub fn closed_through(self, now: Timestamp) -> Month {
+        let previous = now.month(self.offset_seconds).plus(-1);
+        if now >= self.closes_at(previous) { previous } else { previous.plus(-1) }
+    }
+}
+
+/// The months in which groundwater rises. In the provinces of the southern east coast the north-east monsoon brings
+/// the rain, elsewhere the south-west monsoon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WetSeason {
+    MayToOctober,
+    OctoberToJanuary,
+}
+
+/// DOPA codes: Nakhon Si Thammarat, Surat Thani, Chumphon, Songkhla, Phatthalung, Pattani, Yala, Narathiwat.
+const SOUTHERN_EAST_COAST: [&str; 8] = ["80", "84", "86", "90", "93", "94", "95", "96"];
+
+impl WetSeason {
+    pub fn of_province(province_code: &str) -> Self {
+        if SOUTHERN_EAST_COAST.contains(&province_code) { Self::OctoberToJanuary } else { Self::MayToOctober }
+    }
+
+    /// The year in which the season of this month began; `None` outside of the season.
+    pub fn season_year(self, month: Month) -> Option<i32> {
+        match (self, month.month_of_year()) {
+            (Self::MayToOctober, 5..=10) => Some(month.year()),
+            (Self::OctoberToJanuary, 10..=12) => Some(month.year()),
+            (Self::OctoberToJanuary, 1) => Some(month.year() - 1),
+            _ => None,
+        }
+    }
+
+    /// The first month after which the next season begins: seasons that began in this year or later are not past.
+    pub fn present_season_year(self, month: Month) -> i32 {
+        match self {
+            Self::MayToOctober => month.year(),
+            Self::OctoberToJanuary if month.month_of_year() == 1 => month.year() - 1,
+            Self::OctoberToJanuary => month.year(),
+        }
+    }
+}
+
+/// The highest daily level (up) of each wet season before the present one, oldest first.
+pub fn season_highs(season: WetSeason, months: &[MonthlyLevel], present: Month) -> Vec<f64> {
+    let present_year = season.present_season_year(present);
+    let mut highs: BTreeMap<i32, f64> = BTreeMap::new();
+    for month in months {
+        let (Some(year), Some(highest)) = (season.season_year(month.month), month.highest) else { continue };
+        if year < present_year {
+            let high = highs.entry(year).or_insert(f64::NEG_INFINITY);
+            *high = high.max(highest);
+        }
+    }
+    highs.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_closes_on_the_fifth_in_bangkok() {
+        let closing = MonthClosing::default();
+        let at = |text| Timestamp::parse_rfc3339(text).unwrap();
+        assert_eq!(closing.closes_at(Month::new(2026, 10)), at("2026-11-05T00:00:00+07:00"));
+        assert_eq!(closing.closed_through(at("2026-11-04T23:59:59+07:00")), Month::new(2026, 9));
+        assert_eq!(closing.closed_through(at("2026-11-05T00:00:00+07:00")), Month::new(2026, 10));
+        assert_eq!(closing.closed_through(at("2026-11-30T23:59:59+07:00")), Month::new(2026, 10));
+        assert_eq!(closing.closed_through(at("2027-01-05T00:00:00+07:00")), Month::new(2026, 12));
+    }
+
+    #[test]
+    fn january_belongs_to_the_season_that_began_in_october() {
+        assert_eq!(WetSeason::of_province("90").season_year(Month::new(2026, 1)), Some(2025));
+        assert_eq!(WetSeason::of_province("90").season_year(Month::new(2026, 10)), Some(2026));
+        assert_eq!(WetSeason::of_province("30").season_year(Month::new(2026, 1)), None);
+        assert_eq!(WetSeason::of_province("30").season_year(Month::new(2026, 5)), Some(2026));
+    }
+
+    #[test]
+    fn the_present_season_is_no_past_one() {
+        let month = |m, highest| MonthlyLevel { highest: Some(highest), ..MonthlyLevel::of(m, -3.0) };
+        let months = [
+            month(Month::new(2024, 4), 9.0),
+            month(Month::new(2024, 6), -2.5),
+            month(Month::new(2024, 9), -1.5),
+            month(Month::new(2025, 9), -1.2),
+            month(Month::new(2026, 9), -0.2),
+        ];
+        assert_eq!(season_highs(WetSeason::MayToOctober, &months, Month::new(2026, 11)), vec![-1.5, -1.2]);
+    }
+}

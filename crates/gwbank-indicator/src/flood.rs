@@ -1,0 +1,362 @@
+//! High groundwater of one well, followed through its readings.
+//!
+//! # Rules
+//! 1. Depth ≤ warning depth: warning; ≤ danger depth: severe; at or above the ground: extreme. A well without limits:
+//!    watch only, at a record high after at least three past wet seasons with depth ≤ 2 m.
+//! 2. Plausibility: at danger depth (severe and up) one reading suffices if rain, a neighbour or the reading before
+//!    (≤ 0.5 m away) supports it; else the second in a row, by time of measurement, at the milder of the two.
+//! 3. A reading that came later than twice the usual interval (at least 3 h) writes history and raises nothing.
+//! 4. An open bank rests while it fills (rain or inflow in the last 24 h); 48 h after the rain ended a level that has
+//!    not fallen is a failure to recover: watch.
+//! 5. A severity ends when readings over 6 h lie more than the exit margin below its limit. Silence ends nothing: the
+//!    end needs a reading.
+//!
+//! [`follow`] replays all readings of a stretch, so the result depends on what was measured and when each was received,
+//! not on how often or in which order they were evaluated.
+
+use gwbank_model::condition::Severity;
+use gwbank_model::{QcTest, QcTests, QualityFlag, Timestamp};
+
+use crate::kind::WellKind;
+
+const HOUR: i64 = 3_600_000_000;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FloodRules {
+    pub exit_margin_m: f64,
+    pub exit_hours: i64,
+    /// A reading before that lies no farther away supports the next one.
+    pub support_step_m: f64,
+    pub support_rain_mm: f64,
+    /// How far back rain, inflow and neighbours count.
+    pub surroundings_hours: i64,
+    pub late_hours_min: i64,
+    pub late_intervals: i64,
+    pub record_seasons_min: usize,
+    pub record_depth_max_m: f64,
+    /// Rain in the last 24 h from which an open bank is filling.
+    pub filling_rain_mm: f64,
+    pub recovery_hours: i64,
+    /// A fall smaller than that is none.
+    pub recovery_fall_m: f64,
+    /// A condition is stale without a reading for so long (or one and a half intervals, if that is longer).
+    pub stale_hours: i64,
+}
+
+impl Default for FloodRules {
+    fn default() -> Self {
+        Self {
+            exit_margin_m: 0.10,
+            exit_hours: 6,
+            support_step_m: 0.5,
+            support_rain_mm: 10.0,
+            surroundings_hours: 24,
+            late_hours_min: 3,
+            late_intervals: 2,
+            record_seasons_min: 3,
+            record_depth_max_m: 2.0,
+            filling_rain_mm: 1.0,
+            recovery_hours: 48,
+            recovery_fall_m: 0.05,
+            stale_hours: 6,
+        }
+    }
+}
+
+/// A depth reading that counts: see [`counts`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FloodReading {
+    pub time: Timestamp,
+    /// Below ground, positive down.
+    pub depth_m: f64,
+    pub received_at: Timestamp,
+}
+
+/// Whether a reading of this quality may speak of floods: 1–3, except spikes and sensor faults.
+/// A quick rise or an unusual height is what a flood looks like, so those tests do not silence it.
+pub fn counts(quality: QualityFlag, tests: QcTests) -> bool {
+    let fault = [
+        QcTest::Spike,
+        QcTest::FlatLine,
+        QcTest::AttenuatedSignal,
+        QcTest::Uncompensated,
+        QcTest::Location,
+        QcTest::Syntax,
+    ];
+    matches!(quality, QualityFlag::Pass | QualityFlag::NotEvaluated | QualityFlag::Suspect)
+        && !fault.into_iter().any(|test| tests.contains(test))
+}
+
+/// From which depths on the well speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct FloodLimits {
+    pub warning_depth_m: Option<f64>,
+    pub danger_depth_m: Option<f64>,
+    /// The smallest depth of the past wet seasons, and how many seasons there were.
+    pub record: Option<(f64, usize)>,
+}
+
+/// What happened around the well. All in order of time.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Surroundings<'a> {
+    /// Rain amounts, mm; `None` where nobody measures rain.
+    pub rain: Option<&'a [(Timestamp, f64)]>,
+    /// Recharge flow, m³/h.
+    pub inflow: Option<&'a [(Timestamp, f64)]>,
+    /// When a neighbouring well stood at or above its warning depth.
+    pub neighbours: &'a [Timestamp],
+}
+
+/// Which rule a severity came from, and its limit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Met {
+    pub severity: Severity,
+    pub rule: &'static str,
+    pub limit_m: f64,
+}
+
+/// What made a reading believable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Support {
+    /// Below danger depth none is needed.
+    NotNeeded,
+    Rain,
+    Neighbour,
+    ReadingBefore,
+    SecondInARow,
+}
+
+impl Support {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Support::NotNeeded => "not_needed",
+            Support::Rain => "rain",
+            Support::Neighbour => "neighbour",
+            Support::ReadingBefore => "reading_before",
+            Support::SecondInARow => "second_in_a_row",
+        }
+    }
+}
+
+/// A change of severity at a reading.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FloodStep {
+    pub at: Timestamp,
+    pub depth_m: f64,
+    pub from: Option<Severity>,
+    pub to: Option<Severity>,
+    /// For raises and escalations.
+    pub met: Option<(Met, Support)>,
+}
+
+/// Where the readings leave the well.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct FloodTrack {
+    pub severity: Option<Severity>,
+    pub steps: Vec<FloodStep>,
+    /// The reading that completed the rule of the present condition, where it lies in the stretch.
+    pub since: Option<Timestamp>,
+    /// The rule and limit of the present severity, where it was met in the stretch.
+    pub met: Option<(Met, Support)>,
+    /// The latest reading that met a rule and could raise.
+    pub last_met_at: Option<Timestamp>,
+    pub latest: Option<FloodReading>,
+    /// Median interval between readings, µs; `None` with fewer than two.
+    pub interval_micros: Option<i64>,
+    /// An open bank that fills: raises are suspended.
+    pub filling: bool,
+}
+
+impl FloodTrack {
+    /// Whether a condition may be raised at `now`: the reading that met the rule is not old.
+    pub fn is_live(&self, now: Timestamp, rules: &FloodRules) -> bool {
+        let late = late_micros(self.interval_micros, rules);
+        self.last_met_at.is_some_and(|at| now.micros_since(at) <= late)
+    }
+
+    /// Whether the well has been silent too long for its condition to count as fresh.
+    pub fn is_stale(&self, now: Timestamp, rules: &FloodRules) -> bool {
+        let allowed = (rules.stale_hours * HOUR).max(self.interval_micros.unwrap_or(0) / 2 * 3);
+        self.latest.is_none_or(|latest| now.micros_since(latest.time) > allowed)
+    }
+}
+
+/// Follows the readings of a stretch (in order of time, only those that count) from the severity at its beginning.
+pub fn follow(
+    kind: WellKind,
+    initial: Option<Severity>,
+    readings: &[FloodReading],
+    limits: &FloodLimits,
+    surroundings: &Surroundings<'_>,
+    rules: &FloodRules,
+) -> FloodTrack {
+    let interval = usual_interval(readings);
+    let late = late_micros(interval, rules);
+    let mut track = FloodTrack { severity: initial, interval_micros: interval, ..FloodTrack::default() };
+    if !kind.speaks_of_flood() {
+        track.severity = None;
+        return track;
+    }
+    // Since when the readings have lain beyond the exit limit of each severity, by code.
+    let mut beyond: [Option<Timestamp>; Severity::ALL.len() + 1] = Default::default();
+    let mut met_before: Option<Met> = None;
+    for (index, &reading) in readings.iter().enumerate() {
+        let seen = &readings[..=index];
+        let filling = kind.fills_by_design() && is_filling(seen, surroundings, rules);
+        let not_recovered = if kind.fills_by_design() { recovery_limit(seen, surroundings, rules) } else { None };
+        let ladder = ladder(limits, not_recovered, rules);
+        let met = ladder.iter().copied().find(|step| reading.depth_m <= step.limit_m);
+
+        for step in &ladder {
+            let since = &mut beyond[usize::from(step.severity.code())];
+            if reading.depth_m > step.limit_m + rules.exit_margin_m {
+                since.get_or_insert(reading.time);
+            } else {
+                *since = None;
+            }
+        }
+
+        let before = index.checked_sub(1).map(|i| readings[i]);
+        let believed = met.and_then(|met| believe(met, met_before, reading, before, surroundings, rules));
+        let in_time = reading.received_at.micros_since(reading.time) <= late;
+        if let Some((met, support)) = believed.filter(|_| in_time && !filling) {
+            track.last_met_at = Some(reading.time);
+            if Some(met.severity) > track.severity {
+                track.change(reading, Some(met.severity), Some((met, support)));
+            }
+        }
+        if let Some(present) = track.severity {
+            let over = |severity: Severity| {
+                beyond[usize::from(severity.code())]
+                    .is_some_and(|since| reading.time.micros_since(since) >= rules.exit_hours * HOUR)
+            };
+            // A severity that the ladder no longer has (limits were changed) is left by the readings alone.
+            let known = ladder.iter().any(|step| step.severity == present);
+            if over(present) || (!known && met.is_none_or(|met| met.severity < present)) {
+                let next = ladder.iter().map(|s| s.severity).find(|&s| s < present && !over(s));
+                track.change(reading, next, None);
+            }
+        }
+        met_before = met;
+        track.latest = Some(reading);
+        track.filling = filling;
+    }
+    track
+}
+
+impl FloodTrack {
+    fn change(&mut self, reading: FloodReading, to: Option<Severity>, met: Option<(Met, Support)>) {
+        let step = FloodStep { at: reading.time, depth_m: reading.depth_m, from: self.severity, to, met };
+        if self.severity.is_none() {
+            self.since = Some(reading.time);
+        }
+        if to.is_none() {
+            self.since = None;
+        }
+        self.met = if to > self.severity { met } else { None };
+        self.severity = to;
+        self.steps.push(step);
+    }
+}
+
+/// The limits of a well, worst first.
+pub fn ladder(limits: &FloodLimits, not_recovered: Option<f64>, rules: &FloodRules) -> Vec<Met> {
+    let mut steps = Vec::with_capacity(4);
+    let mut push = |severity, rule, limit_m| steps.push(Met { severity, rule, limit_m });
+    if limits.warning_depth_m.is_some() || limits.danger_depth_m.is_some() {
+        push(Severity::Extreme, "above_ground", 0.0);
+        if let Some(limit) = limits.danger_depth_m {
+            push(Severity::Severe, "danger_depth", limit);
+        }
+        if let Some(limit) = limits.warning_depth_m {
+            push(Severity::Warning, "warning_depth", limit);
+        }
+    } else if let Some((record, seasons)) = limits.record
+        && seasons >= rules.record_seasons_min
+    {
+        push(Severity::Watch, "record_high", record.min(rules.record_depth_max_m));
+    }
+    if let Some(limit) = not_recovered
+        && steps.last().is_none_or(|last| last.severity > Severity::Watch)
+    {
+        steps.push(Met { severity: Severity::Watch, rule: "failure_to_recover", limit_m: limit });
+    }
+    steps
+}
+
+fn believe(
+    met: Met,
+    met_before: Option<Met>,
+    reading: FloodReading,
+    before: Option<FloodReading>,
+    surroundings: &Surroundings<'_>,
+    rules: &FloodRules,
+) -> Option<(Met, Support)> {
+    if met.severity < Severity::Severe {
+        return Some((met, Support::NotNeeded));
+    }
+    if before.is_some_and(|before| (before.depth_m - reading.depth_m).abs() <= rules.support_step_m) {
+        return Some((met, Support::ReadingBefore));
+    }
+    let from = reading.time.plus_micros(-rules.surroundings_hours * HOUR);
+    let rain_mm = sum_between(surroundings.rain.unwrap_or_default(), from, reading.time);
+    if rain_mm >= rules.support_rain_mm {
+        return Some((met, Support::Rain));
+    }
+    let neighbours = surroundings.neighbours;
+    let first = neighbours.partition_point(|&time| time <= from);
+    if neighbours.get(first).is_some_and(|&time| time <= reading.time) {
+        return Some((met, Support::Neighbour));
+    }
+    let before = met_before.filter(|before| before.severity >= Severity::Severe)?;
+    Some((if before.severity < met.severity { before } else { met }, Support::SecondInARow))
+}
+
+/// Rain, inflow, or, where nobody measures either, a rise over the last 24 h.
+fn is_filling(seen: &[FloodReading], surroundings: &Surroundings<'_>, rules: &FloodRules) -> bool {
+    let Some(reading) = seen.last() else { return false };
+    let from = reading.time.plus_micros(-rules.surroundings_hours * HOUR);
+    if surroundings.rain.is_none() && surroundings.inflow.is_none() {
+        let first = seen.partition_point(|r| r.time <= from);
+        let deepest = seen[first..].iter().map(|r| r.depth_m).fold(f64::NEG_INFINITY, f64::max);
+        return deepest - reading.depth_m >= rules.recovery_fall_m;
+    }
+    let rain_mm = sum_between(surroundings.rain.unwrap_or_default(), from, reading.time);
+    let inflow = surroundings.inflow.unwrap_or_default();
+    let flows = inflow.iter().any(|&(time, flow)| time > from && time <= reading.time && flow > 0.0);
+    rain_mm >= rules.filling_rain_mm || flows
+}
+
+/// The depth that an open bank should have left by now: its depth when the rain ended, less a real fall. `None` sooner
+/// than 48 h after the rain, and where no rain is known.
+fn recovery_limit(seen: &[FloodReading], surroundings: &Surroundings<'_>, rules: &FloodRules) -> Option<f64> {
+    let reading = seen.last()?;
+    let ended = |events: &[(Timestamp, f64)]| {
+        events.iter().rev().find(|&&(time, amount)| time <= reading.time && amount > 0.0).map(|&(time, _)| time)
+    };
+    let rain_end = ended(surroundings.rain.unwrap_or_default());
+    let end = rain_end.max(ended(surroundings.inflow.unwrap_or_default()))?;
+    if reading.time.micros_since(end) < rules.recovery_hours * HOUR {
+        return None;
+    }
+    let at_end = seen.partition_point(|r| r.time <= end).checked_sub(1)?;
+    Some(seen[at_end].depth_m + rules.recovery_fall_m)
+}
+
+fn sum_between(amounts: &[(Timestamp, f64)], after: Timestamp, through: Timestamp) -> f64 {
+    let first = amounts.partition_point(|&(time, _)| time <= after);
+    amounts[first..].iter().take_while(|&&(time, _)| time <= through).map(|&(_, amount)| amount).sum()
+}
+
+fn usual_interval(readings: &[FloodReading]) -> Option<i64> {
+    let mut intervals: Vec<i64> = readings.windows(2).map(|pair| pair[1].time.micros_since(pair[0].time)).collect();
+    let middle = intervals.len() / 2;
+    (!intervals.is_empty()).then(|| *intervals.select_nth_unstable(middle).1)
+}
+
+fn late_micros(interval: Option<i64>, rules: &FloodRules) -> i64 {
+    (rules.late_hours_min * HOUR).max(interval.unwrap_or(0).saturating_mul(rules.late_intervals))
+}
+
+#[cfg(test)]
+mod tests;

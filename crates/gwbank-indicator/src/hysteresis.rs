@@ -1,0 +1,196 @@
+//! Drought through the months: raise, escalate, ease, stale, clear.
+//!
+//! # Rules
+//! 1. A condition begins, and worsens, with one closed month that claims it.
+//! 2. It eases or ends only after two closed months in a row that no longer hold it (exit limits).
+//! 3. A month without a judgement changes nothing but staleness, and breaks the row of two: silence never clears.
+//!
+//! The state after a stretch of months is a pure function of their verdicts, so a restart or a late correction replays
+//! the stretch and comes to the same state.
+
+use gwbank_model::condition::Severity;
+
+/// What one closed month says: the severity that it claims, and the one that it holds up by the exit limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MonthVerdict {
+    pub entry: Option<Severity>,
+    /// Never less than `entry`.
+    pub hold: Option<Severity>,
+}
+
+impl MonthVerdict {
+    fn holds(&self) -> Option<Severity> {
+        self.hold.max(self.entry)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Unchanged,
+    Raised {
+        to: Severity,
+    },
+    Escalated {
+        from: Severity,
+        to: Severity,
+    },
+    Eased {
+        from: Severity,
+        to: Severity,
+    },
+    /// The month has no judgement and a condition stands.
+    Stale {
+        at: Severity,
+    },
+    Cleared {
+        from: Severity,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DroughtTrack {
+    severity: Option<Severity>,
+    stale: bool,
+    /// What the month before held; `None` where it had no judgement.
+    before: Option<Option<Severity>>,
+}
+
+impl DroughtTrack {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn severity(&self) -> Option<Severity> {
+        self.severity
+    }
+
+    /// A condition stands and the latest month says nothing.
+    pub fn is_stale(&self) -> bool {
+        self.stale
+    }
+
+    /// Takes the next month; `None` where there is no judgement.
+    pub fn month(&mut self, verdict: Option<MonthVerdict>) -> Step {
+        let Some(verdict) = verdict else {
+            self.before = None;
+            self.stale = self.severity.is_some();
+            return self.severity.map_or(Step::Unchanged, |at| Step::Stale { at });
+        };
+        self.stale = false;
+        let held_now = verdict.holds();
+        let held_before = self.before.replace(held_now);
+        match (self.severity, verdict.entry) {
+            (None, None) => Step::Unchanged,
+            (None, Some(to)) => {
+                self.severity = Some(to);
+                Step::Raised { to }
+            }
+            (Some(from), Some(to)) if to > from => {
+                self.severity = Some(to);
+                Step::Escalated { from, to }
+            }
+            (Some(from), _) => {
+                // One month beyond the exit limit is not enough; a month before that said nothing is no month.
+                let Some(held_before) = held_before else { return Step::Unchanged };
+                let kept = held_now.max(held_before).min(Some(from));
+                self.severity = kept;
+                match kept {
+                    None => Step::Cleared { from },
+                    Some(to) if to < from => Step::Eased { from, to },
+                    Some(_) => Step::Unchanged,
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Severity::*;
+    use proptest::prelude::*;
+
+    fn verdict(entry: Option<Severity>, hold: Option<Severity>) -> Option<MonthVerdict> {
+        Some(MonthVerdict { entry, hold })
+    }
+
+    #[test]
+    fn raises_escalates_eases_and_clears() {
+        let mut track = DroughtTrack::new();
+        let clear = verdict(None, None);
+        assert_eq!(track.month(clear), Step::Unchanged);
+        assert_eq!(track.month(verdict(Some(Warning), Some(Warning))), Step::Raised { to: Warning });
+        assert_eq!(track.month(verdict(Some(Severe), Some(Extreme))), Step::Escalated { from: Warning, to: Severe });
+        assert_eq!(track.month(verdict(None, Some(Warning))), Step::Unchanged, "one month below severe");
+        assert_eq!(track.month(verdict(None, Some(Watch))), Step::Eased { from: Severe, to: Warning });
+        assert_eq!(track.month(clear), Step::Eased { from: Warning, to: Watch });
+        assert_eq!(track.month(clear), Step::Cleared { from: Watch });
+        assert_eq!(track.severity(), None);
+    }
+
+    #[test]
+    fn a_month_in_the_exit_band_starts_the_two_months_anew() {
+        let mut track = DroughtTrack::new();
+        track.month(verdict(Some(Severe), Some(Severe)));
+        for _ in 0..5 {
+            assert_eq!(track.month(verdict(None, None)), Step::Unchanged);
+            assert_eq!(track.month(verdict(None, Some(Severe))), Step::Unchanged);
+        }
+    }
+
+    #[test]
+    fn silence_never_clears() {
+        let mut track = DroughtTrack::new();
+        track.month(verdict(Some(Severe), Some(Severe)));
+        track.month(verdict(None, None));
+        assert_eq!(track.month(None), Step::Stale { at: Severe });
+        assert!(track.is_stale());
+        assert_eq!(track.month(verdict(None, None)), Step::Unchanged, "one month since the silence");
+        assert!(!track.is_stale());
+        assert_eq!(track.month(verdict(None, None)), Step::Cleared { from: Severe });
+        assert_eq!(track.month(None), Step::Unchanged);
+    }
+
+    fn any_verdict() -> impl Strategy<Value = Option<MonthVerdict>> {
+        let severity = proptest::option::of(proptest::sample::select(Severity::ALL));
+        proptest::option::of(
+            (severity.clone(), severity).prop_map(|(entry, hold)| MonthVerdict { entry, hold: hold.max(entry) }),
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn never_below_the_claim_and_never_lower_without_two_months(
+            months in proptest::collection::vec(any_verdict(), 1..60),
+        ) {
+            let mut track = DroughtTrack::new();
+            for (i, &month) in months.iter().enumerate() {
+                let before = track.severity();
+                track.month(month);
+                if let Some(verdict) = month {
+                    prop_assert!(track.severity() >= verdict.entry);
+                }
+                if track.severity() < before {
+                    let two = [months[i - 1], months[i]];
+                    prop_assert!(two.iter().all(|m| m.is_some_and(|m| m.hold < before)));
+                }
+            }
+        }
+
+        /// Worse months never lead to a milder state.
+        #[test]
+        fn monotonic(months in proptest::collection::vec(any_verdict(), 1..40), at in any::<prop::sample::Index>()) {
+            let mut worse = months.clone();
+            let at = at.index(worse.len());
+            if let Some(month) = &mut worse[at] {
+                *month = MonthVerdict { entry: Some(Extreme), hold: Some(Extreme) };
+            }
+            let (mut a, mut b) = (DroughtTrack::new(), DroughtTrack::new());
+            for (&x, &y) in months.iter().zip(&worse) {
+                a.month(x);
+                b.month(y);
+                prop_assert!(b.severity() >= a.severity());
+            }
+        }
+    }
+}

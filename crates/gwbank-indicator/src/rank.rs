@@ -1,0 +1,110 @@
+//! Ranks, and what is made of them.
+
+use crate::normal::normal_quantile;
+
+/// Ranks from 1, ascending; equal values share the average of their ranks. In the order of the input.
+/// Values are compared with [`f64::total_cmp`], so `-inf` may stand for "below everything measured".
+pub fn average_ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let mut ranks = vec![0.0; values.len()];
+    let mut start = 0;
+    while start < order.len() {
+        let value = values[order[start]];
+        let end = start + order[start..].iter().take_while(|&&i| values[i] == value).count().max(1);
+        // Ranks start + 1 ..= end: their average is exact in a double.
+        let average = (start + 1 + end) as f64 / 2.0;
+        for &index in &order[start..end] {
+            ranks[index] = average;
+        }
+        start = end;
+    }
+    ranks
+}
+
+/// Standardised Groundwater level Index (Bloomfield & Marchant 2013) of the levels of one calendar month:
+/// Φ⁻¹((r − 0.5)/n) with average ranks r. No minimum n: what may be claimed is the business of `standings`.
+pub fn sgi(levels: &[f64]) -> Vec<f64> {
+    let n = levels.len() as f64;
+    average_ranks(levels).into_iter().map(|rank| sgi_of_rank(rank, n)).collect()
+}
+
+/// Weibull percentile 100·r/(n + 1) of the levels of one calendar month, evaluated in this order so that limits such as
+/// 10 and 25 are met exactly.
+pub fn percentile_weibull(levels: &[f64]) -> Vec<f64> {
+    let n = levels.len() as f64;
+    average_ranks(levels).into_iter().map(|rank| percentile_of_rank(rank, n)).collect()
+}
+
+/// 100·(x − min)/(max − min) over the whole series; `None` where the series has one value only.
+pub fn position_index(level: f64, lowest: f64, highest: f64) -> Option<f64> {
+    (highest > lowest).then(|| 100.0 * (level - lowest) / (highest - lowest))
+}
+
+pub(crate) fn sgi_of_rank(rank: f64, n: f64) -> f64 {
+    normal_quantile((rank - 0.5) / n)
+}
+
+pub(crate) fn percentile_of_rank(rank: f64, n: f64) -> f64 {
+    (100.0 * rank) / (n + 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ties_share_the_average_rank() {
+        assert_eq!(average_ranks(&[3.0, 1.0, 3.0, 2.0, 3.0]), vec![4.0, 1.0, 4.0, 2.0, 4.0]);
+        assert_eq!(average_ranks(&[]), Vec::<f64>::new());
+        assert_eq!(average_ranks(&[f64::NEG_INFINITY, 1.0, f64::NEG_INFINITY]), vec![1.5, 3.0, 1.5]);
+        assert_eq!(average_ranks(&[0.0, -0.0]), vec![1.5, 1.5]);
+    }
+
+    #[test]
+    fn by_hand() {
+        // Five levels: p = 0.1, 0.3, 0.5, 0.7, 0.9.
+        let found = sgi(&[1.0, 2.0, 3.0, 4.0, 5.0]);
+        assert_eq!(found[2], 0.0);
+        assert!((found[0] + 1.281_551_565_544_600_8).abs() < 1e-12);
+        assert_eq!(percentile_weibull(&[1.0, 2.0, 3.0, 4.0]), vec![20.0, 40.0, 60.0, 80.0]);
+        assert_eq!(position_index(2.5, 2.0, 4.0), Some(25.0));
+        assert_eq!(position_index(2.0, 2.0, 2.0), None);
+    }
+
+    proptest! {
+        #[test]
+        fn order_of_input_is_of_no_consequence(mut pairs in proptest::collection::vec((0i32..20, any::<u32>()), 1..40)) {
+            let levels: Vec<f64> = pairs.iter().map(|p| f64::from(p.0)).collect();
+            let mut before: Vec<(i32, u64)> = pairs.iter().zip(sgi(&levels)).map(|(p, s)| (p.0, s.to_bits())).collect();
+            pairs.sort_by_key(|p| p.1);
+            let levels: Vec<f64> = pairs.iter().map(|p| f64::from(p.0)).collect();
+            let mut after: Vec<(i32, u64)> = pairs.iter().zip(sgi(&levels)).map(|(p, s)| (p.0, s.to_bits())).collect();
+            before.sort();
+            after.sort();
+            prop_assert_eq!(before, after);
+        }
+
+        #[test]
+        fn wetter_never_ranks_lower(levels in proptest::collection::vec(-5.0f64..5.0, 2..40)) {
+            let (sgi, percentile) = (sgi(&levels), percentile_weibull(&levels));
+            for i in 0..levels.len() {
+                for j in 0..levels.len() {
+                    if levels[i] < levels[j] {
+                        prop_assert!(sgi[i] < sgi[j] && percentile[i] < percentile[j]);
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn mirrored_levels_give_mirrored_sgi(levels in proptest::collection::vec(-50i32..50, 1..40)) {
+            let up: Vec<f64> = levels.iter().map(|&x| f64::from(x)).collect();
+            let down: Vec<f64> = up.iter().map(|x| -x).collect();
+            for (a, b) in sgi(&up).into_iter().zip(sgi(&down)) {
+                prop_assert!((a + b).abs() < 1e-12);
+            }
+        }
+    }
+}
