@@ -1,1 +1,41 @@
-//! gwbank-quality
+//! Quality of readings: the tests of the QARTOD water-level manual 2.1, in two modes.
+//!
+//! - **strict** (default; [`assess`], [`Stream`]): real time windows instead of counts of samples, nothing judged across
+//!   a gap, dry wells and sensors at their floor left alone. Limits in [`SeriesConfig`], defaults by parameter.
+//! - **ioos** ([`ioos`]): the arithmetic of ioos_qc, flag for flag, for those who compare.
+//!
+//! # Rules of the strict mode
+//! 1. **Missing** (no value): flag 9, no test speaks.
+//! 2. **Syntax**: a value that is not finite fails. (A payload that cannot be read never gets here.)
+//! 3. **Gross range**: outside what a sensor can say, fail; outside what the well can be expected to show, suspect. A limit
+//!    itself is inside. What fails here is judged by no further test and is nobody's neighbour.
+//! 4. **Spike**: a local extremum, away from the line in time between its two neighbours by more than the limit, *and*
+//!    from each neighbour by more than half of it. So a step of the level is no spike, and a spike does not make spikes
+//!    of its neighbours. Judged when the next reading is there.
+//! 5. **Rate of change**: against the last usable reading, per hour of real time. A spike is passed over, so that the good
+//!    reading after it is not blamed.
+//! 6. **Flat line**: all values for at least a span of time *and* a number of readings lie within a tolerance.
+//! 7. **Location**, **uncompensated** and the like speak of a whole series: the caller hands them in as objections.
+//! 8. A reading is **usable** for 4 to 6 when it has a value in the sensor's range and the site was undisturbed: not dry,
+//!    pumped or recently pumped (here or nearby), obstructed or under maintenance. Otherwise they are not evaluated.
+//! 9. The flag is the worst of the tests (9 < 2 < 1 < 3 < 4); `qc_tests` names those that found suspect or fail.
+//!
+//! # Invariants
+//! - No clock, no I/O. The flags of a set of readings depend on the set and the configuration alone, not on the order of
+//!   arrival: [`Stream`] over readings in order, [`assess`] over all, and [`assess`] over a stretch with the context that
+//!   [`SeriesConfig::reach`] names give the same.
+//! - A [`Stream`] needs O(1) amortised time per reading and bounded memory (below 2 KiB), whatever the values.
+
+mod config;
+mod defaults;
+mod flat;
+pub mod ioos;
+mod stream;
+mod strict;
+
+pub use config::{
+    ConfigError, FlatLine, Floor, GrossRange, Growth, RateOfChange, Reach, SeriesConfig, Span, Spike, Standstill,
+};
+pub use defaults::WellFacts;
+pub use stream::{Pushed, Stream};
+pub use strict::{Assessment, Detail, Point, TestFlags, assess, assess_detailed};

@@ -1,0 +1,218 @@
+//! The limits of one series in strict mode.
+
+use gwbank_model::QcTests;
+
+pub(crate) const MICROS_PER_HOUR: i64 = 3_600_000_000;
+pub(crate) const MICROS_PER_DAY: i64 = 24 * MICROS_PER_HOUR;
+
+/// How many readings back the rate of change looks for a usable one: past a spike and a missing value or two, but not so
+/// far that a late reading would have us judge a long stretch anew.
+pub(crate) const RATE_LOOKBACK_POINTS: usize = 4;
+
+/// More unusable readings than this in a row end a flat run: what happened in between is unknown.
+pub(crate) const FLAT_UNUSABLE_RUN_MAX: u8 = 3;
+
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{limit} is not a number")]
+    NotANumber { limit: &'static str },
+    #[error("{limit} must not be negative")]
+    Negative { limit: &'static str },
+    #[error("{limit}: the minimum is above the maximum")]
+    Reversed { limit: &'static str },
+}
+
+/// From `min` to `max`, both inside.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Span {
+    pub min: f64,
+    pub max: f64,
+}
+
+impl Span {
+    pub const fn new(min: f64, max: f64) -> Self {
+        Self { min, max }
+    }
+    pub const fn contains(self, value: f64) -> bool {
+        self.min <= value && value <= self.max
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GrossRange {
+    /// What the sensor can say; outside, the value fails.
+    pub sensor: Span,
+    /// What is expected here; outside, the value is suspect.
+    pub user: Span,
+}
+
+/// How a limit on a difference grows with the time between readings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Growth {
+    Constant,
+    /// With √(hours), constant below one hour. Groundwater wanders like a random walk between rain and recession, so that
+    /// one limit serves readings of every 15 minutes, every day and every month.
+    SquareRootOfHours,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spike {
+    pub suspect: f64,
+    pub fail: f64,
+    /// Raises both limits to at least this share of the value expected from the neighbours (the fail limit in proportion).
+    pub relative: f64,
+    pub growth: Growth,
+    /// Neighbours further away than this say nothing.
+    pub gap_max_micros: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RateOfChange {
+    pub suspect_per_hour: f64,
+    pub fail_per_hour: Option<f64>,
+    /// Shorter times count as this long: noise and resolution of a sensor divided by seconds are no rate.
+    pub elapsed_min_micros: i64,
+    pub gap_max_micros: i64,
+}
+
+/// For how long nothing may move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standstill {
+    pub span_micros: i64,
+    /// And over how many usable readings: a weekly reading may stand still for long.
+    pub readings_min: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FlatLine {
+    pub suspect: Option<Standstill>,
+    pub fail: Option<Standstill>,
+    /// Values stand still while max − min ≤ tolerance. (ioos_qc asks for <, so that its default 0 never flags; here 0 means
+    /// exactly equal.) Values are compared on a grid of a sixteenth of the tolerance.
+    pub tolerance: f64,
+    /// A longer time without a usable reading ends the run.
+    pub gap_max_micros: i64,
+}
+
+/// Where a sensor ends: what it says there does not move and is no flat line.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Floor {
+    AtOrAbove(f64),
+    AtOrBelow(f64),
+}
+
+impl Floor {
+    pub fn reached_by(self, value: f64) -> bool {
+        match self {
+            Floor::AtOrAbove(floor) => value >= floor,
+            Floor::AtOrBelow(floor) => value <= floor,
+        }
+    }
+}
+
+/// The limits of one series. `None` = the test is not run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SeriesConfig {
+    pub gross_range: Option<GrossRange>,
+    pub spike: Option<Spike>,
+    pub rate_of_change: Option<RateOfChange>,
+    pub flat_line: Option<FlatLine>,
+    pub floor: Option<Floor>,
+    /// Tests that make every value of the series suspect, such as `location` or `uncompensated`.
+    pub objections: QcTests,
+}
+
+/// How far the flags of readings depend on one another, in time order.
+///
+/// - A reading that is new, changed or gone at `t` can alter only flags of the readings in
+///   `[t, t + after_micros]`, of `points_after` readings beyond, and of the one reading before `t`.
+/// - To assess a reading at `t` as if all were known, the readings in `[t − before_micros, t]` are needed, `points_before`
+///   readings before those, and the one reading after `t`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reach {
+    pub before_micros: i64,
+    pub points_before: usize,
+    pub after_micros: i64,
+    pub points_after: usize,
+}
+
+impl SeriesConfig {
+    /// See [`Reach`]. Reaches are symmetric: what a reading needs before it is what it alters after it.
+    pub fn reach(&self) -> Reach {
+        // The rate of change looks back so many readings, and the last of them may be a spike by the one before it.
+        let mut points = RATE_LOOKBACK_POINTS + 1;
+        let mut micros = 0;
+        if let Some(flat) = &self.flat_line {
+            for standstill in flat.suspect.iter().chain(&flat.fail) {
+                // Of so many readings in a row at least `readings_min` are usable, or the run would have ended.
+                let usable_every = usize::from(FLAT_UNUSABLE_RUN_MAX) + 1;
+                points = points.max(usable_every.saturating_mul(standstill.readings_min as usize + 1));
+                micros = micros.max(standstill.span_micros.saturating_add(flat.gap_max_micros));
+            }
+        }
+        Reach { before_micros: micros, points_before: points, after_micros: micros, points_after: points }
+    }
+
+    /// Refuses limits that mean nothing. The defaults pass; configurations from outside are to be checked.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if let Some(gross) = &self.gross_range {
+            for (limit, span) in [("gross_range.sensor", gross.sensor), ("gross_range.user", gross.user)] {
+                if span.min.is_nan() || span.max.is_nan() {
+                    return Err(ConfigError::NotANumber { limit });
+                }
+                if span.min > span.max {
+                    return Err(ConfigError::Reversed { limit });
+                }
+            }
+        }
+        if let Some(spike) = &self.spike {
+            not_negative("spike.suspect", spike.suspect)?;
+            not_negative("spike.fail", spike.fail)?;
+            not_negative("spike.relative", spike.relative)?;
+            not_negative("spike.gap_max", spike.gap_max_micros as f64)?;
+        }
+        if let Some(rate) = &self.rate_of_change {
+            not_negative("rate_of_change.suspect_per_hour", rate.suspect_per_hour)?;
+            not_negative("rate_of_change.fail_per_hour", rate.fail_per_hour.unwrap_or_default())?;
+            not_negative("rate_of_change.elapsed_min", rate.elapsed_min_micros as f64)?;
+            not_negative("rate_of_change.gap_max", rate.gap_max_micros as f64)?;
+        }
+        if let Some(flat) = &self.flat_line {
+            not_negative("flat_line.tolerance", flat.tolerance)?;
+            not_negative("flat_line.gap_max", flat.gap_max_micros as f64)?;
+            for standstill in flat.suspect.iter().chain(&flat.fail) {
+                not_negative("flat_line.span", standstill.span_micros as f64)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn not_negative(limit: &'static str, value: f64) -> Result<(), ConfigError> {
+    match value {
+        v if v.is_nan() => Err(ConfigError::NotANumber { limit }),
+        v if v < 0.0 => Err(ConfigError::Negative { limit }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gwbank_model::Parameter;
+
+    #[test]
+    fn defaults_pass_and_nonsense_is_refused() {
+        for &parameter in Parameter::ALL {
+            assert_eq!(SeriesConfig::default_for(parameter).validate(), Ok(()), "{parameter}");
+        }
+        let mut config = SeriesConfig::default_for(Parameter::DepthToWater);
+        config.spike.as_mut().unwrap().suspect = f64::NAN;
+        assert_eq!(config.validate(), Err(ConfigError::NotANumber { limit: "spike.suspect" }));
+        config.spike = None;
+        config.flat_line.as_mut().unwrap().tolerance = -1.0;
+        assert_eq!(config.validate(), Err(ConfigError::Negative { limit: "flat_line.tolerance" }));
+        config.gross_range = Some(GrossRange { sensor: Span::new(1.0, 0.0), user: Span::new(0.0, 1.0) });
+        assert_eq!(config.validate(), Err(ConfigError::Reversed { limit: "gross_range.sensor" }));
+    }
+}

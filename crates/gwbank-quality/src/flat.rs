@@ -1,0 +1,166 @@
+//! How long a series has stood still, in O(1) amortised time and bounded memory.
+//!
+//! # Rules
+//! 1. The **run** is the longest stretch of usable values up to the newest whose max − min is within the tolerance, without
+//!    a gap. Its start never moves back, so that two monotonic queues (candidates for maximum and minimum) follow it.
+//! 2. Values are compared on a grid of a sixteenth of the tolerance. Candidates are strictly ordered and within the
+//!    tolerance, so that a queue never holds more than 17: memory is bounded whatever the values and their rate, where
+//!    exact comparison would keep every value of a slow drift. The price is an error of a sixteenth at the edge.
+//! 3. Flat is what has stood for a span of time and a number of readings. Both only grow with the run, so that the flag
+//!    depends on the newest span and readings alone.
+
+use std::collections::VecDeque;
+
+use gwbank_model::{QualityFlag, Timestamp};
+
+use crate::config::{FLAT_UNUSABLE_RUN_MAX, FlatLine};
+
+/// Grid steps that make up the tolerance.
+const STEPS: i64 = 16;
+
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    level: i64,
+    /// Number of the reading within the run's life.
+    index: u64,
+    /// When the run starts should it start after this reading.
+    next: Timestamp,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FlatRun {
+    /// Levels strictly falling (maxima) and rising (minima); the newest reading is last in both.
+    maxima: VecDeque<Candidate>,
+    minima: VecDeque<Candidate>,
+    /// Of the next reading.
+    index: u64,
+    start: Option<Start>,
+    last: Option<Timestamp>,
+    unusable: u8,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Start {
+    time: Timestamp,
+    index: u64,
+}
+
+impl FlatRun {
+    /// Takes the next usable value and judges it.
+    pub(crate) fn push(&mut self, limits: &FlatLine, time: Timestamp, value: f64) -> QualityFlag {
+        if self.last.is_some_and(|last| time.micros_since(last) > limits.gap_max_micros) {
+            self.clear();
+        }
+        for queue in [&mut self.maxima, &mut self.minima] {
+            if let Some(newest) = queue.back_mut() {
+                newest.next = time;
+            }
+        }
+        let (level, width) = grid(limits.tolerance, value);
+        let new = Candidate { level, index: self.index, next: time };
+        enqueue(&mut self.maxima, new, |old| old.level <= level);
+        enqueue(&mut self.minima, new, |old| old.level >= level);
+        let mut start = self.start.unwrap_or(Start { time, index: self.index });
+        while let (Some(highest), Some(lowest)) = (self.maxima.front(), self.minima.front())
+            && highest.level.saturating_sub(lowest.level) > width
+        {
+            let older = if highest.index < lowest.index { highest } else { lowest };
+            start = Start { time: older.next, index: older.index + 1 };
+            for queue in [&mut self.maxima, &mut self.minima] {
+                while queue.front().is_some_and(|candidate| candidate.index < start.index) {
+                    queue.pop_front();
+                }
+            }
+        }
+        self.start = Some(start);
+        self.last = Some(time);
+        self.unusable = 0;
+        self.index += 1;
+
+        let (span, readings) = (time.micros_since(start.time), self.index - start.index);
+        let stands = |limit: &crate::Standstill| {
+            span >= limit.span_micros && readings >= u64::from(limit.readings_min) && readings > 1
+        };
+        if limits.fail.as_ref().is_some_and(stands) {
+            QualityFlag::Fail
+        } else if limits.suspect.as_ref().is_some_and(stands) {
+            QualityFlag::Suspect
+        } else {
+            QualityFlag::Pass
+        }
+    }
+
+    /// A reading without a usable value: bridged unless there are many in a row.
+    pub(crate) fn skip(&mut self) {
+        self.unusable = self.unusable.saturating_add(1);
+        if self.unusable > FLAT_UNUSABLE_RUN_MAX {
+            self.clear();
+        }
+    }
+
+    /// Forgets the run.
+    pub(crate) fn clear(&mut self) {
+        self.maxima.clear();
+        self.minima.clear();
+        self.start = None;
+        self.last = None;
+        self.unusable = 0;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn candidates(&self) -> usize {
+        self.maxima.len().max(self.minima.len())
+    }
+}
+
+fn enqueue(queue: &mut VecDeque<Candidate>, new: Candidate, outlived: impl Fn(&Candidate) -> bool) {
+    while queue.back().is_some_and(&outlived) {
+        queue.pop_back();
+    }
+    queue.push_back(new);
+}
+
+/// The value on the grid, and how many steps the tolerance is wide.
+pub(crate) fn grid(tolerance: f64, value: f64) -> (i64, i64) {
+    if tolerance > 0.0 {
+        // The cast saturates, which only joins values beyond any sensor's range.
+        ((value * (STEPS as f64 / tolerance)).round() as i64, STEPS)
+    } else {
+        let bits = (value + 0.0).to_bits() as i64; // −0 and 0 are one value
+        (bits ^ (((bits >> 63) as u64) >> 1) as i64, 0) // in the order of the values
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Standstill;
+
+    #[test]
+    fn memory_is_bounded_for_any_values() {
+        let limits = FlatLine {
+            suspect: Some(Standstill { span_micros: 1_000_000, readings_min: 2 }),
+            fail: None,
+            tolerance: 0.001,
+            gap_max_micros: 1_000_000,
+        };
+        let mut run = FlatRun::default();
+        for i in 0..100_000i32 {
+            // A fall so slow that every value would be a candidate, and noise on it.
+            let value = 5.0 - f64::from(i) * 1e-9 + if i % 7 == 0 { 1e-5 } else { 0.0 };
+            run.push(&limits, Timestamp::from_secs(i.into()), value);
+            assert!(run.candidates() <= STEPS as usize + 1);
+        }
+    }
+
+    #[test]
+    fn grid_keeps_order() {
+        for tolerance in [0.0, 0.5] {
+            let levels: Vec<i64> =
+                [-1e300, -2.0, -1.0, 0.0, 1.0, 2.0, 1e300].iter().map(|&v| grid(tolerance, v).0).collect();
+            assert!(levels.is_sorted(), "{levels:?}");
+        }
+        assert_eq!(grid(0.0, 0.0), grid(0.0, -0.0));
+        assert_ne!(grid(0.0, 1.0), grid(0.0, 1.0 + f64::EPSILON));
+    }
+}
