@@ -25,8 +25,9 @@ impl Revision {
     pub fn superseded_seq(&self) -> Seq {
         self.by.seq
     }
+    /// When both versions were known.
     pub fn superseded_at(&self) -> Timestamp {
-        self.by.seq.received_at()
+        self.since().received_at()
     }
     pub fn cause(&self) -> &'static str {
         versions::cause(&self.row, &self.by)
