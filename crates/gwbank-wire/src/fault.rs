@@ -3,6 +3,7 @@
 use gwbank_model::{IdError, Reading, TimeSource, WellId};
 
 use crate::limits::{EXCERPT_CHARS_MAX, FAULTS_MAX, WELLS_REMEMBERED_MAX};
+use crate::time::TimeFault;
 use crate::{Context, Reason};
 
 /// The readings of a message and what was wrong beside them.
@@ -12,6 +13,9 @@ pub struct Decoded {
     pub faults: Vec<Fault>,
     /// At most one per kind of correction.
     pub corrections: Vec<Correction>,
+    /// Of the last `clock` fault: how far its time is ahead of arrival (negative: behind), so that a constant offset over
+    /// several messages can be offered as a correction.
+    pub clock_ahead_micros: Option<i64>,
 }
 
 impl Decoded {
@@ -105,6 +109,12 @@ impl<'c> Sink<'c> {
                 subject: String::new(),
                 readings,
             }),
+        }
+    }
+
+    pub fn note_clock(&mut self, fault: &TimeFault) {
+        if fault.ahead_micros.is_some() {
+            self.out.clock_ahead_micros = fault.ahead_micros;
         }
     }
 

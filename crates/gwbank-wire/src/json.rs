@@ -26,7 +26,7 @@ use crate::decode::whole;
 use crate::fault::{FaultText, Sink, excerpt, short};
 use crate::repair;
 use crate::scalar::{Scalar, ScalarSeed};
-use crate::time::{self, Resolved, TimeFault};
+use crate::time::{self, Resolved};
 use crate::units::{self, Conversion};
 
 pub(crate) fn decode(payload: &[u8], sink: &mut Sink<'_>) {
@@ -45,7 +45,7 @@ pub(crate) fn decode(payload: &[u8], sink: &mut Sink<'_>) {
 fn unreadable(sink: &mut Sink<'_>, error: &serde_json::Error) {
     let kept = sink.out.readings.len();
     whole(sink, Reason::Unreadable, || {
-        let before = if kept == 0 { String::new() } else { format!("; {kept} readings before it were kept") };
+        let before = if kept == 0 { String::new() } else { format!("; the readings before it ({kept}) were kept") };
         format!("not JSON: {error}{before}")
     });
 }
@@ -125,6 +125,14 @@ impl<'de> Record<'de> {
     fn readings(&self) -> u64 {
         let named = u64::from(self.parameter.is_some() || self.value.is_some());
         (named + self.measured.len() as u64 + self.unknown.len() as u64).max(1)
+    }
+
+    /// The bit of a parameter that stands both as `parameter` and as a key; 0 where none does.
+    fn named_and_keyed(&self) -> u32 {
+        match &self.parameter {
+            Some(Scalar::Text(name)) => Parameter::from_name(name).map_or(0, |named| self.seen & (1 << named.code())),
+            _ => 0,
+        }
     }
 
     fn set_control(&mut self, control: Control, value: Scalar<'de>) {
@@ -446,9 +454,10 @@ impl<'de> Native<'_, '_, 'de> {
         if let Some(Scalar::Text(name)) = &record.parameter {
             self.named_value(record, name, &shared);
         }
+        let repeated = record.repeated | record.named_and_keyed();
         for (parameter, value) in &record.measured {
             let parameter = *parameter;
-            if record.repeated & (1 << parameter.code()) != 0 {
+            if repeated & (1 << parameter.code()) != 0 {
                 self.field_fault(Reason::DuplicateKey, &shared, parameter.name(), || {
                     format!("{parameter} stands twice in the record: send it once")
                 });
@@ -517,7 +526,7 @@ impl<'de> Native<'_, '_, 'de> {
         Ok(Shared { well, resolved, time_raw, site_status, revision })
     }
 
-    fn time<'r>(&self, record: &'r Record<'de>) -> Result<(Resolved, Option<&'r str>), Refusal> {
+    fn time<'r>(&mut self, record: &'r Record<'de>) -> Result<(Resolved, Option<&'r str>), Refusal> {
         let context = self.sink.context;
         let has_age = !matches!(record.age_s, None | Some(Scalar::Null));
         let (resolved, raw) = match &record.time {
@@ -543,7 +552,10 @@ impl<'de> Native<'_, '_, 'de> {
         };
         match resolved {
             Ok(resolved) => Ok((resolved, raw.filter(|_| resolved.is_corrected()))),
-            Err(TimeFault { reason, detail }) => refuse(reason, "time", detail),
+            Err(fault) => {
+                self.sink.note_clock(&fault);
+                refuse(fault.reason, "time", fault.detail)
+            }
         }
     }
 
@@ -673,7 +685,7 @@ pub(crate) fn numeric(value: &Scalar<'_>, conversion: Conversion, sentinels: &[f
     }
     let canonical = conversion.apply(sent);
     if !canonical.is_finite() {
-        return Err(format!("the value {sent} is not finite: send a number, or null for none"));
+        return Err(format!("the value {sent:e} is not finite or too large: send a number, or null for none"));
     }
     Ok(Some(canonical))
 }

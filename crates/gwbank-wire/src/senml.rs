@@ -36,7 +36,7 @@ use crate::json::numeric;
 use crate::limits::SENML_RECORDS_MAX;
 use crate::repair;
 use crate::scalar::Scalar;
-use crate::time::{self, TimeFault};
+use crate::time;
 use crate::units::{self, Conversion};
 
 /// RFC 8428 §4.4: the version that this decoder speaks, and the default.
@@ -509,7 +509,10 @@ fn read_record(
     };
     let resolved = match time::resolve_senml(base.time + own_seconds, sink.context) {
         Ok(resolved) => resolved,
-        Err(TimeFault { reason, detail }) => return refuse(reason, detail).map_err(about),
+        Err(fault) => {
+            sink.note_clock(&fault);
+            return refuse(fault.reason, fault.detail).map_err(about);
+        }
     };
     let (value, site_status) = read_value(&value, sum, base, conversion, sink.context.sentinels).map_err(about)?;
     Ok(Some(Reading {

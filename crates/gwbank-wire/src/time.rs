@@ -50,10 +50,12 @@ impl Resolved {
 pub struct TimeFault {
     pub reason: Reason,
     pub detail: String,
+    /// Of a `clock` fault: how far the time is ahead of arrival; negative where it is behind.
+    pub ahead_micros: Option<i64>,
 }
 
 fn fault(reason: Reason, detail: String) -> TimeFault {
-    TimeFault { reason, detail }
+    TimeFault { reason, detail, ahead_micros: None }
 }
 
 /// An RFC 3339 text.
@@ -95,7 +97,7 @@ pub fn resolve_epoch(number: f64, context: &Context<'_>) -> Result<Resolved, Tim
         number
     } else {
         let detail =
-            format!("time {number} is too large for epoch microseconds: send seconds, milliseconds or microseconds");
+            format!("time {number:e} is too large for epoch microseconds: send seconds, milliseconds or microseconds");
         return Err(fault(Reason::BadTime, detail));
     };
     device_time(micros.round() as i64, context)
@@ -118,7 +120,7 @@ pub fn resolve_epoch_integer(number: i64, context: &Context<'_>) -> Result<Resol
 /// `age_s`: seconds before arrival.
 pub fn resolve_age(age_s: f64, context: &Context<'_>) -> Result<Resolved, TimeFault> {
     if !(0.0..=AGE_S_MAX).contains(&age_s) {
-        let detail = format!("age_s {age_s} is not between 0 and {AGE_S_MAX}: send seconds since the measurement");
+        let detail = format!("age_s {age_s:e} is not between 0 and {AGE_S_MAX}: send seconds since the measurement");
         return Err(fault(Reason::BadTime, detail));
     }
     received_time(-age_s, context)
@@ -127,7 +129,7 @@ pub fn resolve_age(age_s: f64, context: &Context<'_>) -> Result<Resolved, TimeFa
 /// A SenML time (base time + time), in seconds.
 pub fn resolve_senml(seconds: f64, context: &Context<'_>) -> Result<Resolved, TimeFault> {
     if !seconds.is_finite() || seconds.abs() >= SECONDS_BELOW {
-        let detail = format!("time {seconds} is out of range: SenML times are seconds (these may be milliseconds)");
+        let detail = format!("time {seconds:e} is out of range: SenML times are seconds (these may be milliseconds)");
         return Err(fault(Reason::BadTime, detail));
     }
     if seconds < SENML_ABSOLUTE_FROM_S {
@@ -153,7 +155,7 @@ fn check_clock(time: Timestamp, context: &Context<'_>) -> Result<(), TimeFault> 
     let ahead = time.micros_since(context.now);
     if ahead > context.future_tolerance_micros {
         let detail = format!("{time} is {} ahead of the server's clock{}", span(ahead), looks_like(ahead));
-        return Err(fault(Reason::Clock, detail));
+        return Err(TimeFault { reason: Reason::Clock, detail, ahead_micros: Some(ahead) });
     }
     match context.earliest_time {
         Some(earliest) if time < earliest => {
@@ -161,7 +163,7 @@ fn check_clock(time: Timestamp, context: &Context<'_>) -> Result<(), TimeFault> 
                 "{time} is {} before the earliest time accepted ({earliest}); the device's clock was probably not set",
                 span(earliest.micros_since(time))
             );
-            Err(fault(Reason::Clock, detail))
+            Err(TimeFault { reason: Reason::Clock, detail, ahead_micros: Some(ahead) })
         }
         _ => Ok(()),
     }
@@ -347,7 +349,7 @@ mod tests {
     fn show(result: Result<Resolved, TimeFault>) -> String {
         match result {
             Ok(Resolved { time, source }) => format!("{time} {source}"),
-            Err(TimeFault { reason, detail }) => format!("{reason}: {detail}"),
+            Err(TimeFault { reason, detail, .. }) => format!("{reason}: {detail}"),
         }
     }
 
@@ -375,7 +377,18 @@ mod tests {
                 "2017-01-01T06:59:60+07:00",
             ],
             None,
-            expect![[r#""#]],
+            expect![[r#"
+                2026-11-23T10:15:00+07:00 → 2026-11-23T03:15:00Z device
+                2026-11-23T03:15:00Z → 2026-11-23T03:15:00Z device
+                2026-11-23t03:15:00z → 2026-11-23T03:15:00Z device
+                2026-11-23 03:15:00.123456789Z → 2026-11-23T03:15:00.123456Z device
+                2026-11-23T10:15+0700 → 2026-11-23T03:15:00Z device
+                2026-11-23T10:15:00+07 → 2026-11-23T03:15:00Z device
+                2026-11-22T23:15:00.5-04:00 → 2026-11-23T03:15:00.500Z device
+                2026-11-23T03:15:00-00:00 → 2026-11-23T03:15:00Z device
+                2024-02-29T00:00:00Z → 2024-02-29T00:00:00Z device
+                2016-12-31T23:59:60Z → 2017-01-01T00:00:00Z device
+                2017-01-01T06:59:60+07:00 → 2017-01-01T00:00:00Z device"#]],
         );
     }
 
@@ -403,17 +416,44 @@ mod tests {
                 "+2026-11-23T10:15:00Z",
             ],
             None,
-            expect![[r#""#]],
+            expect![[r#"
+                 → bad_time: "" is no time: send RFC 3339 with offset, such as 2026-11-23T10:15:00+07:00
+                now → bad_time: "now" is no time: send RFC 3339 with offset, such as 2026-11-23T10:15:00+07:00
+                2026-11-23 → bad_time: "2026-11-23" is no time: a date alone does not say when: send RFC 3339 with time and offset
+                1795403700 → bad_time: "1795403700" is no time: send an epoch time as a number, without quotes
+                23/11/2026 10:15 → bad_time: "23/11/2026 10:15" is no time: send RFC 3339 with offset, such as 2026-11-23T10:15:00+07:00
+                2026-11-23T10:15:00 +07:00 → bad_time: "2026-11-23T10:15:00 +07:00" is no time: send RFC 3339 with offset, such as 2026-11-23T10:15:00+07:00
+                2026-11-23T10:15:00.+07:00 → bad_time: "2026-11-23T10:15:00.+07:00" is no time: send RFC 3339 with offset, such as 2026-11-23T10:15:00+07:00
+                2026-11-23T24:00:00Z → bad_time: "2026-11-23T24:00:00Z" is no time: send RFC 3339 with offset, such as 2026-11-23T10:15:00+07:00
+                2026-11-23T10:61:00Z → bad_time: "2026-11-23T10:61:00Z" is no time: send RFC 3339 with offset, such as 2026-11-23T10:15:00+07:00
+                2026-11-31T10:15:00Z → bad_time: "2026-11-31T10:15:00Z" is no date and time of the calendar
+                2025-02-29T10:15:00Z → bad_time: "2025-02-29T10:15:00Z" is no date and time of the calendar
+                2026-00-10T10:15:00Z → bad_time: "2026-00-10T10:15:00Z" is no date and time of the calendar
+                2026-13-10T10:15:00Z → bad_time: "2026-13-10T10:15:00Z" is no date and time of the calendar
+                2026-11-23T10:15:60Z → bad_time: "2026-11-23T10:15:60Z" is no date and time of the calendar
+                2026-11-23T10:15:00+24:00 → bad_time: "2026-11-23T10:15:00+24:00" is no time: send RFC 3339 with offset, such as 2026-11-23T10:15:00+07:00
+                2026-11-23T10:15:00+7 → bad_time: "2026-11-23T10:15:00+7" is no time: send RFC 3339 with offset, such as 2026-11-23T10:15:00+07:00
+                ๒๕๖๙-11-23T10:15:00+07:00 → bad_time: "๒๕๖๙-11-23T10:15:00+07:00" is no time: send RFC 3339 with offset, such as 2026-11-23T10:15:00+07:00
+                +2026-11-23T10:15:00Z → bad_time: "+2026-11-23T10:15:00Z" is no time: send RFC 3339 with offset, such as 2026-11-23T10:15:00+07:00"#]],
         );
     }
 
     #[test]
     fn without_offset_only_a_configured_zone_helps() {
-        check_text(&["2026-11-23T10:15:00", "2026-11-23 10:15"], None, expect![[r#""#]]);
+        check_text(
+            &["2026-11-23T10:15:00", "2026-11-23 10:15"],
+            None,
+            expect![[r#"
+            2026-11-23T10:15:00 → time_without_zone: "2026-11-23T10:15:00" has no offset from UTC: send the offset, such as +07:00, or configure clock_zone for the gateway
+            2026-11-23 10:15 → time_without_zone: "2026-11-23 10:15" has no offset from UTC: send the offset, such as +07:00, or configure clock_zone for the gateway"#]],
+        );
         check_text(
             &["2026-11-23T10:15:00", "2026-11-23 10:15", "2026-11-23T03:15:00Z"],
             Some(BANGKOK),
-            expect![[r#""#]],
+            expect![[r#"
+                2026-11-23T10:15:00 → 2026-11-23T03:15:00Z clock_zone
+                2026-11-23 10:15 → 2026-11-23T03:15:00Z clock_zone
+                2026-11-23T03:15:00Z → 2026-11-23T03:15:00Z device"#]],
         );
     }
 
@@ -431,9 +471,21 @@ mod tests {
                 "2400-01-01T00:00:00Z",
             ],
             None,
-            expect![[r#""#]],
+            expect![[r#"
+                2569-11-23T10:15:00+07:00 → 2026-11-23T03:15:00Z buddhist_era
+                2567-02-29T10:15:00+07:00 → 2024-02-29T03:15:00Z buddhist_era
+                2568-02-29T10:15:00+07:00 → bad_time: "2568-02-29T10:15:00+07:00" (Buddhist era, 2025) is no date and time of the calendar
+                2569-11-23T10:15:00 → time_without_zone: "2569-11-23T10:15:00" has no offset from UTC: send the offset, such as +07:00, or configure clock_zone for the gateway
+                2399-01-01T00:00:00Z → clock: 2399-01-01T00:00:00Z is 372 years 128 days ahead of the server's clock: set the device's clock
+                2701-01-01T00:00:00Z → clock: 2701-01-01T00:00:00Z is 674 years 201 days ahead of the server's clock: set the device's clock
+                2570-01-01T00:00:00Z → clock: 2027-01-01T00:00:00Z is 38 days 20 h ahead of the server's clock: set the device's clock
+                2400-01-01T00:00:00Z → clock: 1857-01-01T00:00:00Z is 158 years 38 days before the earliest time accepted (2015-01-01T00:00:00Z); the device's clock was probably not set"#]],
         );
-        check_text(&["2569-11-23T10:15:00"], Some(BANGKOK), expect![[r#""#]]);
+        check_text(
+            &["2569-11-23T10:15:00"],
+            Some(BANGKOK),
+            expect!["2569-11-23T10:15:00 → 2026-11-23T03:15:00Z buddhist_era"],
+        );
     }
 
     #[test]
@@ -451,7 +503,16 @@ mod tests {
                 "2015-01-01T00:00:00Z",
             ],
             None,
-            expect![[r#""#]],
+            expect![[r#"
+                2026-11-23T03:25:00Z → 2026-11-23T03:25:00Z device
+                2026-11-23T03:25:00.000001Z → clock: 2026-11-23T03:25:00.000001Z is 10 min ahead of the server's clock: set the device's clock
+                2026-11-23T10:15:00Z → clock: 2026-11-23T10:15:00Z is 7 h 00 min ahead of the server's clock: about +7 h, which looks like Thai local time sent as UTC: send the offset +07:00
+                2026-11-23T10:05:00Z → clock: 2026-11-23T10:05:00Z is 6 h 50 min ahead of the server's clock: about +7 h, which looks like Thai local time sent as UTC: send the offset +07:00
+                2026-12-23T10:15:00Z → clock: 2026-12-23T10:15:00Z is 30 days 7 h ahead of the server's clock: set the device's clock
+                2036-12-23T10:15:00Z → clock: 2036-12-23T10:15:00Z is 10 years 33 days ahead of the server's clock: set the device's clock
+                1980-01-06T00:00:00Z → clock: 1980-01-06T00:00:00Z is 35 years 4 days before the earliest time accepted (2015-01-01T00:00:00Z); the device's clock was probably not set
+                2014-12-31T23:59:59Z → clock: 2014-12-31T23:59:59Z is 0 min before the earliest time accepted (2015-01-01T00:00:00Z); the device's clock was probably not set
+                2015-01-01T00:00:00Z → 2015-01-01T00:00:00Z device"#]],
         );
         let import = Context::import(NOW);
         assert_eq!(show(resolve_text("1913-08-27T12:00:00Z", &import)), "1913-08-27T12:00:00Z device");
@@ -474,9 +535,20 @@ mod tests {
             f64::NAN,
             1e300,
         ] {
-            lines.push(format!("{number} → {}", show(resolve_epoch(number, &context))));
+            lines.push(format!("{number:e} → {}", show(resolve_epoch(number, &context))));
         }
-        expect![[r#""#]].assert_eq(&lines.join("\n"));
+        expect![[r#"
+            1.7954037e9 → 2026-11-23T03:15:00Z device
+            1.79540370025e9 → 2026-11-23T03:15:00.250Z device
+            1.79540370025e12 → 2026-11-23T03:15:00.250Z device
+            1.795403700250125e15 → 2026-11-23T03:15:00.250125Z device
+            1.795403700250125e18 → bad_time: time 1.795403700250125e18 is too large for epoch microseconds: send seconds, milliseconds or microseconds
+            0e0 → clock: 1970-01-01T00:00:00Z is 45 years 11 days before the earliest time accepted (2015-01-01T00:00:00Z); the device's clock was probably not set
+            -1e0 → clock: 1969-12-31T23:59:59Z is 45 years 11 days before the earliest time accepted (2015-01-01T00:00:00Z); the device's clock was probably not set
+            1.2345e4 → clock: 1970-01-01T03:25:45Z is 45 years 10 days before the earliest time accepted (2015-01-01T00:00:00Z); the device's clock was probably not set
+            1.8931e10 → clock: 2569-11-24T19:06:40Z is 543 years 133 days ahead of the server's clock: about 543 years, which looks like a clock set to the Buddhist era: set it to the common era, or send text
+            NaN → bad_time: time is not a finite number
+            1e300 → bad_time: time 1e300 is too large for epoch microseconds: send seconds, milliseconds or microseconds"#]].assert_eq(&lines.join("\n"));
         for number in [1_795_403_700, 1_795_403_700_250, 1_795_403_700_250_125, 0, i64::MAX, i64::MIN] {
             let by_integer = show(resolve_epoch_integer(number, &context));
             assert_eq!(by_integer, show(resolve_epoch(number as f64, &context)), "{number}");

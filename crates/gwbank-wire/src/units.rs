@@ -211,7 +211,7 @@ mod tests {
             (Parameter::DepthToWater, "cm", 342.0, 3.42),
             (Parameter::DepthToWater, "mm", 3421.0, 3.421),
             (Parameter::DepthToWater, "in", -10.0, -0.254),
-            (Parameter::SpecificConductance, "S/m", 0.07, 700.0),
+            (Parameter::SpecificConductance, "S/m", 0.25, 2500.0),
             (Parameter::RechargeFlow, "l/s", 10.0, 36.0),
             (Parameter::BatteryVoltage, "mV", 3612.0, 3.612),
         ] {

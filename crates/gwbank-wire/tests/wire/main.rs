@@ -1,0 +1,9 @@
+//! The decoders from outside.
+
+mod support;
+
+mod native_json;
+mod senml;
+
+mod corpus;
+mod properties;
