@@ -31,6 +31,9 @@ mod defaults;
 mod flat;
 pub mod ioos;
 mod stream;
+
+#[cfg(test)]
+mod properties;
 mod strict;
 
 pub use config::{
