@@ -1,1 +1,60 @@
-//! gwbank-ingest
+//! Ingest: sources, acknowledgements, the pipeline, the archive writer.
+//!
+//! ```text
+//! embedded broker ┐
+//! external broker ┼▶ decode ─▶ resolve ─▶ journal ─▶ applier ─▶ window ─▶ acknowledgement
+//! HTTP, import    ┘  (in the caller's task)  (thread)   (thread)    └─▶ archive writer ─▶ archive, metadata
+//! ```
+//!
+//! Start with [`Pipeline::open`] and [`Pipeline::ingest`]; then [`embedded`], [`external`] and [`publisher`].
+//!
+//! # Invariants
+//! - An acknowledgement is given for what is durable **and** applied, and for nothing else: it waits for a receipt, which
+//!   only the applier gives, for what only the journal can call durable.
+//! - Every message ends as stored, duplicate or dead; counted in readings, received = stored + duplicate + dead + pending.
+//! - Nothing is dropped when a bound is reached: sources wait, HTTP is told so.
+//! - Only this crate names rumqttc and mqtt5.
+
+mod config;
+mod error;
+mod fault;
+mod message;
+
+pub mod record;
+
+mod resolve;
+
+mod applier;
+mod context;
+mod gate;
+mod judge;
+mod ledger;
+mod level_changes;
+mod merged;
+mod metrics;
+mod repeats;
+
+mod settle;
+mod writer;
+
+mod open;
+mod pipeline;
+mod warm;
+
+mod dead_letters;
+mod registry_changes;
+mod status;
+
+mod mqtt;
+
+pub use config::{DecodeConfig, PipelineConfig};
+pub use dead_letters::DeadLetterReport;
+pub use error::IngestError;
+pub use gwbank_wire::{Fault, Format, Reason, SourceKind};
+pub use level_changes::LevelChanges;
+pub use message::{GatewayRow, Message, MessageContent, Receipt};
+pub use metrics::IngestMetrics;
+pub use mqtt::{embedded, external, publisher};
+pub use open::JournalHost;
+pub use pipeline::{Pipeline, PipelineParts, PipelineStatus, ReadingsOptions};
+pub use status::{status_payload, status_topic};

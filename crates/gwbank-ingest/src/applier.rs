@@ -1,0 +1,403 @@
+//! Applies what is durable: to the window, to the ledger, to whoever waits.
+//!
+//! # Rules
+//! 1. One thread applies, in the order of the journal; a replay after a restart comes through the same door.
+//! 2. A group is applied as a whole: one classification, one assessment, one insertion. No lock is taken per row.
+//! 3. Acknowledgements are given after the insertion: acknowledged implies queryable.
+//! 4. What the archive or the metadata had accounted for before the restart is not counted again.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gwbank_model::versions::Change;
+use gwbank_model::{GatewayIndex, Month, Row, Seq, SeriesId, Timestamp};
+use gwbank_recent::{Classified, Window};
+use gwbank_registry::Registry;
+use gwbank_store::{NewDeadLetter, RowNames};
+use gwbank_wire::Fault;
+use hashbrown::{HashMap, HashSet};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use crate::judge::{Accepted, Judge};
+use crate::ledger::{GatewayDelta, Ledger, Stretch, Version};
+use crate::level_changes::LevelPublisher;
+use crate::message::Receipt;
+use crate::metrics::Metrics;
+use crate::record::Settled;
+use crate::repeats::{Repeats, content_hash};
+use crate::resolve::Rows;
+
+/// Who waits for a record to be applied.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    Nobody,
+    Receipt(oneshot::Sender<Receipt>),
+    Seq(oneshot::Sender<Seq>),
+}
+
+/// What a durable record does. Rides through the journal as its attachment.
+#[derive(Debug)]
+pub(crate) struct Effect {
+    /// `None` for a mark.
+    pub(crate) gateway: Option<GatewayIndex>,
+    pub(crate) topic: String,
+    pub(crate) rows: Rows,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) payload: Option<Bytes>,
+    pub(crate) duplicates: u64,
+    pub(crate) content_hash: Option<u64>,
+    pub(crate) settled: Vec<Settled>,
+    pub(crate) reply: Reply,
+}
+
+impl Effect {
+    pub(crate) fn mark(reply: Reply) -> Self {
+        Self {
+            gateway: None,
+            topic: String::new(),
+            rows: Rows::default(),
+            faults: Vec::new(),
+            payload: None,
+            duplicates: 0,
+            content_hash: None,
+            settled: Vec::new(),
+            reply,
+        }
+    }
+}
+
+/// Where the consumers of the journal stood when this process started.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Positions {
+    pub(crate) archive: Seq,
+    pub(crate) metadata: Seq,
+}
+
+#[derive(Debug)]
+pub(crate) struct Applier {
+    window: Window,
+    names: RowNames,
+    metrics: Arc<Metrics>,
+    listeners: Arc<LevelPublisher>,
+    calendar_offset_seconds: i32,
+    flush_rows: u64,
+    start: Positions,
+    pub(crate) judge: Judge,
+    pub(crate) ledger: Ledger,
+    repeats: Arc<Mutex<Repeats>>,
+    /// Dead letters that a replay settled, so that none is settled twice.
+    pub(crate) settled: HashSet<Settled>,
+    applied: Seq,
+    months: MonthCache,
+}
+
+/// What the applier is made of.
+pub(crate) struct ApplierParts {
+    pub(crate) window: Window,
+    pub(crate) names: RowNames,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) repeats: Arc<Mutex<Repeats>>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) listeners: Arc<LevelPublisher>,
+    pub(crate) calendar_offset_seconds: i32,
+    pub(crate) flush_rows: u64,
+    pub(crate) start: Positions,
+}
+
+/// One message of a group.
+struct Part {
+    first: Seq,
+    last: Seq,
+    rows: usize,
+    effect: Effect,
+}
+
+impl Applier {
+    pub(crate) fn new(parts: ApplierParts) -> Self {
+        let ApplierParts {
+            window,
+            names,
+            registry,
+            repeats,
+            metrics,
+            listeners,
+            calendar_offset_seconds,
+            flush_rows,
+            start,
+        } = parts;
+        let judge = Judge::new(names.series.clone(), registry);
+        Self {
+            window,
+            names,
+            metrics,
+            listeners,
+            calendar_offset_seconds,
+            flush_rows,
+            start,
+            judge,
+            ledger: Ledger::new(start.archive.min(start.metadata)),
+            repeats,
+            settled: HashSet::new(),
+            applied: start.archive.min(start.metadata),
+            months: MonthCache::default(),
+        }
+    }
+
+    pub(crate) fn applied(&self) -> Seq {
+        self.applied
+    }
+
+    /// The end of what is not to be changed in place any more.
+    pub(crate) fn sealed_through(&self) -> Seq {
+        self.ledger.open.after.max(self.start.archive)
+    }
+
+    /// Applies records in the order of the journal.
+    pub(crate) fn apply(&mut self, group: Vec<(Seq, Effect)>) {
+        let mut parts: Vec<Part> = Vec::with_capacity(group.len());
+        let row_count = group.iter().map(|(_, effect)| effect.rows.rows.len()).sum();
+        let mut rows: Vec<Row> = Vec::with_capacity(row_count);
+        for (first, mut effect) in group {
+            let last = first.nth(effect.rows.seq_count() - 1);
+            if let (Some(gateway), Some(hash)) = (effect.gateway, effect.content_hash)
+                && !self.repeats.lock().remember(gateway, hash, first.received_at())
+            {
+                effect.duplicates += effect.rows.rows.len() as u64;
+                effect.rows = Rows::default();
+            }
+            effect.rows.number(first);
+            rows.extend_from_slice(&effect.rows.rows);
+            parts.push(Part { first, last, rows: effect.rows.rows.len(), effect });
+        }
+        let Some(applied) = parts.last().map(|part| part.last) else { return };
+
+        let verdicts = self.window.classify(&rows);
+        let mut accepted: Vec<Accepted> = Vec::with_capacity(rows.len());
+        let mut receipts: Vec<Receipt> = Vec::with_capacity(parts.len());
+        let mut judged = rows.iter().copied().zip(verdicts);
+        for part in &parts {
+            let counted = part.last > self.start.metadata;
+            let mut receipt = Receipt::default();
+            for (row, verdict) in judged.by_ref().take(part.rows) {
+                self.take_row(row, verdict, counted, &mut receipt, &mut accepted);
+            }
+            receipts.push(receipt);
+        }
+
+        let window = self.window.snapshot();
+        let judgement = self.judge.assess(&mut accepted, &window, self.sealed_through());
+        drop(window); // so that the insertion need not copy what only this snapshot holds
+        self.ledger.open.unassessed.extend(judgement.unassessed);
+        let counted = |row: &Row| row.seq > self.start.metadata;
+        let touched: Vec<Row> = accepted.iter().map(|a| a.row).chain(judgement.changed).collect();
+        let mut levels: HashSet<SeriesId> = HashSet::new();
+        for row in touched.iter().filter(|row| counted(row)) {
+            let entry = self.months.entry(row, &self.names, self.calendar_offset_seconds);
+            if entry.is_level {
+                levels.insert(row.series);
+            }
+            if entry.is_measurement {
+                self.ledger.open.mark_dirty(row, entry.month);
+            }
+        }
+        self.window.insert(touched);
+
+        self.ledger.open.rows += accepted.len() as u64;
+        self.ledger.open.through = applied;
+        self.applied = self.applied.max(applied);
+        let mut replies = Vec::with_capacity(parts.len());
+        for (part, receipt) in parts.into_iter().zip(receipts) {
+            replies.push(self.account(part, receipt));
+        }
+        if self.ledger.open.rows >= self.flush_rows {
+            self.ledger.seal();
+        }
+        self.listeners.publish(&levels);
+        for (reply, seq, receipt) in replies {
+            // Whoever does not wait any more has been told nothing, and will ask again.
+            match reply {
+                Reply::Nobody => {}
+                Reply::Receipt(sender) => drop(sender.send(receipt)),
+                Reply::Seq(sender) => drop(sender.send(seq)),
+            }
+        }
+    }
+
+    fn take_row(
+        &mut self,
+        row: Row,
+        verdict: Classified,
+        counted: bool,
+        receipt: &mut Receipt,
+        accepted: &mut Vec<Accepted>,
+    ) {
+        let archived_before = row.seq <= self.start.archive;
+        match verdict {
+            Classified::New(Change::Known) => receipt.stored += 1,
+            Classified::New(Change::Duplicate) => receipt.duplicate += 1,
+            // The archive has decided on it in an earlier life of this process and says the same again.
+            _ if archived_before => {
+                receipt.pending += 1;
+                self.ledger.open.pending.insert(Version::of(&row), counted);
+                self.ledger.open.seen_before.push(row);
+            }
+            Classified::New(_) => {
+                receipt.stored += 1;
+                accepted.push(Accepted { row, verdict });
+            }
+            Classified::Pending => {
+                receipt.pending += 1;
+                self.ledger.open.pending.insert(Version::of(&row), counted);
+                self.ledger.open.unassessed.insert(row.key());
+                accepted.push(Accepted { row, verdict });
+            }
+        }
+    }
+
+    /// Writes a message into the ledger.
+    fn account(&mut self, part: Part, mut receipt: Receipt) -> (Reply, Seq, Receipt) {
+        let Part { first, last, rows, effect } = part;
+        let open = &mut self.ledger.open;
+        open.messages += 1;
+        let Some(gateway) = effect.gateway else { return (effect.reply, first, receipt) };
+        receipt.dead = effect.faults.iter().map(|fault| fault.readings).sum();
+        receipt.duplicate += effect.duplicates;
+        receipt.received = rows as u64 + effect.duplicates + receipt.dead;
+        let settled_readings: u64 = effect.settled.iter().map(|settled| settled.readings).sum();
+        if last > self.start.metadata {
+            self.metrics.count(&receipt, &effect.faults);
+            let received_at = first.received_at();
+            let delta: &mut GatewayDelta = open.gateways.entry(gateway).or_default();
+            delta.add(&receipt);
+            // A replay moves readings from dead to what became of them: they were received before.
+            delta.counts.dead = delta.counts.dead.wrapping_sub(settled_readings);
+            delta.counts.received = delta.counts.received.wrapping_sub(settled_readings);
+            if effect.settled.is_empty() {
+                delta.last_seen = delta.last_seen.max(Some(received_at));
+            }
+            if let Some(fault) = effect.faults.last() {
+                delta.last_error = Some(format!("{}: {}", fault.reason, fault.detail));
+            }
+            for settled in &effect.settled {
+                open.settled.push((settled.id, settled.seq));
+                self.settled.insert(*settled);
+            }
+            let gateway_id = &self.names.gateways;
+            if !effect.faults.is_empty() {
+                let letters = dead_letters(&effect, gateway_id.id(gateway), received_at, first);
+                open.dead_letters.extend(letters);
+            }
+        }
+        receipt.faults = effect.faults;
+        (effect.reply, first, receipt)
+    }
+}
+
+/// One dead letter for each (reason, subject) of a message.
+fn dead_letters(
+    effect: &Effect,
+    gateway: gwbank_model::GatewayId,
+    received_at: Timestamp,
+    seq: Seq,
+) -> Vec<NewDeadLetter> {
+    let payload = effect.payload.as_deref().unwrap_or_default();
+    let mut letters: Vec<NewDeadLetter> = Vec::new();
+    for fault in &effect.faults {
+        let subject = if fault.subject.is_empty() {
+            format!("payload {:016x}", content_hash(payload))
+        } else {
+            fault.subject.clone()
+        };
+        let same = |letter: &&mut NewDeadLetter| letter.reason == fault.reason.name() && letter.subject == subject;
+        if let Some(letter) = letters.iter_mut().find(same) {
+            letter.readings += fault.readings;
+            continue;
+        }
+        let detail = match fault.place.as_str() {
+            "" => fault.detail.clone(),
+            place => format!("{place}: {}", fault.detail),
+        };
+        letters.push(NewDeadLetter {
+            received_at,
+            gateway_id: gateway.clone(),
+            topic: effect.topic.clone(),
+            reason: fault.reason.name().to_owned(),
+            detail,
+            subject,
+            payload: payload.to_vec(),
+            readings: fault.readings,
+            seq,
+        });
+    }
+    letters
+}
+
+impl Stretch {
+    fn mark_dirty(&mut self, row: &Row, month: Month) {
+        // Rows of a series and a month come in runs.
+        if let Some((series, known, seq)) = self.dirty.last_mut()
+            && (*series, *known) == (row.series, month)
+        {
+            *seq = row.seq.max(*seq);
+            return;
+        }
+        self.dirty.push((row.series, month, row.seq));
+        // So that a long outage of the archive does not pile up one entry per reading.
+        if self.dirty.len() >= self.dirty_compacted * 2 + 4096 {
+            self.compact_dirty();
+        }
+    }
+
+    pub(crate) fn compact_dirty(&mut self) {
+        let mut latest: HashMap<(SeriesId, Month), Seq> = HashMap::new();
+        for (series, month, seq) in self.dirty.drain(..) {
+            let known = latest.entry((series, month)).or_insert(seq);
+            *known = seq.max(*known);
+        }
+        self.dirty.extend(latest.into_iter().map(|((series, month), seq)| (series, month, seq)));
+        self.dirty_compacted = self.dirty.len();
+    }
+}
+
+/// What a series is, and its month of the moment: most rows are of the same month as the one before.
+#[derive(Debug, Default)]
+struct MonthCache(Vec<Option<MonthEntry>>);
+
+#[derive(Debug, Clone, Copy)]
+struct MonthEntry {
+    month: Month,
+    from: Timestamp,
+    to: Timestamp,
+    is_level: bool,
+    /// Not about the device itself: something that an indicator may be computed from.
+    is_measurement: bool,
+}
+
+impl MonthCache {
+    fn entry(&mut self, row: &Row, names: &RowNames, offset_seconds: i32) -> MonthEntry {
+        use gwbank_model::Parameter::{BatteryLevel, BatteryVoltage, DeviceTemperature, SignalStrength, Snr};
+        let index = row.series.0 as usize;
+        if self.0.len() <= index {
+            self.0.resize(index + 1, None);
+        }
+        match self.0[index] {
+            Some(entry) if entry.from <= row.time && row.time < entry.to => entry,
+            known => {
+                let (is_level, is_measurement) = match known {
+                    Some(entry) => (entry.is_level, entry.is_measurement),
+                    None => {
+                        let parameter = names.series.key(row.series).parameter;
+                        let of_device = [BatteryVoltage, BatteryLevel, SignalStrength, Snr, DeviceTemperature];
+                        (parameter.is_level(), !of_device.contains(&parameter))
+                    }
+                };
+                let month = row.time.month(offset_seconds);
+                let (from, to) = (month.start(offset_seconds), month.plus(1).start(offset_seconds));
+                let entry = MonthEntry { month, from, to, is_level, is_measurement };
+                self.0[index] = Some(entry);
+                entry
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+use gwbank_journal::{AppendError, JournalError};
+use gwbank_store::{ArchiveError, MetadataError};
+
+use crate::record::RecordError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// A bound is reached; nothing was taken in, the same message may be sent again later.
+    #[error("ingest is full: {limit} is reached; readings are taken in again when the archive has caught up")]
+    Full { limit: &'static str },
+
+    /// The pipeline is shutting down; nothing was taken in.
+    #[error("ingest is closed")]
+    Closed,
+
+    #[error("message of {bytes} bytes is larger than {bytes_max}")]
+    TooLarge { bytes: u64, bytes_max: u64 },
+
+    #[error("setting {setting} {problem}")]
+    Config { setting: &'static str, problem: String },
+
+    #[error("{what} {id:?} is refused: {problem}")]
+    Refused { what: &'static str, id: String, problem: String },
+
+    #[error("journal failed")]
+    Journal(#[from] JournalError),
+
+    /// The archive or the metadata is older than what the journal gave up for it.
+    #[error(
+        "the journal was cut through seq {truncated_through}, but archive or metadata stand at {after}: put back the \
+         ones that belong to this journal"
+    )]
+    JournalGap { after: i64, truncated_through: i64 },
+
+    #[error("journal record at seq {seq} cannot be read")]
+    Record { seq: i64, source: RecordError },
+
+    #[error("archive failed")]
+    Archive(#[from] ArchiveError),
+
+    #[error("metadata store failed")]
+    Metadata(#[from] MetadataError),
+
+    #[error("archive gave a batch that cannot be read: {0}")]
+    Batch(String),
+
+    #[error("thread or task of the pipeline ended early")]
+    Broken,
+
+    #[error("broker cannot start: {0}")]
+    Broker(String),
+
+    #[error("broker url {url:?} is refused: {problem}")]
+    Url { url: String, problem: String },
+
+    #[error("connection to the broker failed: {0}")]
+    Connection(String),
+}
+
+impl From<AppendError> for IngestError {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Full => Self::Full { limit: "journal.bytes_max" },
+            AppendError::Closed => Self::Closed,
+            AppendError::TooLarge { bytes, bytes_max } => Self::TooLarge { bytes, bytes_max },
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The account of what was taken in and is not yet archived and accounted for.
+//!
+//! # Rules
+//! 1. The applier writes into the open [`Stretch`] of the journal. A stretch is sealed at a boundary between messages;
+//!    from then on its rows are as the archive gets them: a later change of a quality is a new version.
+//! 2. Sealed stretches are committed one by one, oldest first: archive, then metadata, then it is dropped here. Until
+//!    then its counts are added to those of the metadata, so that the sum never jumps.
+//! 3. For every gateway: received = stored + duplicate + dead + pending, in each stretch and so in the sum.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use gwbank_model::{GatewayIndex, Key, Month, Row, Seq, SeriesId, Timestamp};
+use gwbank_store::{DeadLetterId, GatewayCounts, NewDeadLetter};
+use hashbrown::{HashMap, HashSet};
+
+use crate::message::Receipt;
+
+/// What a stretch of the journal adds to one gateway.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct GatewayDelta {
+    /// To be added with wrap-around: what a replay of dead letters takes away is negative.
+    pub(crate) counts: GatewayCounts,
+    pub(crate) pending: u64,
+    pub(crate) last_seen: Option<Timestamp>,
+    pub(crate) last_error: Option<String>,
+}
+
+impl GatewayDelta {
+    pub(crate) fn add(&mut self, receipt: &Receipt) {
+        let counts = &mut self.counts;
+        counts.received = counts.received.wrapping_add(receipt.received);
+        counts.stored = counts.stored.wrapping_add(receipt.stored);
+        counts.duplicate = counts.duplicate.wrapping_add(receipt.duplicate);
+        counts.dead = counts.dead.wrapping_add(receipt.dead);
+        self.pending += receipt.pending;
+    }
+
+    pub(crate) fn merge(&mut self, other: &GatewayDelta) {
+        let (counts, more) = (&mut self.counts, &other.counts);
+        counts.received = counts.received.wrapping_add(more.received);
+        counts.stored = counts.stored.wrapping_add(more.stored);
+        counts.duplicate = counts.duplicate.wrapping_add(more.duplicate);
+        counts.dead = counts.dead.wrapping_add(more.dead);
+        self.pending += other.pending;
+        self.last_seen = self.last_seen.max(other.last_seen);
+        self.last_error = other.last_error.clone().or(self.last_error.take());
+    }
+}
+
+/// One version of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Version {
+    pub(crate) key: Key,
+    pub(crate) seq: Seq,
+}
+
+impl Version {
+    pub(crate) fn of(row: &Row) -> Self {
+        Self { key: row.key(), seq: row.seq }
+    }
+}
+
+/// The effect of the journal from one place to another.
+#[derive(Debug, Default)]
+pub(crate) struct Stretch {
+    /// Everything up to here belongs to earlier stretches.
+    pub(crate) after: Seq,
+    /// The last sequence of its last message.
+    pub(crate) through: Seq,
+    /// Where to count; a message that the metadata has accounted for before is not in it.
+    pub(crate) gateways: HashMap<GatewayIndex, GatewayDelta>,
+    pub(crate) dead_letters: Vec<NewDeadLetter>,
+    pub(crate) settled: Vec<(DeadLetterId, Seq)>,
+    pub(crate) dirty: Vec<(SeriesId, Month, Seq)>,
+    /// How many of them were left when they were last merged.
+    pub(crate) dirty_compacted: usize,
+    /// Rows whose outcome the archive must say. True where the outcome is to be counted.
+    pub(crate) pending: HashMap<Version, bool>,
+    /// Rows that the archive has seen in an earlier life of this process, not in the window.
+    pub(crate) seen_before: Vec<Row>,
+    /// Keys whose quality needs neighbours that only the archive has.
+    pub(crate) unassessed: HashSet<Key>,
+    /// Rows inserted into the window.
+    pub(crate) rows: u64,
+    pub(crate) messages: u64,
+}
+
+impl Stretch {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.messages == 0
+    }
+
+    pub(crate) fn pending_count(&self) -> u64 {
+        self.gateways.values().map(|delta| delta.pending).sum()
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    pub(crate) open: Stretch,
+    pub(crate) sealed: VecDeque<Arc<Stretch>>,
+}
+
+impl Ledger {
+    pub(crate) fn new(after: Seq) -> Self {
+        let open = Stretch { after, through: after, ..Stretch::default() };
+        Self { open, sealed: VecDeque::new() }
+    }
+
+    /// Ends the open stretch and begins the next; nothing happens when it is empty.
+    pub(crate) fn seal(&mut self) {
+        if self.open.is_empty() {
+            return;
+        }
+        let through = self.open.through;
+        let next = Stretch { after: through, through, ..Stretch::default() };
+        self.sealed.push_back(Arc::new(std::mem::replace(&mut self.open, next)));
+    }
+
+    pub(crate) fn stretches(&self) -> impl Iterator<Item = &Stretch> {
+        self.sealed.iter().map(|stretch| &**stretch).chain([&self.open])
+    }
+
+    pub(crate) fn unarchived_rows(&self) -> u64 {
+        self.stretches().map(|stretch| stretch.rows).sum()
+    }
+}

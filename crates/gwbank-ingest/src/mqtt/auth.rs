@@ -1,0 +1,159 @@
+//! Who may connect to the embedded broker, and what for.
+//!
+//! # Rules
+//! 1. A gateway authenticates with its id and a password, of which the configuration holds the Argon2 hash.
+//! 2. Argon2 is slow by design: it runs off the async threads, two at a time, and what it found is remembered under a
+//!    keyed hash of the password, so that a reconnecting fleet does not wait for it.
+//! 3. Publishing is refused on server topics only. On an ingest topic it never is: a gateway drops what is refused.
+
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use argon2::{Argon2, PasswordHash, PasswordVerifier};
+use gwbank_model::GatewayId;
+use gwbank_wire::{Route, route};
+use hashbrown::HashMap;
+use mqtt5::broker::{AuthProvider, AuthResult};
+use mqtt5::packet::connect::ConnectPacket;
+use mqtt5::protocol::v5::reason_codes::ReasonCode;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use crate::mqtt::dispatch::may_match_ingest_topics;
+use crate::{IngestError, Pipeline};
+
+/// Argon2 takes a core and some 20 MB each time.
+const VERIFICATIONS_AT_ONCE: usize = 2;
+
+/// What a gateway proves itself with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayCredentials {
+    pub gateway: GatewayId,
+    /// In PHC format, such as `$argon2id$v=19$m=19456,t=2,p=1$…`.
+    pub password_hash: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Anonymous {
+    /// Connections without a known gateway's name are let in and speak for any gateway.
+    Allowed,
+    Refused,
+}
+
+pub(crate) struct GatewayAuth {
+    hashes: HashMap<String, Arc<str>>,
+    anonymous: Anonymous,
+    verified: Mutex<HashMap<String, [u64; 2]>>,
+    keys: [RandomState; 2],
+    verifications: Semaphore,
+    pipeline: Pipeline,
+}
+
+impl GatewayAuth {
+    pub(crate) fn try_new(
+        credentials: Vec<GatewayCredentials>,
+        anonymous: Anonymous,
+        pipeline: Pipeline,
+    ) -> Result<Self, IngestError> {
+        let mut hashes = HashMap::new();
+        for GatewayCredentials { gateway, password_hash } in credentials {
+            if let Err(problem) = PasswordHash::new(&password_hash) {
+                let problem =
+                    format!("password hash cannot be read ({problem}); it must be an Argon2 hash in PHC format");
+                return Err(IngestError::Refused { what: "gateway", id: gateway.to_string(), problem });
+            }
+            hashes.insert(gateway.as_str().to_owned(), Arc::from(password_hash));
+        }
+        Ok(Self {
+            hashes,
+            anonymous,
+            verified: Mutex::default(),
+            keys: [RandomState::new(), RandomState::new()],
+            verifications: Semaphore::new(VERIFICATIONS_AT_ONCE),
+            pipeline,
+        })
+    }
+
+    async fn check(&self, connect: &ConnectPacket) -> AuthResult {
+        if self.pipeline.is_holding() {
+            // A gateway keeps what it cannot send; one more connection would only hold one more message here.
+            return AuthResult::fail_with_reason(
+                ReasonCode::ServerUnavailable,
+                "readings are held up, try again later",
+            );
+        }
+        let hash = connect.username.as_ref().and_then(|user| self.hashes.get(user).cloned().map(|hash| (user, hash)));
+        match (hash, self.anonymous) {
+            (Some((user, hash)), _) => {
+                let password = connect.password.clone().unwrap_or_default();
+                if self.verify(user, hash, password).await {
+                    AuthResult::success_with_user(user.clone())
+                } else {
+                    AuthResult::fail(ReasonCode::BadUsernameOrPassword)
+                }
+            }
+            (None, Anonymous::Allowed) => AuthResult::success(),
+            (None, Anonymous::Refused) if connect.username.is_some() => {
+                AuthResult::fail(ReasonCode::BadUsernameOrPassword)
+            }
+            (None, Anonymous::Refused) => AuthResult::fail(ReasonCode::NotAuthorized),
+        }
+    }
+
+    async fn verify(&self, user: &str, hash: Arc<str>, password: Vec<u8>) -> bool {
+        let key = [self.keys[0].hash_one((user, &password)), self.keys[1].hash_one((user, &password))];
+        if self.verified.lock().get(user) == Some(&key) {
+            return true;
+        }
+        let Ok(_permit) = self.verifications.acquire().await else { return false };
+        if self.verified.lock().get(user) == Some(&key) {
+            return true; // another connection of the same gateway was first
+        }
+        let verified = tokio::task::spawn_blocking(move || {
+            PasswordHash::new(&hash).is_ok_and(|hash| Argon2::default().verify_password(&password, &hash).is_ok())
+        });
+        let verified = verified.await.unwrap_or(false);
+        if verified {
+            self.verified.lock().insert(user.to_owned(), key);
+        }
+        verified
+    }
+}
+
+impl AuthProvider for GatewayAuth {
+    fn authenticate<'a>(
+        &'a self,
+        connect: &'a ConnectPacket,
+        client_addr: SocketAddr,
+    ) -> Pin<Box<dyn Future<Output = mqtt5::Result<AuthResult>> + Send + 'a>> {
+        Box::pin(async move {
+            let result = self.check(connect).await;
+            if !result.authenticated {
+                tracing::warn!(%client_addr, client_id = %connect.client_id, reason = ?result.reason_code, "connection refused");
+            }
+            Ok(result)
+        })
+    }
+
+    fn authorize_publish<'a>(
+        &'a self,
+        _client_id: &str,
+        _user_id: Option<&'a str>,
+        topic: &'a str,
+    ) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>> {
+        let allowed = route(topic) != Route::ServerOwned;
+        Box::pin(std::future::ready(allowed))
+    }
+
+    fn authorize_subscribe<'a>(
+        &'a self,
+        _client_id: &str,
+        _user_id: Option<&'a str>,
+        topic_filter: &'a str,
+    ) -> Pin<Box<dyn Future<Output = bool> + Send + 'a>> {
+        Box::pin(std::future::ready(!may_match_ingest_topics(topic_filter)))
+    }
+}

@@ -1,0 +1,11 @@
+//! MQTT: the embedded broker, sessions at external brokers, a publishing client.
+//!
+//! # Invariant
+//! No type of mqtt5 or rumqttc is seen outside this module.
+
+mod auth;
+mod dispatch;
+pub mod embedded;
+pub mod external;
+mod options;
+pub mod publisher;

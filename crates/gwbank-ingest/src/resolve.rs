@@ -1,0 +1,152 @@
+//! From names to numbers: which readings belong to registered wells, as rows of the pipeline.
+
+use gwbank_model::{
+    GatewayIndex, Key, Origin, QcTests, QualityFlag, Reading, Row, Seq, SeriesTable, TimeSource, WellId,
+};
+use gwbank_registry::Registry;
+use gwbank_wire::Fault;
+use hashbrown::HashMap;
+
+use crate::fault::unknown_well;
+use crate::record::Content;
+
+/// Rows without a sequence yet.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    pub(crate) rows: Vec<Row>,
+    /// For each row how many earlier ones of the message have its key; empty when none has.
+    pub(crate) repeats: Vec<u32>,
+}
+
+impl Rows {
+    /// Sequences that the message needs.
+    pub(crate) fn seq_count(&self) -> u32 {
+        self.repeats.iter().max().map_or(1, |most| most + 1)
+    }
+
+    /// Gives the rows their sequences.
+    pub(crate) fn number(&mut self, first: Seq) {
+        for row in &mut self.rows {
+            row.seq = first;
+        }
+        for (row, repeat) in self.rows.iter_mut().zip(&self.repeats) {
+            row.seq = first.nth(*repeat);
+        }
+    }
+}
+
+/// Splits readings into those of registered wells and faults, one for each unregistered well.
+pub(crate) fn keep_registered(readings: Vec<Reading>, faults: Vec<Fault>, registry: &Registry) -> Content {
+    let mut content = Content { readings, faults, ..Content::default() };
+    let mut last: Option<(WellId, bool)> = None;
+    let mut unknown: Vec<(WellId, u64)> = Vec::new();
+    content.readings.retain(|reading| {
+        let registered = match &last {
+            Some((well, registered)) if *well == reading.well => *registered,
+            _ => {
+                let registered = registry.well(reading.well.as_str()).is_some();
+                last = Some((reading.well.clone(), registered));
+                registered
+            }
+        };
+        if !registered {
+            match unknown.iter_mut().find(|(well, _)| *well == reading.well) {
+                Some((_, readings)) => *readings += 1,
+                None => unknown.push((reading.well.clone(), 1)),
+            }
+        }
+        registered
+    });
+    content.faults.extend(unknown.into_iter().map(|(well, readings)| unknown_well(well.as_str(), readings)));
+    content
+}
+
+/// The rows of readings, in their order.
+pub(crate) fn rows(readings: &[Reading], series: &SeriesTable, gateway: GatewayIndex) -> Rows {
+    let rows: Vec<Row> = readings
+        .iter()
+        .map(|reading| Row {
+            series: series.intern(&reading.well, reading.parameter),
+            gateway,
+            time: reading.time,
+            value: reading.value.unwrap_or(f64::NAN),
+            seq: Seq::ZERO,
+            revision: reading.revision,
+            qc_tests: QcTests::NONE,
+            quality: QualityFlag::NotEvaluated,
+            site_status: reading.site_status,
+            time_source: reading.time_source,
+            origin: Origin::Received,
+        })
+        .collect();
+    let repeats = repeats(&rows);
+    Rows { rows, repeats }
+}
+
+/// Whether any time was resolved at arrival, so that a redelivery would differ.
+pub(crate) fn depends_on_arrival(readings: &[Reading]) -> bool {
+    readings.iter().any(|reading| reading.time_source == TimeSource::Received)
+}
+
+fn repeats(rows: &[Row]) -> Vec<u32> {
+    // Nearly all messages come in the order of (time, series) or (series, time), which proves their keys distinct.
+    let rises_by = |rank: fn(&Row) -> (i64, i64)| rows.windows(2).all(|pair| rank(&pair[0]) < rank(&pair[1]));
+    if rises_by(|row| (row.time.as_micros(), i64::from(row.series.0)))
+        || rises_by(|row| (i64::from(row.series.0), row.time.as_micros()))
+    {
+        return Vec::new();
+    }
+    let mut seen: HashMap<Key, u32> = HashMap::with_capacity(rows.len());
+    let repeats: Vec<u32> = rows
+        .iter()
+        .map(|row| {
+            let count = seen.entry(row.key()).or_insert(0);
+            *count += 1;
+            *count - 1
+        })
+        .collect();
+    if repeats.iter().any(|repeat| *repeat > 0) { repeats } else { Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gwbank_model::{Parameter, Timestamp};
+
+    fn reading(well: &str, secs: i64) -> Reading {
+        Reading {
+            well: WellId::new(well).unwrap(),
+            parameter: Parameter::DepthToWater,
+            time: Timestamp::from_secs(secs),
+            time_source: TimeSource::Device,
+            value: Some(1.0),
+            site_status: None,
+            revision: 0,
+            time_raw: None,
+        }
+    }
+
+    #[test]
+    fn a_key_that_repeats_takes_a_sequence_more() {
+        let series = SeriesTable::new();
+        let readings = [reading("A", 1), reading("B", 1), reading("A", 1), reading("A", 0), reading("A", 1)];
+        let mut rows = rows(&readings, &series, GatewayIndex(0));
+        assert_eq!(rows.repeats, [0, 0, 1, 0, 2]);
+        assert_eq!(rows.seq_count(), 3);
+        let first = Seq::from_i64(5 << 20);
+        rows.number(first);
+        let seqs: Vec<Seq> = rows.rows.iter().map(|row| row.seq).collect();
+        assert_eq!(seqs, [first, first, first.nth(1), first, first.nth(2)]);
+    }
+
+    #[test]
+    fn distinct_keys_take_one_sequence() {
+        let series = SeriesTable::new();
+        let in_order = [reading("A", 1), reading("B", 1), reading("A", 2)];
+        let mixed = [reading("B", 2), reading("A", 1), reading("B", 1)];
+        for readings in [&in_order[..], &mixed[..], &[]] {
+            let rows = rows(readings, &series, GatewayIndex(0));
+            assert_eq!((rows.repeats.len(), rows.seq_count()), (0, 1));
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Filling the window from the archive at start.
+
+use futures::TryStreamExt;
+use gwbank_model::{Key, Row, Timestamp};
+use gwbank_recent::Window;
+use gwbank_store::{
+    ArchiveSnapshot, BatchStream, RevisionRow, RowNames, ScanRequest, StoredVersions, batch_to_revisions, batch_to_rows,
+};
+use hashbrown::HashMap;
+
+use crate::IngestError;
+
+/// About what the window takes for a row; the budget is met to within its chunks' overhead.
+const ROW_BYTES: usize = 40;
+const DAY_MICROS: i64 = 24 * 3600 * 1_000_000;
+
+/// Loads the newest days that fit and says from when on the window is complete.
+pub(crate) async fn warm(
+    archive: &dyn ArchiveSnapshot,
+    window: &Window,
+    names: &RowNames,
+    bytes_max: usize,
+) -> Result<(), IngestError> {
+    let rows_max = bytes_max / ROW_BYTES;
+    let Some((earliest, latest)) = archive.time_range() else {
+        window.set_covers_from(Timestamp::MIN);
+        return Ok(());
+    };
+    if archive.row_count() <= rows_max as u64 {
+        let (winners, revisions) = load(archive, names, None, None).await?;
+        window.load_archived(winners, revisions);
+        window.set_covers_from(Timestamp::MIN);
+        return Ok(());
+    }
+    // Backwards in steps that grow while they find little.
+    let mut covers_from = latest.plus_micros(1);
+    let mut to = None;
+    let mut step = DAY_MICROS;
+    let mut loaded = 0;
+    while covers_from > earliest {
+        let from = covers_from.plus_micros(-step);
+        let (winners, revisions) = load(archive, names, Some(from), to).await?;
+        let rows = winners.len() + revisions.len();
+        if loaded + rows > rows_max {
+            break;
+        }
+        window.load_archived(winners, revisions);
+        loaded += rows;
+        covers_from = from;
+        to = Some(from);
+        if rows < rows_max / 32 {
+            step *= 2;
+        }
+    }
+    window.set_covers_from(if covers_from <= earliest { Timestamp::MIN } else { covers_from });
+    Ok(())
+}
+
+async fn load(
+    archive: &dyn ArchiveSnapshot,
+    names: &RowNames,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+) -> Result<(Vec<Row>, Vec<Row>), IngestError> {
+    let request = ScanRequest { from, to, ..ScanRequest::all() };
+    let unreadable = |error: arrow::error::ArrowError| IngestError::Batch(error.to_string());
+    let mut winners = Vec::new();
+    for stream in archive.scan(request.clone())? {
+        let mut stream: BatchStream = stream;
+        while let Some(batch) = stream.try_next().await? {
+            winners.extend(batch_to_rows(&batch, names).map_err(unreadable)?);
+        }
+    }
+    let mut revisions: HashMap<Key, Vec<RevisionRow>> = HashMap::new();
+    for stream in archive.scan_revisions(request)? {
+        let mut stream: BatchStream = stream;
+        while let Some(batch) = stream.try_next().await? {
+            for revision in batch_to_revisions(&batch, names).map_err(unreadable)? {
+                revisions.entry(revision.row.key()).or_default().push(revision);
+            }
+        }
+    }
+    // Scans do not tell origins: a version that took the place of one for the sake of its quality is requalified.
+    let mut losers = Vec::new();
+    if !revisions.is_empty() {
+        for winner in &mut winners {
+            if let Some(revisions) = revisions.remove(&winner.key()) {
+                let mut versions = StoredVersions { winner: *winner, revisions };
+                versions.restore_origins();
+                *winner = versions.winner;
+                losers.extend(versions.revisions.into_iter().map(|revision| revision.row));
+            }
+        }
+    }
+    Ok((winners, losers))
+}

@@ -1,0 +1,267 @@
+//! The archive writer: commits sealed stretches of the journal, oldest first.
+//!
+//! # Rules
+//! 1. Archive, then metadata, then the window lets go and the journal is cut. Each consumer keeps its own position, so a
+//!    crash between any two steps repeats the later ones and counts nothing twice.
+//! 2. What failed is tried again with back-off; ingest goes on until the window or the journal is full, and the error is
+//!    in the status.
+//! 3. One commit at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gwbank_model::versions::Outcome;
+use gwbank_model::{GatewayIndex, Month, Origin, Row, Seq, SeriesId};
+use gwbank_quality::SeriesConfig;
+use gwbank_runtime::Backoff;
+use gwbank_store::{ArchiveCommit, DirtyMonth, GatewayRecord, IngestCommit};
+use hashbrown::HashMap;
+use tokio_util::sync::CancellationToken;
+
+use crate::IngestError;
+use crate::ledger::{Stretch, Version};
+use crate::pipeline::Shared;
+use crate::settle::{Settlement, Settler};
+
+/// First and longest wait after a failure: short, as most are a restart of something; long, so as not to hammer.
+const RETRY_FIRST: Duration = Duration::from_millis(200);
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// While no rows come, only dead letters and duplicates, the archive's position is moved once the journal holds this
+/// much: a commit without rows is not free.
+const IDLE_JOURNAL_BYTES: u64 = 16 << 20;
+
+/// A stretch whose archive part is done and whose metadata part is not.
+#[derive(Debug, Default)]
+pub(crate) struct Committing {
+    archived: Option<Archived>,
+}
+
+#[derive(Debug)]
+struct Archived {
+    through: Seq,
+    outcomes: HashMap<GatewayIndex, Outcomes>,
+    dirty: Vec<(SeriesId, Month, Seq)>,
+}
+
+/// Of pending rows: those to be counted, and so all that the archive has decided on.
+#[derive(Debug, Default, Clone, Copy)]
+struct Outcomes {
+    stored: u64,
+    duplicate: u64,
+}
+
+/// Runs until cancelled.
+pub(crate) async fn run(shared: Arc<Shared>, cancelled: CancellationToken) {
+    let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX);
+    loop {
+        let failing = backoff.failures() > 0;
+        let wait = if failing { backoff.next_delay() } else { shared.config.flush_interval };
+        tokio::select! {
+            () = cancelled.cancelled() => return,
+            () = tokio::time::sleep(wait) => {}
+            () = shared.flush_wanted.notified(), if !failing => {}
+        }
+        match shared.flush().await {
+            Ok(()) => backoff.reset(),
+            Err(error) => {
+                if !failing {
+                    backoff.next_delay();
+                    tracing::warn!(error = %chain(&error), "archiving failed; trying again");
+                }
+                continue;
+            }
+        }
+        if let Err(error) = shared.archive.maintain().await {
+            tracing::warn!(error = %chain(&error), "maintenance of the archive failed");
+            shared.note_error(&error);
+        }
+    }
+}
+
+/// An error with its causes on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+impl Shared {
+    /// Archives everything that is applied by now.
+    pub(crate) async fn flush(&self) -> Result<(), IngestError> {
+        let mut committing = self.committing.lock().await;
+        self.applier.lock().ledger.seal();
+        let result = loop {
+            let next = self.applier.lock().ledger.sealed.front().cloned();
+            let Some(stretch) = next else { break Ok(()) };
+            if let Err(error) = self.commit(&stretch, &mut committing).await {
+                break Err(error);
+            }
+        };
+        if result.is_ok() && self.gate.is_closed() {
+            self.let_go().await?; // nothing was left to archive, yet there may be something to evict
+        }
+        match &result {
+            Ok(()) => *self.last_error.lock() = None,
+            Err(error) => self.note_error(error),
+        }
+        result
+    }
+
+    async fn commit(&self, stretch: &Arc<Stretch>, committing: &mut Committing) -> Result<(), IngestError> {
+        let done = committing.archived.take().filter(|archived| archived.through == stretch.through);
+        let archived = match done {
+            Some(archived) => archived,
+            None => self.commit_archive(stretch).await?,
+        };
+        if let Err(error) = self.commit_metadata(stretch, &archived).await {
+            committing.archived = Some(archived);
+            return Err(error);
+        }
+        self.let_go().await
+    }
+
+    async fn commit_archive(&self, stretch: &Arc<Stretch>) -> Result<Archived, IngestError> {
+        let mut archived = Archived { through: stretch.through, outcomes: HashMap::new(), dirty: Vec::new() };
+        let (window, captured) = (self.window.clone(), Arc::clone(stretch));
+        let mut rows = blocking(move || {
+            let mut rows = window.snapshot().unarchived(captured.after, captured.through);
+            rows.extend_from_slice(&captured.seen_before);
+            rows
+        })
+        .await?;
+        if rows.is_empty() && self.journal.bytes() < IDLE_JOURNAL_BYTES {
+            return Ok(archived);
+        }
+        let settlement = self.settle(stretch, &mut rows).await?;
+        for row in &settlement.requalified {
+            archived.dirty.push((row.series, row.time.month(self.config.calendar_offset_seconds), row.seq));
+        }
+        rows.extend_from_slice(&settlement.requalified);
+        let pending: Vec<(usize, GatewayIndex)> = rows
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| row.origin == Origin::Received)
+            .filter(|(_, row)| stretch.pending.get(&Version::of(row)) == Some(&true))
+            .map(|(index, row)| (index, row.gateway))
+            .collect();
+        let report = self.archive.commit(ArchiveCommit { rows, through: stretch.through }).await?;
+        self.positions.lock().archive = stretch.through;
+        self.show_in_window(settlement.in_window);
+        for (index, gateway) in pending {
+            let outcomes = archived.outcomes.entry(gateway).or_default();
+            match report.outcomes.get(index) {
+                Some(Outcome::Duplicate) => outcomes.duplicate += 1,
+                _ => outcomes.stored += 1,
+            }
+        }
+        Ok(archived)
+    }
+
+    async fn settle(&self, stretch: &Stretch, rows: &mut [Row]) -> Result<Settlement, IngestError> {
+        if stretch.unassessed.is_empty() {
+            return Ok(Settlement::default());
+        }
+        let configs: HashMap<SeriesId, Arc<SeriesConfig>> = {
+            let mut applier = self.applier.lock();
+            let series = stretch.unassessed.iter().map(|key| key.series);
+            series.map(|series| (series, applier.judge.config(series))).collect()
+        };
+        let (archive, window) = (self.archive.snapshot().await?, self.window.snapshot());
+        let settler = Settler { archive: &*archive, window: &window, stretch, configs: &configs };
+        Ok(settler.settle(rows).await?)
+    }
+
+    /// Shows in the window what the archive has been told of the quality of rows that both have.
+    fn show_in_window(&self, rows: Vec<Row>) {
+        if rows.is_empty() {
+            return;
+        }
+        let mut applier = self.applier.lock();
+        let window = self.window.snapshot();
+        let mut shown = Vec::with_capacity(rows.len());
+        for row in rows {
+            let versions = window.versions(row.key());
+            let replaces = versions.iter().any(|known| known.seq == row.seq && known.origin == row.origin);
+            let judges_winner = versions
+                .iter()
+                .max_by_key(|known| known.precedence())
+                .is_some_and(|winner| winner.same_content(&row) && winner.precedence() <= row.precedence());
+            if replaces || (row.origin == Origin::Requalified && judges_winner) {
+                shown.push(row);
+            }
+        }
+        applier.judge.refresh(&shown);
+        self.window.insert(shown);
+    }
+
+    async fn commit_metadata(&self, stretch: &Stretch, archived: &Archived) -> Result<(), IngestError> {
+        let gateways = stretch.gateways.iter().map(|(gateway, delta)| {
+            let settled = archived.outcomes.get(gateway).copied().unwrap_or_default();
+            let mut counts = delta.counts;
+            counts.stored = counts.stored.wrapping_add(settled.stored);
+            counts.duplicate = counts.duplicate.wrapping_add(settled.duplicate);
+            GatewayRecord {
+                gateway_id: self.names.gateways.id(*gateway),
+                last_seen: delta.last_seen,
+                counts,
+                clock_offset_s: None,
+                clock_zone: None,
+                last_error: delta.last_error.clone(),
+            }
+        });
+        let mut dirty: HashMap<(SeriesId, Month), Seq> = HashMap::new();
+        for (series, month, seq) in stretch.dirty.iter().chain(&archived.dirty) {
+            let known = dirty.entry((*series, *month)).or_insert(*seq);
+            *known = (*seq).max(*known);
+        }
+        let dirty_months = dirty.into_iter().map(|((series, month), seq)| {
+            let key = self.names.series.key(series);
+            DirtyMonth { well_id: key.well, parameter: key.parameter, month, seq }
+        });
+        let commit = IngestCommit {
+            through: Some(stretch.through),
+            gateways: gateways.collect(),
+            dead_letters: stretch.dead_letters.clone(),
+            dirty_months: dirty_months.collect(),
+            settled_dead_letters: stretch.settled.clone(),
+        };
+        // Whoever adds up metadata and ledger sees the stretch in exactly one of them.
+        let _accounting = self.accounting.lock().await;
+        if stretch.through > self.positions.lock().metadata {
+            self.metadata.commit_ingest(commit).await?;
+            self.positions.lock().metadata = stretch.through;
+        }
+        self.applier.lock().ledger.sealed.pop_front();
+        for outcomes in archived.outcomes.values() {
+            self.metrics.settle(outcomes.stored, outcomes.duplicate);
+        }
+        Ok(())
+    }
+
+    /// Frees what both consumers have.
+    async fn let_go(&self) -> Result<(), IngestError> {
+        let positions = *self.positions.lock();
+        let (window, journal) = (self.window.clone(), self.journal.clone());
+        let eviction = blocking(move || {
+            let eviction = window.evict(positions.archive);
+            journal.truncate_through(positions.archive.min(positions.metadata)).map(|()| eviction)
+        })
+        .await??;
+        self.gate.window_has(eviction.bytes);
+        Ok(())
+    }
+
+    pub(crate) fn note_error(&self, error: &dyn std::error::Error) {
+        *self.last_error.lock() = Some(chain(error));
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, IngestError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| IngestError::Broken)
+}

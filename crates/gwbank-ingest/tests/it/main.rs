@@ -1,0 +1,8 @@
+//! The pipeline and its sources against the ports in memory, the real disk and real brokers.
+
+mod brokers;
+mod conservation;
+mod embedded;
+mod faults;
+mod model;
+mod rig;
