@@ -11,8 +11,7 @@
 //! 28  salt before          u64
 //! 36  length before        u64            "before" is the segment before this one; zero in the first
 //! 44  records_through      i64            last sequence of any record in the segments before
-//! 52  last_seq             i64            last sequence given out before
-//! 60  zero, 24 bytes
+//! 52  zero, 32 bytes
 //! 84  crc32c of the 84 bytes before
 //! ```
 
@@ -39,7 +38,6 @@ pub(crate) struct Header {
     pub salt_before: u64,
     pub bytes_before: u64,
     pub records_through: Seq,
-    pub last_seq: Seq,
 }
 
 /// Why a header is none.
@@ -62,7 +60,6 @@ impl Header {
         bytes[28..36].copy_from_slice(&self.salt_before.to_le_bytes());
         bytes[36..44].copy_from_slice(&self.bytes_before.to_le_bytes());
         bytes[44..52].copy_from_slice(&self.records_through.as_i64().to_le_bytes());
-        bytes[52..60].copy_from_slice(&self.last_seq.as_i64().to_le_bytes());
         let checksum = crc32c::crc32c(&bytes[..84]);
         bytes[84..88].copy_from_slice(&checksum.to_le_bytes());
         bytes
@@ -87,7 +84,6 @@ impl Header {
             salt_before: u64_at(bytes, 28),
             bytes_before: u64_at(bytes, 36),
             records_through: Seq::from_i64(u64_at(bytes, 44) as i64),
-            last_seq: Seq::from_i64(u64_at(bytes, 52) as i64),
         })
     }
 }
@@ -197,7 +193,6 @@ mod tests {
             salt_before: 99,
             bytes_before: 4096,
             records_through: Seq::from_i64(1 << 50),
-            last_seq: Seq::from_i64((1 << 50) + 256),
         }
     }
 

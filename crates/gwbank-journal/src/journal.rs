@@ -134,12 +134,13 @@ impl<A: Send + 'static> Journal<A> {
         &self.0.recovery
     }
 
-    /// The highest sequence that is durable or was given out before the journal was opened.
+    /// The highest sequence of the records that are or were in the journal and are durable.
     pub fn last_seq(&self) -> Seq {
         Seq::from_i64(self.0.shared.last_seq.load(Ordering::SeqCst))
     }
 
     /// From now on gives out only sequences after `seq`: for a node whose journal was lost but whose archive was not.
+    /// Forgotten when the journal is closed before a record was written.
     pub fn advance_past(&self, seq: Seq) {
         raise(&self.0.shared.sequence_floor, seq);
     }

@@ -14,8 +14,8 @@
 //! A journal is a directory of segments `000000000001.seg`, `000000000002.seg`, … without a hole in their numbers.
 //! A segment is a header and records, little-endian, with crc32c; the layout is in `format.rs`.
 //! - The header repeats the segment's number, names the node, and tells what came before: the salt and the length of
-//!   the segment before it, the last sequence that any record had and the last that was given out. So a lone segment
-//!   still knows how far the sequence went, and a segment that is missing, cut short or from elsewhere is noticed.
+//!   the segment before it, and the last sequence that any record had. So a lone segment still knows how far the
+//!   sequence went, and a segment that is missing, cut short or from elsewhere is noticed.
 //! - A record's head has its own checksum, over the segment's random salt and the place in the file too: bytes of a
 //!   payload that look like a record never pass for one, nor does a record at a place where it was not written.
 //! - A record's head also tells where its group began. Groups are written one at a time, the next one only after the

@@ -66,7 +66,6 @@ pub(crate) fn recover(disk: &dyn Disk, dir: &Path, node: u8) -> Result<Recovered
             salt_before: 0,
             bytes_before: 0,
             records_through: Seq::ZERO,
-            last_seq: Seq::ZERO,
         };
         let (active, active_file) = create_segment(disk, dir, header)?;
         let recovery = Recovery { segments: 1, bytes: active.bytes, cut: None };
@@ -78,7 +77,7 @@ pub(crate) fn recover(disk: &dyn Disk, dir: &Path, node: u8) -> Result<Recovered
         bytes: sealed.iter().map(|segment| segment.bytes).sum::<u64>() + active.bytes,
         cut,
     };
-    let last_seq = active.last_seq.max(active.header.last_seq);
+    let last_seq = active.last_seq;
     Ok(Recovered { sealed, active, active_file, last_seq, recovery })
 }
 

@@ -191,7 +191,6 @@ impl<A, F: FnMut(Vec<Durable<A>>)> Writer<A, F> {
     fn begin_segment(&mut self) -> Result<(), JournalError> {
         // A cut after a full disk may not be durable, and nobody else will sync this file again.
         self.sync()?;
-        self.raise_sequence();
         let before = self.shared.segments.lock().active.clone();
         let header = Header {
             node: before.header.node,
@@ -200,7 +199,6 @@ impl<A, F: FnMut(Vec<Durable<A>>)> Writer<A, F> {
             salt_before: before.header.salt,
             bytes_before: before.bytes,
             records_through: before.last_seq,
-            last_seq: self.seqs.last(),
         };
         let (segment, file) = create_segment(&*self.shared.disk, &self.shared.config.dir, header)?;
         self.file = file;

@@ -1,10 +1,11 @@
 //! The work bench of these tests: a journal on a disk in memory whose reports arrive in a channel.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use gwbank_journal::{Entry, Journal, JournalConfig, JournalError, Record};
+use gwbank_journal::{ClockMillis, Entry, Journal, JournalConfig, JournalError, Record};
 use gwbank_model::Seq;
 use gwbank_testkit::{PowerCutDisk, SeededClock};
 
@@ -19,7 +20,7 @@ pub enum Report {
 pub struct Bench {
     pub disk: PowerCutDisk,
     pub config: JournalConfig,
-    pub clock: SeededClock,
+    pub clock: ClockMillis,
 }
 
 pub struct Running {
@@ -42,7 +43,7 @@ pub fn entry(id: u64, payload: Vec<u8>) -> Entry<u64> {
 impl Bench {
     pub fn new(seed: u64) -> Self {
         let config = JournalConfig { bytes_max: 64 << 20, ..JournalConfig::new(dir(), 7) };
-        Self { disk: PowerCutDisk::new(seed), config, clock: SeededClock::new(seed) }
+        Self { disk: PowerCutDisk::new(seed), config, clock: SeededClock::new(seed).as_fn() }
     }
 
     pub fn open(&self) -> Result<Running, JournalError> {
@@ -51,7 +52,7 @@ impl Bench {
         let journal = Journal::open_with(
             self.config.clone(),
             self.disk.process(),
-            self.clock.as_fn(),
+            Arc::clone(&self.clock),
             move |group| {
                 let group = group.into_iter().map(|durable| durable.into_parts()).collect();
                 // Nobody listens any more at the end of a test.

@@ -185,6 +185,43 @@ fn keeps_its_promises_through_faults_and_power_cuts() {
     }
 }
 
+/// The process dies at the n-th operation and starts again; later the power goes. Whatever was reported, by the first
+/// process or the second, is there.
+#[test]
+fn a_restart_after_dying_at_any_operation_makes_durable_what_it_builds_on() {
+    for operation in 0..60 {
+        for seed in 0..6 {
+            let mut bench = Bench::new(seed);
+            bench.config.segment_bytes = 300;
+            let mut model = Model::new();
+            bench.disk.set_faults(DiskFaults { dies_after: Some(operation), ..DiskFaults::default() });
+            if let Some(running) = open(&bench) {
+                for id in 0..10 {
+                    model.appended = id + 1;
+                    if running.journal.try_append(entry(id, vec![id as u8; 120])).is_err() {
+                        break;
+                    }
+                    let Report::Durable(group) = running.report() else { break };
+                    model.reported(group);
+                }
+                // Some of its operations are on what was given up.
+                let _ = running.journal.truncate_through(model.highest);
+                model.given_up = model.highest;
+            }
+            bench.disk.restart();
+            let running = bench.open_well();
+            let before = running.replay().len();
+            let seq = running.append(100, vec![100]);
+            assert!(seq > model.highest);
+            bench.disk.power_cut(&mut SmallRng::seed_from_u64(seed));
+            drop(running);
+            let after = bench.open_well().replay();
+            assert_eq!(after.len(), before + 1, "operation {operation}, seed {seed}");
+            assert_eq!(after.last().map(|record| record.first_seq), Some(seq));
+        }
+    }
+}
+
 /// After a clean close there is evidence for every record, so no flipped bit makes one vanish in silence.
 #[test]
 fn a_flipped_bit_is_noticed_wherever_it_matters() {
