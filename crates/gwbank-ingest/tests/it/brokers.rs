@@ -58,8 +58,12 @@ struct Mosquitto {
 
 impl Mosquitto {
     async fn start(dir: &Path) -> Option<Self> {
-        let program = installed(&["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/usr/bin/mosquitto"])?;
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self::start_at(dir, port).await
+    }
+
+    async fn start_at(dir: &Path, port: u16) -> Option<Self> {
+        let program = installed(&["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/usr/bin/mosquitto"])?;
         let file = dir.join("mosquitto.conf");
         let settings = format!("listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 100000\n");
         std::fs::write(&file, settings).unwrap();
@@ -138,4 +142,29 @@ async fn a_session_at_a_broker_misses_nothing_while_the_pipeline_is_away() {
     source.stopped().await;
     pipeline.shutdown().await.unwrap();
     assert_eq!(rig.archived("A", gwbank_model::Parameter::DepthToWater).await.len(), 310);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broker_that_forgot_the_session_is_subscribed_to_again() {
+    let rig = Rig::new();
+    let Some(mosquitto) = Mosquitto::start(rig.dir.path()).await else { return };
+    let port: u16 = mosquitto.url.rsplit(':').next().unwrap().parse().unwrap();
+    let pipeline = rig.open_with_wells(&["A"]).await;
+    let trigger = ShutdownTrigger::new();
+    let mut config = ExternalConfig::new(&mosquitto.url, "gwbank-node-1");
+    config.shared_group = Some("gwbank".to_owned());
+    let source = ExternalSource::spawn(config, pipeline.clone(), trigger.listener()).unwrap();
+    let mut state = source.state();
+    state.wait_for(|state| state.subscribed).await.unwrap();
+    drop(mosquitto); // with all that it had in memory
+    state.wait_for(|state| !state.connected).await.unwrap();
+    let mosquitto = Mosquitto::start_at(rig.dir.path(), port).await.unwrap();
+    state.wait_for(|state| state.subscribed).await.unwrap();
+    let publisher = Publisher::connect(PublisherConfig::new(&mosquitto.url, "gateway")).await.unwrap();
+    publisher.publish("gwbank/v1/gw/readings", depth("A", START_SECS, 1.0)).await;
+    publisher.publish("gwbank/v1/gw/senml", "not senml").await;
+    publisher.close().await;
+    eventually("both messages", || async { gateway_counts(&pipeline, "gw").await == [2, 1, 0, 1, 0] }).await;
+    trigger.stop();
+    source.stopped().await;
 }

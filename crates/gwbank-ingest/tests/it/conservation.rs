@@ -1,5 +1,6 @@
 //! What was acknowledged is there, once, and counted once, whatever happens in between.
 
+use gwbank_ingest::IngestError;
 use gwbank_model::{Month, Parameter, Timestamp};
 use gwbank_store::{DeadLetterFilter, Metadata};
 use std::sync::atomic::Ordering;
@@ -214,4 +215,52 @@ async fn many_tasks_at_once_lose_nothing() {
     for sender in 0..8 {
         assert_eq!(gateway_counts(&pipeline, &format!("gw-{sender}")).await, [50, 50, 0, 0, 0]);
     }
+}
+
+#[tokio::test]
+async fn a_full_journal_holds_messages_until_it_is_cut() {
+    let mut rig = Rig::new();
+    rig.config.journal.bytes_max = 64 << 10;
+    let pipeline = rig.open_with_wells(&["A"]).await;
+    rig.archive.away.store(true, Ordering::SeqCst);
+    let message = |n: i64| json("gw", depth("A", START_SECS - n, 1.0));
+    let mut sent = 0;
+    while pipeline.try_ingest(message(sent)).await.is_ok() {
+        sent += 1;
+        assert!(sent < 5000, "the journal takes without bound");
+    }
+    assert!(sent > 100 && pipeline.is_holding());
+    rig.archive.away.store(false, Ordering::SeqCst);
+    pipeline.flush().await.unwrap();
+    for n in sent..sent + 200 {
+        let receipt = match pipeline.try_ingest(message(n)).await {
+            Ok(receipt) => receipt,
+            Err(IngestError::Full { .. }) => {
+                pipeline.flush().await.unwrap();
+                pipeline.ingest(message(n)).await.unwrap()
+            }
+            Err(error) => panic!("{error}"),
+        };
+        assert_eq!(receipt.stored, 1);
+    }
+    let total = sent as u64 + 200;
+    assert_eq!(gateway_counts(&pipeline, "gw").await, [total, total, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn metadata_that_is_away_is_made_up_for() {
+    let rig = Rig::new();
+    let pipeline = rig.open_with_wells(&["A"]).await;
+    rig.metadata_away.store(true, Ordering::SeqCst);
+    pipeline.ingest(json("gw", depth("A", START_SECS, 1.0))).await.unwrap();
+    pipeline.ingest(json("gw", "nonsense")).await.unwrap();
+    assert!(pipeline.flush().await.is_err());
+    let status = pipeline.status();
+    assert!(status.archived_through > status.accounted_through);
+    assert_eq!(gateway_counts(&pipeline, "gw").await, [2, 1, 0, 1, 0]);
+    pipeline.ingest(json("gw", depth("A", START_SECS - 60, 1.0))).await.unwrap();
+    rig.metadata_away.store(false, Ordering::SeqCst);
+    pipeline.flush().await.unwrap();
+    assert_eq!(gateway_counts(&pipeline, "gw").await, [3, 2, 0, 1, 0]);
+    assert_eq!(rig.dead_letters().await.len(), 1);
 }

@@ -132,3 +132,32 @@ async fn server_topics_are_retained_and_readings_are_not_routed() {
     trigger.stop();
     broker.stopped().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_publisher_outlives_its_broker() {
+    let rig = Rig::new();
+    let pipeline = rig.open_with_wells(&["A"]).await;
+    let trigger = ShutdownTrigger::new();
+    let broker = start(&pipeline, Anonymous::Allowed, &trigger).await;
+    let publisher = Publisher::connect(PublisherConfig::new(url(&broker), "client")).await.unwrap();
+    for n in 0..50 {
+        publisher.publish("gwbank/v1/gw/readings", depth("A", START_SECS - n, 1.0)).await;
+    }
+    let address = broker.address().to_string();
+    trigger.stop();
+    broker.stopped().await;
+    for n in 50..60 {
+        publisher.publish("gwbank/v1/gw/readings", depth("A", START_SECS - n, 1.0)).await;
+    }
+    let trigger = ShutdownTrigger::new();
+    let mut config = EmbeddedConfig::new(address);
+    config.anonymous = Anonymous::Allowed;
+    let broker = EmbeddedBroker::start(config, pipeline.clone(), trigger.listener()).await.unwrap();
+    let counts = publisher.flush().await;
+    assert_eq!((counts.published, counts.acknowledged), (60, 60));
+    let [received, stored, duplicate, dead, pending] = gateway_counts(&pipeline, "gw").await;
+    assert_eq!((stored, dead, pending), (60, 0, 0));
+    assert_eq!(received, stored + duplicate);
+    trigger.stop();
+    broker.stopped().await;
+}

@@ -1,10 +1,13 @@
 //! Random messages in random order, with flushes and crashes in between, against the plainest model of what should be.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
+use futures::TryStreamExt;
 use gwbank_model::versions::{Change, compare};
 use gwbank_model::{GatewayIndex, Origin, Parameter, QcTests, QualityFlag, Row, Seq, SeriesId, TimeSource, Timestamp};
 use gwbank_quality::{Point, SeriesConfig, WellFacts, assess};
+use gwbank_store::{Archive, ScanRequest, batch_to_revisions};
 use proptest::prelude::*;
 
 use crate::rig::{Rig, START_SECS, gateway_counts, json};
@@ -30,6 +33,8 @@ enum Step {
         count: i64,
     },
     Flush,
+    /// The archive takes what the metadata does not, and then the process ends.
+    HalfFlushAndRestart,
     Restart,
 }
 
@@ -49,6 +54,7 @@ fn step(slots: i64) -> impl Strategy<Value = Step> {
         6 => proptest::collection::vec(sent(slots), 1..8).prop_map(Step::Send),
         3 => (0..WELLS.len(), 1i64..60).prop_map(|(well, count)| Step::Run { well, count }),
         2 => Just(Step::Flush),
+        1 => Just(Step::HalfFlushAndRestart),
         1 => Just(Step::Restart),
     ]
 }
@@ -106,6 +112,19 @@ impl Model {
     }
 }
 
+/// Superseded values that the archive has, beside those that were only judged anew.
+async fn corrections(rig: &Rig) -> u64 {
+    let snapshot = rig.archive.snapshot().await.unwrap();
+    let mut corrections = 0;
+    for mut stream in snapshot.scan_revisions(ScanRequest::all()).unwrap() {
+        while let Some(batch) = stream.try_next().await.unwrap() {
+            let revisions = batch_to_revisions(&batch, &rig.names).unwrap();
+            corrections += revisions.iter().filter(|revision| revision.cause == "correction").count() as u64;
+        }
+    }
+    corrections
+}
+
 fn time(slot: i64) -> Timestamp {
     Timestamp::from_secs(START_SECS - 400 * 86_400 + slot * STEP_SECS)
 }
@@ -161,6 +180,14 @@ async fn run(steps: Vec<Step>, small: bool) {
                 pipeline.ingest(json("gw", payload(&message))).await.unwrap();
             }
             Step::Flush => pipeline.flush().await.unwrap(),
+            Step::HalfFlushAndRestart => {
+                rig.metadata_away.store(true, Ordering::SeqCst);
+                // Fails where there is anything to account for.
+                let _ = pipeline.flush().await;
+                rig.metadata_away.store(false, Ordering::SeqCst);
+                pipeline.halt().await.unwrap();
+                pipeline = rig.open().await;
+            }
             Step::Restart => {
                 pipeline.halt().await.unwrap();
                 pipeline = rig.open().await;
@@ -173,6 +200,7 @@ async fn run(steps: Vec<Step>, small: bool) {
     }
     pipeline.flush().await.unwrap();
     assert_eq!(gateway_counts(&pipeline, "gw").await, [model.received, model.stored, model.duplicate, 0, 0]);
+    assert_eq!(corrections(&rig).await, model.stored - model.keys.len() as u64, "superseded values");
     let window = pipeline.window().snapshot();
     for (well, id) in WELLS.iter().enumerate() {
         let expected = model.series(well);

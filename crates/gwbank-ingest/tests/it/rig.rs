@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use gwbank_ingest::{Format, GatewayRow, Message, Pipeline, PipelineConfig, PipelineParts, Receipt};
 use gwbank_journal::JournalConfig;
-use gwbank_model::{GatewayId, Parameter, Row, Timestamp, WellId};
-use gwbank_registry::{BankType, Sampling, Well, WellStatus};
+use gwbank_model::{GatewayId, Parameter, Row, Seq, Timestamp, WellId};
+use gwbank_registry::{BankType, Installation, Sampling, Well, WellStatus};
 use gwbank_runtime::ManualClock;
 use gwbank_store::memory::{MemoryArchive, MemoryMetadata};
 use gwbank_store::{
-    Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, CommitReport, MaintenanceReport, Metadata, RowNames,
+    Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, CommitReport, ConditionFlag, DeadLetter, DeadLetterFilter,
+    DeadLetterId, DeadLetterSummary, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRow, IngestCommit,
+    MaintenanceReport, Metadata, MetadataError, OutboxMessage, RowNames, WatchCommit,
 };
 
 /// The rig's clock at the start: 2026-11-01T00:00:00Z.
@@ -40,11 +42,76 @@ impl Archive for MoodyArchive {
     }
 }
 
+/// A metadata store that can be away for what ingest commits.
+#[derive(Debug, Clone)]
+struct MoodyMetadata {
+    inner: MemoryMetadata,
+    away: Arc<AtomicBool>,
+}
+
+type Answer<T> = Result<T, MetadataError>;
+
+#[async_trait]
+impl Metadata for MoodyMetadata {
+    async fn commit_ingest(&self, commit: IngestCommit) -> Answer<()> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(MetadataError::Unavailable("gone fishing".into()));
+        }
+        self.inner.commit_ingest(commit).await
+    }
+    async fn position(&self) -> Answer<Seq> {
+        self.inner.position().await
+    }
+    async fn gateways(&self) -> Answer<Vec<GatewayRecord>> {
+        self.inner.gateways().await
+    }
+    async fn put_wells(&self, wells: Vec<Well>, at: Seq) -> Answer<()> {
+        self.inner.put_wells(wells, at).await
+    }
+    async fn wells(&self) -> Answer<Vec<Well>> {
+        self.inner.wells().await
+    }
+    async fn put_installations(&self, installations: Vec<Installation>, at: Seq) -> Answer<()> {
+        self.inner.put_installations(installations, at).await
+    }
+    async fn installations(&self) -> Answer<Vec<Installation>> {
+        self.inner.installations().await
+    }
+    async fn dead_letters(&self, filter: DeadLetterFilter) -> Answer<Vec<DeadLetterSummary>> {
+        self.inner.dead_letters(filter).await
+    }
+    async fn dead_letter_payloads(&self, id: DeadLetterId) -> Answer<Vec<DeadLetter>> {
+        self.inner.dead_letter_payloads(id).await
+    }
+    async fn dirty_months(&self, limit: usize) -> Answer<Vec<DirtyMonth>> {
+        self.inner.dirty_months(limit).await
+    }
+    async fn commit_watch(&self, commit: WatchCommit) -> Answer<()> {
+        self.inner.commit_watch(commit).await
+    }
+    async fn indicators(&self, place: Option<&str>) -> Answer<Vec<IndicatorRow>> {
+        self.inner.indicators(place).await
+    }
+    async fn flags(&self, open_only: bool) -> Answer<Vec<ConditionFlag>> {
+        self.inner.flags(open_only).await
+    }
+    async fn flag_transitions(&self, flag_id: Option<&str>) -> Answer<Vec<FlagTransition>> {
+        self.inner.flag_transitions(flag_id).await
+    }
+    async fn outbox(&self, channel: &str, limit: usize) -> Answer<Vec<OutboxMessage>> {
+        self.inner.outbox(channel, limit).await
+    }
+    async fn outbox_delivered(&self, idempotency_key: &str, at: Timestamp) -> Answer<()> {
+        self.inner.outbox_delivered(idempotency_key, at).await
+    }
+}
+
 pub struct Rig {
     pub dir: tempfile::TempDir,
     pub names: RowNames,
     pub archive: MoodyArchive,
     pub metadata: MemoryMetadata,
+    pub metadata_away: Arc<AtomicBool>,
     pub clock: Arc<ManualClock>,
     pub config: PipelineConfig,
 }
@@ -58,13 +125,13 @@ impl Rig {
         config.flush_interval = std::time::Duration::from_secs(3600);
         let archive = MoodyArchive { inner: MemoryArchive::new(names.clone()), away: Arc::default() };
         let clock = Arc::new(ManualClock::at_micros(START_SECS * 1_000_000));
-        Self { dir, names, archive, metadata: MemoryMetadata::new(), clock, config }
+        Self { dir, names, archive, metadata: MemoryMetadata::new(), metadata_away: Arc::default(), clock, config }
     }
 
     pub async fn open(&self) -> Pipeline {
         let parts = PipelineParts {
             archive: Arc::new(self.archive.clone()),
-            metadata: Arc::new(self.metadata.clone()),
+            metadata: Arc::new(MoodyMetadata { inner: self.metadata.clone(), away: self.metadata_away.clone() }),
             names: self.names.clone(),
             clock: self.clock.clone(),
         };
