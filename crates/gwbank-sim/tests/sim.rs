@@ -1,0 +1,266 @@
+//! The simulated country from outside.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::LazyLock;
+
+use gwbank_model::{BANGKOK_OFFSET_SECONDS, Day, Month, Parameter, TimeSource, Timestamp};
+use gwbank_registry::{BankType, Sampling, places};
+use gwbank_sim::{Message, SimConfig, SimError, World};
+use gwbank_wire::{Context, Decoded, Format, Reason, Route, decode, route};
+
+/// 2026-11-23T03:15:00Z
+const NOW: Timestamp = Timestamp::from_secs(1_795_403_700);
+const DAY_S: i64 = 86_400;
+
+fn config(end: Timestamp, years: i64) -> SimConfig {
+    SimConfig { start: end.plus_secs(-years * 365 * DAY_S), live_days: 3, ..SimConfig::demo(end) }
+}
+
+/// Two years of all wells: enough for what does not speak of climate.
+static SHORT: LazyLock<World> = LazyLock::new(|| World::new(config(NOW, 2)).unwrap());
+
+fn decoded(message: &Message) -> Decoded {
+    let format = match route(&message.topic) {
+        Route::Readings { .. } => Format::Json,
+        Route::Senml { .. } => Format::of_senml(&message.payload),
+        other => panic!("{}: {other:?}", message.topic),
+    };
+    let context = Context { earliest_time: Some(Timestamp::from_secs(946_684_800)), ..Context::live(NOW) };
+    decode(format, &message.payload, &context)
+}
+
+#[test]
+fn the_registry_covers_the_country() {
+    let wells = SHORT.wells();
+    assert_eq!(wells.len(), 1001);
+    assert_eq!(wells.iter().map(|well| &well.well_id).collect::<BTreeSet<_>>().len(), 1001, "ids are unique");
+    for province in places::provinces() {
+        let here = || wells.iter().filter(|well| well.province_code == province.code);
+        let observation: Vec<_> = here().filter(|well| well.bank_type == BankType::Observation).collect();
+        assert!(observation.len() >= 7, "{}", province.name_en);
+        let districts: BTreeSet<_> = observation.iter().map(|well| well.district_code.as_deref()).collect();
+        assert!(districts.len() >= 3, "{}: {districts:?}", province.name_en);
+        for kind in [BankType::Open, BankType::Closed] {
+            assert!(here().any(|well| well.bank_type == kind), "{}: {kind}", province.name_en);
+        }
+        assert!(observation.iter().any(|well| well.sampling == Sampling::Manual));
+        for well in here() {
+            let (latitude, longitude) = (well.latitude.unwrap(), well.longitude.unwrap());
+            assert!(province.may_contain(latitude, longitude), "{} lies elsewhere", well.well_id);
+            assert!(well.district_code.as_deref().unwrap().starts_with(province.code));
+            assert!(well.name.is_some() && well.name_th.as_deref().unwrap().starts_with(['บ', 'ธ']));
+        }
+    }
+    let capable = wells.iter().filter(|well| well.bank_type != BankType::Closed);
+    let with_limits = capable.clone().filter(|well| well.flood_warning_depth.is_some()).count();
+    assert!(with_limits * 10 > capable.count() * 8);
+    assert!(wells.iter().all(|well| well.flood_danger_depth <= well.flood_warning_depth));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_messages() {
+    let hash = |seed: u64| {
+        let world = World::new(SimConfig { seed, wells: 100, ..config(NOW, 2) }).unwrap();
+        let mut hasher = DefaultHasher::new();
+        let mut count = 0;
+        for message in world.history() {
+            (&message.topic, &message.payload).hash(&mut hasher);
+            count += 1;
+        }
+        (count, hasher.finish())
+    };
+    assert_eq!(hash(5), hash(5));
+    assert_ne!(hash(5).1, hash(6).1);
+}
+
+#[test]
+fn bad_configurations_are_refused() {
+    for (wells, years, error) in [(0, 2, SimError::Wells(0)), (10, 0, SimError::Span), (10, 80, SimError::Span)] {
+        assert_eq!(World::new(SimConfig { wells, ..config(NOW, years) }).unwrap_err(), error);
+    }
+}
+
+#[test]
+fn the_history_is_read_by_the_decoders() {
+    let history = SHORT.history();
+    let about = history.readings_about();
+    let (mut readings, mut faults, mut messages, mut doubled, mut corrected) = (0u64, 0u64, 0u64, 0u64, 0u64);
+    let mut reasons: BTreeMap<Reason, u64> = BTreeMap::new();
+    let mut by_parameter: BTreeMap<Parameter, u64> = BTreeMap::new();
+    let mut seen: HashMap<Vec<u8>, Message> = HashMap::new();
+    let mut last_sent_at = Timestamp::MIN;
+    for (index, message) in history.enumerate() {
+        assert!(message.sent_at >= last_sent_at && message.sent_at <= NOW);
+        last_sent_at = message.sent_at;
+        messages += 1;
+        readings += u64::from(message.readings);
+        if seen.contains_key(&message.payload) {
+            doubled += 1;
+        }
+        // A debug build decodes slowly: every fifth will do.
+        if index % 5 == 0 {
+            let decoded = decoded(&message);
+            assert_eq!(
+                decoded.received(),
+                u64::from(message.readings),
+                "{}",
+                String::from_utf8_lossy(&message.payload)
+            );
+            for fault in &decoded.faults {
+                *reasons.entry(fault.reason).or_default() += fault.readings;
+                faults += fault.readings;
+            }
+            for reading in &decoded.readings {
+                *by_parameter.entry(reading.parameter).or_default() += 1;
+                corrected += u64::from(reading.time_source == TimeSource::BuddhistEra);
+            }
+        }
+        seen.insert(message.payload.clone(), message);
+    }
+    assert!(readings.abs_diff(about) < about / 20, "{readings} readings, announced were {about}");
+    assert!((0.002..0.008).contains(&(doubled as f64 / messages as f64)), "{doubled} of {messages} doubled");
+    assert!(reasons.keys().all(|reason| *reason == Reason::Clock), "{reasons:?}");
+    assert!(faults < readings / 500, "{faults} faults in a fifth of {readings} readings");
+    assert!(corrected > 0, "no Buddhist-era years");
+    for parameter in
+        [Parameter::DepthToWater, Parameter::WaterTemperature, Parameter::Rainfall, Parameter::SpecificConductance]
+    {
+        assert!(by_parameter.contains_key(&parameter), "no {parameter}");
+    }
+}
+
+#[test]
+fn live_messages_are_small_and_read_by_the_decoders() {
+    let live = SHORT.live(NOW, 180.0);
+    assert_eq!(live.model_time(NOW.plus_secs(5)), NOW.plus_secs(900));
+    let mut at = NOW;
+    let (mut good, mut bad) = (0, 0);
+    for _ in 0..3 {
+        let next = at.plus_secs(5);
+        for message in live.messages(at, next) {
+            assert!((1..=8).contains(&message.readings), "{}", message.readings);
+            let decoded = decoded(&message);
+            assert_eq!(decoded.received(), u64::from(message.readings));
+            good += decoded.readings.len();
+            bad += decoded.faults.len();
+        }
+        at = next;
+    }
+    assert!(good > 3000 && bad > 0 && bad * 100 < good, "{good} good, {bad} bad");
+}
+
+#[test]
+fn defects_are_there_and_rare() {
+    let (mut days, mut spikes, mut dry, mut missing) = (0, 0, 0, 0);
+    let wells: HashMap<&str, usize> =
+        SHORT.wells().iter().enumerate().map(|(index, well)| (well.well_id.as_str(), index)).collect();
+    for message in SHORT.history().step_by(7) {
+        for reading in decoded(&message).readings {
+            if reading.parameter != Parameter::DepthToWater {
+                continue;
+            }
+            days += 1;
+            match (reading.value, reading.site_status) {
+                (None, Some(_)) => dry += 1,
+                (None, None) => missing += 1,
+                (Some(value), _) => {
+                    let truth = SHORT.depth_m(wells[reading.well.as_str()], reading.time);
+                    spikes += u64::from(truth.is_some_and(|truth| (truth - value).abs() > 0.7));
+                }
+            }
+        }
+    }
+    let share = |count: u64| count as f64 / days as f64;
+    assert!((0.000_2..0.005).contains(&share(spikes)), "{spikes} spikes of {days}");
+    assert!((0.000_1..0.001).contains(&share(missing)), "{missing} missing of {days}");
+    assert!((0.01..0.4).contains(&share(dry)), "{dry} dry of {days}");
+}
+
+#[test]
+fn heads_lag_rain_by_weeks() {
+    let world = World::new(SimConfig { wells: 77, ..config(NOW, 12) }).unwrap();
+    let first = world.config().start.day(BANGKOK_OFFSET_SECONDS).0 + 1;
+    let mut lags = Vec::new();
+    for (index, well) in world.wells().iter().enumerate() {
+        let province = places::provinces().iter().position(|province| province.code == well.province_code).unwrap();
+        let days = first..first + 11 * 365;
+        let rain: Vec<f64> = days.clone().map(|day| world.climate().rain_mm(province, Day(day))).collect();
+        let rise: Vec<f64> =
+            days.map(|day| -world.depth_m(index, Day(day).start(BANGKOK_OFFSET_SECONDS)).unwrap()).collect();
+        // By the season: the day of year of the centre of rain, and of the highest level.
+        let season = |values: &[f64]| {
+            let angle = |day: usize| std::f64::consts::TAU * day as f64 / 365.0;
+            let (x, y) = values
+                .iter()
+                .enumerate()
+                .fold((0.0, 0.0), |(x, y), (day, value)| (x + value * angle(day).cos(), y + value * angle(day).sin()));
+            y.atan2(x) / std::f64::consts::TAU * 365.0
+        };
+        lags.push((season(&rise) - season(&rain)).rem_euclid(365.0));
+    }
+    lags.sort_by(f64::total_cmp);
+    let median = lags[lags.len() / 2];
+    assert!((30.0..150.0).contains(&median), "median lag {median:.0} days");
+    assert!(lags.iter().filter(|lag| **lag < 182.0).count() * 10 > lags.len() * 9);
+}
+
+/// What the default seed must give, whatever the day on which a demo starts.
+struct Condition {
+    /// Provinces with at least 30 % and 3 of their observation wells at an SGI of −1.5 or below (rank 1 or 2 of 25).
+    drought: Vec<&'static str>,
+    /// Observation wells at or above their flood warning limit.
+    flooded: usize,
+    lowest: usize,
+    highest: usize,
+}
+
+fn condition(end: Timestamp) -> Condition {
+    let world = World::new(config(end, 25)).unwrap();
+    let closed = end.month(BANGKOK_OFFSET_SECONDS).plus(-1);
+    let mean = |index: usize, month: Month| {
+        let first = month.first_day();
+        let days = (0..28).step_by(4).map(|day| Day(first.0 + day).start(BANGKOK_OFFSET_SECONDS));
+        days.map(|at| world.depth_m(index, at).unwrap()).sum::<f64>() / 7.0
+    };
+    let (mut lowest, mut highest, mut flooded) = (0, 0, 0);
+    let mut by_province: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for (index, well) in world.wells().iter().enumerate() {
+        if well.bank_type != BankType::Observation {
+            continue;
+        }
+        let now = mean(index, closed);
+        let deeper = (1..25).filter(|year| mean(index, closed.plus(-12 * year)) > now).count();
+        let rank_from_lowest = deeper + 1;
+        lowest += usize::from(rank_from_lowest == 1);
+        highest += usize::from(rank_from_lowest == 25);
+        let (severe, eligible) = by_province.entry(&well.province_code).or_default();
+        *severe += usize::from(rank_from_lowest <= 2);
+        *eligible += 1;
+        flooded +=
+            usize::from(well.flood_warning_depth.is_some_and(|limit| world.depth_m(index, end).unwrap() <= limit));
+    }
+    let drought = places::provinces()
+        .iter()
+        .filter(|province| {
+            let (severe, eligible) = by_province[province.code];
+            severe >= 3 && severe * 10 >= eligible * 3
+        })
+        .map(|province| province.code)
+        .collect();
+    Condition { drought, flooded, lowest, highest }
+}
+
+#[test]
+fn the_default_seed_holds_drought_and_high_water_in_every_season() {
+    let mut report = Vec::new();
+    for days in [0, 120, 240] {
+        let end = NOW.plus_secs(days * DAY_S);
+        let Condition { drought, flooded, lowest, highest } = condition(end);
+        let month = end.month(BANGKOK_OFFSET_SECONDS);
+        report
+            .push(format!("{month}: drought in {drought:?}, {flooded} wells high, {lowest} lowest, {highest} highest"));
+        let holds = (5..25).contains(&drought.len()) && (4..60).contains(&flooded) && lowest > 10 && highest > 10;
+        assert!(holds, "{report:#?}");
+    }
+}
