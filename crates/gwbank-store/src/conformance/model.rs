@@ -18,7 +18,7 @@ impl Random {
     pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
-    pub fn next(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -26,7 +26,7 @@ impl Random {
     }
     /// From 0 up to but without `limit`.
     pub fn below(&mut self, limit: u64) -> u64 {
-        (self.next() >> 11) % limit
+        (self.next_u64() >> 11) % limit
     }
     pub fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0

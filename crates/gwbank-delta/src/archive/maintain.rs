@@ -1,0 +1,169 @@
+//! One bounded step of upkeep: delete, checkpoint, remember ranges, merge.
+//!
+//! Merging is size-tiered: files of one partition and one tier (each eight times the one before) are merged once there are
+//! enough of them, so that a row is rewritten a handful of times in its life. It runs beside commits; when a commit takes
+//! one of its sources away, its result is thrown away.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use gwbank_store::MaintenanceReport;
+
+use super::commit::FileChange;
+use super::disk::Step;
+use super::files::{DataFile, Part, TableState};
+use super::{Shared, Writer, log};
+use crate::DeltaError;
+
+/// Rows of the files of the lowest tier.
+const TIER_ROWS: u64 = 4096;
+/// How much larger the files of the next tier are.
+const TIER_FACTOR: u64 = 8;
+/// Commits after which the cache of series ranges is written again: bounds the files that an opening reads.
+pub(super) const RANGES_COMMITS: u64 = 64;
+
+impl Shared {
+    pub(super) fn maintain(&self) -> Result<MaintenanceReport, DeltaError> {
+        let _one_at_a_time = self.maintaining.lock();
+        let mut report = MaintenanceReport::default();
+        let merge = {
+            let mut writer = self.writer.lock();
+            self.reload_if_needed(&mut writer)?;
+            let state = self.state.read().clone();
+            report.files_deleted = self.delete_removed(&mut writer, &state)?;
+            self.save_ranges_if_due(&mut writer, &state)?;
+            self.choose(&state)
+        };
+        self.checkpoint_if_due()?;
+        if let Some((part, sources)) = merge {
+            self.merge_and_publish(part, &sources, &mut report)?;
+        }
+        Ok(report)
+    }
+
+    fn merge_and_publish(
+        &self,
+        part: Part,
+        sources: &[Arc<DataFile>],
+        report: &mut MaintenanceReport,
+    ) -> Result<(), DeltaError> {
+        let added = self.merge(part, sources)?; // the long part, without the writer
+        let mut writer = self.writer.lock();
+        let state = self.state.read().clone();
+        if writer.must_reload || !sources.iter().all(|file| state.holds(file)) {
+            self.discard(&added);
+            return Ok(());
+        }
+        report.files_merged = sources.len();
+        report.files_written = added.len();
+        self.publish(&mut writer, &state, FileChange { removed: sources.to_vec(), added }, None)
+    }
+
+    /// The files to merge next.
+    fn choose(&self, state: &TableState) -> Option<(Part, Vec<Arc<DataFile>>)> {
+        let rows_max = self.config.file_rows_max as u64;
+        let mut best: Option<(Part, Vec<Arc<DataFile>>)> = None;
+        for (&part, files) in &state.parts {
+            let mut tiers: Vec<Vec<Arc<DataFile>>> = Vec::new();
+            for file in files.iter().filter(|file| file.rows < rows_max) {
+                let tier = (file.rows / TIER_ROWS).checked_ilog(TIER_FACTOR).map_or(0, |tier| tier as usize + 1);
+                tiers.resize(tiers.len().max(tier + 1), Vec::new());
+                tiers[tier].push(file.clone());
+            }
+            for mut tier in tiers.into_iter().filter(|tier| tier.len() >= self.config.merge_files_min.max(2)) {
+                tier.sort_by_key(|file| (file.time.0, file.rows));
+                let mut rows = 0;
+                tier.retain(|file| {
+                    rows += file.rows;
+                    rows <= rows_max
+                });
+                let better = best.as_ref().is_none_or(|(_, chosen)| tier.len() > chosen.len());
+                if tier.len() >= 2 && better {
+                    best = Some((part, tier));
+                }
+            }
+        }
+        best
+    }
+
+    /// Deletes files that were removed long enough ago and that no snapshot holds.
+    fn delete_removed(&self, writer: &mut Writer, state: &TableState) -> Result<usize, DeltaError> {
+        let kept_micros = i64::try_from(self.config.removed_files_kept.as_micros()).unwrap_or(i64::MAX);
+        let now = self.now_micros();
+        let mut deleted = 0;
+        let mut kept = VecDeque::new();
+        for removed in writer.removed.drain(..) {
+            if state.files().any(|file| file.path == removed.path) {
+                continue; // named since
+            }
+            // Its own place in the queue is one holder.
+            let held = removed.file.as_ref().is_some_and(|file| Arc::strong_count(file) > 1);
+            if held || now.saturating_sub(removed.since_micros) < kept_micros {
+                kept.push_back(removed);
+                continue;
+            }
+            self.reader.forget(&removed.path);
+            match fs::remove_file(self.table.join(&removed.path)) {
+                Ok(()) => deleted += 1,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    tracing::warn!(path = %removed.path, %error, "removed file cannot be deleted");
+                    kept.push_back(removed);
+                }
+            }
+        }
+        writer.removed = kept;
+        Ok(deleted)
+    }
+
+    fn save_ranges_if_due(&self, writer: &mut Writer, state: &TableState) -> Result<(), DeltaError> {
+        if writer.ranges_version.is_some_and(|saved| state.version < saved + RANGES_COMMITS) {
+            return Ok(());
+        }
+        writer.ranges.save(&self.config.dir, &self.config.names, state)?;
+        writer.ranges_version = Some(state.version);
+        self.steps.reached(Step::RangesWritten, &self.config.dir)
+    }
+
+    /// Beside commits: a checkpoint is of a version that is there.
+    fn checkpoint_if_due(&self) -> Result<(), DeltaError> {
+        let version = self.state.read().version;
+        if version < self.writer.lock().checkpointed_version + self.config.checkpoint_commits.max(1) {
+            return Ok(());
+        }
+        tokio::runtime::Handle::current().block_on(log::checkpoint(&self.table, version))?;
+        self.writer.lock().checkpointed_version = version;
+        self.steps.reached(Step::CheckpointWritten, &self.table)
+    }
+}
+
+/// Every data file below the table's directory, as paths relative to it.
+pub(super) fn files_on_disk(table: &Path) -> Result<Vec<String>, DeltaError> {
+    let list = |dir: &Path| -> Result<Vec<(String, bool)>, DeltaError> {
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(dir).map_err(DeltaError::io("list", dir))? {
+            let entry = entry.map_err(DeltaError::io("list", dir))?;
+            let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            entries.push((entry.file_name().to_string_lossy().into_owned(), is_dir));
+        }
+        Ok(entries)
+    };
+    let mut paths = Vec::new();
+    for (month, is_dir) in list(table)? {
+        if !is_dir || !month.starts_with("month=") {
+            continue;
+        }
+        for (superseded, is_dir) in list(&table.join(&month))? {
+            if !is_dir {
+                continue;
+            }
+            let dir = table.join(&month).join(&superseded);
+            for (name, _) in list(&dir)?.into_iter().filter(|(name, _)| name.ends_with(".parquet")) {
+                paths.push(format!("{month}/{superseded}/{name}"));
+            }
+        }
+    }
+    Ok(paths)
+}

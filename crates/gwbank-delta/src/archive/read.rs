@@ -1,0 +1,357 @@
+//! Reads Parquet: skips row groups and pages by their statistics, filters rows exactly, decodes only what is asked for.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::ops::{ControlFlow, Range};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, RecordBatch, RecordBatchOptions, StringArray,
+    TimestampMicrosecondArray,
+};
+use arrow::datatypes::{Int32Type, SchemaRef, TimestampMicrosecondType};
+use gwbank_model::{Parameter, Timestamp};
+use gwbank_store::{ScanRequest, columns, reading_schema, revision_schema};
+use parking_lot::Mutex;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter, RowSelection,
+};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use parquet::file::statistics::Statistics;
+
+use super::files::{DataFile, any_within};
+use crate::DeltaError;
+
+/// Rows of one batch given out: DataFusion's own size.
+const BATCH_ROWS: usize = 8192;
+/// Footers kept in memory, over all files: an archive of ten years, opened once, is not read for footers again.
+const FOOTER_BYTES_MAX: usize = 64 << 20;
+
+/// The readings and losers of the table, file by file.
+#[derive(Debug)]
+pub(crate) struct FileReader {
+    table: PathBuf,
+    footers: Mutex<Footers>,
+}
+
+#[derive(Debug, Default)]
+struct Footers {
+    by_path: HashMap<String, ArrowReaderMetadata>,
+    bytes: usize,
+}
+
+/// Which rows of a file are wanted, beyond a request: exact keys, by well, parameter and time.
+#[derive(Debug, Default)]
+pub(crate) struct KeySet {
+    series: HashMap<String, HashMap<Parameter, HashSet<i64>>>,
+    wells: Vec<String>,
+    times: Option<(i64, i64)>,
+}
+
+impl KeySet {
+    pub fn insert(&mut self, well: &str, parameter: Parameter, time: Timestamp) {
+        let micros = time.as_micros();
+        if !self.series.contains_key(well) {
+            self.series.insert(well.to_owned(), HashMap::new());
+        }
+        self.series.get_mut(well).expect("just inserted").entry(parameter).or_default().insert(micros);
+        self.times = Some(self.times.map_or((micros, micros), |(a, b)| (a.min(micros), b.max(micros))));
+    }
+
+    /// The request whose answer holds all keys (and others).
+    pub fn request(&mut self) -> ScanRequest {
+        self.wells = self.series.keys().cloned().collect();
+        self.wells.sort_unstable();
+        let (from, to) = self.times.unwrap_or((0, 0));
+        ScanRequest {
+            from: Some(Timestamp::from_micros(from)),
+            to: Some(Timestamp::from_micros(to.saturating_add(1))),
+            wells: Some(self.wells.as_slice().into()),
+            ..ScanRequest::all()
+        }
+    }
+}
+
+impl FileReader {
+    pub fn new(table: PathBuf) -> Self {
+        Self { table, footers: Mutex::default() }
+    }
+
+    pub fn forget(&self, path: &str) {
+        let mut footers = self.footers.lock();
+        if let Some(footer) = footers.by_path.remove(path) {
+            footers.bytes -= footer.metadata().memory_size().min(footers.bytes);
+        }
+    }
+
+    fn open(&self, file: &DataFile, path: &Path) -> Result<(File, ArrowReaderMetadata), DeltaError> {
+        let handle = File::open(path).map_err(DeltaError::io("open", path))?;
+        if let Some(footer) = self.footers.lock().by_path.get(&file.path) {
+            return Ok((handle, footer.clone()));
+        }
+        let schema = if file.part.superseded { revision_schema() } else { reading_schema() };
+        let options = ArrowReaderOptions::new().with_schema(schema).with_page_index_policy(PageIndexPolicy::Optional);
+        let footer = ArrowReaderMetadata::load(&handle, options).map_err(DeltaError::parquet(path))?;
+        let bytes = footer.metadata().memory_size();
+        let mut footers = self.footers.lock();
+        if footers.bytes + bytes > FOOTER_BYTES_MAX {
+            // All at once: rare, and no order of use to keep.
+            *footers = Footers::default();
+        }
+        if footers.by_path.insert(file.path.clone(), footer.clone()).is_none() {
+            footers.bytes += bytes;
+        }
+        Ok((handle, footer))
+    }
+
+    /// Gives the batches of one file that a request wants, until `give` breaks. `projection` are columns of the reading
+    /// or revision schema.
+    pub fn read(
+        &self,
+        file: &DataFile,
+        request: &ScanRequest,
+        keys: Option<&Arc<KeySet>>,
+        projection: &[usize],
+        mut give: impl FnMut(RecordBatch) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, DeltaError> {
+        let path = self.table.join(&file.path);
+        let parquet = DeltaError::parquet(&path);
+        let (handle, footer) = self.open(file, &path)?;
+        let metadata = footer.metadata().clone();
+        let all_inside = request.from.is_none_or(|from| file.time.0 >= from)
+            && request.to.is_none_or(|to| file.time.1 < to)
+            && request.wells.is_none()
+            && request.parameters.is_none()
+            && keys.is_none();
+
+        let schema = if file.part.superseded { revision_schema() } else { reading_schema() };
+        let output = Arc::new(schema.project(projection).map_err(DeltaError::shape(&path))?);
+        let mask = |wanted: &[usize]| ProjectionMask::roots(footer.parquet_schema(), wanted.iter().copied());
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, footer.clone())
+            .with_batch_size(BATCH_ROWS)
+            .with_projection(mask(projection));
+        if !all_inside {
+            let (row_groups, selection) = select(&metadata, request);
+            if row_groups.is_empty() {
+                return Ok(ControlFlow::Continue(()));
+            }
+            builder = builder.with_row_groups(row_groups);
+            if let Some(selection) = selection {
+                builder = builder.with_row_selection(selection);
+            }
+            let mut test = RowTest { request: request.clone(), keys: keys.cloned(), parameters: HashMap::new() };
+            let predicate =
+                ArrowPredicateFn::new(mask(&[columns::WELL_ID, columns::PARAMETER, columns::TIME]), move |batch| {
+                    Ok(test.evaluate(&batch))
+                });
+            builder = builder.with_row_filter(RowFilter::new(vec![Box::new(predicate)]));
+        }
+        for batch in builder.build().map_err(&parquet)? {
+            let batch = in_order(&batch.map_err(DeltaError::shape(&path))?, projection, &output);
+            if give(batch.map_err(DeltaError::shape(&path))?).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// The columns of a batch, which come in the file's order and once, as the projection orders them.
+fn in_order(
+    batch: &RecordBatch,
+    projection: &[usize],
+    output: &SchemaRef,
+) -> Result<RecordBatch, arrow::error::ArrowError> {
+    let mut in_file = projection.to_vec();
+    in_file.sort_unstable();
+    in_file.dedup();
+    let place = |column: &usize| in_file.binary_search(column).expect("every column was read");
+    let columns: Vec<ArrayRef> = projection.iter().map(|column| batch.column(place(column)).clone()).collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(output.clone(), columns, &options)
+}
+
+fn within(request: &ScanRequest, first: i64, last: i64) -> bool {
+    request.from.is_none_or(|from| last >= from.as_micros()) && request.to.is_none_or(|to| first < to.as_micros())
+}
+
+fn well_within(request: &ScanRequest, first: &[u8], last: &[u8]) -> bool {
+    let Some(wells) = &request.wells else { return true };
+    // A bound that is cut inside a character says nothing.
+    let (Ok(first), Ok(last)) = (std::str::from_utf8(first), std::str::from_utf8(last)) else { return true };
+    any_within(wells, first, last)
+}
+
+/// The row groups, and within them the rows, that may hold what a request wants.
+fn select(metadata: &ParquetMetaData, request: &ScanRequest) -> (Vec<usize>, Option<RowSelection>) {
+    let mut row_groups = Vec::new();
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    let mut rows_before = 0;
+    for (index, row_group) in metadata.row_groups().iter().enumerate() {
+        let wells = match row_group.column(columns::WELL_ID).statistics() {
+            Some(Statistics::ByteArray(stats)) => stats.min_bytes_opt().zip(stats.max_bytes_opt()),
+            _ => None,
+        };
+        let times = match row_group.column(columns::TIME).statistics() {
+            Some(Statistics::Int64(stats)) => stats.min_opt().copied().zip(stats.max_opt().copied()),
+            _ => None,
+        };
+        if !wells.is_none_or(|(first, last)| well_within(request, first, last))
+            || !times.is_none_or(|(first, last)| within(request, first, last))
+        {
+            continue;
+        }
+        let rows = usize::try_from(row_group.num_rows()).unwrap_or(0);
+        row_groups.push(index);
+        let pages_of_wells = pages(metadata, index, columns::WELL_ID, rows, |column, page| match column {
+            ColumnIndexMetaData::BYTE_ARRAY(column) => {
+                let bounds = column.min_value(page).zip(column.max_value(page));
+                bounds.is_none_or(|(first, last)| well_within(request, first, last))
+            }
+            _ => true,
+        });
+        let pages_in_time = pages(metadata, index, columns::TIME, rows, |column, page| match column {
+            ColumnIndexMetaData::INT64(column) => {
+                let bounds = column.min_value(page).zip(column.max_value(page));
+                bounds.is_none_or(|(first, last)| within(request, *first, *last))
+            }
+            _ => true,
+        });
+        let both = intersect(&pages_of_wells, &pages_in_time);
+        ranges.extend(both.into_iter().map(|range| range.start + rows_before..range.end + rows_before));
+        rows_before += rows;
+    }
+    let selected: usize = ranges.iter().map(Range::len).sum();
+    let selection =
+        (selected < rows_before).then(|| RowSelection::from_consecutive_ranges(ranges.into_iter(), rows_before));
+    (row_groups, selection)
+}
+
+/// The rows of the pages of one column that pass a test; all rows where there is no page index.
+fn pages(
+    metadata: &ParquetMetaData,
+    row_group: usize,
+    column: usize,
+    rows: usize,
+    test: impl Fn(&ColumnIndexMetaData, usize) -> bool,
+) -> Vec<Range<usize>> {
+    let index = metadata.column_index().and_then(|index| index.get(row_group)?.get(column));
+    let offsets = metadata.offset_index().and_then(|index| index.get(row_group)?.get(column));
+    let (Some(index), Some(offsets)) = (index, offsets) else {
+        return std::iter::once(0..rows).collect();
+    };
+    let starts: Vec<usize> =
+        offsets.page_locations().iter().map(|page| usize::try_from(page.first_row_index).unwrap_or(0)).collect();
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for (page, &start) in starts.iter().enumerate() {
+        if !test(index, page) {
+            continue;
+        }
+        let end = starts.get(page + 1).copied().unwrap_or(rows);
+        match ranges.last_mut() {
+            Some(last) if last.end == start => last.end = end,
+            _ => ranges.push(start..end),
+        }
+    }
+    ranges
+}
+
+fn intersect(a: &[Range<usize>], b: &[Range<usize>]) -> Vec<Range<usize>> {
+    let (mut i, mut j) = (0, 0);
+    let mut both = Vec::new();
+    while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
+        let overlap = x.start.max(y.start)..x.end.min(y.end);
+        if !overlap.is_empty() {
+            both.push(overlap);
+        }
+        if x.end <= y.end { i += 1 } else { j += 1 }
+    }
+    both
+}
+
+/// Decides row by row, looking at each name of a dictionary once.
+struct RowTest {
+    request: ScanRequest,
+    keys: Option<Arc<KeySet>>,
+    /// By name, over all batches.
+    parameters: HashMap<String, Option<Parameter>>,
+}
+
+impl RowTest {
+    fn evaluate(&mut self, batch: &RecordBatch) -> BooleanArray {
+        let wells = NamesOf::new(batch.column(0));
+        let parameters = NamesOf::new(batch.column(1));
+        let times: &TimestampMicrosecondArray = batch.column(2).as_primitive::<TimestampMicrosecondType>();
+        let mut wells_wanted: Vec<Option<bool>> = vec![None; wells.values.len()];
+        let parameter_of: Vec<Option<Parameter>> = (0..parameters.values.len())
+            .map(|i| {
+                let name = parameters.values.value(i);
+                let known = self.parameters.get(name).copied();
+                known.unwrap_or_else(|| {
+                    let parameter = Parameter::from_name(name);
+                    self.parameters.insert(name.to_owned(), parameter);
+                    parameter
+                })
+            })
+            .collect();
+        let request = &self.request;
+        let mut run: Option<(usize, usize, Option<&HashSet<i64>>)> = None; // times wanted of the series at hand
+        (0..batch.num_rows())
+            .map(|row| {
+                let micros = times.value(row);
+                if !within(request, micros, micros) {
+                    return false;
+                }
+                let (Some(w), Some(p)) = (wells.keys.key(row), parameters.keys.key(row)) else { return false };
+                let Some(parameter) = parameter_of[p] else { return false };
+                if let Some(keys) = &self.keys {
+                    let wanted = match run {
+                        Some((run_w, run_p, wanted)) if (run_w, run_p) == (w, p) => wanted,
+                        _ => {
+                            let wanted = keys.series.get(wells.values.value(w)).and_then(|times| times.get(&parameter));
+                            run = Some((w, p, wanted));
+                            wanted
+                        }
+                    };
+                    return wanted.is_some_and(|times| times.contains(&micros));
+                }
+                if request.parameters.as_ref().is_some_and(|wanted| !wanted.contains(&parameter)) {
+                    return false;
+                }
+                let Some(wanted) = &request.wells else { return true };
+                *wells_wanted[w].get_or_insert_with(|| {
+                    wanted.binary_search_by(|name| name.as_str().cmp(wells.values.value(w))).is_ok()
+                })
+            })
+            .map(Some)
+            .collect()
+    }
+}
+
+struct NamesOf<'a> {
+    keys: &'a DictionaryArray<Int32Type>,
+    values: &'a StringArray,
+}
+
+impl<'a> NamesOf<'a> {
+    fn new(column: &'a ArrayRef) -> Self {
+        let keys: &DictionaryArray<Int32Type> = column.as_dictionary();
+        Self { keys, values: keys.values().as_string() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::single_range_in_vec_init, reason = "a list of ranges may have one")]
+    fn ranges_intersect() {
+        assert_eq!(intersect(&[0..10, 20..30], &[5..25]), [5..10, 20..25]);
+        assert_eq!(intersect(&[0..10], &[10..20]), Vec::<Range<usize>>::new());
+        assert_eq!(intersect(&[0..4, 4..8], &[0..8]), [0..4, 4..8]);
+    }
+}

@@ -1,0 +1,180 @@
+//! Reading one version of the table.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use async_trait::async_trait;
+use futures::stream;
+use gwbank_model::{Key, Row, Seq, SeriesId, Timestamp};
+use gwbank_store::{
+    ArchiveError, ArchiveSnapshot, BatchStream, ScanRequest, StoredVersions, reading_schema, revision_schema,
+};
+use tokio::sync::mpsc;
+
+use super::files::{DataFile, TableState};
+use super::{Shared, blocking};
+use crate::DeltaError;
+
+/// Decoded batches that wait for a reader: enough to keep the decoder busy, few enough to forget.
+const BATCHES_AHEAD: usize = 4;
+
+pub(crate) struct DeltaSnapshot {
+    shared: Arc<Shared>,
+    /// Keeps its files on disk.
+    state: Arc<TableState>,
+}
+
+impl fmt::Debug for DeltaSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeltaSnapshot").field("version", &self.state.version).finish_non_exhaustive()
+    }
+}
+
+impl DeltaSnapshot {
+    pub fn new(shared: Arc<Shared>, state: Arc<TableState>) -> Self {
+        Self { shared, state }
+    }
+
+    fn streams(&self, request: ScanRequest, superseded: bool, columns: usize) -> Vec<BatchStream> {
+        let mut files: Vec<Arc<DataFile>> = self
+            .state
+            .files()
+            .filter(|file| file.part.superseded == superseded && file.may_hold(&request))
+            .cloned()
+            .collect();
+        // The largest first, each to the stream that has least to do.
+        files.sort_by_key(|file| std::cmp::Reverse(file.bytes));
+        let count = request.partitions.clamp(1, files.len().max(1));
+        let mut shares: Vec<(u64, Vec<Arc<DataFile>>)> = vec![(0, Vec::new()); count];
+        for file in files {
+            let share = shares.iter_mut().min_by_key(|(bytes, _)| *bytes).expect("at least one");
+            share.0 += file.bytes;
+            share.1.push(file);
+        }
+        let projection: Arc<[usize]> = request.projection.clone().unwrap_or_else(|| (0..columns).collect()).into();
+        shares
+            .into_iter()
+            .map(|(_, mut files)| {
+                files.sort_by(|a, b| (a.part, a.time.0, &a.path).cmp(&(b.part, b.time.0, &b.path)));
+                stream_files(self.shared.clone(), files, request.clone(), projection.clone())
+            })
+            .collect()
+    }
+}
+
+enum Progress {
+    Waiting(Arc<Shared>, Vec<Arc<DataFile>>, ScanRequest, Arc<[usize]>),
+    Running(mpsc::Receiver<Result<Option<RecordBatch>, DeltaError>>),
+    Ended,
+}
+
+/// Decodes files one after another on a blocking thread, from the first poll on. Dropping the stream ends the work.
+fn stream_files(
+    shared: Arc<Shared>,
+    files: Vec<Arc<DataFile>>,
+    request: ScanRequest,
+    projection: Arc<[usize]>,
+) -> BatchStream {
+    let waiting = Progress::Waiting(shared, files, request, projection);
+    Box::pin(stream::unfold(waiting, |progress| async move {
+        let mut batches = match progress {
+            Progress::Ended => return None,
+            Progress::Running(batches) => batches,
+            Progress::Waiting(shared, files, request, projection) => {
+                let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
+                tokio::task::spawn_blocking(move || decode_files(&shared, files, &request, &projection, &sender));
+                batches
+            }
+        };
+        match batches.recv().await {
+            Some(Ok(Some(batch))) => Some((Ok(batch), Progress::Running(batches))),
+            Some(Ok(None)) => None,
+            Some(Err(error)) => Some((Err(error.into()), Progress::Ended)),
+            // Without the mark of its end the decoder died: never to be taken for the end.
+            None => Some((Err(DeltaError::TaskEnded.into()), Progress::Ended)),
+        }
+    }))
+}
+
+fn decode_files(
+    shared: &Shared,
+    files: Vec<Arc<DataFile>>,
+    request: &ScanRequest,
+    projection: &[usize],
+    sender: &mpsc::Sender<Result<Option<RecordBatch>, DeltaError>>,
+) {
+    for file in &files {
+        let read = shared.reader.read(file, request, None, projection, |batch| {
+            match sender.blocking_send(Ok(Some(batch))) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()), // nobody reads any more
+            }
+        });
+        match read {
+            Ok(ControlFlow::Continue(())) => {}
+            Ok(ControlFlow::Break(())) => return,
+            Err(error) => {
+                let _ = sender.blocking_send(Err(error)); // nobody to tell
+                return;
+            }
+        }
+    }
+    drop(files); // whoever sees the end may count on it that the files are free
+    let _ = sender.blocking_send(Ok(None)); // nobody to tell
+}
+
+#[async_trait]
+impl ArchiveSnapshot for DeltaSnapshot {
+    fn position(&self) -> Seq {
+        self.state.position
+    }
+
+    fn row_count(&self) -> u64 {
+        self.state.winners().map(|file| file.rows).sum()
+    }
+
+    fn time_range(&self) -> Option<(Timestamp, Timestamp)> {
+        let times = self.state.winners().map(|file| file.time);
+        times.reduce(|(from, to), (first, last)| (from.min(first), to.max(last)))
+    }
+
+    fn scan(&self, request: ScanRequest) -> Result<Vec<BatchStream>, ArchiveError> {
+        Ok(self.streams(request, false, reading_schema().fields().len()))
+    }
+
+    fn scan_revisions(&self, request: ScanRequest) -> Result<Vec<BatchStream>, ArchiveError> {
+        Ok(self.streams(request, true, revision_schema().fields().len()))
+    }
+
+    async fn series_rows(&self, series: SeriesId, from: Timestamp, to: Timestamp) -> Result<Vec<Row>, ArchiveError> {
+        let key = self.shared.config.names.series.key(series);
+        let request = ScanRequest {
+            from: Some(from),
+            to: Some(to),
+            wells: Some(Arc::new([key.well.as_str().to_owned()])),
+            parameters: Some(Arc::new([key.parameter])),
+            ..ScanRequest::all()
+        };
+        let state = self.state.clone();
+        let rows = blocking(&self.shared, move |shared| {
+            let mut rows = Vec::new();
+            for file in state.winners().filter(|file| file.may_hold(&request)) {
+                rows.append(&mut shared.rows_of(file, &request, None)?);
+            }
+            rows.sort_by_key(|row| row.time);
+            Ok(rows)
+        });
+        Ok(rows.await?)
+    }
+
+    async fn versions(&self, keys: &[Key]) -> Result<Vec<Option<StoredVersions>>, ArchiveError> {
+        let (state, keys) = (self.state.clone(), keys.to_vec());
+        let versions = blocking(&self.shared, move |shared| {
+            let mut found = shared.find(&state, keys.iter().copied())?;
+            Ok(keys.iter().map(|key| Some(found.remove(key)?.versions)).collect())
+        });
+        Ok(versions.await?)
+    }
+}

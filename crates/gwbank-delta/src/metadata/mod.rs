@@ -1,0 +1,218 @@
+//! The metadata in SQLite: WAL, `synchronous = FULL`, one connection that writes, others that read beside it.
+//!
+//! # Format
+//! `user_version` counts the migrations of [`schema`] that were applied. Instants are UTC microseconds, `seq` as it is,
+//! enums by name, so that the file can be read with any SQLite tool.
+
+mod ingest;
+mod registry;
+mod schema;
+mod values;
+mod watch;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use gwbank_model::{Seq, Timestamp};
+use gwbank_registry::{Installation, Well};
+use gwbank_store::{
+    ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DirtyMonth, FlagTransition,
+    GatewayRecord, IndicatorRow, IngestCommit, Metadata, MetadataError, OutboxMessage, WatchCommit,
+};
+use parking_lot::Mutex;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use crate::DeltaError;
+
+/// Connections kept for reading: more readers at a time open their own and close it again.
+const IDLE_READERS_MAX: usize = 4;
+/// Prepared statements kept for each connection: more than there are.
+const STATEMENTS_KEPT: usize = 64;
+
+/// Where the metadata lies and how much of it is kept.
+#[derive(Debug, Clone)]
+pub struct SqliteConfig {
+    pub path: PathBuf,
+    /// Compressed payloads of dead letters, over all gateways; the oldest expire, and are counted.
+    pub dead_letters_bytes_max: u64,
+}
+
+impl SqliteConfig {
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), dead_letters_bytes_max: 1 << 30 }
+    }
+}
+
+/// The embedded metadata store. Clones share one database.
+#[derive(Clone)]
+pub struct SqliteMetadata(Arc<Shared>);
+
+struct Shared {
+    config: SqliteConfig,
+    writer: Mutex<Connection>,
+    readers: Mutex<Vec<Connection>>,
+}
+
+impl fmt::Debug for SqliteMetadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SqliteMetadata").field(&self.0.config.path).finish()
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, rusqlite::Error> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    connection.pragma_update(None, "cache_size", -16_000)?; // 16 MB
+    Ok(connection)
+}
+
+impl SqliteMetadata {
+    /// Opens the database, creates it or brings it to the present schema.
+    pub async fn open(config: SqliteConfig) -> Result<Self, DeltaError> {
+        let opened = tokio::task::spawn_blocking(move || Self::open_blocking(config)).await;
+        opened.map_err(|_| DeltaError::TaskEnded)?
+    }
+
+    fn open_blocking(config: SqliteConfig) -> Result<Self, DeltaError> {
+        if let Some(dir) = config.path.parent() {
+            std::fs::create_dir_all(dir).map_err(DeltaError::io("create directory", dir))?;
+        }
+        let open = || {
+            let writer = connect(&config.path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+            writer.pragma_update(None, "journal_mode", "WAL")?;
+            writer.pragma_update(None, "synchronous", "FULL")?;
+            writer.pragma_update(None, "foreign_keys", "ON")?;
+            Ok(writer)
+        };
+        let mut writer = open().map_err(DeltaError::sqlite("cannot be opened"))?;
+        schema::migrate(&mut writer)?;
+        Ok(Self(Arc::new(Shared { config, writer: Mutex::new(writer), readers: Mutex::default() })))
+    }
+
+    /// Payloads of dead letters that expired because of `dead_letters_bytes_max`.
+    pub async fn dead_letters_expired(&self) -> Result<u64, MetadataError> {
+        self.read("cannot be read", |connection| ingest::number(connection, "dead_letters_expired"))
+            .await
+            .map(|count| u64::try_from(count).unwrap_or(0))
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, MetadataError> {
+        let shared = self.0.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            let idle = shared.readers.lock().pop();
+            let connection = match idle {
+                Some(connection) => connection,
+                None => connect(&shared.config.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+            };
+            let value = work(&connection)?;
+            let mut readers = shared.readers.lock();
+            if readers.len() < IDLE_READERS_MAX {
+                readers.push(connection);
+            }
+            Ok(value)
+        });
+        let value = task.await.map_err(|_| DeltaError::TaskEnded)?;
+        Ok(value.map_err(DeltaError::sqlite(doing))?)
+    }
+
+    /// All or nothing, durable when it returns.
+    async fn write(
+        &self,
+        doing: &'static str,
+        work: impl FnOnce(&Transaction, &SqliteConfig) -> rusqlite::Result<()> + Send + 'static,
+    ) -> Result<(), MetadataError> {
+        let shared = self.0.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            let mut connection = shared.writer.lock();
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            work(&transaction, &shared.config)?;
+            transaction.commit()
+        });
+        let value = task.await.map_err(|_| DeltaError::TaskEnded)?;
+        Ok(value.map_err(DeltaError::sqlite(doing))?)
+    }
+}
+
+#[async_trait]
+impl Metadata for SqliteMetadata {
+    async fn position(&self) -> Result<Seq, MetadataError> {
+        self.read("cannot be read", |connection| ingest::number(connection, "position").map(Seq::from_i64)).await
+    }
+
+    async fn commit_ingest(&self, commit: IngestCommit) -> Result<(), MetadataError> {
+        self.write("cannot take an ingest commit", move |transaction, config| {
+            ingest::commit(transaction, commit, config.dead_letters_bytes_max)
+        })
+        .await
+    }
+
+    async fn gateways(&self) -> Result<Vec<GatewayRecord>, MetadataError> {
+        self.read("cannot read gateways", ingest::gateways).await
+    }
+
+    async fn put_wells(&self, wells: Vec<Well>, at: Seq) -> Result<(), MetadataError> {
+        self.write("cannot take wells", move |transaction, _| registry::put_wells(transaction, &wells, at)).await
+    }
+
+    async fn wells(&self) -> Result<Vec<Well>, MetadataError> {
+        self.read("cannot read wells", registry::wells).await
+    }
+
+    async fn put_installations(&self, installations: Vec<Installation>, at: Seq) -> Result<(), MetadataError> {
+        self.write("cannot take installations", move |transaction, _| {
+            registry::put_installations(transaction, &installations, at)
+        })
+        .await
+    }
+
+    async fn installations(&self) -> Result<Vec<Installation>, MetadataError> {
+        self.read("cannot read installations", registry::installations).await
+    }
+
+    async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeadLetterSummary>, MetadataError> {
+        self.read("cannot read dead letters", move |connection| ingest::dead_letters(connection, &filter)).await
+    }
+
+    async fn dead_letter_payloads(&self, id: DeadLetterId) -> Result<Vec<DeadLetter>, MetadataError> {
+        self.read("cannot read a dead letter", move |connection| ingest::payloads(connection, id)).await
+    }
+
+    async fn dirty_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError> {
+        self.read("cannot read marks", move |connection| ingest::dirty_months(connection, limit)).await
+    }
+
+    async fn commit_watch(&self, commit: WatchCommit) -> Result<(), MetadataError> {
+        self.write("cannot take a watch commit", move |transaction, _| watch::commit(transaction, &commit)).await
+    }
+
+    async fn indicators(&self, place: Option<&str>) -> Result<Vec<IndicatorRow>, MetadataError> {
+        let place = place.map(str::to_owned);
+        self.read("cannot read indicators", move |connection| watch::indicators(connection, place.as_deref())).await
+    }
+
+    async fn flags(&self, open_only: bool) -> Result<Vec<ConditionFlag>, MetadataError> {
+        self.read("cannot read condition flags", move |connection| watch::flags(connection, open_only)).await
+    }
+
+    async fn flag_transitions(&self, flag_id: Option<&str>) -> Result<Vec<FlagTransition>, MetadataError> {
+        let flag_id = flag_id.map(str::to_owned);
+        self.read("cannot read transitions", move |connection| watch::transitions(connection, flag_id.as_deref())).await
+    }
+
+    async fn outbox(&self, channel: &str, limit: usize) -> Result<Vec<OutboxMessage>, MetadataError> {
+        let channel = channel.to_owned();
+        self.read("cannot read the outbox", move |connection| watch::outbox(connection, &channel, limit)).await
+    }
+
+    async fn outbox_delivered(&self, idempotency_key: &str, at: Timestamp) -> Result<(), MetadataError> {
+        let key = idempotency_key.to_owned();
+        self.write("cannot mark a delivery", move |transaction, _| watch::delivered(transaction, &key, at)).await
+    }
+}

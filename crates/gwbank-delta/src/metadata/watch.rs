@@ -1,0 +1,221 @@
+//! Indicators, condition flags, transitions and the outbox: what the watch changes in one transaction.
+
+use gwbank_model::Timestamp;
+use gwbank_store::{ConditionFlag, FlagTransition, IndicatorRow, OutboxMessage, WatchCommit};
+use rusqlite::{Connection, params};
+
+use super::values::Columns;
+
+pub(super) fn commit(connection: &Connection, commit: &WatchCommit) -> rusqlite::Result<()> {
+    let WatchCommit { indicators, flags, transitions, outbox, evaluated } = commit;
+    put_indicators(connection, indicators)?;
+    put_flags(connection, flags)?;
+    let mut transition = connection.prepare_cached(
+        "INSERT OR IGNORE INTO flag_transitions (flag_id, at, transition, severity, evidence) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    for new in transitions {
+        transition.execute(params![
+            new.flag_id,
+            new.at.as_micros(),
+            new.transition.name(),
+            new.severity.name(),
+            new.evidence
+        ])?;
+    }
+    let mut message = connection.prepare_cached(
+        "INSERT OR IGNORE INTO outbox (idempotency_key, channel, target, body, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    for new in outbox {
+        message.execute(params![new.idempotency_key, new.channel, new.target, new.body, new.created_at.as_micros()])?;
+    }
+    let mut evaluate = connection.prepare_cached(
+        "DELETE FROM dirty_months WHERE well_id = ?1 AND parameter = ?2 AND month = ?3 AND seq <= ?4",
+    )?;
+    for month in evaluated {
+        evaluate.execute(params![
+            month.well_id.as_str(),
+            month.parameter.name(),
+            month.month.index(),
+            month.seq.as_i64()
+        ])?;
+    }
+    Ok(())
+}
+
+fn put_indicators(connection: &Connection, rows: &[IndicatorRow]) -> rusqlite::Result<()> {
+    let mut put = connection.prepare_cached(
+        "INSERT OR REPLACE INTO indicators (place, indicator, period, scope, province_code, value, class, confidence, n,
+            years, computed_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )?;
+    // In the order of the key, neighbours fall on one page of the tree.
+    let mut order: Vec<&IndicatorRow> = rows.iter().collect();
+    order.sort_by(|a, b| (&a.place, &a.indicator, a.period).cmp(&(&b.place, &b.indicator, b.period)));
+    for row in order {
+        put.execute(params![
+            row.place,
+            row.indicator,
+            row.period.as_micros(),
+            row.scope.name(),
+            row.province_code,
+            row.value,
+            row.class,
+            row.confidence,
+            row.n,
+            row.years,
+            row.computed_at.as_micros()
+        ])?;
+    }
+    Ok(())
+}
+
+pub(super) fn indicators(connection: &Connection, place: Option<&str>) -> rusqlite::Result<Vec<IndicatorRow>> {
+    let columns = "scope, place, province_code, period, indicator, value, class, confidence, n, years, computed_at";
+    let map = |row: &rusqlite::Row| {
+        let mut columns = Columns::of(row);
+        Ok(IndicatorRow {
+            scope: columns.parsed()?,
+            place: columns.get()?,
+            province_code: columns.get()?,
+            period: columns.time()?,
+            indicator: columns.get()?,
+            value: columns.get()?,
+            class: columns.get()?,
+            confidence: columns.get()?,
+            n: columns.get()?,
+            years: columns.get()?,
+            computed_at: columns.time()?,
+        })
+    };
+    let order = "ORDER BY place, indicator, period, scope";
+    match place {
+        Some(place) => connection
+            .prepare_cached(&format!("SELECT {columns} FROM indicators WHERE place = ?1 {order}"))?
+            .query_map([place], map)?
+            .collect(),
+        None => connection
+            .prepare_cached(&format!("SELECT {columns} FROM indicators {order}"))?
+            .query_map([], map)?
+            .collect(),
+    }
+}
+
+fn put_flags(connection: &Connection, flags: &[ConditionFlag]) -> rusqlite::Result<()> {
+    let mut put = connection.prepare_cached(
+        "INSERT OR REPLACE INTO condition_flags VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
+            ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)",
+    )?;
+    for flag in flags {
+        put.execute(params![
+            flag.id,
+            flag.scope.name(),
+            flag.place,
+            flag.province_code,
+            flag.district_code,
+            flag.subdistrict_code,
+            flag.well_id.as_ref().map(|id| id.as_str()),
+            flag.hazard.name(),
+            flag.severity.name(),
+            flag.state.name(),
+            flag.raised_at.as_micros(),
+            flag.changed_at.as_micros(),
+            flag.closed_at.map(|time| time.as_micros()),
+            flag.confidence,
+            flag.wells_in,
+            flag.wells_out,
+            flag.coverage,
+            flag.rule,
+            flag.limit_value,
+            flag.observed,
+            flag.what_would_clear_it,
+            flag.headline_en,
+            flag.headline_th,
+            flag.detail_en,
+            flag.detail_th,
+            flag.acknowledged_by,
+            flag.acknowledged_at.map(|time| time.as_micros())
+        ])?;
+    }
+    Ok(())
+}
+
+pub(super) fn flags(connection: &Connection, open_only: bool) -> rusqlite::Result<Vec<ConditionFlag>> {
+    let condition = if open_only { "WHERE state <> 'closed'" } else { "" };
+    let mut statement = connection.prepare_cached(&format!("SELECT * FROM condition_flags {condition} ORDER BY id"))?;
+    let rows = statement.query_map([], |row| {
+        let mut columns = Columns::of(row);
+        Ok(ConditionFlag {
+            id: columns.get()?,
+            scope: columns.parsed()?,
+            place: columns.get()?,
+            province_code: columns.get()?,
+            district_code: columns.get()?,
+            subdistrict_code: columns.get()?,
+            well_id: columns.parsed_opt()?,
+            hazard: columns.parsed()?,
+            severity: columns.parsed()?,
+            state: columns.parsed()?,
+            raised_at: columns.time()?,
+            changed_at: columns.time()?,
+            closed_at: columns.time_opt()?,
+            confidence: columns.get()?,
+            wells_in: columns.get()?,
+            wells_out: columns.get()?,
+            coverage: columns.get()?,
+            rule: columns.get()?,
+            limit_value: columns.get()?,
+            observed: columns.get()?,
+            what_would_clear_it: columns.get()?,
+            headline_en: columns.get()?,
+            headline_th: columns.get()?,
+            detail_en: columns.get()?,
+            detail_th: columns.get()?,
+            acknowledged_by: columns.get()?,
+            acknowledged_at: columns.time_opt()?,
+        })
+    })?;
+    rows.collect()
+}
+
+pub(super) fn transitions(connection: &Connection, flag_id: Option<&str>) -> rusqlite::Result<Vec<FlagTransition>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT flag_id, at, transition, severity, evidence FROM flag_transitions
+         WHERE ?1 IS NULL OR flag_id = ?1 ORDER BY n",
+    )?;
+    let rows = statement.query_map([flag_id], |row| {
+        let mut columns = Columns::of(row);
+        Ok(FlagTransition {
+            flag_id: columns.get()?,
+            at: columns.time()?,
+            transition: columns.parsed()?,
+            severity: columns.parsed()?,
+            evidence: columns.get()?,
+        })
+    })?;
+    rows.collect()
+}
+
+pub(super) fn outbox(connection: &Connection, channel: &str, limit: usize) -> rusqlite::Result<Vec<OutboxMessage>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT idempotency_key, channel, target, body, created_at FROM outbox
+         WHERE channel = ?1 AND delivered_at IS NULL ORDER BY n LIMIT ?2",
+    )?;
+    let rows = statement.query_map(params![channel, i64::try_from(limit).unwrap_or(-1)], |row| {
+        let mut columns = Columns::of(row);
+        Ok(OutboxMessage {
+            idempotency_key: columns.get()?,
+            channel: columns.get()?,
+            target: columns.get()?,
+            body: columns.get()?,
+            created_at: columns.time()?,
+        })
+    })?;
+    rows.collect()
+}
+
+pub(super) fn delivered(connection: &Connection, idempotency_key: &str, at: Timestamp) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE outbox SET delivered_at = ?2 WHERE idempotency_key = ?1 AND delivered_at IS NULL")?
+        .execute(params![idempotency_key, at.as_micros()])?;
+    Ok(())
+}
