@@ -6,13 +6,15 @@
 //! - **Gross range.** `sensor`: what common instruments can give at all, or physics allows. `user`: what is found in wells;
 //!   with a known depth, a water level below the bottom (+ 0.1 m, for rounding) is suspect, 2 m below it impossible (a
 //!   measuring point above ground, a depth rounded when the well was registered, is up to about that).
-//! - **Spike.** Levels: 0.3 m at readings within an hour, growing with √hours: 1.5 m between daily, 8 m between monthly
+//! - **Spike.** Levels: 0.2 m at readings within an hour, growing with √hours: 1 m between daily, 5 m between monthly
 //!   readings, so that a wet-season peak passes while a slip of the decimal point does not. Ten times that fails. Dissolved
 //!   matter spans four decades, so its limit is a share of the value. Rain, turbidity and flow come in spikes: no test.
 //! - **Rate of change.** As in the QARTOD manual only suspect, never fail: pumping without a status makes real metres in
-//!   minutes. 1 m/h is more than rain does to a water table; below 5 min counts as 5 min, for the noise of sensors.
-//! - **Flat line.** A level moves by tides, air pressure and recession: equal to half a millimetre for 7 days *and* 48
-//!   readings is suspect, for 30 days and 120 readings fails. The long spans allow for loggers that resolve 1 cm only.
+//!   minutes. 1 m/h is more than rain does to a water table, and about what a filling bank does; below 5 min counts as
+//!   5 min, for the noise of sensors.
+//! - **Flat line.** A level moves by tides, air pressure and recession: equal to half a millimetre for 5 days *and* 48
+//!   readings is suspect, for 14 days and 120 readings fails. The spans allow for loggers that resolve 1 cm only: of 1.2
+//!   million such hourly and daily readings in reference wells, 0.05 % stand still for 3 days and none for 7.
 //!   Absolute pressure carries the weather and cannot stand still for a day. Temperature and conductivity of deep
 //!   groundwater do stand still, and zero is the usual rain: no test.
 //! - **Gaps.** Differences are judged up to 100 days apart (quarterly rounds of manual readings); a flat line bridges 3
@@ -53,19 +55,17 @@ impl SeriesConfig {
     pub fn for_well(parameter: Parameter, facts: &WellFacts) -> Self {
         use Parameter as P;
         let (sensor, user) = gross_range(parameter, facts);
-        let metre = 1.0;
-        let kilopascal = metre / METRES_PER_KPA;
+        // What a metre of water weighs.
+        let metre = 1.0 / METRES_PER_KPA;
         let (spike, rate_of_change, flat_line) = match parameter {
             P::DepthToWater | P::GroundwaterElevation | P::DistanceToWater | P::WaterHeightAboveSensor => {
-                (Some(spike(0.3, 3.0)), Some(rate(1.0)), Some(flat_level(0.0005)))
+                (Some(spike(0.2, 2.0)), Some(rate(1.0)), Some(flat_level(0.0005)))
             }
-            P::WaterPressureGauge => (
-                Some(spike(0.3 * kilopascal, 3.0 * kilopascal)),
-                Some(rate(kilopascal)),
-                Some(flat_level(0.0005 * kilopascal)),
-            ),
+            P::WaterPressureGauge => {
+                (Some(spike(0.2 * metre, 2.0 * metre)), Some(rate(metre)), Some(flat_level(0.0005 * metre)))
+            }
             P::WaterPressureAbsolute => {
-                (Some(spike(0.3 * kilopascal, 3.0 * kilopascal)), Some(rate(kilopascal)), Some(flat_weather(0.005)))
+                (Some(spike(0.2 * metre, 2.0 * metre)), Some(rate(metre)), Some(flat_weather(0.005)))
             }
             // A squall line gives 0.3 kPa within an hour, a typhoon's eye perhaps 2 kPa.
             P::BarometricPressure => (Some(spike(1.0, 5.0)), Some(rate(2.0)), Some(flat_weather(0.005))),
@@ -192,8 +192,8 @@ const fn rate(suspect_per_hour: f64) -> RateOfChange {
 
 const fn flat_level(tolerance: f64) -> FlatLine {
     FlatLine {
-        suspect: Some(Standstill { span_micros: 7 * MICROS_PER_DAY, readings_min: 48 }),
-        fail: Some(Standstill { span_micros: 30 * MICROS_PER_DAY, readings_min: 120 }),
+        suspect: Some(Standstill { span_micros: 5 * MICROS_PER_DAY, readings_min: 48 }),
+        fail: Some(Standstill { span_micros: 14 * MICROS_PER_DAY, readings_min: 120 }),
         tolerance,
         gap_max_micros: FLAT_GAP_MAX_MICROS,
     }

@@ -188,7 +188,7 @@ fn assess_stretch(config: &SeriesConfig, points: &[Point], range: std::ops::Rang
 }
 
 fn rounds() -> ProptestConfig {
-    let cases = std::env::var("GWBANK_TEST_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(300);
+    let cases = std::env::var("GWBANK_TEST_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(100);
     ProptestConfig { cases, ..ProptestConfig::default() }
 }
 

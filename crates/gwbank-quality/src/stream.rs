@@ -41,8 +41,7 @@ impl Seen {
 #[derive(Debug, Clone)]
 pub struct Stream {
     config: Arc<SeriesConfig>,
-    /// Newest first.
-    tail: [Option<Seen>; RATE_LOOKBACK_POINTS],
+    tail: Tail,
     flat: FlatRun,
 }
 
@@ -81,52 +80,55 @@ impl Stream {
 
     /// The new reading's flags, and those of the reading before where one changed.
     pub(crate) fn push_detailed(&mut self, point: Point) -> (TestFlags, Option<TestFlags>) {
-        let config = Arc::clone(&self.config);
-        let (mut flags, usable) = alone(&config, &point);
-        if self.last_time().is_some_and(|last| point.time <= last) {
+        let Self { config, tail, flat } = self;
+        let (mut flags, usable) = alone(config, &point);
+        if tail[0].is_some_and(|last| point.time <= last.time) {
             return (flags, None);
         }
         let new = usable.map(|value| Neighbour { time: point.time, value });
-        let previous = new.and_then(|new| self.judge_previous(&config, new));
+        let previous = new.and_then(|new| judge_previous(config, tail, new));
         if let (Some(limits), Some(new)) = (&config.rate_of_change, new)
-            && let Some(before) = self.rate_reference()
+            && let Some(before) = rate_reference(tail)
         {
             flags.rate_of_change = rate_of_change(limits, before, new);
         }
         if let Some(limits) = &config.flat_line {
             match usable {
                 Some(value) if config.floor.is_none_or(|floor| !floor.reached_by(value)) => {
-                    flags.flat_line = self.flat.push(limits, point.time, value);
+                    flags.flat_line = flat.push(limits, point.time, value);
                 }
                 // A value that is there but stands still for a known reason ends the run; a missing one may be bridged.
-                _ if point.present().is_some() && flags.gross_range != QualityFlag::Fail => self.flat.clear(),
-                _ => self.flat.skip(),
+                _ if point.present().is_some() && flags.gross_range != QualityFlag::Fail => flat.clear(),
+                _ => flat.skip(),
             }
         }
-        self.tail.rotate_right(1);
-        self.tail[0] = Some(Seen { time: point.time, usable, flags });
+        tail.rotate_right(1);
+        tail[0] = Some(Seen { time: point.time, usable, flags });
         (flags, previous)
     }
+}
 
-    /// The spike test of the newest reading so far, now that its successor is known.
-    fn judge_previous(&mut self, config: &SeriesConfig, new: Neighbour) -> Option<TestFlags> {
-        let limits = config.spike.as_ref()?;
-        let before = self.tail[1]?.neighbour()?;
-        let previous = self.tail[0].as_mut()?;
-        previous.flags.spike = spike(limits, before, previous.neighbour()?, new);
-        Some(previous.flags)
-    }
+/// Newest first.
+type Tail = [Option<Seen>; RATE_LOOKBACK_POINTS];
 
-    /// The last usable reading; when that is a spike, the one before it, unless that is one too.
-    fn rate_reference(&self) -> Option<Neighbour> {
-        let mut usable = self.tail.iter().flatten().filter(|seen| seen.usable.is_some());
-        let is_spike = |seen: &&Seen| objects(seen.flags.spike);
-        let reference = match usable.next() {
-            Some(last) if is_spike(&last) => usable.next().filter(|seen| !is_spike(seen)),
-            last => last,
-        };
-        reference.and_then(Seen::neighbour)
-    }
+/// The spike test of the newest reading so far, now that its successor is known.
+fn judge_previous(config: &SeriesConfig, tail: &mut Tail, new: Neighbour) -> Option<TestFlags> {
+    let limits = config.spike.as_ref()?;
+    let before = tail[1]?.neighbour()?;
+    let previous = tail[0].as_mut()?;
+    previous.flags.spike = spike(limits, before, previous.neighbour()?, new);
+    Some(previous.flags)
+}
+
+/// The last usable reading; when that is a spike, the one before it, unless that is one too.
+fn rate_reference(tail: &Tail) -> Option<Neighbour> {
+    let mut usable = tail.iter().flatten().filter(|seen| seen.usable.is_some());
+    let is_spike = |seen: &&Seen| objects(seen.flags.spike);
+    let reference = match usable.next() {
+        Some(last) if is_spike(&last) => usable.next().filter(|seen| !is_spike(seen)),
+        last => last,
+    };
+    reference.and_then(Seen::neighbour)
 }
 
 /// What one reading says by itself, and its value where neighbours may be compared with it.

@@ -1,12 +1,14 @@
 //! The registry: wells, what stood in them, and the places that they lie in. Pure data, parsing and checks.
 //!
 //! - [`Registry`]: an immutable snapshot that everything else asks.
+//! - [`import`]: wells and installations from and to CSV and GeoJSON.
 //! - [`places`]: the provinces, districts and subdistricts of Thailand, built in.
 //!
 //! # Invariants
 //! - No I/O: bytes come in, values and faults go out.
 //! - Nothing of a file is applied when any of it is at fault; every fault is named by line and column with its mend.
 
+pub mod import;
 mod outline;
 pub mod places;
 mod problem;

@@ -1,0 +1,117 @@
+//! What a hydrologist expects of the default limits, told as short stories.
+
+use gwbank_model::{Parameter, QcTest, QualityFlag, SiteStatus, Timestamp};
+use gwbank_quality::{Assessment, Point, SeriesConfig, WellFacts, assess};
+
+const MINUTE: i64 = 60;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+fn every(step_s: i64, values: impl IntoIterator<Item = f64>) -> Vec<Point> {
+    let point =
+        |(i, value)| Point { time: Timestamp::from_secs(i as i64 * step_s), value: Some(value), site_status: None };
+    values.into_iter().enumerate().map(point).collect()
+}
+
+fn depth(points: &[Point]) -> Vec<Assessment> {
+    let facts = WellFacts { depth: Some(20.0), ..WellFacts::default() };
+    assess(&SeriesConfig::for_well(Parameter::DepthToWater, &facts), points)
+}
+
+/// `index:flag tests` of all readings that did not pass.
+fn objections(flags: &[Assessment]) -> Vec<String> {
+    let text = |(index, a): (usize, &Assessment)| {
+        let tests: Vec<&str> = a.tests.iter().map(QcTest::name).collect();
+        format!("{index}:{} {}", a.flag.code(), tests.join("+"))
+    };
+    flags.iter().enumerate().filter(|(_, a)| a.flag != QualityFlag::Pass).map(text).collect()
+}
+
+#[test]
+fn a_spike_blames_itself_alone() {
+    let mut values = vec![3.0; 9];
+    values[4] = 3.5;
+    let flags = depth(&every(15 * MINUTE, values.clone()));
+    assert_eq!(objections(&flags), ["4:3 spike+rate_of_change"]);
+    values[4] = 6.0;
+    assert_eq!(objections(&depth(&every(15 * MINUTE, values))), ["4:4 spike+rate_of_change"]);
+}
+
+#[test]
+fn a_step_is_a_change_once_and_no_spike() {
+    let flags = depth(&every(15 * MINUTE, [3.0, 3.001, 3.0, 4.0, 4.001, 4.0]));
+    assert_eq!(objections(&flags), ["3:3 rate_of_change"]);
+}
+
+#[test]
+fn an_impossible_value_does_not_blame_its_neighbours() {
+    let flags = depth(&every(HOUR, [3.0, 3.01, 655.35, 3.02, -999.0, 3.03, 20.5]));
+    assert_eq!(objections(&flags), ["2:4 gross_range", "4:4 gross_range", "6:3 gross_range+rate_of_change"]);
+}
+
+#[test]
+fn a_wet_season_in_monthly_readings_passes_but_a_slip_of_the_point_does_not() {
+    let seasons = [6.0, 6.6, 7.1, 7.5, 5.9, 2.1, 1.4, 3.9, 5.0, 5.6];
+    assert_eq!(objections(&depth(&every(30 * DAY, seasons))), [""; 0]);
+    let mut slipped = seasons;
+    slipped[3] = 0.75;
+    slipped[8] = 15.0;
+    assert_eq!(objections(&depth(&every(30 * DAY, slipped))), ["3:3 spike", "8:3 spike"]);
+}
+
+#[test]
+fn a_storm_in_daily_readings_passes() {
+    let storm = [4.0, 4.02, 3.1, 2.6, 2.9, 3.1, 3.25, 3.36];
+    assert_eq!(objections(&depth(&every(DAY, storm))), [""; 0]);
+}
+
+#[test]
+fn a_stuck_logger_is_suspect_after_five_days_and_fails_after_fourteen() {
+    let flags = depth(&every(HOUR, vec![3.25; 24 * 15]));
+    let first = |flag| flags.iter().position(|a| a.flag == flag);
+    assert_eq!(first(QualityFlag::Suspect), Some(24 * 5));
+    assert_eq!(first(QualityFlag::Fail), Some(24 * 14));
+}
+
+#[test]
+fn a_slow_recession_in_whole_centimetres_is_not_stuck() {
+    let recession = (0..24 * 120).map(|hour| (300.0 + f64::from(hour) * 0.3 / 24.0).round() / 100.0);
+    assert_eq!(objections(&depth(&every(HOUR, recession))), [""; 0], "a centimetre in three days");
+    let monthly = [3.0; 12];
+    assert_eq!(objections(&depth(&every(30 * DAY, monthly))), [""; 0]);
+}
+
+#[test]
+fn a_dry_well_stands_still_rightly() {
+    let mut at_the_bottom = every(HOUR, vec![19.97; 24 * 40]);
+    assert_eq!(objections(&depth(&at_the_bottom)), [""; 0], "at the floor");
+    for point in &mut at_the_bottom {
+        point.value = Some(18.0);
+        point.site_status = Some(SiteStatus::Dry);
+    }
+    assert_eq!(objections(&depth(&at_the_bottom)), [""; 0], "said to be dry");
+}
+
+#[test]
+fn pumping_is_no_error() {
+    let mut points = every(15 * MINUTE, [3.0, 3.0, 8.0, 11.0, 6.0, 3.4, 3.2]);
+    for (index, status) in [(2, SiteStatus::Pumping), (3, SiteStatus::Pumping), (4, SiteStatus::RecentlyPumped)] {
+        points[index].site_status = Some(status);
+    }
+    assert_eq!(objections(&depth(&points)), [""; 0]);
+}
+
+#[test]
+fn nothing_is_judged_across_a_long_gap() {
+    let mut points = every(15 * MINUTE, [3.0, 3.0, 3.0]);
+    points.extend(every(15 * MINUTE, [9.0, 9.0]).into_iter().map(|p| Point { time: p.time.plus_secs(200 * DAY), ..p }));
+    assert_eq!(objections(&depth(&points)), [""; 0]);
+}
+
+#[test]
+fn missing_values_are_missing_and_bridged() {
+    let mut points = every(15 * MINUTE, [3.0, 0.0, 0.0, 5.0]);
+    points[1].value = None;
+    points[2].value = None;
+    assert_eq!(objections(&depth(&points)), ["1:9 ", "2:9 ", "3:3 rate_of_change"]);
+}
