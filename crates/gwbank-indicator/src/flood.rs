@@ -94,6 +94,9 @@ pub struct FloodLimits {
     pub danger_depth_m: Option<f64>,
     /// The smallest depth of the past wet seasons, and how many seasons there were.
     pub record: Option<(f64, usize)>,
+    /// The depth that an open bank should have left when its present failure to recover was found: kept while newer
+    /// rain, or none at all, gives no other.
+    pub recovery_depth_m: Option<f64>,
 }
 
 /// What happened around the well. All in order of time.
@@ -203,7 +206,11 @@ pub fn follow(
     for (index, &reading) in readings.iter().enumerate() {
         let seen = &readings[..=index];
         let filling = kind.fills_by_design() && is_filling(seen, surroundings, rules);
-        let not_recovered = if kind.fills_by_design() { recovery_limit(seen, surroundings, rules) } else { None };
+        let not_recovered = if kind.fills_by_design() {
+            recovery_limit(seen, surroundings, rules).or(limits.recovery_depth_m)
+        } else {
+            None
+        };
         let ladder = ladder(limits, not_recovered, rules);
         let met = ladder.iter().copied().find(|step| reading.depth_m <= step.limit_m);
 

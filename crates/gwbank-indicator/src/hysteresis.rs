@@ -60,6 +60,11 @@ impl DroughtTrack {
         Self::default()
     }
 
+    /// A condition that began before the stretch.
+    pub fn resume(severity: Severity) -> Self {
+        Self { severity: Some(severity), ..Self::default() }
+    }
+
     pub fn severity(&self) -> Option<Severity> {
         self.severity
     }

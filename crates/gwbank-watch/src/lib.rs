@@ -1,1 +1,47 @@
-//! gwbank-watch
+//! The watch: computes indicators when months change, and keeps the condition flags of wells and places.
+//!
+//! ```text
+//! dirty months ─▶ daily levels ─▶ monthly levels ─▶ indicators ─▶ drought of wells ─▶ districts, provinces ─┐
+//!                 (SeriesReader)                                                                            ├▶ WatchCommit
+//! level changes ─▶ recent rows ──▶ flood of wells ─▶ subdistricts, districts, provinces ────────────────────┘  (flags,
+//!                                                                                          transitions, outbox, marks)
+//! ```
+//!
+//! # Rules
+//! 1. What is computed is a pure function of the stored series, the registry and the configuration
+//!    (`gwbank-indicator`); the watch only decides when, and writes the difference.
+//! 2. A change of a flag, its transition and the messages that it owes are one transaction. The book of open flags in
+//!    memory follows only after the transaction.
+//! 3. A mark of a dirty month is removed in the transaction of its rows, and only if no newer change came meanwhile.
+//! 4. Silence never clears a flag: it goes stale. Late data may update or cancel one, with the reason.
+//! 5. "Not enough record" is written and said as such; it raises nothing and is never called normal.
+//!
+//! # Invariants
+//! - Series are seen through [`gwbank_store::SeriesReader`] only; no SQL.
+//! - The wall clock is asked through [`gwbank_runtime::Clock`]; every `run_*` method works without sleeping.
+
+mod book;
+mod config;
+mod drought_flags;
+mod error;
+mod flood_flags;
+mod live;
+mod monthly;
+mod parts;
+mod place_standing;
+mod places;
+mod rows;
+mod series;
+mod texts;
+mod topics;
+mod watch;
+mod wells;
+
+pub use config::{Contacts, WatchConfig};
+pub use error::WatchError;
+pub use live::LiveReport;
+pub use monthly::MonthlyReport;
+pub use parts::{LevelChanges, WatchParts};
+pub use place_standing::ProvinceStanding;
+pub use topics::{MQTT_CHANNEL, current_retained, flag_topic};
+pub use watch::{Watch, WatchHandle};

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 
 const WELL: WellKind = WellKind { bank: Bank::Observation, represents_aquifer: false, influenced: false };
 const POND: WellKind = WellKind { bank: Bank::Open, ..WELL };
-const LIMITS: FloodLimits = FloodLimits { warning_depth_m: Some(1.0), danger_depth_m: Some(0.5), record: None };
+const LIMITS: FloodLimits =
+    FloodLimits { warning_depth_m: Some(1.0), danger_depth_m: Some(0.5), record: None, recovery_depth_m: None };
 
 fn at(hours: f64) -> Timestamp {
     Timestamp::from_secs(1_790_000_000).plus_micros((hours * HOUR as f64) as i64)
@@ -152,6 +153,14 @@ fn an_open_bank_rests_while_it_fills_and_must_recover() {
     points.iter_mut().skip(20).for_each(|p| p.1 = 1.4);
     let fallen = follow(POND, None, &readings(&points), &no_limits, &surroundings, &rules);
     assert_eq!(fallen.severity, None);
+    // New rain makes no new judgement for two days: what was found stands until the level has fallen.
+    let rained_again = [(at(0.0), 30.0), (at(53.0), 20.0)];
+    let surroundings = Surroundings { rain: Some(&rained_again), ..Default::default() };
+    let held = FloodLimits { recovery_depth_m: Some(0.85), ..no_limits };
+    let later = |depth: f64| (53..70).map(|h| reading(f64::from(h), depth)).collect::<Vec<_>>();
+    let follow_later = |depth: f64| follow(POND, Some(Watch), &later(depth), &held, &surroundings, &rules).severity;
+    assert_eq!(follow_later(0.8), Some(Watch));
+    assert_eq!(follow_later(1.4), None);
     // Without a rain gauge a rise is taken for filling.
     let rising = readings(&[(0.0, 1.2), (6.0, 1.0), (12.0, 0.9)]);
     assert!(follow(POND, None, &rising, &LIMITS, &Surroundings::default(), &rules).filling);

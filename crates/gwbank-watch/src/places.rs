@@ -1,0 +1,287 @@
+//! Drought of districts and provinces, and the drought flags of wells and places.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use gwbank_indicator::{DroughtClass, PlaceDrought, PlaceWell, judge_place};
+use gwbank_model::condition::{Hazard, Scope};
+use gwbank_model::{Month, Timestamp, WellId};
+use gwbank_registry::{Registry, Well};
+use gwbank_store::WatchCommit;
+use serde_json::json;
+
+use crate::book::{FlagKey, Judgement, Standing, Where};
+use crate::drought_flags::{DroughtState, replay};
+use crate::error::WatchError;
+use crate::monthly::by_place;
+use crate::place_standing::{
+    PlaceCondition, class_of, place_cell, place_evidence, place_row, place_standing, province_standing, put,
+};
+use crate::rows::Cell;
+use crate::series::{JUDGED_MONTHS, WellSeries};
+use crate::texts::{self, Since, Story};
+use crate::watch::Inner;
+use crate::wells;
+
+/// Rows of places as they were written last, so that only changes are written.
+#[derive(Debug, Default)]
+pub(crate) struct PlaceMemory(HashMap<(Scope, String, Month), Cell>);
+
+/// One well that may carry drought, with what is known of it.
+pub(crate) struct Member<'a> {
+    pub well: &'a Arc<Well>,
+    pub series: Option<Arc<WellSeries>>,
+}
+
+/// Judges the drought flags of the touched wells (or of all) and of the places that they lie in. Returns how many
+/// indicator rows and flags changed.
+pub(crate) async fn judge(
+    inner: &Inner,
+    registry: &Registry,
+    memory: &mut PlaceMemory,
+    touched: Option<&BTreeSet<WellId>>,
+    latest: Month,
+    now: Timestamp,
+) -> Result<(usize, usize), WatchError> {
+    let is_touched = |well: &Arc<Well>| touched.is_none_or(|touched| touched.contains(&well.well_id));
+    let mut judgements: Vec<(FlagKey, Where, Judgement)> = Vec::new();
+    let mut rows = Vec::new();
+    let mut cells = Vec::new();
+    for (province, wells) in by_place(registry.wells().iter()) {
+        if !wells.iter().any(|well| is_touched(well)) {
+            continue;
+        }
+        let members: Vec<Member<'_>> = wells
+            .into_iter()
+            .filter(|well| wells::is_drought_capable(well))
+            .map(|well| Member { well, series: inner.series_of(&well.well_id) })
+            .collect();
+        for member in members.iter().filter(|member| is_touched(member.well)) {
+            judgements.push(judge_well_flag(inner, member, latest));
+        }
+        let mut districts: BTreeMap<&str, Vec<&Member<'_>>> = BTreeMap::new();
+        for member in &members {
+            if let Some(district) = &member.well.district_code {
+                districts.entry(district).or_default().push(member);
+            }
+        }
+        let districts = districts.into_iter().map(|(code, members)| (Scope::District, code.to_owned(), members));
+        let all = [(Scope::Province, province.clone(), members.iter().collect())];
+        for (scope, code, members) in all.into_iter().chain(districts) {
+            let months = place_months(inner, scope, &members, latest);
+            for (month, drought) in months.iter().rev().take(inner.config.place_months as usize) {
+                let cell = place_cell(&members, *month, drought);
+                let key = (scope, code.clone(), *month);
+                if memory.0.get(&key) != Some(&cell) {
+                    rows.push(place_row(scope, &code, &province, *month, cell, now));
+                    cells.push((key, cell));
+                }
+            }
+            if let Some((_, drought)) = months.last()
+                && scope == Scope::Province
+            {
+                let standing = province_standing(&province, latest, drought, &members);
+                inner.provinces.write().insert(province.clone(), standing);
+            }
+            judgements.push(judge_place_flag(inner, scope, &code, &province, &members, &months));
+        }
+    }
+    judgements.extend(orphans(inner, registry, touched.is_none()));
+
+    let row_count = rows.len();
+    if row_count > 0 {
+        inner.metadata.commit_watch(WatchCommit { indicators: rows, ..WatchCommit::default() }).await?;
+        memory.0.extend(cells);
+    }
+    let changes = inner.apply(judgements, now).await?;
+    Ok((row_count, changes))
+}
+
+/// Open drought flags of wells and places that may not speak of drought any more.
+fn orphans(inner: &Inner, registry: &Registry, all: bool) -> Vec<(FlagKey, Where, Judgement)> {
+    if !all {
+        return Vec::new();
+    }
+    let book = inner.book.lock();
+    let open = book.flags().filter(|flag| flag.hazard == Hazard::Drought);
+    open.filter(|flag| match flag.scope {
+        Scope::Well => !registry.well(&flag.place).is_some_and(|well| wells::is_drought_capable(well)),
+        Scope::District => !registry.wells().iter().any(|well| well.district_code.as_deref() == Some(&*flag.place)),
+        Scope::Province => !registry.wells().iter().any(|well| well.province_code == flag.place),
+        Scope::Subdistrict | Scope::Lao | Scope::Aquifer => false,
+    })
+    .map(|flag| {
+        let evidence = json!({ "reason": "not_applicable" });
+        let key = FlagKey::new(flag.hazard, flag.scope, &flag.place);
+        (key, Where::default(), Judgement::Nothing { evidence })
+    })
+    .collect()
+}
+
+fn judge_well_flag(inner: &Inner, member: &Member<'_>, latest: Month) -> (FlagKey, Where, Judgement) {
+    let well = member.well;
+    let key = FlagKey::new(Hazard::Drought, Scope::Well, well.well_id.as_str());
+    let series = member.series.as_deref();
+    let judged = |month: Month| series.and_then(|series| series.judged(month));
+    let verdict = |month: Month| judged(month).and_then(|j| j.judgement.value()).map(|j| j.verdict());
+    let open = inner.open_flag(&key);
+    let state = replay(open.as_ref(), latest, latest.plus(1 - JUDGED_MONTHS), inner.config.closing, verdict);
+    let latest_judged = judged(latest);
+    let judgement = latest_judged.and_then(|j| j.judgement.value());
+    let basis = latest_judged.map(|j| j.judgement.basis());
+    let mut evidence = json!({
+        "month": latest.to_string(),
+        "rule": judgement.map(|j| j.rule),
+        "observed": judgement.map(|j| j.observed),
+        "limit": judgement.map(|j| j.limit),
+        "class": judgement.map(|j| j.entry.name()),
+        "held_class": judgement.map(|j| j.hold.name()),
+        "dry": latest_judged.map(|j| j.standing.dry),
+        "level": latest_judged.and_then(|j| j.standing.level),
+        "n": basis.map(|b| b.n),
+        "years": basis.map(|b| b.years),
+    });
+    let result = match state {
+        DroughtState::Unknown => Judgement::Unknown { evidence },
+        DroughtState::None { reason } => {
+            put(&mut evidence, "reason", json!(reason));
+            Judgement::Nothing { evidence }
+        }
+        DroughtState::Stands { severity, stale, since } => {
+            put(&mut evidence, "since", json!(since.to_string()));
+            let rules = &inner.config.drought;
+            let by_percentile = judgement.is_some_and(|j| j.limit > 0.0);
+            let exit = match (by_percentile, judgement) {
+                (true, Some(j)) => format!("the percentile at or above {:.0}", j.limit + rules.percentile_exit),
+                _ => format!("an SGI above {:.2}", rules.sgi_moderate + rules.sgi_exit),
+            };
+            let (facts_en, facts_th) = well_facts(judgement, basis.map_or(0, |b| b.n), latest);
+            let story = Story {
+                hazard: Hazard::Drought,
+                scope: Scope::Well,
+                severity,
+                place: &texts::well_text(well),
+                wells: 1,
+                wells_total: 1,
+                since: Since::Month(since),
+                facts_en,
+                facts_th,
+                what_would_clear_it: format!("two closed months in a row with {exit}, not dry"),
+            };
+            Judgement::Stands(Box::new(Standing {
+                severity,
+                stale,
+                raised_at: inner.config.closing.closes_at(since),
+                confidence: basis.map_or(0.0, |b| b.confidence),
+                wells_in: 1,
+                wells_out: 0,
+                coverage: 1.0,
+                rule: format!("drought_{}", judgement.map_or("sgi", |j| j.rule)),
+                limit_value: judgement.map(|j| j.limit),
+                observed: judgement.map(|j| j.observed),
+                texts: texts::write(story, &inner.config.contacts),
+                evidence,
+            }))
+        }
+    };
+    (key, inner.where_is(well), result)
+}
+
+fn well_facts(judgement: Option<&gwbank_indicator::DroughtJudgement>, n: u32, month: Month) -> (String, String) {
+    let (month_en, month_th) = texts::month_text(month);
+    match judgement {
+        None => (format!("No judgement for {month_en}"), format!("ไม่มีข้อมูลพอสำหรับเดือน{month_th}")),
+        Some(j) if j.dry => (
+            format!("The well was dry in {month_en} ({n} years of record)"),
+            format!("บ่อแห้งในเดือน{month_th} (บันทึก {n} ปี)"),
+        ),
+        Some(j) if j.rule == "sgi" => (
+            format!("SGI {:.2} in {month_en} ({n} years of record)", j.observed),
+            format!("ดัชนี SGI {:.2} ในเดือน{month_th} (บันทึก {n} ปี)", j.observed),
+        ),
+        Some(j) => (
+            format!("Percentile {:.0} in {month_en} ({n} years of record)", j.observed),
+            format!("เปอร์เซ็นไทล์ {:.0} ในเดือน{month_th} (บันทึก {n} ปี)", j.observed),
+        ),
+    }
+}
+
+/// The judged closed months of a place, oldest first.
+fn place_months(inner: &Inner, scope: Scope, members: &[&Member<'_>], latest: Month) -> Vec<(Month, PlaceDrought)> {
+    let class = |member: &Member<'_>, month: Month| -> Option<DroughtClass> {
+        let judged = member.series.as_deref()?.judged(month)?;
+        judged.judgement.value().filter(|j| j.counts_for_places).map(|j| j.entry)
+    };
+    let record: Vec<u32> = members.iter().map(|m| m.series.as_deref().map_or(0, WellSeries::record_n)).collect();
+    // The oldest kept month has no month before it.
+    (latest.index() + 2 - JUDGED_MONTHS..=latest.index())
+        .map(Month::from_index)
+        .map(|month| {
+            let wells: Vec<PlaceWell<'_>> = members
+                .iter()
+                .zip(&record)
+                .map(|(member, &record_n)| PlaceWell {
+                    part: match scope {
+                        Scope::District => member.well.subdistrict_code.as_deref(),
+                        _ => member.well.district_code.as_deref(),
+                    },
+                    class: class(member, month),
+                    class_before: class(member, month.plus(-1)),
+                    record_n,
+                    dry: member.series.as_deref().and_then(|s| s.judged(month)).is_some_and(|j| j.standing.dry),
+                })
+                .collect();
+            (month, judge_place(&wells, &inner.config.places))
+        })
+        .collect()
+}
+
+fn judge_place_flag(
+    inner: &Inner,
+    scope: Scope,
+    code: &str,
+    province: &str,
+    members: &[&Member<'_>],
+    months: &[(Month, PlaceDrought)],
+) -> (FlagKey, Where, Judgement) {
+    let key = FlagKey::new(Hazard::Drought, scope, code);
+    // The months run up to the latest closed one without a gap and are never none.
+    let first = months.first().map_or(Month::from_index(0), |(month, _)| *month);
+    let latest = months.last().map_or(first, |(month, _)| *month);
+    let found = |month: Month| usize::try_from(month.index() - first.index()).ok().and_then(|i| months.get(i));
+    let verdict = |month: Month| found(month).and_then(|(_, drought)| drought.judged.value().copied());
+    let open = inner.open_flag(&key);
+    let state = replay(open.as_ref(), latest, first, inner.config.closing, verdict);
+    let drought = found(latest).map(|(_, drought)| drought);
+    let evidence_numbers = drought.map(|d| d.evidence).unwrap_or_default();
+    let mut evidence = place_evidence(latest, drought, &evidence_numbers);
+    let place = Where {
+        province_code: province.to_owned(),
+        district_code: (scope == Scope::District).then(|| code.to_owned()),
+        subdistrict_code: None,
+        well_id: None,
+    };
+    let judgement = match state {
+        DroughtState::Unknown => Judgement::Unknown { evidence },
+        DroughtState::None { reason } => {
+            put(&mut evidence, "reason", json!(reason));
+            Judgement::Nothing { evidence }
+        }
+        DroughtState::Stands { severity, stale, since } => {
+            put(&mut evidence, "since", json!(since.to_string()));
+            let wells_at_class: Vec<&str> = members
+                .iter()
+                .filter(|m| {
+                    let judged = m.series.as_deref().and_then(|s| s.judged(latest)).and_then(|j| j.judgement.value());
+                    judged.is_some_and(|j| j.entry >= class_of(severity))
+                })
+                .map(|m| m.well.well_id.as_str())
+                .collect();
+            put(&mut evidence, "wells", json!(wells_at_class));
+            let condition = PlaceCondition { scope, code, severity, stale, since };
+            let standing = place_standing(inner, &condition, drought, evidence);
+            Judgement::Stands(Box::new(standing))
+        }
+    };
+    (key, place, judgement)
+}

@@ -1,0 +1,162 @@
+//! Rows of the table `indicators`, and which of them differ from what is stored.
+//!
+//! # Format
+//! `period` is UTC midnight of the month's first day. A row without a value says in `class` why
+//! (`insufficient_record`, `no_level`, …). A month that has not closed carries class `preliminary`, a dry month `dry`.
+
+use std::collections::HashMap;
+
+use gwbank_indicator::{Assessment, Basis, MonthStanding};
+use gwbank_model::condition::Scope;
+use gwbank_model::{Month, Timestamp};
+use gwbank_registry::Well;
+use gwbank_store::IndicatorRow;
+
+pub(crate) const SGI: &str = "sgi";
+pub(crate) const PERCENTILE: &str = "percentile";
+pub(crate) const PERCENTILE_CLASS: &str = "percentile_class";
+pub(crate) const POSITION_INDEX: &str = "position_index";
+pub(crate) const IPS: &str = "ips";
+
+pub(crate) const WELL_INDICATORS: [&str; 5] = [SGI, PERCENTILE, PERCENTILE_CLASS, POSITION_INDEX, IPS];
+
+/// What a row says, apart from when it was computed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Cell {
+    pub value: Option<f64>,
+    pub class: Option<&'static str>,
+    pub basis: Option<Basis>,
+}
+
+impl Cell {
+    /// A month that had rows and is no month any more.
+    const GONE: Cell = Cell { value: None, class: Some("no_level"), basis: None };
+
+    fn of(assessment: &Assessment<f64>, class: Option<&'static str>) -> Self {
+        match assessment {
+            Assessment::Given { value, basis } => Self { value: Some(*value), class, basis: Some(*basis) },
+            Assessment::Insufficient { why, basis } => {
+                Self { value: None, class: Some(why.name()), basis: Some(*basis) }
+            }
+        }
+    }
+
+    fn is_stored_as(&self, row: &IndicatorRow) -> bool {
+        row.value == self.value
+            && row.class.as_deref() == self.class
+            && row.n == self.basis.map(|basis| basis.n as i32)
+            && row.confidence == self.basis.map(|basis| basis.confidence)
+            && row.years == self.basis.map(|basis| basis.years)
+    }
+}
+
+/// The five indicators of a month, in the order of [`WELL_INDICATORS`].
+fn cells(standing: &MonthStanding) -> [Cell; 5] {
+    let overruled = match (standing.preliminary, standing.dry) {
+        (true, _) => Some("preliminary"),
+        (false, true) => Some("dry"),
+        (false, false) => None,
+    };
+    let class = |own: Option<&'static str>| overruled.or(own);
+    let percentile_class = standing.percentile_class();
+    let ips = standing.ips();
+    let provisional = standing.percentile_is_provisional().then_some("provisional");
+    [
+        Cell::of(&standing.sgi(), class(standing.sgi_class().value().map(|c| c.name()))),
+        Cell::of(&standing.percentile(), class(provisional)),
+        Cell::of(
+            &percentile_class.clone().map(|c| f64::from(c.code())),
+            class(percentile_class.value().map(|c| c.name())),
+        ),
+        Cell::of(&standing.position_index(), class(None)),
+        Cell::of(&ips.clone().map(|_| standing.sgi_raw), class(ips.value().map(|c| c.name()))),
+    ]
+}
+
+/// What the store holds of a well: nothing known, known to be what was computed before, or read back.
+pub(crate) enum Stored<'a> {
+    Nothing,
+    Standings(&'a [MonthStanding]),
+    Rows(&'a [IndicatorRow]),
+}
+
+/// The rows of a well that differ from what is stored.
+pub(crate) fn changed_rows(
+    well: &Well,
+    standings: &[MonthStanding],
+    stored: Stored<'_>,
+    months_max: Option<u32>,
+    computed_at: Timestamp,
+) -> Vec<IndicatorRow> {
+    let first = match (months_max, standings.last()) {
+        (Some(max), Some(last)) => {
+            last.month.plus(1 - max.min(i32::MAX as u32 - 1) as i32).max(Month::from_index(-24_000))
+        }
+        _ => Month::from_index(i32::MIN / 2),
+    };
+    let row = |month: Month, indicator: &'static str, cell: Cell| IndicatorRow {
+        scope: Scope::Well,
+        place: well.well_id.as_str().to_owned(),
+        province_code: well.province_code.clone(),
+        period: month.start(0),
+        indicator: indicator.to_owned(),
+        value: cell.value,
+        class: cell.class.map(str::to_owned),
+        confidence: cell.basis.map(|basis| basis.confidence),
+        n: cell.basis.map(|basis| basis.n as i32),
+        years: cell.basis.map(|basis| basis.years),
+        computed_at,
+    };
+    let shown = standings.iter().filter(|standing| standing.month >= first);
+    let all = |standing: &MonthStanding| WELL_INDICATORS.into_iter().zip(cells(standing));
+    let mut rows = Vec::new();
+    match stored {
+        Stored::Nothing => {
+            rows.reserve(standings.len() * WELL_INDICATORS.len());
+            for standing in shown {
+                rows.extend(all(standing).map(|(indicator, cell)| row(standing.month, indicator, cell)));
+            }
+        }
+        Stored::Standings(before) => {
+            let find = |list: &[MonthStanding], month| list.binary_search_by_key(&month, |s| s.month).ok();
+            for standing in shown {
+                let old = find(before, standing.month).map(|index| cells(&before[index]));
+                for (index, (indicator, cell)) in all(standing).enumerate() {
+                    if old.is_none_or(|old| old[index] != cell) {
+                        rows.push(row(standing.month, indicator, cell));
+                    }
+                }
+            }
+            for gone in before.iter().filter(|s| s.month >= first && find(standings, s.month).is_none()) {
+                rows.extend(WELL_INDICATORS.into_iter().map(|indicator| row(gone.month, indicator, Cell::GONE)));
+            }
+        }
+        Stored::Rows(before) => {
+            let mut known: HashMap<(&str, Timestamp), &IndicatorRow> = before
+                .iter()
+                .filter(|row| row.scope == Scope::Well && WELL_INDICATORS.contains(&row.indicator.as_str()))
+                .map(|row| ((row.indicator.as_str(), row.period), row))
+                .collect();
+            for standing in shown {
+                for (indicator, cell) in all(standing) {
+                    let old = known.remove(&(indicator, standing.month.start(0)));
+                    if old.is_none_or(|old| !cell.is_stored_as(old)) {
+                        rows.push(row(standing.month, indicator, cell));
+                    }
+                }
+            }
+            let mut gone: Vec<(Month, &'static str)> = known
+                .iter()
+                .filter(|(_, old)| !Cell::GONE.is_stored_as(old))
+                .filter_map(|((indicator, period), _)| {
+                    let name = WELL_INDICATORS.into_iter().find(|name| name == indicator)?;
+                    Some((period.month(0), name))
+                })
+                .filter(|&(month, _)| month >= first)
+                .collect();
+            gone.sort_unstable();
+            rows.extend(gone.into_iter().map(|(month, indicator)| row(month, indicator, Cell::GONE)));
+        }
+    }
+    rows
+}

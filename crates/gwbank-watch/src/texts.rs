@@ -1,0 +1,294 @@
+//! The words of a condition flag, in English and Thai.
+//!
+//! # Rules
+//! 1. The Thai terms of hazards and severities are fixed. An officer must not read a declaration where there is none:
+//!    ประกาศ, เตือนภัย and ภัยพิบัติ never occur but in "ไม่ใช่ประกาศเตือนภัย".
+//! 2. Every message says where (ตำบล อำเภอ), how many of how many wells, since when, one thing to do, whom to call, and
+//!    that it is no official warning.
+
+use gwbank_model::condition::{Hazard, Scope, Severity};
+use gwbank_model::{BANGKOK_OFFSET_SECONDS, Month, Timestamp};
+use gwbank_registry::{Well, places};
+
+use crate::book::Texts;
+use crate::config::Contacts;
+
+pub(crate) const NO_DECLARATION_TH: &str = "ไม่ใช่ประกาศเตือนภัย";
+pub(crate) const NO_DECLARATION_EN: &str = "This is not an official warning.";
+pub(crate) const RECORD_SHORT_TH: &str = "บันทึกยังสั้น ยังประเมินภัยแล้งไม่ได้";
+pub(crate) const RECORD_SHORT_EN: &str = "record too short to judge drought";
+pub(crate) const TOO_FEW_TH: &str = "ข้อมูลบ่อยังไม่พอ ยังประเมินภัยแล้งไม่ได้";
+pub(crate) const TOO_FEW_EN: &str = "not enough wells to judge drought";
+
+const BANGKOK: &str = "10";
+
+/// A name in both languages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PlaceText {
+    pub en: String,
+    pub th: String,
+}
+
+/// When a condition began.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Since {
+    Month(Month),
+    Instant(Timestamp),
+}
+
+/// What a message tells.
+#[derive(Debug)]
+pub(crate) struct Story<'a> {
+    pub hazard: Hazard,
+    pub scope: Scope,
+    pub severity: Severity,
+    pub place: &'a PlaceText,
+    /// n of N wells.
+    pub wells: u32,
+    pub wells_total: u32,
+    pub since: Since,
+    /// The measured facts, a sentence without a full stop.
+    pub facts_en: String,
+    pub facts_th: String,
+    pub what_would_clear_it: String,
+}
+
+pub(crate) fn write(story: Story<'_>, contacts: &Contacts) -> Texts {
+    let (hazard_en, hazard_th) = hazard(story.hazard);
+    let (severity_en, severity_th) = (story.severity.name(), severity_th(story.severity));
+    let (since_en, since_th) = since(story.since);
+    let (todo_en, todo_th) = to_do(story.hazard, story.severity);
+    let (call_en, call_th) = match story.hazard {
+        Hazard::Flood => (&contacts.flood_en, &contacts.flood_th),
+        _ => (&contacts.drought_en, &contacts.drought_th),
+    };
+    let (count_en, count_th) = if story.scope == Scope::Well {
+        (String::new(), String::new())
+    } else {
+        let (n, total) = (story.wells, story.wells_total);
+        (format!(" ({n} of {total} wells)"), format!(" ({n} จาก {total} บ่อ)"))
+    };
+    let PlaceText { en, th } = story.place;
+    let (n, total) = (story.wells, story.wells_total);
+    Texts {
+        headline_en: format!("{hazard_en}, {severity_en}: {en}{count_en}"),
+        headline_th: format!("{hazard_th} ระดับ{severity_th}: {th}{count_th}"),
+        detail_en: format!(
+            "{hazard_en} ({severity_en}) at {en}: {n} of {total} wells, since {since_en}. {}. {todo_en} Call {call_en}. \
+             {NO_DECLARATION_EN}",
+            story.facts_en
+        ),
+        detail_th: format!(
+            "{th}: {hazard_th} ({severity_th}) {n} จาก {total} บ่อ ตั้งแต่{since_th} {} {todo_th} ติดต่อ{call_th} \
+             {NO_DECLARATION_TH}",
+            story.facts_th
+        ),
+        what_would_clear_it: story.what_would_clear_it,
+    }
+}
+
+pub(crate) fn place_text(scope: Scope, code: &str) -> PlaceText {
+    match scope {
+        Scope::Subdistrict => administrative(code.get(..2), code.get(..4), Some(code)),
+        Scope::District => administrative(code.get(..2), Some(code), None),
+        Scope::Province => administrative(Some(code), None, None),
+        Scope::Well | Scope::Lao | Scope::Aquifer => PlaceText { en: code.to_owned(), th: code.to_owned() },
+    }
+}
+
+pub(crate) fn well_text(well: &Well) -> PlaceText {
+    let place =
+        administrative(Some(&well.province_code), well.district_code.as_deref(), well.subdistrict_code.as_deref());
+    let id = &well.well_id;
+    let named = |name: Option<&String>| name.map_or_else(|| id.to_string(), |name| format!("{name} ({id})"));
+    PlaceText {
+        en: format!("well {}, {}", named(well.name.as_ref()), place.en),
+        th: format!("บ่อ {} {}", named(well.name_th.as_ref().or(well.name.as_ref())), place.th),
+    }
+}
+
+/// Names from the smallest place up; a code that is not known stands for itself.
+fn administrative(province: Option<&str>, district: Option<&str>, subdistrict: Option<&str>) -> PlaceText {
+    let in_bangkok = province == Some(BANGKOK);
+    let (mut en, mut th) = (Vec::new(), Vec::new());
+    if let Some(code) = subdistrict {
+        let found = places::subdistrict(code);
+        let prefix = if in_bangkok { "แขวง" } else { "ต." };
+        en.push(found.map_or(code, |p| p.name_en).to_owned());
+        th.push(format!("{prefix}{}", found.map_or(code, |p| p.name_th.trim_start_matches("แขวง"))));
+    }
+    if let Some(code) = district {
+        let found = places::district(code);
+        let prefix = if in_bangkok { "เขต" } else { "อ." };
+        en.push(format!("{} district", found.map_or(code, |p| p.name_en)));
+        th.push(format!("{prefix}{}", found.map_or(code, |p| p.name_th.trim_start_matches("เขต"))));
+    }
+    if let Some(code) = province {
+        let found = places::province(code);
+        en.push(found.map_or(code, |p| p.name_en).to_owned());
+        let prefix = match (in_bangkok, th.is_empty()) {
+            (true, _) => "",
+            (false, true) => "จังหวัด",
+            (false, false) => "จ.",
+        };
+        th.push(format!("{prefix}{}", found.map_or(code, |p| p.name_th)));
+    }
+    PlaceText { en: en.join(", "), th: th.join(" ") }
+}
+
+fn hazard(hazard: Hazard) -> (&'static str, &'static str) {
+    match hazard {
+        Hazard::Drought => ("Low groundwater", "ระดับน้ำใต้ดินต่ำกว่าปกติ"),
+        Hazard::Flood => ("High groundwater", "น้ำใต้ดินสูงใกล้ผิวดิน เสี่ยงน้ำท่วมขัง"),
+        Hazard::Salinity => ("Groundwater turning saline", "น้ำใต้ดินเค็มขึ้น"),
+        Hazard::RapidChange => ("Groundwater rising quickly", "ระดับน้ำใต้ดินเปลี่ยนเร็ว"),
+        Hazard::NoData => ("No data", "ไม่มีข้อมูล"),
+    }
+}
+
+fn severity_th(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Watch => "เฝ้าระวัง",
+        Severity::Warning => "ควรตรวจสอบ",
+        Severity::Severe => "รุนแรง",
+        Severity::Extreme => "วิกฤต",
+    }
+}
+
+fn to_do(hazard: Hazard, severity: Severity) -> (&'static str, &'static str) {
+    match (hazard, severity) {
+        (Hazard::Flood, Severity::Watch) => ("Follow the level in the next days.", "ติดตามระดับน้ำในวันต่อ ๆ ไป"),
+        (Hazard::Flood, Severity::Warning) => {
+            ("Inspect low ground and drains near the wells.", "ตรวจสอบพื้นที่ลุ่มและทางระบายน้ำใกล้บ่อ")
+        }
+        (Hazard::Flood, _) => (
+            "Stop recharging, clear the drains and move goods to higher ground.",
+            "หยุดเติมน้ำลงบ่อ เปิดทางระบายน้ำ และย้ายของขึ้นที่สูง",
+        ),
+        (_, Severity::Watch) => ("Follow the level in the next month.", "ติดตามระดับน้ำในเดือนถัดไป"),
+        (_, Severity::Warning) => ("Inspect the wells and the plan of water use.", "ตรวจสอบบ่อและแผนการใช้น้ำในพื้นที่"),
+        (_, _) => (
+            "Reduce pumping that can wait and prepare other sources of water.",
+            "ลดการสูบน้ำใต้ดินที่รอได้ และเตรียมแหล่งน้ำสำรอง",
+        ),
+    }
+}
+
+const MONTHS_EN: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+const MONTHS_TH: [&str; 12] = [
+    "มกราคม",
+    "กุมภาพันธ์",
+    "มีนาคม",
+    "เมษายน",
+    "พฤษภาคม",
+    "มิถุนายน",
+    "กรกฎาคม",
+    "สิงหาคม",
+    "กันยายน",
+    "ตุลาคม",
+    "พฤศจิกายน",
+    "ธันวาคม",
+];
+
+pub(crate) fn month_text(month: Month) -> (String, String) {
+    let index = month.month_of_year() as usize - 1;
+    (
+        format!("{} {}", MONTHS_EN[index], month.year()),
+        // The Buddhist era.
+        format!("{} {}", MONTHS_TH[index], month.year() + 543),
+    )
+}
+
+fn since(since: Since) -> (String, String) {
+    match since {
+        Since::Month(month) => {
+            let (en, th) = month_text(month);
+            (en, format!("เดือน{th}"))
+        }
+        Since::Instant(at) => {
+            let month = at.month(BANGKOK_OFFSET_SECONDS);
+            let day_of_month = at.day(BANGKOK_OFFSET_SECONDS).0 - month.first_day().0 + 1;
+            let (en, th) = month_text(month);
+            let minutes = (at.as_secs() + i64::from(BANGKOK_OFFSET_SECONDS)).rem_euclid(86_400) / 60;
+            let (hour, minute) = (minutes / 60, minutes % 60);
+            (
+                format!("{day_of_month} {en}, {hour:02}:{minute:02} Bangkok time"),
+                format!("วันที่ {day_of_month} {th} เวลา {hour:02}.{minute:02} น."),
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn story(hazard: Hazard, scope: Scope, severity: Severity, place: &PlaceText) -> Texts {
+        let story = Story {
+            hazard,
+            scope,
+            severity,
+            place,
+            wells: 6,
+            wells_total: 9,
+            since: Since::Instant(Timestamp::parse_rfc3339("2026-11-05T03:07:00+07:00").unwrap()),
+            facts_en: "Depth to water 0.40 m".into(),
+            facts_th: "ระดับน้ำลึก 0.40 ม. จากผิวดิน".into(),
+            what_would_clear_it: "x".into(),
+        };
+        write(story, &Contacts::default())
+    }
+
+    #[test]
+    fn no_message_reads_like_a_declaration() {
+        let place = place_text(Scope::Subdistrict, "300101");
+        for &hazard in Hazard::ALL {
+            for &severity in Severity::ALL {
+                for scope in [Scope::Well, Scope::Province] {
+                    let texts = story(hazard, scope, severity, &place);
+                    let thai = format!("{} {}", texts.headline_th, texts.detail_th).replace(NO_DECLARATION_TH, "");
+                    for never in ["ประกาศ", "เตือนภัย", "ภัยพิบัติ"] {
+                        assert!(!thai.contains(never), "{thai}");
+                    }
+                    assert!(
+                        texts.detail_th.ends_with(NO_DECLARATION_TH) && texts.detail_en.ends_with(NO_DECLARATION_EN)
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn says_where_how_many_since_when_what_and_whom() {
+        let texts =
+            story(Hazard::Flood, Scope::Subdistrict, Severity::Severe, &place_text(Scope::Subdistrict, "300101"));
+        assert_eq!(
+            texts.headline_th,
+            "น้ำใต้ดินสูงใกล้ผิวดิน เสี่ยงน้ำท่วมขัง ระดับรุนแรง: ต.ในเมือง อ.เมืองนครราชสีมา จ.นครราชสีมา (6 จาก 9 บ่อ)"
+        );
+        assert!(texts.detail_th.contains("ตั้งแต่วันที่ 5 พฤศจิกายน 2569 เวลา 03.07 น."), "{}", texts.detail_th);
+        assert!(texts.detail_th.contains("โทร 1784"));
+        assert!(texts.detail_en.contains("6 of 9 wells, since 5 November 2026, 03:07 Bangkok time"));
+        assert!(texts.headline_en.contains("Mueang Nakhon Ratchasima district, Nakhon Ratchasima"));
+    }
+
+    #[test]
+    fn bangkok_has_districts_of_its_own_kind() {
+        assert_eq!(place_text(Scope::District, "1001").th, "เขตพระนคร กรุงเทพมหานคร");
+        assert_eq!(place_text(Scope::Province, "30").th, "จังหวัดนครราชสีมา");
+        assert_eq!(place_text(Scope::Province, "99").th, "จังหวัด99");
+    }
+}

@@ -1,0 +1,301 @@
+//! The watch as others see it: made from its parts, run step by step by tests, or spawned.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use gwbank_model::{Timestamp, WellId};
+use gwbank_registry::Well;
+use gwbank_runtime::Backoff;
+use gwbank_store::{ConditionFlag, WatchCommit};
+use parking_lot::{Mutex, RwLock};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::book::{self, FlagBook, FlagKey, Judgement, Where};
+use crate::config::WatchConfig;
+use crate::error::WatchError;
+use crate::live::{self, LiveReport, LiveState};
+use crate::monthly::{self, MonthlyReport, MonthlyState};
+use crate::parts::{LevelChanges, WatchParts};
+use crate::place_standing::ProvinceStanding;
+use crate::series::WellSeries;
+
+/// First and longest wait after a failure of the store or the series.
+const RETRY_FIRST: Duration = Duration::from_millis(250);
+const RETRY_MAX: Duration = Duration::from_secs(30);
+
+/// Judges months and live levels, and keeps the condition flags. Clones share their state.
+#[derive(Clone)]
+pub struct Watch(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub config: WatchConfig,
+    pub metadata: Arc<dyn gwbank_store::Metadata>,
+    pub reader: Arc<dyn gwbank_store::SeriesReader>,
+    pub registry: tokio::sync::watch::Receiver<Arc<gwbank_registry::Registry>>,
+    clock: Arc<dyn gwbank_runtime::Clock>,
+    pub book: Mutex<FlagBook>,
+    /// Held from reading the book to adopting what was committed.
+    gate: tokio::sync::Mutex<()>,
+    pub series: RwLock<HashMap<WellId, Arc<WellSeries>>>,
+    pub provinces: RwLock<BTreeMap<String, ProvinceStanding>>,
+    pub monthly: tokio::sync::Mutex<MonthlyState>,
+    pub live: tokio::sync::Mutex<LiveState>,
+}
+
+impl Watch {
+    /// Continues with the flags that are open in the store. Starts nothing.
+    pub async fn open(config: WatchConfig, parts: WatchParts) -> Result<Self, WatchError> {
+        let WatchParts { metadata, reader, registry, clock, shutdown: _ } = parts;
+        let open = metadata.flags(true).await?;
+        Ok(Self(Arc::new(Inner {
+            config,
+            metadata,
+            reader,
+            registry,
+            clock,
+            book: Mutex::new(FlagBook::of(open)),
+            gate: tokio::sync::Mutex::default(),
+            series: RwLock::default(),
+            provinces: RwLock::default(),
+            monthly: tokio::sync::Mutex::default(),
+            live: tokio::sync::Mutex::default(),
+        })))
+    }
+
+    /// Opens the watch and runs it until shutdown: one task for months, one for live levels, so that a long
+    /// recomputation delays no flood.
+    pub async fn spawn(
+        config: WatchConfig,
+        parts: WatchParts,
+        changes: impl LevelChanges,
+    ) -> Result<WatchHandle, WatchError> {
+        let shutdown = parts.shutdown.clone();
+        let watch = Self::open(config, parts).await?;
+        let months = tokio::spawn({
+            let (watch, shutdown) = (watch.clone(), shutdown.clone());
+            async move {
+                tokio::select! {
+                    () = shutdown.ended() => {}
+                    () = watch.run_months() => {}
+                }
+            }
+        });
+        let levels = tokio::spawn({
+            let watch = watch.clone();
+            async move {
+                tokio::select! {
+                    () = shutdown.ended() => {}
+                    () = watch.run_live(changes) => {}
+                }
+            }
+        });
+        Ok(WatchHandle { watch, tasks: [months, levels] })
+    }
+
+    /// Evaluates what is dirty, and everything at the first run and when a month has closed.
+    pub async fn run_monthly_once(&self) -> Result<MonthlyReport, WatchError> {
+        monthly::run(&self.0).await
+    }
+
+    /// Judges high groundwater at these wells and the places that they lie in.
+    pub async fn run_live_once(&self, wells: &[WellId]) -> Result<LiveReport, WatchError> {
+        live::run(&self.0, wells).await
+    }
+
+    /// Judges high groundwater at every well that may speak of it: at the start.
+    pub async fn run_live_all(&self) -> Result<LiveReport, WatchError> {
+        let wells = live::watched_wells(&self.0);
+        live::run(&self.0, &wells).await
+    }
+
+    /// Looks for silence, and for falling levels, at the wells with open flood flags.
+    pub async fn run_stale_once(&self) -> Result<LiveReport, WatchError> {
+        let wells = live::flagged_wells(&self.0);
+        live::run(&self.0, &wells).await
+    }
+
+    /// Notes who has taken notice of an open flag.
+    pub async fn acknowledge(&self, flag_id: &str, by: &str, at: Timestamp) -> Result<ConditionFlag, WatchError> {
+        let inner = &*self.0;
+        let _gate = inner.gate.lock().await;
+        let Some(open) = inner.book.lock().by_id(flag_id).cloned() else {
+            return Err(WatchError::NoSuchFlag(flag_id.to_owned()));
+        };
+        let change = book::acknowledge(&open, by, at);
+        let mut commit = WatchCommit::default();
+        change.add_to(&mut commit, at);
+        inner.metadata.commit_watch(commit).await?;
+        let flag = change.flag.clone();
+        inner.book.lock().adopt(change);
+        Ok(flag)
+    }
+
+    /// The flags that are not closed.
+    pub fn open_flags(&self) -> Vec<ConditionFlag> {
+        self.0.book.lock().flags().cloned().collect()
+    }
+
+    /// Where a province stands in the latest closed month; one without wells stands nowhere, and says so.
+    pub fn province_standing(&self, province_code: &str) -> ProvinceStanding {
+        let known = self.0.provinces.read().get(province_code).cloned();
+        known.unwrap_or_else(|| {
+            let month = self.0.config.closing.closed_through(self.0.now());
+            ProvinceStanding::without_wells(province_code, month, &self.0.config.places)
+        })
+    }
+
+    async fn run_months(&self) {
+        let mut ticks = interval(self.0.config.monthly_interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX);
+        loop {
+            ticks.tick().await;
+            settle("monthly", self.run_monthly_once().await, &mut backoff).await;
+        }
+    }
+
+    async fn run_live(&self, mut changes: impl LevelChanges) {
+        let mut ticks = interval(self.0.config.stale_interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX);
+        let mut due = live::watched_wells(&self.0);
+        let mut more_to_come = true;
+        loop {
+            // What failed stays due, so that no change is lost.
+            if !due.is_empty() && settle("live", self.run_live_once(&due).await, &mut backoff).await {
+                due.clear();
+            }
+            tokio::select! {
+                changed = changes.next(), if more_to_come => match changed {
+                    Some(wells) => due.extend(wells),
+                    None => more_to_come = false,
+                },
+                _ = ticks.tick() => due.extend(live::flagged_wells(&self.0)),
+            }
+            due.sort_unstable();
+            due.dedup();
+        }
+    }
+}
+
+/// Whether it succeeded; after a failure waits before the next attempt.
+async fn settle<T>(stage: &'static str, result: Result<T, WatchError>, backoff: &mut Backoff) -> bool {
+    match result {
+        Ok(_) => {
+            backoff.reset();
+            true
+        }
+        Err(error) => {
+            let delay = backoff.next_delay();
+            let cause = std::error::Error::source(&error).map(ToString::to_string);
+            tracing::warn!(stage, %error, cause, retry_ms = delay.as_millis() as u64, "evaluation failed");
+            tokio::time::sleep(delay).await;
+            false
+        }
+    }
+}
+
+impl Inner {
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.clock.now_micros())
+    }
+
+    pub fn series_of(&self, well: &WellId) -> Option<Arc<WellSeries>> {
+        self.series.read().get(well).cloned()
+    }
+
+    pub fn open_flag(&self, key: &FlagKey) -> Option<ConditionFlag> {
+        self.book.lock().get(key).cloned()
+    }
+
+    pub fn where_is(&self, well: &Well) -> Where {
+        Where {
+            province_code: well.province_code.clone(),
+            district_code: well.district_code.clone(),
+            subdistrict_code: well.subdistrict_code.clone(),
+            well_id: Some(well.well_id.clone()),
+        }
+    }
+
+    /// Compares judgements with the book and commits what changes. Returns how many flags changed.
+    pub async fn apply(
+        &self,
+        judgements: Vec<(FlagKey, Where, Judgement)>,
+        now: Timestamp,
+    ) -> Result<usize, WatchError> {
+        self.apply_with_places(judgements, now, |_| Vec::new()).await
+    }
+
+    /// The same, with judgements of places that follow from the book as the first ones leave it. All in one
+    /// transaction.
+    pub async fn apply_with_places(
+        &self,
+        judgements: Vec<(FlagKey, Where, Judgement)>,
+        now: Timestamp,
+        places: impl FnOnce(&HashMap<FlagKey, ConditionFlag>) -> Vec<(FlagKey, Where, Judgement)>,
+    ) -> Result<usize, WatchError> {
+        let _gate = self.gate.lock().await;
+        let mut changes = self.propose(judgements, now);
+        let changed: HashMap<FlagKey, ConditionFlag> = changes
+            .iter()
+            .map(|change| {
+                let flag = change.flag.clone();
+                (FlagKey { hazard: flag.hazard, scope: flag.scope, place: flag.place.clone() }, flag)
+            })
+            .collect();
+        changes.extend(self.propose(places(&changed), now));
+        if changes.is_empty() {
+            return Ok(0);
+        }
+        let mut commit = WatchCommit::default();
+        for change in &changes {
+            change.add_to(&mut commit, now);
+        }
+        self.metadata.commit_watch(commit).await?;
+        let count = changes.len();
+        let mut book = self.book.lock();
+        for change in changes {
+            if let Some(transition) = &change.transition {
+                tracing::info!(
+                    flag = %change.flag.id,
+                    transition = transition.transition.name(),
+                    severity = change.flag.severity.name(),
+                    "condition flag changed"
+                );
+            }
+            book.adopt(change);
+        }
+        Ok(count)
+    }
+
+    fn propose(&self, judgements: Vec<(FlagKey, Where, Judgement)>, now: Timestamp) -> Vec<book::Change> {
+        let book = self.book.lock();
+        judgements
+            .into_iter()
+            .filter_map(|(key, place, judgement)| book.propose(&key, &place, judgement, now))
+            .collect()
+    }
+}
+
+/// A running watch.
+pub struct WatchHandle {
+    watch: Watch,
+    tasks: [JoinHandle<()>; 2],
+}
+
+impl WatchHandle {
+    pub fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// Waits until both tasks have ended, which shutdown makes them do.
+    pub async fn join(self) {
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "watch task failed");
+            }
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The watch against the in-memory metadata and a series reader of plain maps. Nothing sleeps; the clock is set.
+
+mod drought;
+mod flood;
+mod running;
+mod support;

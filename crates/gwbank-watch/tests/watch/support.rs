@@ -1,0 +1,274 @@
+//! A small world: wells, readings, a clock.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use gwbank_model::condition::{Hazard, Scope};
+use gwbank_model::{
+    Day, GatewayIndex, Month, Origin, Parameter, QcTests, QualityFlag, Row, Seq, SeriesId, TimeSource, Timestamp,
+    WellId,
+};
+use gwbank_registry::{BankType, Registry, Sampling, Well, WellStatus};
+use gwbank_runtime::{ManualClock, Shutdown};
+use gwbank_store::memory::MemoryMetadata;
+use gwbank_store::{
+    ConditionFlag, DailyLevel, DailyLevelRequest, DirtyMonth, FlagTransition, IndicatorRow, IngestCommit, Metadata,
+    SeriesReadError, SeriesReader,
+};
+use gwbank_watch::{Watch, WatchConfig, WatchParts};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+pub const OFFSET: i32 = gwbank_model::BANGKOK_OFFSET_SECONDS;
+
+#[derive(Default)]
+pub struct MapReader {
+    days: Mutex<BTreeMap<(WellId, Parameter, Day), DailyLevel>>,
+    rows: Mutex<BTreeMap<(WellId, Parameter, Timestamp), Row>>,
+    pub daily_calls: AtomicUsize,
+    pub fails: AtomicUsize,
+}
+
+#[async_trait]
+impl SeriesReader for MapReader {
+    async fn daily_levels(&self, request: DailyLevelRequest) -> Result<Vec<DailyLevel>, SeriesReadError> {
+        self.daily_calls.fetch_add(1, Ordering::SeqCst);
+        self.fail_if_told()?;
+        let days = self.days.lock();
+        let in_range = |day: Day| request.from.is_none_or(|from| day >= from) && request.to.is_none_or(|to| day < to);
+        let Some(wells) = &request.wells else {
+            return Ok(days.values().filter(|level| in_range(level.day)).cloned().collect());
+        };
+        let mut found = Vec::new();
+        for well in wells {
+            for parameter in [Parameter::DepthToWater, Parameter::GroundwaterElevation] {
+                let from = request.from.unwrap_or(Day(i32::MIN));
+                let to = request.to.unwrap_or(Day(i32::MAX));
+                let range = (well.clone(), parameter, from)..(well.clone(), parameter, to);
+                found.extend(days.range(range).map(|(_, level)| level.clone()));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn rows_since(
+        &self,
+        well: &WellId,
+        parameter: Parameter,
+        from: Timestamp,
+    ) -> Result<Vec<Row>, SeriesReadError> {
+        self.fail_if_told()?;
+        let range = (well.clone(), parameter, from)..=(well.clone(), parameter, Timestamp::MAX);
+        Ok(self.rows.lock().range(range).map(|(_, row)| *row).collect())
+    }
+}
+
+impl MapReader {
+    fn fail_if_told(&self) -> Result<(), SeriesReadError> {
+        let told = self.fails.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        if told.is_ok() { Err(SeriesReadError("told to fail".into())) } else { Ok(()) }
+    }
+}
+
+pub struct World {
+    pub metadata: MemoryMetadata,
+    pub reader: Arc<MapReader>,
+    pub clock: Arc<ManualClock>,
+    pub registry: watch::Sender<Arc<Registry>>,
+    pub config: WatchConfig,
+    pub shutdown: Shutdown,
+    seq: AtomicI64,
+}
+
+pub fn at(text: &str) -> Timestamp {
+    Timestamp::parse_rfc3339(text).expect("a time")
+}
+
+pub fn id(well: &str) -> WellId {
+    WellId::new(well).expect("an id")
+}
+
+/// An observation well read by hand in the first district of Nakhon Ratchasima.
+pub fn well(name: &str) -> Well {
+    Well {
+        well_id: id(name),
+        name: None,
+        name_th: None,
+        province_code: "30".into(),
+        district_code: Some("3001".into()),
+        subdistrict_code: Some("300101".into()),
+        lao_code: None,
+        aquifer: None,
+        aquifer_condition: None,
+        bank_type: BankType::Observation,
+        represents_aquifer: false,
+        influenced: false,
+        sampling: Sampling::Manual,
+        latitude: None,
+        longitude: None,
+        ground_elevation: None,
+        vertical_datum: None,
+        depth: Some(30.0),
+        screen_top: None,
+        screen_bottom: None,
+        specific_yield: None,
+        flood_warning_depth: None,
+        flood_danger_depth: None,
+        bank_area: None,
+        bank_volume: None,
+        fill_material: None,
+        comparison_well_id: None,
+        installed_on: None,
+        status: WellStatus::Active,
+    }
+}
+
+pub fn in_district(well: Well, district: &str) -> Well {
+    let subdistrict_code = Some(format!("{district}01"));
+    Well { district_code: Some(district.into()), subdistrict_code, ..well }
+}
+
+impl World {
+    pub fn new(wells: Vec<Well>, now: &str) -> Self {
+        Self {
+            metadata: MemoryMetadata::new(),
+            reader: Arc::default(),
+            clock: Arc::new(ManualClock::at_micros(at(now).as_micros())),
+            registry: watch::Sender::new(Arc::new(Registry::new(wells, []))),
+            config: WatchConfig::default(),
+            shutdown: Shutdown::default(),
+            seq: AtomicI64::new(1),
+        }
+    }
+
+    pub fn parts(&self) -> WatchParts {
+        WatchParts {
+            metadata: Arc::new(self.metadata.clone()),
+            reader: self.reader.clone(),
+            registry: self.registry.subscribe(),
+            clock: self.clock.clone(),
+            shutdown: self.shutdown.clone(),
+        }
+    }
+
+    pub async fn open(&self) -> Watch {
+        Watch::open(self.config.clone(), self.parts()).await.expect("opens")
+    }
+
+    pub fn set_now(&self, now: &str) {
+        self.clock.set_micros(at(now).as_micros());
+    }
+
+    pub fn now(&self) -> Timestamp {
+        use gwbank_runtime::Clock;
+        Timestamp::from_micros(self.clock.now_micros())
+    }
+
+    /// Sets the depth of the first day of a month and marks the month; `None` takes the day away.
+    pub async fn set_month(&self, well: &str, month: Month, depth: Option<f64>) {
+        self.set_months([(well, month, depth)]).await;
+    }
+
+    pub async fn set_months<'a>(&self, months: impl IntoIterator<Item = (&'a str, Month, Option<f64>)>) {
+        let mut commit = IngestCommit::default();
+        for (well, month, depth) in months {
+            let (well_id, day) = (id(well), month.first_day());
+            let key = (well_id.clone(), Parameter::DepthToWater, day);
+            let mut days = self.reader.days.lock();
+            match depth {
+                Some(depth) => {
+                    let level = DailyLevel {
+                        well_id: well_id.clone(),
+                        parameter: Parameter::DepthToWater,
+                        day,
+                        mean: Some(depth),
+                        count: 1,
+                        dry_count: 0,
+                        approved_count: 0,
+                    };
+                    days.insert(key, level);
+                }
+                None => {
+                    days.remove(&key);
+                }
+            }
+            let seq = Seq::from_i64(self.seq.fetch_add(1, Ordering::SeqCst));
+            commit.dirty_months.push(DirtyMonth { well_id, parameter: Parameter::DepthToWater, month, seq });
+        }
+        self.metadata.commit_ingest(commit).await.expect("committed");
+    }
+
+    /// A dry day, without a value.
+    pub async fn set_dry(&self, well: &str, month: Month) {
+        self.set_month(well, month, Some(0.0)).await;
+        let key = (id(well), Parameter::DepthToWater, month.first_day());
+        let mut days = self.reader.days.lock();
+        let day = days.get_mut(&key).expect("just set");
+        (day.mean, day.count, day.dry_count) = (None, 0, 1);
+    }
+
+    /// A reading received when the clock says.
+    pub fn read(&self, well: &str, parameter: Parameter, time: &str, value: f64) {
+        self.read_at(well, parameter, at(time), value);
+    }
+
+    pub fn read_at(&self, well: &str, parameter: Parameter, time: Timestamp, value: f64) {
+        let row = Row {
+            series: SeriesId(0),
+            gateway: GatewayIndex(0),
+            time,
+            value,
+            seq: Seq::from_i64(self.now().as_millis() << 20),
+            revision: 0,
+            qc_tests: QcTests::NONE,
+            quality: QualityFlag::Pass,
+            site_status: None,
+            time_source: TimeSource::Device,
+            origin: Origin::Received,
+        };
+        self.reader.rows.lock().insert((id(well), parameter, time), row);
+    }
+
+    /// Sets the clock to the time, stores a depth and judges the well.
+    pub async fn depth(&self, watch: &Watch, well: &str, time: &str, depth: f64) {
+        self.set_now(time);
+        self.read(well, Parameter::DepthToWater, time, depth);
+        watch.run_live_once(&[id(well)]).await.expect("judged");
+    }
+
+    pub async fn flags(&self) -> Vec<ConditionFlag> {
+        self.metadata.flags(false).await.expect("flags")
+    }
+
+    pub async fn open_flag(&self, hazard: Hazard, scope: Scope, place: &str) -> Option<ConditionFlag> {
+        let flags = self.metadata.flags(true).await.expect("flags");
+        let mut found = flags.into_iter().filter(|f| f.hazard == hazard && f.scope == scope && f.place == place);
+        let flag = found.next();
+        assert!(found.next().is_none(), "two open flags of one place");
+        flag
+    }
+
+    /// `transition severity`, oldest first.
+    pub async fn story(&self, flag_id: &str) -> Vec<String> {
+        let transitions = self.transitions(flag_id).await;
+        transitions.iter().map(|t| format!("{} {}", t.transition.name(), t.severity.name())).collect()
+    }
+
+    pub async fn transitions(&self, flag_id: &str) -> Vec<FlagTransition> {
+        self.metadata.flag_transitions(Some(flag_id)).await.expect("transitions")
+    }
+
+    /// Indicator rows without the time at which they were computed.
+    pub async fn indicators(&self) -> Vec<IndicatorRow> {
+        let mut rows = self.metadata.indicators(None).await.expect("rows");
+        rows.iter_mut().for_each(|row| row.computed_at = Timestamp::from_micros(0));
+        rows
+    }
+
+    pub async fn indicator(&self, place: &str, name: &str, month: Month) -> Option<IndicatorRow> {
+        let rows = self.metadata.indicators(Some(place)).await.expect("rows");
+        rows.into_iter().find(|row| row.indicator == name && row.period == month.start(0))
+    }
+}
