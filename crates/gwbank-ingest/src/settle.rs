@@ -105,6 +105,8 @@ impl Settler<'_> {
         let assessments = gwbank_quality::assess(config, &points);
         let in_span = |row: &Row| span.from <= row.time && row.time <= span.to;
         let trigger = indices.iter().map(|i| rows[*i]).filter(in_span).map(|row| row.seq).max().unwrap_or(Seq::ZERO);
+        // Rows that an earlier life of this process archived are in the commit to be counted, not to be stored.
+        let archived = self.archive.position().max(self.stretch.after);
         for position in altered {
             let (row, assessment) = (series_rows[position], assessments[position]);
             if !differs(&row, assessment) {
@@ -112,7 +114,7 @@ impl Settler<'_> {
             }
             let own = indices.iter().find(|i| {
                 let own = rows[**i];
-                own.key() == row.key() && own.seq == row.seq && own.origin == row.origin
+                own.key() == row.key() && own.seq == row.seq && own.origin == row.origin && own.seq > archived
             });
             if let Some(&own) = own {
                 set(&mut rows[own], assessment);
@@ -124,7 +126,7 @@ impl Settler<'_> {
                 set(&mut later, assessment);
                 changed.insert(row.key(), later);
             } else {
-                changed.insert(row.key(), requalified(row, assessment, trigger, self.stretch.after));
+                changed.insert(row.key(), requalified(row, assessment, trigger, archived));
             }
         }
         // A version that loses says nothing of its neighbours; judge it by itself.
