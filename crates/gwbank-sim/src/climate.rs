@@ -70,7 +70,7 @@ pub struct Climate {
 impl Climate {
     /// `history_end` is the day from which the noise is counted.
     pub(crate) fn new(seed: u64, first_day: Day, last_day: Day, history_end: Day) -> Self {
-        let noise = Noise::new(seed).key(0x0c11_a7e);
+        let noise = Noise::new(seed).key(0x00c1_1a7e);
         let days = (last_day.0 - first_day.0 + 1).max(0) as usize;
         let provinces = places::provinces();
         let anchors = anchors();
