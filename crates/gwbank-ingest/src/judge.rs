@@ -194,6 +194,11 @@ impl Judge {
                 *place = index;
             }
         }
+        // What came in order before the disorder may have changed a row that a version of this very group replaces. Its
+        // requalification would have the seq of that version and take its place.
+        for time in places.keys() {
+            round.changed.remove(&Key { series: id, time: *time });
+        }
         let mut incoming: BTreeMap<Timestamp, Row> = places.iter().map(|(time, i)| (*time, rows[*i].row)).collect();
         for span in clusters(places.keys().copied()) {
             let merged = Merged { window: round.window, series: id, incoming: &incoming, changed: &round.changed };

@@ -264,3 +264,18 @@ async fn metadata_that_is_away_is_made_up_for() {
     assert_eq!(gateway_counts(&pipeline, "gw").await, [3, 2, 0, 1, 0]);
     assert_eq!(rig.dead_letters().await.len(), 1);
 }
+
+#[tokio::test]
+async fn a_correction_beside_a_reading_that_requalifies_what_it_corrects() {
+    let rig = Rig::new();
+    let pipeline = rig.open_with_wells(&["A"]).await;
+    let at = START_SECS - 86_400;
+    let first = format!("[{},{}]", depth("A", at, 1.0), depth("A", at + 900, 0.0));
+    pipeline.ingest(json("gw", first)).await.unwrap();
+    pipeline.flush().await.unwrap();
+    let second = format!("[{},{}]", depth("A", at + 1800, 900.0), depth("A", at + 900, 1.0));
+    pipeline.ingest(json("gw", second)).await.unwrap();
+    pipeline.flush().await.unwrap();
+    let values: Vec<f64> = rig.archived("A", Parameter::DepthToWater).await.iter().map(|row| row.value).collect();
+    assert_eq!(values, [1.0, 1.0, 900.0]);
+}
