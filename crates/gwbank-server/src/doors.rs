@@ -1,0 +1,179 @@
+//! What the server needs from the rest of the process, so that a test can stand in for it.
+//!
+//! The binary adapts the pipeline, the query engine and the watch to these traits; metadata is read through the port of
+//! `gwbank-store` as it is.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use gwbank_model::{GatewayId, Timestamp};
+use gwbank_registry::{Installation, Registry, Well};
+use gwbank_store::{ConditionFlag, DeadLetterFilter, GatewayRecord};
+
+use crate::metrics::MetricsText;
+
+/// Runs read-only SQL.
+#[async_trait]
+pub trait SqlDoor: Send + Sync + 'static {
+    async fn query(&self, sql: &str) -> Result<SqlAnswer, SqlError>;
+}
+
+pub struct SqlAnswer {
+    pub schema: SchemaRef,
+    pub batches: BoxStream<'static, Result<RecordBatch, SqlError>>,
+}
+
+impl fmt::Debug for SqlAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqlAnswer").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SqlError {
+    pub kind: SqlErrorKind,
+    /// For the person who typed the query.
+    pub message: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SqlErrorKind {
+    /// Not SQL, or not a plan: unknown table, column, function, wrong types.
+    Invalid,
+    /// Would change data, files or settings, or reach the network.
+    ReadOnly,
+    /// A limit was reached: its name, such as `rows` or `seconds`.
+    Limit(String),
+    /// The history cannot be read now; an answer would have been incomplete.
+    ArchiveUnavailable,
+    Internal,
+}
+
+/// How the body of a posted message is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadingsFormat {
+    Json,
+    SenmlJson,
+    SenmlCbor,
+}
+
+/// Whether the time rules of live data hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadingsSource {
+    Live,
+    /// History: no earliest time.
+    Import,
+}
+
+#[derive(Debug, Clone)]
+pub struct PostedReadings {
+    pub gateway: GatewayId,
+    pub format: ReadingsFormat,
+    pub source: ReadingsSource,
+    pub payload: Bytes,
+}
+
+/// What became of a posted message, in readings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PostedReceipt {
+    pub received: u64,
+    pub stored: u64,
+    pub duplicate: u64,
+    pub dead: u64,
+    pub pending: u64,
+    pub faults: Vec<ReadingFault>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadingFault {
+    /// One of the fixed reason names, such as `unknown_well`.
+    pub reason: String,
+    /// Where in the message, such as `readings[3].time`.
+    pub place: String,
+    pub detail: String,
+    pub readings: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum IngestDoorError {
+    /// Nothing was kept; the same call may succeed later.
+    #[error("the journal takes nothing in now: {0}")]
+    Full(String),
+    #[error("the server is shutting down")]
+    Closed,
+    #[error("the request cannot be taken in")]
+    Refused(String),
+    #[error("ingest failed")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// One row of the table `gateways`: what metadata holds plus what happened since.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GatewayStanding {
+    pub record: GatewayRecord,
+    pub pending: u64,
+}
+
+/// What a replay of dead letters did, in readings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReplayedLetters {
+    /// Entries looked at.
+    pub letters: u64,
+    pub stored: u64,
+    pub duplicate: u64,
+    /// Still dead, for the same or a new reason.
+    pub dead: u64,
+}
+
+/// Takes readings, wells and installations in.
+#[async_trait]
+pub trait IngestDoor: Send + Sync + 'static {
+    /// Returns when the readings are durable and can be queried.
+    async fn post(&self, posted: PostedReadings) -> Result<PostedReceipt, IngestDoorError>;
+    async fn put_wells(&self, wells: Vec<Well>) -> Result<(), IngestDoorError>;
+    async fn put_installations(&self, installations: Vec<Installation>) -> Result<(), IngestDoorError>;
+    fn registry(&self) -> Arc<Registry>;
+    async fn gateways(&self) -> Result<Vec<GatewayStanding>, IngestDoorError>;
+    async fn replay_dead_letters(&self, filter: DeadLetterFilter) -> Result<ReplayedLetters, IngestDoorError>;
+    /// Brings everything that is durable into the archive now.
+    async fn flush(&self) -> Result<(), IngestDoorError>;
+}
+
+/// Changes condition flags.
+#[async_trait]
+pub trait FlagsDoor: Send + Sync + 'static {
+    /// `None` when there is no such flag. Acknowledging twice keeps the first.
+    async fn acknowledge(&self, flag_id: &str, by: &str) -> Result<Option<ConditionFlag>, FlagsDoorError>;
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum FlagsDoorError {
+    #[error("the flag is closed")]
+    Closed,
+    #[error("the flag cannot be changed now")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// One part of the process and whether it does its work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartState {
+    pub part: &'static str,
+    pub ready: bool,
+    /// What is wrong and what to do, or a few words on what is right.
+    pub detail: String,
+}
+
+/// What an operator watches.
+#[async_trait]
+pub trait OperationsDoor: Send + Sync + 'static {
+    async fn parts(&self) -> Vec<PartState>;
+    /// Appends the metrics that the server itself does not count.
+    async fn metrics(&self, text: &mut MetricsText);
+    fn now(&self) -> Timestamp;
+}

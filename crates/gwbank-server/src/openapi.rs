@@ -1,0 +1,74 @@
+//! The OpenAPI document, made from the handlers.
+
+use std::sync::{Arc, LazyLock};
+
+use axum::Json;
+use axum::extract::State;
+use utoipa::OpenApi;
+
+use crate::routes;
+use crate::state::App;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "gwbank",
+        description = "Readings of groundwater wells and banks, indicators and condition flags. Errors are RFC 9457 problem details. Instants are RFC 3339 with an offset.",
+        license(name = "Apache-2.0")
+    ),
+    paths(
+        routes::health::alive,
+        routes::health::ready,
+        routes::health::metrics,
+        routes::health::status,
+        routes::health::gateways,
+        routes::health::flush,
+        routes::sql::run,
+        routes::readings::post,
+        routes::wells::list,
+        routes::wells::show,
+        routes::wells::import,
+        routes::wells::list_installations,
+        routes::wells::import_installations,
+        routes::series::readings,
+        routes::series::indicators,
+        routes::provinces::list,
+        routes::provinces::show,
+        routes::flags::list,
+        routes::flags::show,
+        routes::flags::acknowledge,
+        routes::dead_letters::list,
+        routes::dead_letters::show,
+        routes::dead_letters::replay,
+    ),
+    modifiers(&Security)
+)]
+struct Documentation;
+
+struct Security;
+
+impl utoipa::Modify for Security {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+        let components = openapi.components.get_or_insert_default();
+        for (name, scheme) in [("token", HttpAuthScheme::Bearer), ("password", HttpAuthScheme::Basic)] {
+            components.add_security_scheme(name, SecurityScheme::Http(Http::new(scheme)));
+        }
+        openapi.security = Some(vec![
+            SecurityRequirement::new("token", Vec::<String>::new()),
+            SecurityRequirement::new("password", Vec::<String>::new()),
+        ]);
+    }
+}
+
+/// The document as it is served, without the version of a running server.
+pub fn openapi() -> &'static utoipa::openapi::OpenApi {
+    static DOCUMENT: LazyLock<utoipa::openapi::OpenApi> = LazyLock::new(Documentation::openapi);
+    &DOCUMENT
+}
+
+pub async fn document(State(app): State<Arc<App>>) -> Json<utoipa::openapi::OpenApi> {
+    let mut document = openapi().clone();
+    document.info.version = app.version.to_owned();
+    Json(document)
+}

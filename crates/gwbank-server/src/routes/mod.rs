@@ -1,0 +1,73 @@
+//! The table of routes: path, method, who may, handler.
+
+pub(crate) mod dead_letters;
+pub(crate) mod flags;
+pub(crate) mod health;
+mod input;
+mod pages;
+pub(crate) mod provinces;
+pub(crate) mod readings;
+pub(crate) mod series;
+pub(crate) mod sql;
+pub(crate) mod wells;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::response::IntoResponse;
+use axum::routing::{get, post, put};
+
+use crate::auth::Access;
+use crate::guard::{around, only};
+use crate::openapi;
+use crate::problem::{Kind, Problem};
+use crate::state::App;
+
+/// Everything that is answered over HTTP.
+pub fn router(app: &Arc<App>) -> Router {
+    use Access::{Acknowledge, Administer, Public, Publish, Read, Sql};
+    let guarded = |access, route| only(app, access, route);
+    Router::new()
+        .route("/", guarded(Read, get(pages::status)))
+        .route("/assets/style.css", guarded(Public, get(pages::style)))
+        .route("/healthz", guarded(Public, get(health::alive)))
+        .route("/readyz", guarded(Public, get(health::ready)))
+        .route("/metrics", guarded(Read, get(health::metrics)))
+        .route("/api/docs", guarded(Public, get(pages::documentation)))
+        .route("/api/openapi.json", guarded(Public, get(openapi::document)))
+        .route("/api/v1/status", guarded(Read, get(health::status)))
+        .route("/api/v1/sql", guarded(Sql, post(sql::run)))
+        .route("/api/v1/readings", guarded(Publish, post(readings::post)))
+        .route("/api/v1/wells", guarded(Read, get(wells::list)).merge(guarded(Administer, put(wells::import))))
+        .route("/api/v1/wells/{id}", guarded(Read, get(wells::show)))
+        .route("/api/v1/wells/{id}/readings", guarded(Read, get(series::readings)))
+        .route("/api/v1/wells/{id}/indicators", guarded(Read, get(series::indicators)))
+        .route(
+            "/api/v1/installations",
+            guarded(Read, get(wells::list_installations)).merge(guarded(Administer, put(wells::import_installations))),
+        )
+        .route("/api/v1/provinces", guarded(Read, get(provinces::list)))
+        .route("/api/v1/provinces/{code}", guarded(Read, get(provinces::show)))
+        .route("/api/v1/gateways", guarded(Read, get(health::gateways)))
+        .route("/api/v1/flags", guarded(Read, get(flags::list)))
+        .route("/api/v1/flags/{id}", guarded(Read, get(flags::show)))
+        .route("/api/v1/flags/{id}/acknowledge", guarded(Acknowledge, post(flags::acknowledge)))
+        .route("/api/v1/dead-letters", guarded(Administer, get(dead_letters::list)))
+        .route("/api/v1/dead-letters/replay", guarded(Administer, post(dead_letters::replay)))
+        .route("/api/v1/dead-letters/{id}", guarded(Administer, get(dead_letters::show)))
+        .route("/api/v1/flush", guarded(Administer, post(health::flush)))
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(axum::middleware::from_fn_with_state(app.clone(), around))
+        .with_state(app.clone())
+}
+
+async fn nothing_here(request: Request) -> impl IntoResponse {
+    Problem::new(Kind::NOT_FOUND, format!("no place {} here; see /api/docs", request.uri().path()))
+}
+
+async fn wrong_method(State(_): State<Arc<App>>, request: Request) -> impl IntoResponse {
+    let detail = format!("{} is not possible on {}; see /api/docs", request.method(), request.uri().path());
+    Problem::new(Kind::METHOD_NOT_ALLOWED, detail)
+}

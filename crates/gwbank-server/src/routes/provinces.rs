@@ -1,0 +1,104 @@
+//! Provinces: what is open there and how well it is seen.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::AsArray;
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Int64Type};
+use axum::Json;
+use axum::extract::State;
+use futures::StreamExt;
+use gwbank_model::condition::Scope;
+use gwbank_registry::{BankType, places};
+use gwbank_store::IndicatorRow;
+
+use super::input::Name;
+use crate::problem::{Answer, Kind, Problem};
+use crate::state::App;
+use crate::views::{CoverageView, FlagView, IndicatorView, Page, ProblemView, ProvinceDetail, ProvinceView};
+
+/// All provinces with their wells and open condition flags counted.
+#[utoipa::path(get, path = "/api/v1/provinces", tag = "provinces", responses((status = 200, body = Page<ProvinceView>)))]
+pub async fn list(State(app): State<Arc<App>>) -> Answer<Json<Page<ProvinceView>>> {
+    let registry = app.ingest.registry();
+    let mut wells: HashMap<&str, u64> = HashMap::new();
+    for well in registry.wells() {
+        *wells.entry(well.province_code.as_str()).or_default() += 1;
+    }
+    let mut flags: HashMap<String, u64> = HashMap::new();
+    for flag in app.metadata.flags(true).await? {
+        *flags.entry(flag.province_code).or_default() += 1;
+    }
+    let count = |counts: &HashMap<String, u64>, code: &str| counts.get(code).copied().unwrap_or(0);
+    let items: Vec<ProvinceView> = places::provinces()
+        .iter()
+        .map(|province| {
+            let wells = wells.get(province.code).copied().unwrap_or(0);
+            ProvinceView::new(province, wells, count(&flags, province.code))
+        })
+        .collect();
+    Ok(Json(Page { total: items.len() as u64, items }))
+}
+
+/// One province: newest indicators, coverage, open condition flags.
+#[utoipa::path(get, path = "/api/v1/provinces/{code}", tag = "provinces",
+    params(("code" = String, Path, description = "DOPA code, two digits")),
+    responses((status = 200, body = ProvinceDetail),
+        (status = 404, body = ProblemView, content_type = "application/problem+json")))]
+pub async fn show(State(app): State<Arc<App>>, Name(code): Name) -> Answer<Json<ProvinceDetail>> {
+    let province = places::province(&code).ok_or_else(|| {
+        Problem::new(Kind::UNKNOWN_PROVINCE, format!("no province {code:?}; codes have two digits, such as 30"))
+    })?;
+    let registry = app.ingest.registry();
+    let here: Vec<_> = registry.wells().iter().filter(|well| well.province_code == code).collect();
+    let of_type = |bank_type: BankType| here.iter().filter(|well| well.bank_type == bank_type).count() as u64;
+    let coverage = CoverageView {
+        observation_wells: of_type(BankType::Observation),
+        open_banks: of_type(BankType::Open),
+        closed_banks: of_type(BankType::Closed),
+        wells_reporting: if here.is_empty() { 0 } else { wells_reporting(&app, province.code).await? },
+    };
+    let mut flags = app.metadata.flags(true).await?;
+    flags.retain(|flag| flag.province_code == code);
+    flags.sort_by(|a, b| (b.severity, &a.id).cmp(&(a.severity, &b.id)));
+    let indicators = newest(app.metadata.indicators(Some(&code)).await?);
+    Ok(Json(ProvinceDetail {
+        province: ProvinceView::new(province, here.len() as u64, flags.len() as u64),
+        coverage,
+        indicators: indicators.iter().map(IndicatorView::from).collect(),
+        flags: flags.iter().map(FlagView::from).collect(),
+    }))
+}
+
+/// The last period of each indicator of the province itself.
+fn newest(rows: Vec<IndicatorRow>) -> Vec<IndicatorRow> {
+    let mut newest: HashMap<String, IndicatorRow> = HashMap::new();
+    for row in rows.into_iter().filter(|row| row.scope == Scope::Province) {
+        match newest.get(&row.indicator) {
+            Some(known) if known.period >= row.period => {}
+            _ => {
+                newest.insert(row.indicator.clone(), row);
+            }
+        }
+    }
+    let mut rows: Vec<IndicatorRow> = newest.into_values().collect();
+    rows.sort_by(|a, b| a.indicator.cmp(&b.indicator));
+    rows
+}
+
+async fn wells_reporting(app: &App, province_code: &str) -> Answer<u64> {
+    let since = app.now().plus_secs(-24 * 3600).to_rfc3339(0);
+    let sql = format!(
+        "SELECT count(DISTINCT well_id) FROM readings WHERE time >= TIMESTAMP '{since}' \
+         AND well_id IN (SELECT well_id FROM wells WHERE province_code = '{province_code}')"
+    );
+    let mut batches = app.sql.query(&sql).await?.batches;
+    let mut count = 0;
+    while let Some(batch) = batches.next().await {
+        let batch = batch?;
+        let counts = cast(batch.column(0), &DataType::Int64).map_err(|error| Problem::internal(&error))?;
+        count += counts.as_primitive::<Int64Type>().values().iter().map(|&n| n.max(0) as u64).sum::<u64>();
+    }
+    Ok(count)
+}

@@ -1,0 +1,175 @@
+//! One well's readings and indicators.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, Int16Type, Int64Type, TimeUnit};
+use axum::Json;
+use axum::extract::State;
+use futures::StreamExt;
+use gwbank_model::condition::Scope;
+use gwbank_model::{Parameter, SiteStatus, Timestamp};
+use gwbank_registry::Well;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::input::{self, Name, Parameters};
+use crate::decimate::{ChartPoint, POINTS_MIN, decimate};
+use crate::doors::{SqlError, SqlErrorKind};
+use crate::problem::{Answer, Kind, Problem};
+use crate::state::App;
+use crate::views::{IndicatorView, PointView, ProblemView, SeriesView, WellIndicators, instant};
+
+/// Points when the request does not say: enough for the widest screen.
+const POINTS_DEFAULT: usize = 5_000;
+/// More than this is a matter for SQL, which streams.
+const POINTS_MAX: usize = 200_000;
+
+pub(super) fn known_well(app: &App, id: &str) -> Answer<Arc<Well>> {
+    app.ingest
+        .registry()
+        .well(id)
+        .cloned()
+        .ok_or_else(|| Problem::new(Kind::UNKNOWN_WELL, format!("no well {id:?} is registered")))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct SeriesParameters {
+    /// Such as `depth_to_water`.
+    parameter: Option<String>,
+    /// RFC 3339, or a day in Thai time; included.
+    from: Option<String>,
+    /// RFC 3339, or a day in Thai time; excluded.
+    to: Option<String>,
+    /// Default 5,000. Where there are more readings, the first, lowest, highest and last of each stretch of time stay.
+    max_points: Option<usize>,
+}
+
+/// One series of a well in time order, decimated for a chart.
+#[utoipa::path(get, path = "/api/v1/wells/{id}/readings", tag = "wells",
+    params(("id" = String, Path, description = "well_id"), SeriesParameters),
+    responses((status = 200, body = SeriesView),
+        (status = 404, body = ProblemView, content_type = "application/problem+json")))]
+pub async fn readings(
+    State(app): State<Arc<App>>,
+    Name(id): Name,
+    Parameters(asked): Parameters<SeriesParameters>,
+) -> Answer<Json<SeriesView>> {
+    let well = known_well(&app, &id)?;
+    let names = || Parameter::ALL.iter().map(|parameter| parameter.name()).collect::<Vec<_>>();
+    let Some(parameter) = &asked.parameter else {
+        let detail = format!("parameter is needed: one of {}", names().join(", "));
+        return Err(Problem::bad_parameter("parameter", detail));
+    };
+    let parameter: Parameter = input::named("parameter", parameter, names)?;
+    let from = asked.from.as_deref().map(|text| input::instant("from", text)).transpose()?;
+    let to = asked.to.as_deref().map(|text| input::instant("to", text)).transpose()?;
+    let points_max = asked.max_points.unwrap_or(POINTS_DEFAULT);
+    if !(POINTS_MIN..=POINTS_MAX).contains(&points_max) {
+        let detail = format!("max_points must lie between {POINTS_MIN} and {POINTS_MAX}");
+        return Err(Problem::bad_parameter("max_points", detail));
+    }
+
+    let sql = series_sql(&well, parameter, from, to);
+    let points = chart_points(&app, &sql).await?;
+    let readings = points.len() as u64;
+    let kept = decimate(points, points_max);
+    Ok(Json(SeriesView {
+        well_id: well.well_id.to_string(),
+        parameter: parameter.name().to_owned(),
+        unit: parameter.canonical_unit().to_owned(),
+        readings,
+        decimated: (kept.len() as u64) < readings,
+        points: kept.iter().map(point_view).collect(),
+    }))
+}
+
+fn series_sql(well: &Well, parameter: Parameter, from: Option<Timestamp>, to: Option<Timestamp>) -> String {
+    // Ids contain no quotes by construction; doubling them costs nothing and survives a change of that rule.
+    let well_id = well.well_id.as_str().replace('\'', "''");
+    let mut sql = format!(
+        "SELECT time, value, quality, site_status FROM readings WHERE well_id = '{well_id}' AND parameter = '{parameter}'"
+    );
+    for (bound, operator) in [(from, ">="), (to, "<")] {
+        if let Some(time) = bound {
+            sql.push_str(&format!(" AND time {operator} TIMESTAMP '{}'", time.to_rfc3339(0)));
+        }
+    }
+    sql.push_str(" ORDER BY time");
+    sql
+}
+
+async fn chart_points(app: &App, sql: &str) -> Answer<Vec<ChartPoint>> {
+    let mut batches = app.sql.query(sql).await?.batches;
+    let mut points = Vec::new();
+    while let Some(batch) = batches.next().await {
+        append_points(&batch?, &mut points).map_err(|error| {
+            Problem::from(SqlError { kind: SqlErrorKind::Internal, message: format!("series columns: {error}") })
+        })?;
+    }
+    Ok(points)
+}
+
+fn append_points(batch: &RecordBatch, points: &mut Vec<ChartPoint>) -> Result<(), arrow::error::ArrowError> {
+    let times = cast(batch.column(0), &DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())))?;
+    let times = cast(&times, &DataType::Int64)?;
+    let times = times.as_primitive::<Int64Type>();
+    let values = cast(batch.column(1), &DataType::Float64)?;
+    let values = values.as_primitive::<Float64Type>();
+    let qualities = cast(batch.column(2), &DataType::Int16)?;
+    let qualities = qualities.as_primitive::<Int16Type>();
+    let statuses: ArrayRef = cast(batch.column(3), &DataType::Utf8)?;
+    let statuses = statuses.as_string::<i32>();
+    points.extend((0..batch.num_rows()).map(|row| ChartPoint {
+        time_micros: times.value(row),
+        value: if values.is_valid(row) { values.value(row) } else { f64::NAN },
+        quality: qualities.value(row),
+        site_status: if statuses.is_valid(row) {
+            SiteStatus::from_name(statuses.value(row)).map_or(-1, |status| i16::from(status.code()))
+        } else {
+            -1
+        },
+    }));
+    Ok(())
+}
+
+fn point_view(point: &ChartPoint) -> PointView {
+    let status = u8::try_from(point.site_status).ok().and_then(SiteStatus::from_code);
+    PointView {
+        time: instant(Timestamp::from_micros(point.time_micros)),
+        value: Some(point.value).filter(|value| value.is_finite()),
+        quality: point.quality,
+        site_status: status.map(|status| status.name().to_owned()),
+    }
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct IndicatorParameters {
+    /// Only this one, such as `sgi`.
+    indicator: Option<String>,
+}
+
+/// All indicators of a well, oldest first.
+#[utoipa::path(get, path = "/api/v1/wells/{id}/indicators", tag = "wells",
+    params(("id" = String, Path, description = "well_id"), IndicatorParameters),
+    responses((status = 200, body = WellIndicators),
+        (status = 404, body = ProblemView, content_type = "application/problem+json")))]
+pub async fn indicators(
+    State(app): State<Arc<App>>,
+    Name(id): Name,
+    Parameters(asked): Parameters<IndicatorParameters>,
+) -> Answer<Json<WellIndicators>> {
+    let well = known_well(&app, &id)?;
+    let mut rows = app.metadata.indicators(Some(&id)).await?;
+    rows.retain(|row| row.scope == Scope::Well && asked.indicator.as_ref().is_none_or(|name| *name == row.indicator));
+    rows.sort_by(|a, b| (a.period, &a.indicator).cmp(&(b.period, &b.indicator)));
+    Ok(Json(WellIndicators {
+        well_id: well.well_id.to_string(),
+        indicators: rows.iter().map(IndicatorView::from).collect(),
+    }))
+}

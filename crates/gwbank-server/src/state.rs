@@ -1,0 +1,113 @@
+//! What all handlers share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gwbank_model::Timestamp;
+use gwbank_store::Metadata;
+
+use crate::auth::{Authenticator, Credentials};
+use crate::doors::{FlagsDoor, IngestDoor, OperationsDoor, SqlDoor};
+use crate::guard::Hosts;
+use crate::metrics::{HttpRequests, LabelledCounter, TimeHistogram};
+
+/// Bounds of one server, each against a client that sends or asks without end.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Until an answer begins; a query's own limit is the engine's.
+    pub request_time: Duration,
+    /// Until a request's headers are complete; a slow sender may not hold a connection for nothing.
+    pub header_time: Duration,
+    /// For one posted message of readings: far above any gateway's, far below memory.
+    pub readings_bytes_max: usize,
+    /// For a file of wells or installations; 100,000 wells are some 20 MiB.
+    pub import_bytes_max: usize,
+    /// For a statement.
+    pub sql_bytes_max: usize,
+    pub connections_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            request_time: Duration::from_secs(120),
+            header_time: Duration::from_secs(15),
+            readings_bytes_max: 16 << 20,
+            import_bytes_max: 64 << 20,
+            sql_bytes_max: 1 << 20,
+            connections_max: 1024,
+        }
+    }
+}
+
+/// Which Host headers an open server answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Bound to loopback: loopback names and the host of `public_url` only.
+    Loopback,
+    /// Bound wider on purpose.
+    Anywhere,
+}
+
+pub struct AppParts {
+    pub sql: Arc<dyn SqlDoor>,
+    pub ingest: Arc<dyn IngestDoor>,
+    pub flags: Arc<dyn FlagsDoor>,
+    pub operations: Arc<dyn OperationsDoor>,
+    pub metadata: Arc<dyn Metadata>,
+    pub credentials: Credentials,
+    pub limits: Limits,
+    pub reach: Reach,
+    pub public_url: Option<String>,
+    pub version: &'static str,
+}
+
+pub struct App {
+    pub(crate) sql: Arc<dyn SqlDoor>,
+    pub(crate) ingest: Arc<dyn IngestDoor>,
+    pub(crate) flags: Arc<dyn FlagsDoor>,
+    pub(crate) operations: Arc<dyn OperationsDoor>,
+    pub(crate) metadata: Arc<dyn Metadata>,
+    pub(crate) authenticator: Authenticator,
+    pub(crate) limits: Limits,
+    pub(crate) hosts: Hosts,
+    pub(crate) version: &'static str,
+    pub(crate) http_requests: HttpRequests,
+    pub(crate) query_seconds: Arc<TimeHistogram>,
+    pub(crate) queries_rejected: LabelledCounter,
+}
+
+impl App {
+    pub fn new(parts: AppParts) -> Arc<Self> {
+        let AppParts { sql, ingest, flags, operations, metadata, credentials, limits, reach, public_url, version } =
+            parts;
+        let hosts = match reach {
+            Reach::Loopback => Hosts::loopback(public_url.as_deref()),
+            Reach::Anywhere => Hosts::any(),
+        };
+        Arc::new(Self {
+            sql,
+            ingest,
+            flags,
+            operations,
+            metadata,
+            authenticator: Authenticator::new(credentials),
+            limits,
+            hosts,
+            version,
+            http_requests: HttpRequests::default(),
+            query_seconds: Arc::new(TimeHistogram::default()),
+            queries_rejected: LabelledCounter::default(),
+        })
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.operations.now()
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("authenticator", &self.authenticator).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,584 @@
+//! The public JSON shapes. Field names are those of CONTRACT's tables; changing one is a change of the interface.
+
+use std::borrow::Cow;
+
+use gwbank_model::{BANGKOK_OFFSET_SECONDS, Timestamp};
+use gwbank_registry::{Installation, Well, places};
+use gwbank_store::{ConditionFlag, DeadLetter, DeadLetterSummary, FlagTransition, IndicatorRow};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::doors::{GatewayStanding, PartState, PostedReceipt, ReplayedLetters};
+
+/// An instant as it leaves: RFC 3339 in Thai time.
+pub fn instant(time: Timestamp) -> String {
+    time.to_rfc3339(BANGKOK_OFFSET_SECONDS)
+}
+
+fn finite(value: Option<f64>) -> Option<f64> {
+    value.filter(|value| value.is_finite())
+}
+
+fn text<T: ToString>(value: Option<T>) -> Option<String> {
+    value.map(|value| value.to_string())
+}
+
+/// A part of a list.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Page<T> {
+    /// How many there are in all.
+    pub total: u64,
+    pub items: Vec<T>,
+}
+
+/// A registered well. Lengths in metres, areas in m², volumes in m³, WGS 84 degrees.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WellView {
+    pub well_id: String,
+    pub name: Option<String>,
+    pub name_th: Option<String>,
+    pub province_code: String,
+    pub district_code: Option<String>,
+    pub subdistrict_code: Option<String>,
+    pub lao_code: Option<String>,
+    pub aquifer: Option<String>,
+    pub aquifer_condition: Option<&'static str>,
+    /// observation, open or closed
+    pub bank_type: &'static str,
+    pub represents_aquifer: bool,
+    pub influenced: bool,
+    /// logger or manual
+    pub sampling: &'static str,
+    pub latitude: Option<f64>,
+    pub longitude: Option<f64>,
+    pub ground_elevation: Option<f64>,
+    pub vertical_datum: Option<String>,
+    pub depth: Option<f64>,
+    pub screen_top: Option<f64>,
+    pub screen_bottom: Option<f64>,
+    pub specific_yield: Option<f64>,
+    pub flood_warning_depth: Option<f64>,
+    pub flood_danger_depth: Option<f64>,
+    pub bank_area: Option<f64>,
+    pub bank_volume: Option<f64>,
+    pub fill_material: Option<String>,
+    pub comparison_well_id: Option<String>,
+    pub installed_on: Option<String>,
+    pub status: &'static str,
+}
+
+impl From<&Well> for WellView {
+    fn from(well: &Well) -> Self {
+        Self {
+            well_id: well.well_id.to_string(),
+            name: well.name.clone(),
+            name_th: well.name_th.clone(),
+            province_code: well.province_code.clone(),
+            district_code: well.district_code.clone(),
+            subdistrict_code: well.subdistrict_code.clone(),
+            lao_code: well.lao_code.clone(),
+            aquifer: well.aquifer.clone(),
+            aquifer_condition: well.aquifer_condition.map(|condition| condition.name()),
+            bank_type: well.bank_type.name(),
+            represents_aquifer: well.represents_aquifer,
+            influenced: well.influenced,
+            sampling: well.sampling.name(),
+            latitude: finite(well.latitude),
+            longitude: finite(well.longitude),
+            ground_elevation: finite(well.ground_elevation),
+            vertical_datum: well.vertical_datum.clone(),
+            depth: finite(well.depth),
+            screen_top: finite(well.screen_top),
+            screen_bottom: finite(well.screen_bottom),
+            specific_yield: finite(well.specific_yield),
+            flood_warning_depth: finite(well.flood_warning_depth),
+            flood_danger_depth: finite(well.flood_danger_depth),
+            bank_area: finite(well.bank_area),
+            bank_volume: finite(well.bank_volume),
+            fill_material: well.fill_material.clone(),
+            comparison_well_id: text(well.comparison_well_id.as_ref()),
+            installed_on: well.installed_on.map(|day| day.date().to_string()),
+            status: well.status.name(),
+        }
+    }
+}
+
+/// What stood in a well from when to when.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct InstallationView {
+    pub well_id: String,
+    pub device_id: Option<String>,
+    pub sensor_model: Option<String>,
+    pub parameter: Option<&'static str>,
+    pub sensor_depth_below_mp: Option<f64>,
+    pub measuring_point_height: Option<f64>,
+    pub pressure_kind: Option<&'static str>,
+    pub barometer_id: Option<String>,
+    pub offset: Option<f64>,
+    pub valid_from: String,
+    pub valid_to: Option<String>,
+    pub reason: Option<String>,
+}
+
+impl From<&Installation> for InstallationView {
+    fn from(installation: &Installation) -> Self {
+        Self {
+            well_id: installation.well_id.to_string(),
+            device_id: installation.device_id.clone(),
+            sensor_model: installation.sensor_model.clone(),
+            parameter: installation.parameter.map(|parameter| parameter.name()),
+            sensor_depth_below_mp: finite(installation.sensor_depth_below_mp),
+            measuring_point_height: finite(installation.measuring_point_height),
+            pressure_kind: installation.pressure_kind.map(|kind| kind.name()),
+            barometer_id: installation.barometer_id.clone(),
+            offset: finite(installation.offset),
+            valid_from: instant(installation.valid_from),
+            valid_to: installation.valid_to.map(instant),
+            reason: installation.reason.clone(),
+        }
+    }
+}
+
+/// One well with all that is registered of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WellDetail {
+    #[serde(flatten)]
+    pub well: WellView,
+    pub installations: Vec<InstallationView>,
+}
+
+/// A reading on a chart.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct PointView {
+    pub time: String,
+    /// null where missing
+    pub value: Option<f64>,
+    /// QARTOD: 1 pass, 2 not evaluated, 3 suspect, 4 fail, 9 missing
+    pub quality: i16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site_status: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct SeriesView {
+    pub well_id: String,
+    pub parameter: String,
+    pub unit: String,
+    /// Readings in the range, of which `points` shows all or a part.
+    pub readings: u64,
+    /// Whether some were left out to keep to `max_points`; the lowest and highest of each stretch of time stay.
+    pub decimated: bool,
+    pub points: Vec<PointView>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct IndicatorView {
+    /// The month's first day, or an instant.
+    pub period: String,
+    pub indicator: String,
+    pub value: Option<f64>,
+    pub class: Option<String>,
+    pub confidence: Option<f64>,
+    /// Years with that calendar month.
+    pub n: Option<i32>,
+    pub years: Option<f64>,
+    pub computed_at: String,
+}
+
+impl From<&IndicatorRow> for IndicatorView {
+    fn from(row: &IndicatorRow) -> Self {
+        const DAY_MICROS: i64 = 86_400_000_000;
+        let month = row.period.month(0);
+        let is_month = row.period.as_micros() % DAY_MICROS == 0 && row.period == month.start(0);
+        Self {
+            period: if is_month { month.first_day().date().to_string() } else { instant(row.period) },
+            indicator: row.indicator.clone(),
+            value: finite(row.value),
+            class: row.class.clone(),
+            confidence: finite(row.confidence),
+            n: row.n,
+            years: finite(row.years),
+            computed_at: instant(row.computed_at),
+        }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct WellIndicators {
+    pub well_id: String,
+    pub indicators: Vec<IndicatorView>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProvinceView {
+    pub province_code: &'static str,
+    pub iso_code: String,
+    pub name_en: &'static str,
+    pub name_th: &'static str,
+    pub region: &'static str,
+    pub latitude: f64,
+    pub longitude: f64,
+    pub wells: u64,
+    pub open_flags: u64,
+}
+
+impl ProvinceView {
+    pub fn new(province: &places::Province, wells: u64, open_flags: u64) -> Self {
+        Self {
+            province_code: province.code,
+            iso_code: province.iso_code.clone(),
+            name_en: province.name_en,
+            name_th: province.name_th,
+            region: province.region,
+            latitude: province.latitude,
+            longitude: province.longitude,
+            wells,
+            open_flags,
+        }
+    }
+}
+
+/// How much of a province is seen.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CoverageView {
+    pub observation_wells: u64,
+    pub open_banks: u64,
+    pub closed_banks: u64,
+    /// Wells with a reading in the last 24 hours.
+    pub wells_reporting: u64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProvinceDetail {
+    #[serde(flatten)]
+    pub province: ProvinceView,
+    pub coverage: CoverageView,
+    /// The newest of each kind.
+    pub indicators: Vec<IndicatorView>,
+    pub flags: Vec<FlagView>,
+}
+
+/// A condition flag.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FlagView {
+    pub id: String,
+    pub scope: &'static str,
+    /// The well's id or the place's code.
+    pub place: String,
+    pub province_code: String,
+    pub district_code: Option<String>,
+    pub subdistrict_code: Option<String>,
+    pub well_id: Option<String>,
+    pub hazard: &'static str,
+    pub severity: &'static str,
+    pub state: &'static str,
+    pub raised_at: String,
+    pub changed_at: String,
+    pub closed_at: Option<String>,
+    pub confidence: Option<f64>,
+    pub wells_in: u32,
+    pub wells_out: u32,
+    pub coverage: Option<f64>,
+    pub rule: String,
+    pub limit_value: Option<f64>,
+    pub observed: Option<f64>,
+    pub what_would_clear_it: String,
+    pub headline_en: String,
+    pub headline_th: String,
+    pub detail_en: String,
+    pub detail_th: String,
+    pub acknowledged_by: Option<String>,
+    pub acknowledged_at: Option<String>,
+}
+
+impl From<&ConditionFlag> for FlagView {
+    fn from(flag: &ConditionFlag) -> Self {
+        Self {
+            id: flag.id.clone(),
+            scope: flag.scope.name(),
+            place: flag.place.clone(),
+            province_code: flag.province_code.clone(),
+            district_code: flag.district_code.clone(),
+            subdistrict_code: flag.subdistrict_code.clone(),
+            well_id: text(flag.well_id.as_ref()),
+            hazard: flag.hazard.name(),
+            severity: flag.severity.name(),
+            state: flag.state.name(),
+            raised_at: instant(flag.raised_at),
+            changed_at: instant(flag.changed_at),
+            closed_at: flag.closed_at.map(instant),
+            confidence: finite(Some(flag.confidence)),
+            wells_in: flag.wells_in,
+            wells_out: flag.wells_out,
+            coverage: finite(Some(flag.coverage)),
+            rule: flag.rule.clone(),
+            limit_value: finite(flag.limit_value),
+            observed: finite(flag.observed),
+            what_would_clear_it: flag.what_would_clear_it.clone(),
+            headline_en: flag.headline_en.clone(),
+            headline_th: flag.headline_th.clone(),
+            detail_en: flag.detail_en.clone(),
+            detail_th: flag.detail_th.clone(),
+            acknowledged_by: flag.acknowledged_by.clone(),
+            acknowledged_at: flag.acknowledged_at.map(instant),
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TransitionView {
+    pub at: String,
+    pub transition: &'static str,
+    pub severity: &'static str,
+    /// The numbers that led to it.
+    #[schema(value_type = Object)]
+    pub evidence: serde_json::Value,
+}
+
+impl From<&FlagTransition> for TransitionView {
+    fn from(transition: &FlagTransition) -> Self {
+        let evidence = serde_json::from_str(&transition.evidence)
+            .unwrap_or_else(|_| serde_json::Value::String(transition.evidence.clone()));
+        Self {
+            at: instant(transition.at),
+            transition: transition.transition.name(),
+            severity: transition.severity.name(),
+            evidence,
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FlagDetail {
+    #[serde(flatten)]
+    pub flag: FlagView,
+    pub transitions: Vec<TransitionView>,
+}
+
+/// received = stored + duplicate + dead + pending, counted in readings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ReceiptView {
+    pub received: u64,
+    pub stored: u64,
+    pub duplicate: u64,
+    pub dead: u64,
+    /// Durable and queryable, not yet compared with the archive.
+    pub pending: u64,
+    pub faults: Vec<FaultView>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FaultView {
+    pub reason: String,
+    pub place: String,
+    pub detail: String,
+    pub readings: u64,
+}
+
+impl From<PostedReceipt> for ReceiptView {
+    fn from(receipt: PostedReceipt) -> Self {
+        let PostedReceipt { received, stored, duplicate, dead, pending, faults } = receipt;
+        let faults = faults
+            .into_iter()
+            .map(|fault| FaultView {
+                reason: fault.reason,
+                place: fault.place,
+                detail: fault.detail,
+                readings: fault.readings,
+            })
+            .collect();
+        Self { received, stored, duplicate, dead, pending, faults }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct GatewayView {
+    pub gateway_id: String,
+    pub last_seen: Option<String>,
+    pub received: u64,
+    pub stored: u64,
+    pub duplicate: u64,
+    pub dead: u64,
+    pub pending: u64,
+    pub clock_offset_s: Option<f64>,
+    pub clock_zone: Option<String>,
+    pub last_error: Option<String>,
+}
+
+impl From<&GatewayStanding> for GatewayView {
+    fn from(standing: &GatewayStanding) -> Self {
+        let record = &standing.record;
+        Self {
+            gateway_id: record.gateway_id.to_string(),
+            last_seen: record.last_seen.map(instant),
+            received: record.counts.received,
+            stored: record.counts.stored,
+            duplicate: record.counts.duplicate,
+            dead: record.counts.dead,
+            pending: standing.pending,
+            clock_offset_s: finite(record.clock_offset_s),
+            clock_zone: record.clock_zone.clone(),
+            last_error: record.last_error.clone(),
+        }
+    }
+}
+
+/// One entry of the dead letters: what could not be stored, and why.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeadLetterView {
+    pub id: i64,
+    pub received_at: String,
+    pub last_received_at: String,
+    /// Messages.
+    pub count: u64,
+    pub readings: u64,
+    pub gateway_id: String,
+    pub topic: String,
+    pub reason: String,
+    pub detail: String,
+    pub subject: String,
+    pub payload_bytes: u64,
+}
+
+impl From<&DeadLetterSummary> for DeadLetterView {
+    fn from(letter: &DeadLetterSummary) -> Self {
+        Self {
+            id: letter.id.0,
+            received_at: instant(letter.received_at),
+            last_received_at: instant(letter.last_received_at),
+            count: letter.count,
+            readings: letter.readings,
+            gateway_id: letter.gateway_id.to_string(),
+            topic: letter.topic.clone(),
+            reason: letter.reason.clone(),
+            detail: letter.detail.clone(),
+            subject: letter.subject.clone(),
+            payload_bytes: letter.payload_bytes,
+        }
+    }
+}
+
+/// One kept payload.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct PayloadView {
+    pub received_at: String,
+    pub topic: String,
+    pub readings: u64,
+    /// The payload where it is text.
+    pub text: Option<String>,
+    /// The payload in base64 where it is not.
+    pub base64: Option<String>,
+}
+
+impl From<&DeadLetter> for PayloadView {
+    fn from(letter: &DeadLetter) -> Self {
+        use base64::Engine;
+        let (text, base64) = match std::str::from_utf8(&letter.payload) {
+            Ok(text) => (Some(text.to_owned()), None),
+            Err(_) => (None, Some(base64::engine::general_purpose::STANDARD.encode(&letter.payload))),
+        };
+        Self {
+            received_at: instant(letter.received_at),
+            topic: letter.topic.clone(),
+            readings: letter.readings,
+            text,
+            base64,
+        }
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeadLetterDetail {
+    #[serde(flatten)]
+    pub letter: DeadLetterView,
+    pub payloads: Vec<PayloadView>,
+}
+
+/// Which dead letters to replay; nothing given means all.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReplayRequest {
+    pub id: Option<i64>,
+    pub gateway: Option<String>,
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ReplayView {
+    pub letters: u64,
+    pub stored: u64,
+    pub duplicate: u64,
+    pub dead: u64,
+}
+
+impl From<ReplayedLetters> for ReplayView {
+    fn from(replayed: ReplayedLetters) -> Self {
+        let ReplayedLetters { letters, stored, duplicate, dead } = replayed;
+        Self { letters, stored, duplicate, dead }
+    }
+}
+
+/// How many rows of a file were applied.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct AppliedView {
+    pub rows: u64,
+    /// What contradicts itself or will not be judged in the registry as it is now.
+    pub warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct PartView {
+    pub part: Cow<'static, str>,
+    pub ready: bool,
+    pub detail: String,
+}
+
+impl From<PartState> for PartView {
+    fn from(state: PartState) -> Self {
+        Self { part: Cow::Borrowed(state.part), ready: state.ready, detail: state.detail }
+    }
+}
+
+/// The process as a whole.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct StatusView {
+    pub version: String,
+    pub now: String,
+    pub ready: bool,
+    pub parts: Vec<PartView>,
+    pub wells: u64,
+    pub gateways: u64,
+    pub received: u64,
+    pub stored: u64,
+    pub duplicate: u64,
+    pub dead: u64,
+    pub pending: u64,
+    pub open_flags: u64,
+    pub dead_letters: u64,
+}
+
+/// A statement to run.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SqlRequest {
+    #[schema(example = "SELECT well_id, last_value(value ORDER BY time) FROM readings GROUP BY well_id")]
+    pub sql: String,
+}
+
+/// Who takes note of a flag.
+#[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AcknowledgeRequest {
+    /// Taken from the credentials when left out.
+    pub by: Option<String>,
+}
+
+/// An RFC 9457 problem document. Some kinds carry further members.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ProblemView {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub title: String,
+    pub status: u16,
+    pub detail: String,
+}

@@ -1,0 +1,107 @@
+//! Every role at every route.
+
+use base64::Engine;
+use gwbank_model::GatewayId;
+use gwbank_server::Reach;
+use gwbank_server::auth::{Credentials, Role, password_hash, token_digest};
+
+use crate::fakes::Server;
+
+fn guarded() -> Server {
+    let mut credentials = Credentials::new();
+    for role in Role::ALL {
+        let gateway = (*role == Role::Gateway).then(|| GatewayId::new("gw-1").unwrap());
+        credentials.add_token(role.name(), *role, gateway, &token_digest(&format!("token-{role}"))).unwrap();
+    }
+    credentials.add_gateway(&GatewayId::new("gw-2").unwrap(), &password_hash("pw").unwrap()).unwrap();
+    credentials.set_local_token("local-secret");
+    Server::start(credentials, Reach::Anywhere)
+}
+
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+#[test]
+fn roles_by_routes() {
+    // (method, path, body, gateway, hydrologist, office, admin)
+    let table = [
+        ("GET", "/", "", false, true, true, true),
+        ("GET", "/metrics", "", false, true, true, true),
+        ("GET", "/api/v1/status", "", false, true, true, true),
+        ("POST", "/api/v1/sql", r#"{"sql":"SELECT 1"}"#, false, true, false, true),
+        ("POST", "/api/v1/readings", "[]", true, false, false, true),
+        ("GET", "/api/v1/wells", "", false, true, true, true),
+        ("GET", "/api/v1/wells/W-0", "", false, true, true, true),
+        ("GET", "/api/v1/wells/W-0/readings?parameter=ph", "", false, true, true, true),
+        ("GET", "/api/v1/wells/W-0/indicators", "", false, true, true, true),
+        ("PUT", "/api/v1/wells", "", false, false, false, true),
+        ("GET", "/api/v1/installations", "", false, true, true, true),
+        ("PUT", "/api/v1/installations", "", false, false, false, true),
+        ("GET", "/api/v1/provinces", "", false, true, true, true),
+        ("GET", "/api/v1/provinces/30", "", false, true, true, true),
+        ("GET", "/api/v1/gateways", "", false, true, true, true),
+        ("GET", "/api/v1/flags", "", false, true, true, true),
+        ("GET", "/api/v1/flags/drought-1", "", false, true, true, true),
+        ("POST", "/api/v1/flags/drought-1/acknowledge", "", false, false, true, true),
+        ("GET", "/api/v1/dead-letters", "", false, false, false, true),
+        ("GET", "/api/v1/dead-letters/1", "", false, false, false, true),
+        ("POST", "/api/v1/dead-letters/replay", "", false, false, false, true),
+        ("POST", "/api/v1/flush", "", false, false, false, true),
+    ];
+    let server = guarded();
+    for (method, path, body, gateway, hydrologist, office, admin) in table {
+        for (role, permitted) in Role::ALL.iter().zip([gateway, hydrologist, office, admin]) {
+            let token = format!("Bearer token-{role}");
+            let reply = server.send(method, path, &[("authorization", &token), JSON], body.as_bytes());
+            assert_eq!(reply.status != 403, permitted, "{role} {method} {path}: {} {}", reply.status, reply.text());
+            assert_ne!(reply.status, 401, "{role} {method} {path}");
+            if !permitted {
+                reply.problem("forbidden");
+            }
+        }
+        for nobody in [vec![JSON], vec![JSON, ("authorization", "Bearer token-admi")]] {
+            let reply = server.send(method, path, &nobody, body.as_bytes());
+            assert_eq!(reply.status, 401, "{method} {path}");
+            assert!(reply.headers.get_all("www-authenticate").iter().count() == 2);
+            reply.problem("unauthenticated");
+        }
+    }
+    for public in ["/healthz", "/readyz", "/api/docs", "/api/openapi.json", "/assets/style.css"] {
+        assert_eq!(server.get(public).status, 200, "{public}");
+    }
+}
+
+#[test]
+fn a_gateway_sends_only_as_itself() {
+    let server = guarded();
+    let basic = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode("gw-2:pw"));
+    let cases = [("Bearer token-gateway", "gw-1"), (basic.as_str(), "gw-2")];
+    for (authorization, own) in cases {
+        let headers = [("authorization", authorization), JSON];
+        assert_eq!(server.send("POST", "/api/v1/readings", &headers, b"[]").status, 200);
+        assert_eq!(server.ingest.posted.lock().last().unwrap().gateway.as_str(), own);
+        let foreign = [("authorization", authorization), JSON, ("x-gateway", "gw-9")];
+        server.send("POST", "/api/v1/readings", &foreign, b"[]").problem("forbidden");
+        server.send("POST", "/api/v1/readings?source=import", &headers, b"[]").problem("forbidden");
+    }
+}
+
+#[test]
+fn the_local_token_is_an_admins() {
+    let server = guarded();
+    let headers = [("authorization", "Bearer local-secret"), JSON];
+    assert_eq!(server.send("POST", "/api/v1/flush", &headers, b"").status, 204);
+}
+
+#[test]
+fn an_office_acknowledges_in_its_own_name() {
+    let server = guarded();
+    let post = |token: &str, id: &str, body: &str| {
+        let path = format!("/api/v1/flags/{id}/acknowledge");
+        server.send("POST", &path, &[("authorization", &format!("Bearer {token}")), JSON], body.as_bytes())
+    };
+    assert_eq!(post("token-office", "drought-1", "").json()["acknowledged_by"], "office");
+    post("token-office", "drought-1", r#"{"by":"somebody"}"#).problem("forbidden");
+    assert_eq!(post("token-admin", "drought-1", r#"{"by":"somebody"}"#).json()["acknowledged_by"], "somebody");
+    post("token-office", "nothing", "").problem("unknown-flag");
+    post("token-office", "drought-0", "").problem("conflict");
+}

@@ -1,0 +1,327 @@
+//! Doors that answer from memory, and a server on a free port that uses them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use async_trait::async_trait;
+use futures::StreamExt;
+use futures::stream;
+use gwbank_model::condition::{FlagState, Hazard, Scope, Severity, Transition};
+use gwbank_model::{GatewayId, Timestamp, WellId};
+use gwbank_registry::{BankType, Installation, Registry, Well};
+use gwbank_runtime::ShutdownTrigger;
+use gwbank_server::auth::Credentials;
+use gwbank_server::doors::*;
+use gwbank_server::metrics::MetricsText;
+use gwbank_server::{App, AppParts, HttpServer, Limits, Reach, router};
+use gwbank_store::memory::MemoryMetadata;
+use gwbank_store::{
+    ConditionFlag, DeadLetterFilter, FlagTransition, GatewayCounts, GatewayRecord, Metadata, WatchCommit,
+};
+use parking_lot::Mutex;
+
+/// What the fake engine answers to the next query.
+#[derive(Clone)]
+pub enum Script {
+    Rows(Vec<RecordBatch>),
+    Fails(SqlError),
+    /// Rows, then an error in the midst.
+    BreaksAfter(Vec<RecordBatch>, SqlError),
+}
+
+#[derive(Default)]
+pub struct FakeSql {
+    pub script: Mutex<Option<Script>>,
+    pub asked: Mutex<Vec<String>>,
+}
+
+#[async_trait]
+impl SqlDoor for FakeSql {
+    async fn query(&self, sql: &str) -> Result<SqlAnswer, SqlError> {
+        self.asked.lock().push(sql.to_owned());
+        let script = self.script.lock().clone().unwrap_or(Script::Rows(Vec::new()));
+        let (batches, end) = match script {
+            Script::Fails(error) => return Err(error),
+            Script::Rows(batches) => (batches, None),
+            Script::BreaksAfter(batches, error) => (batches, Some(error)),
+        };
+        let schema = batches.first().map_or_else(|| Arc::new(arrow::datatypes::Schema::empty()), RecordBatch::schema);
+        let items = batches.into_iter().map(Ok).chain(end.map(Err)).collect::<Vec<_>>();
+        Ok(SqlAnswer { schema, batches: stream::iter(items).boxed() })
+    }
+}
+
+#[derive(Default)]
+pub struct FakeIngest {
+    pub registry: Mutex<Arc<Registry>>,
+    pub posted: Mutex<Vec<PostedReadings>>,
+    pub receipt: Mutex<PostedReceipt>,
+    pub full: Mutex<bool>,
+}
+
+#[async_trait]
+impl IngestDoor for FakeIngest {
+    async fn post(&self, posted: PostedReadings) -> Result<PostedReceipt, IngestDoorError> {
+        if *self.full.lock() {
+            return Err(IngestDoorError::Full("journal.bytes_max is reached".into()));
+        }
+        self.posted.lock().push(posted);
+        Ok(self.receipt.lock().clone())
+    }
+    async fn put_wells(&self, wells: Vec<Well>) -> Result<(), IngestDoorError> {
+        let mut registry = self.registry.lock();
+        *registry = Arc::new(registry.with_wells(wells));
+        Ok(())
+    }
+    async fn put_installations(&self, installations: Vec<Installation>) -> Result<(), IngestDoorError> {
+        let mut registry = self.registry.lock();
+        *registry = Arc::new(registry.with_installations(installations));
+        Ok(())
+    }
+    fn registry(&self) -> Arc<Registry> {
+        self.registry.lock().clone()
+    }
+    async fn gateways(&self) -> Result<Vec<GatewayStanding>, IngestDoorError> {
+        let record = GatewayRecord {
+            gateway_id: GatewayId::new("gw-<1>").unwrap(),
+            last_seen: Some(now()),
+            counts: GatewayCounts { received: 1234, stored: 1200, duplicate: 30, dead: 3 },
+            clock_offset_s: Some(f64::NAN),
+            clock_zone: None,
+            last_error: None,
+        };
+        Ok(vec![GatewayStanding { record, pending: 1 }])
+    }
+    async fn replay_dead_letters(&self, filter: DeadLetterFilter) -> Result<ReplayedLetters, IngestDoorError> {
+        let letters = u64::from(filter.reason.as_deref() == Some("unknown_well"));
+        Ok(ReplayedLetters { letters, stored: letters, ..ReplayedLetters::default() })
+    }
+    async fn flush(&self) -> Result<(), IngestDoorError> {
+        Ok(())
+    }
+}
+
+pub struct FakeFlags(MemoryMetadata);
+
+#[async_trait]
+impl FlagsDoor for FakeFlags {
+    async fn acknowledge(&self, flag_id: &str, by: &str) -> Result<Option<ConditionFlag>, FlagsDoorError> {
+        let flags = self.0.flags(false).await.map_err(|error| FlagsDoorError::Failed(error.into()))?;
+        let Some(mut flag) = flags.into_iter().find(|flag| flag.id == flag_id) else { return Ok(None) };
+        if flag.state == FlagState::Closed {
+            return Err(FlagsDoorError::Closed);
+        }
+        flag.acknowledged_by.get_or_insert_with(|| by.to_owned());
+        flag.acknowledged_at.get_or_insert(now());
+        Ok(Some(flag))
+    }
+}
+
+#[derive(Default)]
+pub struct FakeOperations {
+    pub broken: Mutex<Option<PartState>>,
+}
+
+#[async_trait]
+impl OperationsDoor for FakeOperations {
+    async fn parts(&self) -> Vec<PartState> {
+        let journal = PartState { part: "journal", ready: true, detail: "writes".into() };
+        std::iter::once(journal).chain(self.broken.lock().clone()).collect()
+    }
+    async fn metrics(&self, text: &mut MetricsText) {
+        text.counter("readings_received_total", "Readings received", 42);
+    }
+    fn now(&self) -> Timestamp {
+        now()
+    }
+}
+
+pub fn now() -> Timestamp {
+    Timestamp::parse_rfc3339("2026-11-23T10:15:00+07:00").unwrap()
+}
+
+pub fn flag(id: &str, severity: Severity, state: FlagState) -> ConditionFlag {
+    ConditionFlag {
+        id: id.to_owned(),
+        scope: Scope::Province,
+        place: "30".into(),
+        province_code: "30".into(),
+        district_code: None,
+        subdistrict_code: None,
+        well_id: None,
+        hazard: Hazard::Drought,
+        severity,
+        state,
+        raised_at: now(),
+        changed_at: now(),
+        closed_at: (state == FlagState::Closed).then(now),
+        confidence: 0.8,
+        wells_in: 5,
+        wells_out: 3,
+        coverage: f64::NAN,
+        rule: "drought share".into(),
+        limit_value: Some(0.5),
+        observed: Some(0.6),
+        what_would_clear_it: "two months above".into(),
+        headline_en: "low <groundwater>".into(),
+        headline_th: "ระดับน้ำใต้ดินต่ำกว่าปกติ".into(),
+        detail_en: String::new(),
+        detail_th: String::new(),
+        acknowledged_by: None,
+        acknowledged_at: None,
+    }
+}
+
+pub struct Server {
+    pub base: String,
+    pub sql: Arc<FakeSql>,
+    pub ingest: Arc<FakeIngest>,
+    pub operations: Arc<FakeOperations>,
+    pub trigger: ShutdownTrigger,
+    runtime: Option<tokio::runtime::Runtime>,
+    serving: Option<tokio::task::JoinHandle<()>>,
+}
+
+/// An answer, read whole.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: ureq::http::HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+    pub fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+    /// Checks that it is a problem document of this kind and gives it.
+    pub fn problem(&self, name: &str) -> serde_json::Value {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text());
+        let document = self.json();
+        assert_eq!(document["type"], format!("/api/docs#problem-{name}"), "{document}");
+        assert_eq!(document["status"], self.status);
+        for member in ["title", "detail"] {
+            assert!(document[member].as_str().is_some_and(|text| !text.is_empty()), "{document}");
+        }
+        document
+    }
+}
+
+impl Server {
+    pub fn open() -> Self {
+        Self::start(Credentials::new(), Reach::Loopback)
+    }
+
+    pub fn start(credentials: Credentials, reach: Reach) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let sql = Arc::new(FakeSql::default());
+        let ingest = Arc::new(FakeIngest::default());
+        let operations = Arc::new(FakeOperations::default());
+        let metadata = MemoryMetadata::new();
+        let trigger = ShutdownTrigger::new();
+        let wells = ["30", "30", "50"].iter().enumerate().map(|(index, province)| {
+            Well::new(WellId::new(&format!("W-{index}")).unwrap(), province, BankType::Observation)
+        });
+        *ingest.registry.lock() = Arc::new(Registry::new(wells, []));
+        let limits = Limits {
+            readings_bytes_max: 1000,
+            import_bytes_max: 10_000,
+            request_time: Duration::from_secs(10),
+            ..Limits::default()
+        };
+        let app = App::new(AppParts {
+            sql: sql.clone(),
+            ingest: ingest.clone(),
+            flags: Arc::new(FakeFlags(metadata.clone())),
+            operations: operations.clone(),
+            metadata: Arc::new(metadata.clone()),
+            credentials,
+            limits: limits.clone(),
+            reach,
+            public_url: None,
+            version: "1.2.3",
+        });
+        let (address, serving) = runtime.block_on(async {
+            let transition = FlagTransition {
+                flag_id: "drought-1".into(),
+                at: now(),
+                transition: Transition::Raised,
+                severity: Severity::Warning,
+                evidence: r#"{"share":0.6}"#.into(),
+            };
+            let flags = vec![
+                flag("drought-1", Severity::Warning, FlagState::Open),
+                flag("drought-2", Severity::Extreme, FlagState::Stale),
+                flag("drought-0", Severity::Watch, FlagState::Closed),
+            ];
+            let commit = WatchCommit { flags, transitions: vec![transition], ..WatchCommit::default() };
+            metadata.commit_watch(commit).await.unwrap();
+            let server = HttpServer::bind("127.0.0.1:0").await.unwrap();
+            let address = server.address();
+            (address, tokio::spawn(server.serve(router(&app), limits, trigger.listener())))
+        });
+        let base = format!("http://{address}");
+        Self { base, sql, ingest, operations, trigger, runtime: Some(runtime), serving: Some(serving) }
+    }
+
+    pub fn agent() -> ureq::Agent {
+        ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(20)))
+            .build()
+            .into()
+    }
+
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+        self.try_send(method, path, headers, body).unwrap()
+    }
+
+    pub fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Reply, ureq::Error> {
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.base));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = Self::agent().run(request.body(body.to_vec()).unwrap())?;
+        let body = response.body_mut().with_config().limit(64 << 20).read_to_vec()?;
+        Ok(Reply { status: response.status().as_u16(), headers: response.headers().clone(), body })
+    }
+
+    pub fn get(&self, path: &str) -> Reply {
+        self.send("GET", path, &[], &[])
+    }
+
+    pub fn post_json(&self, path: &str, body: &str) -> Reply {
+        self.send("POST", path, &[("content-type", "application/json")], body.as_bytes())
+    }
+
+    /// Sends bytes as they are and reads until the end; the client libraries would mend what is tested here.
+    pub fn raw(&self, request: &str) -> String {
+        use std::io::{Read, Write};
+        let mut stream = std::net::TcpStream::connect(self.base.trim_start_matches("http://")).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Stops and waits for the last connection.
+    pub fn stop(mut self) {
+        self.trigger.stop_accepting();
+        if let (Some(runtime), Some(serving)) = (self.runtime.take(), self.serving.take()) {
+            runtime.block_on(serving).unwrap();
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The server as a client sees it: real connections to a router whose doors are fakes.
+
+mod auth;
+mod errors;
+mod fakes;
+mod hosts;
+mod pages;
+mod readings;
+mod registry;
+mod sql;

@@ -1,0 +1,48 @@
+//! `gwbank dead-letters list|show|replay`
+
+use serde_json::{Value, json};
+
+use super::output::{self, cell};
+use crate::arguments::{DeadLettersCommand, General};
+use crate::client::{Client, query};
+use crate::failure::Outcome;
+
+pub fn run(general: &General, command: DeadLettersCommand) -> Outcome {
+    match command {
+        DeadLettersCommand::List { gateway, reason, server } => {
+            let client = Client::needed(general, &server)?;
+            let asked =
+                query(&[("gateway", gateway.as_deref()), ("reason", reason.as_deref()), ("limit", Some("10000"))]);
+            let list: Value = client.get(&format!("/api/v1/dead-letters{asked}"))?;
+            let headers = ["id", "reason", "subject", "gateway_id", "count", "readings", "last_received_at", "detail"];
+            let items = list["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let rows = items.iter().map(|item| headers.map(|name| cell(&item[name])).to_vec()).collect();
+            output::table(&headers, rows)?;
+            output::line(&format!("{} dead letters", list["total"]))
+        }
+        DeadLettersCommand::Show { id, server } => {
+            let client = Client::needed(general, &server)?;
+            let letter: Value = client.get(&format!("/api/v1/dead-letters/{id}"))?;
+            for name in ["id", "reason", "subject", "detail", "gateway_id", "topic", "received_at", "last_received_at"]
+            {
+                output::line(&format!("{name:<17}{}", cell(&letter[name])))?;
+            }
+            output::line(&format!("messages         {}, readings {}", letter["count"], letter["readings"]))?;
+            for payload in letter["payloads"].as_array().into_iter().flatten() {
+                output::line(&format!("\n{} on {}", cell(&payload["received_at"]), cell(&payload["topic"])))?;
+                let text = if payload["text"].is_string() { &payload["text"] } else { &payload["base64"] };
+                output::line(&cell(text))?;
+            }
+            Ok(())
+        }
+        DeadLettersCommand::Replay { id, gateway, reason, server } => {
+            let client = Client::needed(general, &server)?;
+            let body = json!({ "id": id, "gateway": gateway, "reason": reason });
+            let replayed: Value = client.post("/api/v1/dead-letters/replay", &body)?;
+            output::line(&format!(
+                "{} payloads replayed: {} readings stored, {} duplicate, {} still dead",
+                replayed["letters"], replayed["stored"], replayed["duplicate"], replayed["dead"]
+            ))
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! `gwbank doctor`: what is wrong, and what to do.
+
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::output;
+use crate::arguments::{General, ServerArguments};
+use crate::client::{Client, Found};
+use crate::failure::{Failure, Outcome};
+use crate::node::addresses::Addresses;
+
+/// Free space below which an archive of a busy day may not fit.
+const FREE_BYTES_MIN: u64 = 1 << 30;
+/// A disk slower than this to sync makes every acknowledgement slow.
+const FSYNC_SLOW: Duration = Duration::from_millis(50);
+/// Clocks farther apart than this spoil the time rules of ingest.
+const CLOCK_APART_S: i64 = 5;
+
+#[derive(Default)]
+struct Findings {
+    wrong: usize,
+}
+
+impl Findings {
+    fn good(&self, part: &str, detail: &str) -> Outcome {
+        output::line(&format!("ok     {part:<12} {detail}"))
+    }
+    fn wrong(&mut self, part: &str, detail: &str, mend: &str) -> Outcome {
+        self.wrong += 1;
+        output::line(&format!("WRONG  {part:<12} {detail}\n       {:<12} → {mend}", ""))
+    }
+}
+
+pub fn run(general: &General, server: &ServerArguments) -> Outcome {
+    let loaded = general.load()?;
+    let data_dir = &loaded.config.data_dir;
+    let mut found = Findings::default();
+    found.good("config", &loaded.file.as_ref().map_or_else(|| "defaults".to_owned(), |f| f.display().to_string()))?;
+    for warning in &loaded.warnings {
+        found.wrong("config", &warning.to_string(), "see gwbank.example.toml")?;
+    }
+    if data_dir.is_dir() {
+        check_disk(data_dir, &mut found)?;
+        check_journal(&data_dir.join("journal"), loaded.config.journal.bytes_max, &mut found)?;
+    } else {
+        found.good("data_dir", &format!("{} is not there yet; `gwbank serve` makes it", data_dir.display()))?;
+    }
+    check_clock(&mut found)?;
+    match Client::find(general, server) {
+        Ok(Found::Running(client)) => check_server(&client, &mut found)?,
+        Ok(Found::Nobody) => {
+            if Addresses::read(data_dir).is_ok() {
+                found.good("server", "none runs; the last one was killed, which the next start mends by itself")?;
+            } else {
+                found.good("server", "none runs")?;
+            }
+        }
+        Err(failure) => found.wrong("server", &failure.text(), "wait a moment, or look at its log")?,
+    }
+    match found.wrong {
+        0 => Ok(()),
+        count => Err(Failure::failed(format!("{count} things are wrong"))),
+    }
+}
+
+fn check_disk(data_dir: &Path, found: &mut Findings) -> Outcome {
+    let probe = data_dir.join(format!("doctor-{}.tmp", std::process::id()));
+    let began = Instant::now();
+    let written = std::fs::write(&probe, [0u8; 4096]).and_then(|()| std::fs::File::open(&probe)?.sync_all());
+    let took = began.elapsed();
+    let _ = std::fs::remove_file(&probe);
+    match written {
+        Err(error) => found.wrong(
+            "disk",
+            &format!("{} cannot be written: {error}", data_dir.display()),
+            "mend its owner or mode, or free some space",
+        )?,
+        Ok(()) if took > FSYNC_SLOW => found.wrong(
+            "disk",
+            &format!("a sync takes {} ms", took.as_millis()),
+            "use a faster disk, or let gateways send larger messages",
+        )?,
+        Ok(()) => found.good("disk", &format!("writes, a sync takes {:.1} ms", took.as_secs_f64() * 1e3))?,
+    }
+    match free_bytes(data_dir) {
+        Some(bytes) if bytes < FREE_BYTES_MIN => {
+            found.wrong("disk", &format!("{} MiB are free", bytes >> 20), "free some space")
+        }
+        Some(bytes) => found.good("disk", &format!("{} GiB are free", bytes >> 30)),
+        None => Ok(()),
+    }
+}
+
+/// As `df` says it; nothing where there is no `df`.
+fn free_bytes(data_dir: &Path) -> Option<u64> {
+    let output = std::process::Command::new("df").arg("-Pk").arg(data_dir).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let kilobytes: u64 = text.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+fn check_journal(dir: &Path, bytes_max: u64, found: &mut Findings) -> Outcome {
+    let Ok(files) = std::fs::read_dir(dir) else {
+        return found.good("journal", "none yet");
+    };
+    let sizes: Vec<u64> = files.flatten().filter_map(|file| file.metadata().ok()).map(|data| data.len()).collect();
+    let bytes: u64 = sizes.iter().sum();
+    let detail = format!("{} MiB in {} files of at most {} MiB", bytes >> 20, sizes.len(), bytes_max >> 20);
+    if bytes > bytes_max / 10 * 9 {
+        found.wrong("journal", &detail, "the archive does not keep up: look at its part below and at the disk")
+    } else {
+        found.good("journal", &detail)
+    }
+}
+
+fn check_clock(found: &mut Findings) -> Outcome {
+    let year_2025 = SystemTime::UNIX_EPOCH + Duration::from_secs(1_735_689_600);
+    if SystemTime::now() < year_2025 {
+        return found.wrong("clock", "this machine's clock is years behind", "set it (timedatectl set-ntp true)");
+    }
+    found.good("clock", "plausible")
+}
+
+fn check_server(client: &Client, found: &mut Findings) -> Outcome {
+    let status: gwbank_server::views::StatusView = client.get("/api/v1/status")?;
+    found.good("server", &format!("{} answers at {}", status.version, client.base()))?;
+    for part in &status.parts {
+        if part.ready {
+            found.good(&part.part, &part.detail)?;
+        } else {
+            found.wrong(&part.part, &part.detail, "see the server's log")?;
+        }
+    }
+    if let Some(there) = gwbank_model::Timestamp::parse_rfc3339(&status.now) {
+        let here = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64);
+        let apart = there.as_secs() - here;
+        if apart.abs() > CLOCK_APART_S {
+            found.wrong("clock", &format!("the server's clock is {apart} s from this one"), "set both by NTP")?;
+        }
+    }
+    let list: serde_json::Value = client.get("/api/v1/gateways")?;
+    for gateway in list["items"].as_array().into_iter().flatten() {
+        if let Some(offset) = gateway["clock_offset_s"].as_f64() {
+            let id = gateway["gateway_id"].as_str().unwrap_or_default();
+            let detail = format!("gateway {id} is constantly {offset} s off");
+            found.wrong("clock", &detail, "mend its clock, or name its clock_zone under [[ingest.gateways]]")?;
+        }
+    }
+    if status.dead_letters > 0 {
+        let detail = format!("{} kinds, {} readings", status.dead_letters, status.dead);
+        found.good("dead letters", &format!("{detail}; see `gwbank dead-letters list`"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! `gwbank hash-password`, `gwbank hash-token`: what belongs under `[auth]`, without the secret on a command line.
+
+use std::io::Read;
+
+use gwbank_server::auth::{password_hash, token_digest};
+
+use super::output;
+use crate::arguments::HashTokenArguments;
+use crate::failure::{Failure, Outcome};
+
+fn secret() -> Outcome<String> {
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text)?;
+    let secret = text.trim_end_matches(['\r', '\n']).to_owned();
+    if secret.is_empty() {
+        return Err(Failure::usage(anyhow::anyhow!("nothing came on standard input")));
+    }
+    Ok(secret)
+}
+
+pub fn password() -> Outcome {
+    output::line(&format!("password = \"{}\"", password_hash(&secret()?)?))
+}
+
+pub fn token(asked: &HashTokenArguments) -> Outcome {
+    let token = if asked.new {
+        let token: String = rand::random::<[u8; 32]>().iter().map(|byte| format!("{byte:02x}")).collect();
+        output::line(&format!("# token: {token}"))?;
+        token
+    } else {
+        secret()?
+    };
+    output::line(&format!("sha256 = \"{}\"", token_digest(&token)))
+}

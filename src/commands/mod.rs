@@ -1,0 +1,48 @@
+//! One file a command.
+
+mod check_config;
+mod dead_letters;
+mod demo;
+mod doctor;
+mod explain;
+mod flags;
+mod hash;
+mod import;
+mod indicators;
+mod installations;
+mod messages;
+mod output;
+mod replay;
+mod serve;
+mod simulate;
+mod sql;
+mod wells;
+
+pub use import::Counts as ImportCounts;
+
+use crate::arguments::{Arguments, Command, ReadingsCommand};
+use crate::failure::Outcome;
+
+pub fn run(arguments: Arguments) -> Outcome {
+    let Arguments { general, command } = arguments;
+    match command {
+        Command::Demo(asked) => demo::run(&general, &asked),
+        Command::Serve(asked) => serve::run(&general, &asked),
+        Command::CheckConfig => check_config::run(&general),
+        Command::Wells(asked) => wells::run(&general, asked),
+        Command::Installations(asked) => installations::run(&general, asked),
+        Command::Readings(ReadingsCommand::Import { files, map, dry_run, gateway, server }) => {
+            import::run(&general, &server, import::Import { files, map, dry_run, gateway })
+        }
+        Command::Simulate(asked) => simulate::run(&asked),
+        Command::Replay(asked) => replay::run(&asked),
+        Command::Explain(asked) => explain::run(&asked),
+        Command::DeadLetters(asked) => dead_letters::run(&general, asked),
+        Command::Sql(asked) => sql::run(&general, &asked),
+        Command::Indicators(asked) => indicators::run(&general, &asked),
+        Command::Flags(asked) => flags::run(&general, asked),
+        Command::Doctor(server) => doctor::run(&general, &server),
+        Command::HashPassword => hash::password(),
+        Command::HashToken(asked) => hash::token(&asked),
+    }
+}

@@ -1,0 +1,326 @@
+//! What a well-formed configuration may still have wrong, found before anything starts.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use gwbank_model::{BANGKOK_OFFSET_SECONDS, GatewayId, Timestamp};
+
+use super::Config;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    Warning,
+    /// The server does not start.
+    Error,
+}
+
+/// One thing that is wrong, where, and how to mend it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub weight: Weight,
+    /// Such as `http.listen` or `auth.tokens[1]`.
+    pub key: String,
+    pub problem: String,
+    pub mend: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; {}", self.key, self.problem, self.mend)
+    }
+}
+
+#[derive(Default)]
+struct Findings(Vec<Problem>);
+
+impl Findings {
+    fn add(&mut self, weight: Weight, key: impl Into<String>, problem: impl Into<String>, mend: impl Into<String>) {
+        self.0.push(Problem { weight, key: key.into(), problem: problem.into(), mend: mend.into() });
+    }
+    fn error(&mut self, key: impl Into<String>, problem: impl Into<String>, mend: impl Into<String>) {
+        self.add(Weight::Error, key, problem, mend);
+    }
+}
+
+impl Config {
+    /// Everything that is wrong, not only the first.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut found = Findings::default();
+        self.check_doors(&mut found);
+        self.check_auth(&mut found);
+        self.check_archive(&mut found);
+        self.check_bounds(&mut found);
+        self.check_ingest(&mut found);
+        self.check_indicators(&mut found);
+        found.0
+    }
+
+    /// The doors that are to be opened: (key, address).
+    fn doors(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [
+            ("mqtt.listen", self.mqtt.listen.as_str()),
+            ("mqtt.tls_listen", self.mqtt.tls_listen.as_str()),
+            ("http.listen", self.http.listen.as_str()),
+        ]
+        .into_iter()
+        .filter(|(_, address)| !address.is_empty())
+    }
+
+    /// Whether every door is reached from this machine only.
+    pub fn is_on_loopback(&self) -> bool {
+        self.doors().all(|(_, address)| door_address(address).is_ok_and(|door| door.loopback))
+    }
+
+    fn check_doors(&self, found: &mut Findings) {
+        for (key, address) in self.doors() {
+            let door = match door_address(address) {
+                Ok(door) => door,
+                Err(problem) => {
+                    found.error(key, problem, "write it as \"127.0.0.1:8080\", or \"\" for none");
+                    continue;
+                }
+            };
+            if door.loopback || self.insecure {
+                continue;
+            }
+            let mend = "add credentials under [auth], listen on 127.0.0.1, or set insecure = true";
+            let is_mqtt = key.starts_with("mqtt");
+            if self.auth.is_empty() {
+                found.error(key, format!("{address} is reached from outside and no credentials are configured"), mend);
+            } else if is_mqtt && self.mqtt.anonymous {
+                let mend = "set mqtt.anonymous = false, listen on 127.0.0.1, or set insecure = true";
+                found.error(key, format!("{address} is reached from outside and mqtt.anonymous is true"), mend);
+            }
+        }
+        for (key, address) in
+            [("postgres_wire.listen", &self.postgres_wire.listen), ("flight_sql.listen", &self.flight_sql.listen)]
+        {
+            if !address.is_empty() {
+                found.error(key, "this version does not have this door yet", "set it to \"\" and use POST /api/v1/sql");
+            }
+        }
+        let (certificate, tls_key) = (&self.mqtt.tls_certificate, &self.mqtt.tls_key);
+        if !self.mqtt.tls_listen.is_empty() && (certificate.is_empty() || tls_key.is_empty()) {
+            let mend = "give mqtt.tls_certificate and mqtt.tls_key, both PEM files";
+            found.error("mqtt.tls_listen", "TLS needs a certificate and its key", mend);
+        }
+        for (key, path) in [("mqtt.tls_certificate", certificate), ("mqtt.tls_key", tls_key)] {
+            if !path.is_empty() && !std::path::Path::new(path).is_file() {
+                found.error(key, format!("there is no file {path}"), "mend the path");
+            }
+        }
+        for (index, external) in self.mqtt.external.iter().enumerate() {
+            let key = format!("mqtt.external[{index}]");
+            if !["mqtt://", "mqtts://"].iter().any(|scheme| external.url.starts_with(scheme)) {
+                found.error(format!("{key}.url"), format!("{:?} is no broker", external.url), "write mqtt://host:1883");
+            }
+            if external.client_id.is_empty() {
+                let mend = "give each node its own, the same over restarts";
+                found.error(format!("{key}.client_id"), "the broker keeps the session under it", mend);
+            }
+            if external.topics.is_empty() {
+                found.error(format!("{key}.topics"), "nothing is subscribed to", "leave it out for the default topics");
+            }
+        }
+        if !self.public_url.is_empty() && !["http://", "https://"].iter().any(|s| self.public_url.starts_with(s)) {
+            found.error("public_url", "is not an http or https address", "write https://bank.example.org");
+        }
+    }
+
+    fn check_auth(&self, found: &mut Findings) {
+        if let Err(problems) = self.auth.credentials() {
+            for (key, problem) in problems {
+                found.error(key, problem, "see [auth] in gwbank.example.toml");
+            }
+        }
+        let brokers = !self.mqtt.listen.is_empty() || !self.mqtt.tls_listen.is_empty();
+        if brokers && !self.auth.is_empty() && self.auth.gateways.is_empty() && !self.mqtt.anonymous {
+            let mend = "add [[auth.gateways]], or set mqtt.anonymous = true";
+            found.add(Weight::Warning, "auth.gateways", "no gateway can connect to the broker", mend);
+        }
+    }
+
+    fn check_archive(&self, found: &mut Findings) {
+        match self.archive.kind.as_str() {
+            "delta" => {
+                if self.archive.url.contains("://") && !self.archive.url.starts_with("file://") {
+                    let mend = "leave it \"\" for data_dir/archive, or name a directory";
+                    found.error("archive.url", "object storage is not supported by this version", mend);
+                }
+            }
+            "timescale" => {
+                found.error("archive.kind", "this version has no TimescaleDB archive yet", "set it to \"delta\"");
+            }
+            other => found.error("archive.kind", format!("{other:?} is unknown"), "set it to \"delta\""),
+        }
+    }
+
+    fn check_bounds(&self, found: &mut Findings) {
+        let at_least: [(&str, u64, u64); 11] = [
+            ("archive.flush_interval_seconds", self.archive.flush_interval_seconds, 1),
+            ("archive.flush_rows", self.archive.flush_rows, 1),
+            ("journal.segment_bytes", self.journal.segment_bytes, 1 << 16),
+            ("journal.bytes_max", self.journal.bytes_max, self.journal.segment_bytes.saturating_mul(2)),
+            ("window.bytes_max", self.window.bytes_max as u64, 1 << 20),
+            ("query.memory_bytes_per_query", self.query.memory_bytes_per_query as u64, 1 << 20),
+            ("query.rows_max", self.query.rows_max, 1),
+            ("query.seconds_max", self.query.seconds_max, 1),
+            ("query.concurrent_max", self.query.concurrent_max as u64, 1),
+            ("query.spill_bytes_max", self.query.spill_bytes_max, 0),
+            ("indicators.min_days_per_month", u64::from(self.indicators.min_days_per_month), 1),
+        ];
+        for (key, value, minimum) in at_least {
+            if value < minimum {
+                found.error(key, format!("{value} is too small"), format!("give at least {minimum}"));
+            }
+        }
+    }
+
+    fn check_ingest(&self, found: &mut Findings) {
+        let earliest = &self.ingest.earliest_time;
+        if !earliest.is_empty() && Timestamp::parse_rfc3339(earliest).is_none() {
+            let mend = "write 2015-01-01T00:00:00Z, or \"\" to accept any past";
+            found.error("ingest.earliest_time", format!("{earliest:?} is not RFC 3339"), mend);
+        }
+        if self.ingest.sentinels.iter().any(|sentinel| !sentinel.is_finite()) {
+            found.error("ingest.sentinels", "a sentinel must be a finite number", "NaN is never a value anyway");
+        }
+        for (index, gateway) in self.ingest.gateways.iter().enumerate() {
+            if let Err(error) = GatewayId::new(&gateway.id) {
+                found.error(format!("ingest.gateways[{index}].id"), error.to_string(), "write it as in its topics");
+            }
+            if zone_seconds(&gateway.clock_zone).is_none() {
+                let problem = format!("{:?} is no zone", gateway.clock_zone);
+                found.error(
+                    format!("ingest.gateways[{index}].clock_zone"),
+                    problem,
+                    "write a fixed offset: \"+07:00\"",
+                );
+            }
+        }
+    }
+
+    fn check_indicators(&self, found: &mut Findings) {
+        let zone = &self.indicators.calendar_zone;
+        if zone_seconds(zone).is_none() {
+            let mend = "write Asia/Bangkok, UTC, or a fixed offset such as +07:00";
+            found.error("indicators.calendar_zone", format!("{zone:?} is no zone known here"), mend);
+        }
+        let qualities = &self.indicators.qualities;
+        if qualities.is_empty() || qualities.iter().any(|quality| ![1, 2, 3, 4, 9].contains(quality)) {
+            let mend = "use QARTOD flags: 1 pass, 2 not evaluated, 3 suspect, 4 fail, 9 missing";
+            found.error("indicators.qualities", format!("{qualities:?} are not quality flags"), mend);
+        }
+    }
+}
+
+/// A door's address, as far as it tells who can reach it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Door {
+    pub loopback: bool,
+}
+
+/// Understands `host:port`. Only loopback addresses and `localhost` count as loopback.
+pub fn door_address(address: &str) -> Result<Door, String> {
+    if let Ok(socket) = address.parse::<SocketAddr>() {
+        return Ok(Door { loopback: socket.ip().is_loopback() });
+    }
+    let Some((host, port)) = address.rsplit_once(':') else {
+        return Err(format!("{address:?} has no port"));
+    };
+    if port.parse::<u16>().is_err() {
+        return Err(format!("{port:?} is no port"));
+    }
+    if host.is_empty() || host.parse::<IpAddr>().is_ok() {
+        return Err(format!("{address:?} is no address"));
+    }
+    Ok(Door { loopback: host.eq_ignore_ascii_case("localhost") })
+}
+
+/// Seconds east of UTC of a fixed offset, or of the two names that never change theirs.
+pub fn zone_seconds(zone: &str) -> Option<i32> {
+    match zone {
+        "Asia/Bangkok" => return Some(BANGKOK_OFFSET_SECONDS),
+        "UTC" | "Z" => return Some(0),
+        _ => {}
+    }
+    let (sign, rest) = match zone.split_at_checked(1)? {
+        ("+", rest) => (1, rest),
+        ("-", rest) => (-1, rest),
+        _ => return None,
+    };
+    let (hours, minutes) = rest.split_once(':')?;
+    let number = |text: &str, max: i32| {
+        let value: i32 = (text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())??;
+        (value <= max).then_some(value)
+    };
+    Some(sign * (number(hours, 14)? * 3600 + number(minutes, 59)? * 60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::auth::UserEntry;
+
+    fn errors(config: &Config) -> Vec<String> {
+        config.problems().iter().filter(|p| p.weight == Weight::Error).map(|p| p.key.clone()).collect()
+    }
+
+    #[test]
+    fn a_door_to_the_outside_needs_credentials_or_a_word() {
+        let mut config = Config::default();
+        assert!(errors(&config).is_empty() && config.is_on_loopback());
+        config.http.listen = "0.0.0.0:8080".into();
+        assert_eq!(errors(&config), ["http.listen"]);
+        assert!(!config.is_on_loopback());
+        config.mqtt.listen = "[::]:1883".into();
+        assert_eq!(errors(&config), ["mqtt.listen", "http.listen"]);
+        config.insecure = true;
+        assert!(errors(&config).is_empty());
+        config.insecure = false;
+        config.auth.users.push(UserEntry {
+            name: "a".into(),
+            role: "admin".into(),
+            password: gwbank_server::auth::password_hash("x").unwrap(),
+        });
+        assert!(errors(&config).is_empty());
+        config.mqtt.anonymous = true;
+        assert_eq!(errors(&config), ["mqtt.listen"]);
+    }
+
+    #[test]
+    fn addresses() {
+        for good in ["127.0.0.1:0", "[::1]:1883", "localhost:80"] {
+            assert!(door_address(good).unwrap().loopback, "{good}");
+        }
+        for outside in ["0.0.0.0:1", "192.168.1.2:1883", "bank.example.org:80", "[::]:0"] {
+            assert!(!door_address(outside).unwrap().loopback, "{outside}");
+        }
+        for bad in ["8080", ":8080", "127.0.0.1", "127.0.0.1:99999", "::1:80:x"] {
+            assert!(door_address(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn zones() {
+        assert_eq!(zone_seconds("Asia/Bangkok"), Some(25_200));
+        assert_eq!(zone_seconds("+07:00"), Some(25_200));
+        assert_eq!(zone_seconds("-03:30"), Some(-12_600));
+        for bad in ["", "+7", "07:00", "+07:60", "+15:00", "Mars", "+0a:00", "é7:00"] {
+            assert_eq!(zone_seconds(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn doors_and_archives_of_later_versions_say_so() {
+        let mut config = Config::default();
+        config.postgres_wire.listen = "127.0.0.1:5433".into();
+        config.archive.kind = "timescale".into();
+        config.indicators.qualities = vec![7];
+        config.ingest.earliest_time = "yesterday".into();
+        assert_eq!(
+            errors(&config),
+            ["postgres_wire.listen", "archive.kind", "ingest.earliest_time", "indicators.qualities"]
+        );
+    }
+}

@@ -1,0 +1,330 @@
+//! Reading the configuration from its three places, with errors that say where.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::{Config, Problem, Weight};
+
+/// Prefix of the variables that override keys: `GWBANK__HTTP__LISTEN`.
+const VARIABLE_PREFIX: &str = "GWBANK__";
+
+/// Looked for in the working directory when no file is named.
+const DEFAULT_FILE: &str = "gwbank.toml";
+
+/// What the command line and the environment say.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    pub file: Option<PathBuf>,
+    /// Name and value of each variable that starts with the prefix.
+    pub variables: Vec<(String, String)>,
+    /// (option as typed, key, value): the last wins.
+    pub options: Vec<(String, String, Value)>,
+}
+
+impl Overrides {
+    /// The environment of this process, and a file if one was named.
+    pub fn from_environment(file: Option<PathBuf>) -> Self {
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| name.starts_with(VARIABLE_PREFIX))
+            .collect();
+        Self { file, variables, options: Vec::new() }
+    }
+
+    pub fn option(&mut self, option: &str, key: &str, value: Option<impl Into<Value>>) {
+        if let Some(value) = value {
+            self.options.push((option.to_owned(), key.to_owned(), value.into()));
+        }
+    }
+
+    /// `--set key=value`: the value as TOML, or as text where it is not.
+    pub fn set(&mut self, assignment: &str) -> Result<(), ConfigError> {
+        let (key, value) = assignment.split_once('=').ok_or_else(|| ConfigError {
+            place: "--set".to_owned(),
+            problem: format!("{assignment:?} is not KEY=VALUE"),
+        })?;
+        self.options.push((format!("--set {key}"), key.trim().to_owned(), value_of(value.trim())));
+        Ok(())
+    }
+}
+
+/// A configuration that cannot be used, in one line a problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// Such as `gwbank.toml:12` or `GWBANK__HTTP__LISTEN`.
+    pub place: String,
+    pub problem: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.problem)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// A configuration with what led to it.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    pub config: Config,
+    /// The file that was read, if any.
+    pub file: Option<PathBuf>,
+    pub warnings: Vec<ConfigError>,
+}
+
+/// Reads and checks. Gives every error that can be told from the rest.
+pub fn load(overrides: &Overrides) -> Result<Loaded, Vec<ConfigError>> {
+    let (file, text) = read_file(overrides.file.as_deref()).map_err(|error| vec![error])?;
+    let name = file.as_deref().unwrap_or(Path::new(DEFAULT_FILE)).display().to_string();
+
+    let mut config: Config = toml::from_str(&text).map_err(|error| vec![toml_error(&name, &text, &error)])?;
+    let mut table: Table = text.parse().map_err(|error: toml::de::Error| vec![toml_error(&name, &text, &error)])?;
+    let mut origins: Vec<(String, String)> = Vec::new();
+    let mut variables = overrides.variables.clone();
+    variables.sort();
+    let from_variables = variables.iter().map(|(variable, value)| {
+        let key = variable[VARIABLE_PREFIX.len()..].to_lowercase().replace("__", ".");
+        (variable.clone(), key, value_of(value))
+    });
+    for (place, key, value) in from_variables.chain(overrides.options.iter().cloned()) {
+        // Applied one by one, so that the one that is wrong is the one that is named.
+        let refused =
+            |problem: String| vec![ConfigError { place: place.clone(), problem: format!("{key}: {problem}") }];
+        insert(&mut table, &key, value.clone()).map_err(&refused)?;
+        config = match Config::deserialize(table.clone()) {
+            Ok(config) => config,
+            // Text that looks like a number, such as a password.
+            Err(error) => match value {
+                Value::String(_) => return Err(refused(error.message().to_owned())),
+                other => {
+                    insert(&mut table, &key, Value::String(plain(&other))).map_err(&refused)?;
+                    Config::deserialize(table.clone()).map_err(|_| refused(error.message().to_owned()))?
+                }
+            },
+        };
+        origins.push((key, place));
+    }
+
+    let mut errors = Vec::new();
+    let mut warnings = Vec::new();
+    for problem in config.problems() {
+        let error = ConfigError { place: place_of(&problem, &name, &text, &origins), problem: problem.to_string() };
+        match problem.weight {
+            Weight::Error => errors.push(error),
+            Weight::Warning => warnings.push(error),
+        }
+    }
+    if errors.is_empty() { Ok(Loaded { config, file, warnings }) } else { Err(errors) }
+}
+
+fn read_file(named: Option<&Path>) -> Result<(Option<PathBuf>, String), ConfigError> {
+    let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok((Some(path.to_owned()), text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => Ok((None, String::new())),
+        Err(error) => Err(ConfigError {
+            place: path.display().to_string(),
+            problem: format!("cannot be read: {error}; start from gwbank.example.toml"),
+        }),
+    }
+}
+
+/// A value as TOML has it; anything that is not TOML is text.
+fn value_of(text: &str) -> Value {
+    let mut table = format!("value = {text}").parse::<Table>().unwrap_or_default();
+    match table.remove("value") {
+        Some(value) if table.is_empty() => value,
+        _ => Value::String(text.to_owned()),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Integer(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
+        Value::Boolean(truth) => truth.to_string(),
+        Value::Datetime(time) => time.to_string(),
+        Value::String(text) => text.clone(),
+        Value::Array(_) | Value::Table(_) => String::new(),
+    }
+}
+
+fn insert(table: &mut Table, key: &str, value: Value) -> Result<(), String> {
+    let mut parts: Vec<&str> = key.split('.').collect();
+    let Some(last) = parts.pop().filter(|last| !last.is_empty()) else {
+        return Err("the key is empty".to_owned());
+    };
+    let mut place = table;
+    for part in parts {
+        let entry = place.entry(part.to_owned()).or_insert_with(|| Value::Table(Table::new()));
+        match entry {
+            Value::Table(inner) => place = inner,
+            _ => return Err(format!("{part} is not a section")),
+        }
+    }
+    place.insert(last.to_owned(), value);
+    Ok(())
+}
+
+fn toml_error(file: &str, text: &str, error: &toml::de::Error) -> ConfigError {
+    let message = error.message().trim().replace('\n', "; ");
+    let Some(span) = error.span() else {
+        return ConfigError { place: file.to_owned(), problem: message };
+    };
+    let line = line_of(text, span.start);
+    let key = key_at(text, line);
+    let problem = if key.is_empty() { message } else { format!("{key}: {message}") };
+    ConfigError { place: format!("{file}:{line}"), problem: format!("{problem}; see gwbank.example.toml") }
+}
+
+/// Counted from 1.
+fn line_of(text: &str, offset: usize) -> usize {
+    text.as_bytes()[..offset.min(text.len())].iter().filter(|&&byte| byte == b'\n').count() + 1
+}
+
+/// The key that a line sets, with its section.
+fn key_at(text: &str, line: usize) -> String {
+    let lines: Vec<&str> = text.lines().take(line).collect();
+    let section = lines.iter().rev().find_map(|line| section_of(line)).unwrap_or_default();
+    match lines.last().and_then(|line| line.split_once('=')) {
+        Some((key, _)) if section.is_empty() => key.trim().to_owned(),
+        Some((key, _)) => format!("{section}.{}", key.trim()),
+        None => section,
+    }
+}
+
+fn section_of(line: &str) -> Option<String> {
+    let name = line.trim().strip_prefix('[')?.trim_start_matches('[');
+    Some(name.split(']').next()?.trim().to_owned())
+}
+
+/// Where the value of a problem's key comes from.
+fn place_of(problem: &Problem, file: &str, text: &str, origins: &[(String, String)]) -> String {
+    if let Some((_, place)) = origins.iter().rev().find(|(key, _)| problem.key.starts_with(key.as_str())) {
+        return place.clone();
+    }
+    let mut index = None;
+    let mut key = String::new();
+    for part in problem.key.split('.') {
+        let (name, number) = match part.split_once('[') {
+            Some((name, number)) => (name, number.trim_end_matches(']').parse::<usize>().ok()),
+            None => (part, None),
+        };
+        index = number.or(index);
+        if !key.is_empty() {
+            key.push('.');
+        }
+        key.push_str(name);
+    }
+    let mut seen = 0;
+    let mut section_line = None;
+    for (number, line) in text.lines().enumerate() {
+        if line.trim_start().starts_with('#') {
+            continue;
+        }
+        let at = key_at(text, number + 1);
+        let is_header = section_of(line).is_some();
+        if is_header && at == key && line.trim_start().starts_with("[[") {
+            if Some(seen) == index {
+                return format!("{file}:{}", number + 1);
+            }
+            seen += 1;
+        } else if !is_header && line.contains('=') && at == key && index.is_none() {
+            return format!("{file}:{}", number + 1);
+        } else if is_header && key.starts_with(&at) {
+            section_line = Some(number + 1);
+        }
+    }
+    match section_line {
+        Some(line) if text.lines().count() >= line && index.is_none() => format!("{file}:{line}"),
+        _ => file.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(text: &str, variables: &[(&str, &str)], sets: &[&str]) -> Result<Loaded, Vec<String>> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("gwbank.toml");
+        std::fs::write(&file, text).unwrap();
+        let mut overrides = Overrides { file: Some(file.clone()), ..Overrides::default() };
+        overrides.variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        for set in sets {
+            overrides.set(set).unwrap();
+        }
+        let prefix = format!("{}", file.display());
+        load(&overrides).map_err(|errors| errors.iter().map(|e| e.to_string().replace(&prefix, "F")).collect())
+    }
+
+    fn refused(text: &str) -> String {
+        with(text, &[], &[]).unwrap_err().join("\n")
+    }
+
+    #[test]
+    fn errors_name_file_line_and_key() {
+        let unknown = refused("data_dir = \"x\"\n\n[http]\nlistne = \"127.0.0.1:1\"\n");
+        assert!(unknown.starts_with("F:4: http.listne: unknown field `listne`, expected `listen`"), "{unknown}");
+        let section = refused("[htpp]\nlisten = \"\"\n");
+        assert!(section.starts_with("F:1: htpp: unknown field `htpp`"), "{section}");
+        let wrong_type = refused("[window]\nbytes_max = \"much\"\n");
+        assert!(
+            wrong_type.starts_with("F:2: window.bytes_max: invalid type: string \"much\", expected usize"),
+            "{wrong_type}"
+        );
+        let syntax = refused("[http\nlisten = 3\n");
+        assert!(syntax.starts_with("F:1: "), "{syntax}");
+        let value = refused("[mqtt]\n# listen is below\nlisten = \"nowhere\"\n[query]\nrows_max = 0\n");
+        assert!(value.contains("F:3: mqtt.listen: \"nowhere\" has no port; write it as"), "{value}");
+        assert!(value.contains("F:5: query.rows_max: 0 is too small; give at least 1"), "{value}");
+        let entry = refused(
+            "[[auth.tokens]]\nname='a'\nrole='admin'\nsha256='00'\n[[auth.tokens]]\nname='b'\nrole='king'\nsha256=''\n",
+        );
+        assert!(entry.contains("F:1: auth.tokens[0]: sha256 of \"a\" is not"), "{entry}");
+        assert!(entry.contains("F:5: auth.tokens[1]: role \"king\" is not one of"), "{entry}");
+    }
+
+    #[test]
+    fn variables_override_the_file_and_options_override_both() {
+        let text = "[http]\nlisten = \"127.0.0.1:1\"\n[query]\nrows_max = 5\n";
+        let variables = [
+            ("GWBANK__HTTP__LISTEN", "127.0.0.1:2"),
+            ("GWBANK__QUERY__ROWS_MAX", "7"),
+            ("GWBANK__DATA_DIR", "/tmp/12"),
+            ("GWBANK__INGEST__SENTINELS", "[-1.5]"),
+            ("GWBANK__PUBLIC_URL", "http://x.example"),
+        ];
+        let loaded = with(text, &variables, &["http.listen=127.0.0.1:3"]).unwrap();
+        assert_eq!(loaded.config.http.listen, "127.0.0.1:3");
+        assert_eq!(loaded.config.query.rows_max, 7);
+        assert_eq!(loaded.config.data_dir, PathBuf::from("/tmp/12"));
+        assert_eq!(loaded.config.ingest.sentinels, [-1.5]);
+    }
+
+    #[test]
+    fn a_wrong_variable_or_option_is_the_one_that_is_named() {
+        let error = with("", &[("GWBANK__HTTP__LISTNE", "x")], &[]).unwrap_err();
+        assert!(error[0].starts_with("GWBANK__HTTP__LISTNE: http.listne: unknown field `listne`"), "{error:?}");
+        let error = with("", &[("GWBANK__QUERY__ROWS_MAX", "many")], &[]).unwrap_err();
+        assert!(error[0].starts_with("GWBANK__QUERY__ROWS_MAX: query.rows_max: invalid type"), "{error:?}");
+        let error = with("", &[], &["http.listen=0.0.0.0:80"]).unwrap_err();
+        assert!(
+            error[0].starts_with("--set http.listen: http.listen: 0.0.0.0:80 is reached from outside"),
+            "{error:?}"
+        );
+        let error = with("", &[("GWBANK__HTTP", "x")], &[]).unwrap_err();
+        assert!(error[0].starts_with("GWBANK__HTTP: http: invalid type"), "{error:?}");
+    }
+
+    #[test]
+    fn a_named_file_must_be_there_and_none_is_fine() {
+        let overrides = Overrides { file: Some("/nonexistent/gwbank.toml".into()), ..Overrides::default() };
+        let errors = load(&overrides).unwrap_err();
+        assert!(errors[0].to_string().contains("/nonexistent/gwbank.toml: cannot be read"), "{errors:?}");
+    }
+}

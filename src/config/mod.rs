@@ -1,0 +1,312 @@
+//! The configuration: what `gwbank.toml` may say, with the defaults.
+//!
+//! # Rules
+//! 1. Every key is documented in `gwbank.example.toml`, which holds the defaults; a test compares.
+//! 2. An unknown key is an error, not a silence.
+//! 3. File, then `GWBANK__SECTION__KEY` in the environment, then the command line: the later wins.
+//! 4. An error names the place (file and line, variable, option), the key, and the mend.
+
+mod auth;
+mod check;
+mod load;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use auth::AuthSection;
+pub use check::{Problem, Weight, zone_seconds};
+pub use load::{Loaded, Overrides, load};
+
+/// The whole of `gwbank.toml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Everything that is kept lies below it.
+    pub data_dir: PathBuf,
+    /// Where people reach this server, for links in messages.
+    pub public_url: String,
+    /// Permits doors beyond loopback without credentials.
+    pub insecure: bool,
+    pub node: NodeSection,
+    pub mqtt: MqttSection,
+    pub http: DoorSection,
+    pub postgres_wire: DoorSection,
+    pub flight_sql: DoorSection,
+    pub archive: ArchiveSection,
+    pub journal: JournalSection,
+    pub window: WindowSection,
+    pub query: QuerySection,
+    pub ingest: IngestSection,
+    pub indicators: IndicatorsSection,
+    pub auth: AuthSection,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("gwbank-data"),
+            public_url: String::new(),
+            insecure: false,
+            node: NodeSection::default(),
+            mqtt: MqttSection::default(),
+            http: DoorSection { listen: "127.0.0.1:8080".to_owned() },
+            postgres_wire: DoorSection::default(),
+            flight_sql: DoorSection::default(),
+            archive: ArchiveSection::default(),
+            journal: JournalSection::default(),
+            window: WindowSection::default(),
+            query: QuerySection::default(),
+            ingest: IngestSection::default(),
+            indicators: IndicatorsSection::default(),
+            auth: AuthSection::default(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeSection {
+    /// Part of every `seq`, so that nodes never give the same one.
+    pub id: u8,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MqttSection {
+    /// The embedded broker; "" for none.
+    pub listen: String,
+    pub tls_listen: String,
+    /// PEM files for `tls_listen`.
+    pub tls_certificate: String,
+    pub tls_key: String,
+    /// Whether clients without credentials may connect although some are configured.
+    pub anonymous: bool,
+    pub external: Vec<ExternalEntry>,
+}
+
+impl Default for MqttSection {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:1883".to_owned(),
+            tls_listen: String::new(),
+            tls_certificate: String::new(),
+            tls_key: String::new(),
+            anonymous: false,
+            external: Vec::new(),
+        }
+    }
+}
+
+/// One broker that is not ours.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExternalEntry {
+    /// `mqtt://host:1883` or `mqtts://host:8883`.
+    pub url: String,
+    /// Must stay the same over restarts: the broker keeps the session under it.
+    pub client_id: String,
+    /// Name of a shared subscription; "" for none.
+    #[serde(default)]
+    pub shared_group: String,
+    #[serde(default = "ExternalEntry::default_topics")]
+    pub topics: Vec<String>,
+    #[serde(default)]
+    pub username: String,
+    #[serde(default)]
+    pub password: String,
+}
+
+impl ExternalEntry {
+    fn default_topics() -> Vec<String> {
+        vec!["gwbank/v1/+/readings".to_owned(), "gwbank/v1/+/senml".to_owned()]
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DoorSection {
+    /// Address and port; port 0 takes a free one; "" for none.
+    pub listen: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ArchiveSection {
+    pub kind: String,
+    /// Where the archive is; "" for `data_dir/archive`.
+    pub url: String,
+    /// Readings are archived at the latest so long after receipt.
+    pub flush_interval_seconds: u64,
+    /// Readings are archived at once when so many wait.
+    pub flush_rows: u64,
+}
+
+impl Default for ArchiveSection {
+    fn default() -> Self {
+        Self { kind: "delta".to_owned(), url: String::new(), flush_interval_seconds: 5, flush_rows: 500_000 }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct JournalSection {
+    /// When so much is not archived yet, acknowledgements wait.
+    pub bytes_max: u64,
+    pub segment_bytes: u64,
+}
+
+impl Default for JournalSection {
+    fn default() -> Self {
+        Self { bytes_max: 4 << 30, segment_bytes: 64 << 20 }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WindowSection {
+    /// Memory of the recent window.
+    pub bytes_max: usize,
+}
+
+impl Default for WindowSection {
+    fn default() -> Self {
+        Self { bytes_max: 1 << 30 }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct QuerySection {
+    pub memory_bytes_per_query: usize,
+    pub rows_max: u64,
+    pub seconds_max: u64,
+    pub concurrent_max: usize,
+    pub spill_bytes_max: u64,
+    /// 0 for half of the machine's cores, at least two.
+    pub threads: usize,
+}
+
+impl Default for QuerySection {
+    fn default() -> Self {
+        Self {
+            memory_bytes_per_query: 256 << 20,
+            rows_max: 10_000_000,
+            seconds_max: 120,
+            concurrent_max: 8,
+            spill_bytes_max: 4 << 30,
+            threads: 0,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IngestSection {
+    /// Live readings before this day are dead letters `clock`; "" accepts any past.
+    pub earliest_time: String,
+    /// Values, as sent, that mean "no value".
+    pub sentinels: Vec<f64>,
+    pub gateways: Vec<GatewayEntry>,
+}
+
+impl Default for IngestSection {
+    fn default() -> Self {
+        Self {
+            earliest_time: "2015-01-01T00:00:00Z".to_owned(),
+            sentinels: vec![-9999.0, 65535.0],
+            gateways: Vec::new(),
+        }
+    }
+}
+
+/// What is known of one gateway's habits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayEntry {
+    pub id: String,
+    /// Offset of its clock, such as `+07:00`, for times that it sends without one.
+    pub clock_zone: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IndicatorsSection {
+    /// `Asia/Bangkok`, `UTC` or a fixed offset.
+    pub calendar_zone: String,
+    /// Days with values that make a month of a logger's series; a manual series needs one.
+    pub min_days_per_month: u32,
+    /// Quality flags whose values count.
+    pub qualities: Vec<u8>,
+}
+
+impl Default for IndicatorsSection {
+    fn default() -> Self {
+        Self { calendar_zone: "Asia/Bangkok".to_owned(), min_days_per_month: 15, qualities: vec![1, 2] }
+    }
+}
+
+impl Config {
+    /// Seconds east of UTC of the indicators' calendar; checked when the configuration was loaded.
+    pub fn calendar_offset_seconds(&self) -> i32 {
+        check::zone_seconds(&self.indicators.calendar_zone).unwrap_or(gwbank_model::BANGKOK_OFFSET_SECONDS)
+    }
+
+    /// Where the embedded archive lies.
+    pub fn archive_dir(&self) -> PathBuf {
+        let url = self.archive.url.strip_prefix("file://").unwrap_or(&self.archive.url);
+        if url.is_empty() { self.data_dir.join("archive") } else { PathBuf::from(url) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../gwbank.example.toml");
+
+    fn keys(prefix: &str, table: &toml::Table, into: &mut Vec<String>) {
+        for (key, value) in table {
+            let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+            match value {
+                toml::Value::Table(inner) => keys(&path, inner, into),
+                _ => into.push(path),
+            }
+        }
+    }
+
+    #[test]
+    fn the_example_holds_every_key_with_its_default() {
+        let example: Config = toml::from_str(EXAMPLE).unwrap();
+        assert_eq!(example, Config::default());
+
+        let (mut documented, mut known) = (Vec::new(), Vec::new());
+        keys("", &EXAMPLE.parse::<toml::Table>().unwrap(), &mut documented);
+        keys("", &toml::Table::try_from(Config::default()).unwrap(), &mut known);
+        // Lists of tables stand in the example as comments, because their default is empty.
+        for list in ["mqtt.external", "ingest.gateways", "auth.users", "auth.tokens", "auth.gateways"] {
+            assert!(EXAMPLE.contains(&format!("# [[{list}]]")), "{list}");
+            known.retain(|key| key != list);
+        }
+        documented.sort();
+        known.sort();
+        assert_eq!(documented, known);
+    }
+
+    #[test]
+    fn the_commented_lists_of_the_example_parse() {
+        let text: String = EXAMPLE
+            .lines()
+            .skip_while(|line| !line.starts_with("# [["))
+            .filter_map(|line| line.strip_prefix("# "))
+            .filter(|line| line.starts_with("[[") || line.contains(" = "))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let config: Config = toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        assert_eq!(config.mqtt.external.len(), 1);
+        assert_eq!(config.auth.tokens.len(), 2);
+        assert!(config.auth.credentials().is_ok());
+        let errors: Vec<_> = config.problems().into_iter().filter(|p| p.weight == Weight::Error).collect();
+        assert!(errors.is_empty(), "{errors:?}");
+    }
+}

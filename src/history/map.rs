@@ -1,0 +1,217 @@
+//! The map file: how a foreign file's columns, parameters and units become ours.
+//!
+//! ```toml
+//! time_zone = "+00:00"                 # of times without an offset
+//! sentinels = [-999.0]                 # values that mean "no value"
+//!
+//! [columns]                            # names in the file; these are the defaults
+//! well = "well_id"
+//! time = "time"
+//! parameter = "parameter"
+//! value = "value"
+//! unit = "unit"                        # unit, status and revision may be missing in the file
+//!
+//! [parameters]                         # the file's names; a parameter of ours needs no line
+//! groundwater_level = "groundwater_elevation"
+//!
+//! [units]                              # the file's names; a unit that gwbank accepts needs no line
+//! "mm/d" = { unit = "mm" }
+//! "m/d" = { unit = "mm", factor = 1000.0 }
+//!
+//! [wells]                              # ids in the file and ours, where they differ
+//! "40CP0393_4" = "TH3001-0007"
+//!
+//! [wide]                               # instead of parameter and value: one column each
+//! "Level (cm)" = { parameter = "depth_to_water", unit = "cm" }
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context as _;
+use gwbank_model::Parameter;
+use gwbank_wire::units;
+use serde::Deserialize;
+
+use crate::config::zone_seconds;
+use crate::failure::{Failure, Outcome};
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Map {
+    pub time_zone: Option<String>,
+    pub sentinels: Vec<f64>,
+    pub columns: Columns,
+    pub parameters: BTreeMap<String, String>,
+    pub units: BTreeMap<String, UnitTarget>,
+    pub wells: BTreeMap<String, String>,
+    pub wide: BTreeMap<String, WideColumn>,
+}
+
+impl Default for Map {
+    fn default() -> Self {
+        Self {
+            time_zone: None,
+            sentinels: gwbank_wire::DEFAULT_SENTINELS.to_vec(),
+            columns: Columns::default(),
+            parameters: BTreeMap::new(),
+            units: BTreeMap::new(),
+            wells: BTreeMap::new(),
+            wide: BTreeMap::new(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Columns {
+    pub well: String,
+    pub time: String,
+    pub parameter: String,
+    pub value: String,
+    pub unit: String,
+    pub status: String,
+    pub revision: String,
+}
+
+impl Default for Columns {
+    fn default() -> Self {
+        Self {
+            well: "well_id".to_owned(),
+            time: "time".to_owned(),
+            parameter: "parameter".to_owned(),
+            value: "value".to_owned(),
+            unit: "unit".to_owned(),
+            status: "status".to_owned(),
+            revision: "revision".to_owned(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnitTarget {
+    pub unit: String,
+    #[serde(default = "one")]
+    pub factor: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WideColumn {
+    pub parameter: String,
+    #[serde(default)]
+    pub unit: String,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// How a (parameter, unit) of the file becomes a canonical value.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    pub parameter: Parameter,
+    factor: f64,
+    conversion: units::Conversion,
+}
+
+impl Target {
+    pub fn convert(&self, value: f64) -> f64 {
+        self.conversion.apply(if self.factor == 1.0 { value } else { value * self.factor })
+    }
+}
+
+impl Map {
+    pub fn load(path: &Path) -> Outcome<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("map file {} cannot be read", path.display()))
+            .map_err(Failure::usage)?;
+        let map: Map = toml::from_str(&text)
+            .map_err(|error| Failure::usage(anyhow::anyhow!("{}: {}", path.display(), error.to_string().trim_end())))?;
+        let problems = map.problems();
+        if problems.is_empty() {
+            Ok(map)
+        } else {
+            Err(Failure::usage(anyhow::anyhow!("{}: {}", path.display(), problems.join("; "))))
+        }
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if let Some(zone) = &self.time_zone
+            && zone_seconds(zone).is_none()
+        {
+            problems.push(format!("time_zone: {zone:?} is no fixed offset; write \"+07:00\""));
+        }
+        let parameters = self.parameters.iter().map(|(from, to)| (format!("parameters.{from}"), to));
+        let wide = self.wide.iter().map(|(column, target)| (format!("wide.{column:?}"), &target.parameter));
+        for (key, parameter) in parameters.chain(wide) {
+            if Parameter::from_name(parameter).is_none() {
+                problems.push(format!("{key}: gwbank has no parameter {parameter:?}"));
+            }
+        }
+        for (from, target) in &self.units {
+            if !Parameter::ALL.iter().any(|&p| units::conversion(p, &target.unit).is_some()) {
+                problems.push(format!("units.{from:?}: gwbank has no unit {:?}", target.unit));
+            }
+            if !target.factor.is_finite() || target.factor == 0.0 {
+                problems.push(format!("units.{from:?}: the factor must be a number other than 0"));
+            }
+        }
+        problems
+    }
+
+    /// Seconds east of UTC of times without an offset.
+    pub fn clock_zone(&self) -> Option<i32> {
+        self.time_zone.as_deref().and_then(zone_seconds)
+    }
+
+    pub fn well<'a>(&'a self, id: &'a str) -> &'a str {
+        self.wells.get(id).map_or(id, String::as_str)
+    }
+
+    /// `Err` is what the row is refused under.
+    pub fn target(&self, parameter: &str, unit: &str) -> Result<Target, String> {
+        let name = self.parameters.get(parameter).map_or(parameter, String::as_str);
+        let Some(known) = Parameter::from_name(name) else {
+            return Err(parameter.to_owned());
+        };
+        let (unit_name, factor) = match self.units.get(unit) {
+            Some(target) => (target.unit.as_str(), target.factor),
+            None if unit.is_empty() => (known.canonical_unit(), 1.0),
+            None => (unit, 1.0),
+        };
+        match units::conversion(known, unit_name) {
+            Some(conversion) => Ok(Target { parameter: known, factor, conversion }),
+            None => Err(format!("{parameter} [{unit}]")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_and_units_lead_to_targets_or_are_refused_by_name() {
+        let map: Map = toml::from_str(
+            "[parameters]\nlevel = \"groundwater_elevation\"\n[units]\n\"m/d\" = { unit = \"mm\", factor = 1000.0 }\n",
+        )
+        .unwrap();
+        assert!(map.problems().is_empty());
+        let level = map.target("level", "cm").unwrap();
+        assert_eq!((level.parameter, level.convert(342.0)), (Parameter::GroundwaterElevation, 3.42));
+        assert_eq!(map.target("evaporation", "m/d").unwrap().convert(0.002), 2.0);
+        assert_eq!(map.target("depth_to_water", "").unwrap().convert(1.5), 1.5);
+        assert_eq!(map.target("logger_temperature", "degC").unwrap_err(), "logger_temperature");
+        assert_eq!(map.target("depth_to_water", "furlong").unwrap_err(), "depth_to_water [furlong]");
+    }
+
+    #[test]
+    fn a_map_that_leads_nowhere_is_refused() {
+        let map: Map =
+            toml::from_str("time_zone = \"x\"\n[parameters]\na = \"b\"\n[units]\nc = { unit = \"d\" }\n").unwrap();
+        assert_eq!(map.problems().len(), 3);
+    }
+}

@@ -1,0 +1,312 @@
+//! Pipeline, engine and watch as the server's doors.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use futures::StreamExt;
+use gwbank_ingest::external::ExternalState;
+use gwbank_ingest::{Format, GatewayRow, IngestError, Message, Pipeline, SourceKind};
+use gwbank_model::{BANGKOK_OFFSET_SECONDS, Seq, Timestamp, WellId};
+use gwbank_query::{GatewaySource, QueryEngine, QueryError, QueryErrorKind};
+use gwbank_registry::{Installation, Registry, Well};
+use gwbank_runtime::Clock;
+use gwbank_server::doors::{
+    FlagsDoor, FlagsDoorError, GatewayStanding, IngestDoor, IngestDoorError, OperationsDoor, PartState, PostedReadings,
+    PostedReceipt, ReadingFault, ReadingsFormat, ReadingsSource, ReplayedLetters, SqlAnswer, SqlDoor, SqlError,
+    SqlErrorKind,
+};
+use gwbank_server::metrics::{FamilyKind, MetricsText};
+use gwbank_store::{ConditionFlag, DeadLetterFilter, GatewayRecord, Metadata, MetadataError};
+use gwbank_watch::{LevelChanges, Watch, WatchError};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::courier::Deliveries;
+
+pub struct Sql(pub QueryEngine);
+
+#[async_trait]
+impl SqlDoor for Sql {
+    async fn query(&self, sql: &str) -> Result<SqlAnswer, SqlError> {
+        let result = self.0.query(sql).await.map_err(sql_error)?;
+        let batches = result.stream.map(|batch| batch.map_err(sql_error)).boxed();
+        Ok(SqlAnswer { schema: result.schema, batches })
+    }
+}
+
+fn sql_error(error: QueryError) -> SqlError {
+    let kind = match error.kind() {
+        QueryErrorKind::Invalid | QueryErrorKind::Failed => SqlErrorKind::Invalid,
+        QueryErrorKind::ReadOnly => SqlErrorKind::ReadOnly,
+        QueryErrorKind::Limit(limit) => SqlErrorKind::Limit(limit.name().to_owned()),
+        QueryErrorKind::Unavailable => SqlErrorKind::ArchiveUnavailable,
+        QueryErrorKind::Internal => SqlErrorKind::Internal,
+    };
+    SqlError { kind, message: error.to_string() }
+}
+
+/// Who knows the gateways, for the table `gateways`.
+#[derive(Debug)]
+pub struct Gateways(pub Pipeline);
+
+#[async_trait]
+impl GatewaySource for Gateways {
+    async fn gateways(&self) -> Result<Vec<gwbank_query::GatewayRow>, MetadataError> {
+        let rows = self.0.gateways().await.map_err(|error| MetadataError::Unavailable(Box::new(error)))?;
+        Ok(rows
+            .into_iter()
+            .map(|row| {
+                let pending = row.pending;
+                gwbank_query::GatewayRow { record: record(row), pending }
+            })
+            .collect())
+    }
+}
+
+fn record(row: GatewayRow) -> GatewayRecord {
+    let GatewayRow { gateway_id, last_seen, counts, pending: _, clock_offset_s, clock_zone, last_error } = row;
+    GatewayRecord { gateway_id, last_seen, counts, clock_offset_s, clock_zone, last_error }
+}
+
+/// Wells whose levels changed, for the watch.
+pub struct Changes(pub gwbank_ingest::LevelChanges);
+
+#[async_trait]
+impl LevelChanges for Changes {
+    async fn next(&mut self) -> Option<Vec<WellId>> {
+        Some(self.0.next().await)
+    }
+}
+
+pub struct Ingest(pub Pipeline);
+
+fn door_error(error: IngestError) -> IngestDoorError {
+    match error {
+        IngestError::Full { .. } => IngestDoorError::Full(error.to_string()),
+        IngestError::Closed => IngestDoorError::Closed,
+        IngestError::TooLarge { .. } | IngestError::Refused { .. } => IngestDoorError::Refused(error.to_string()),
+        other => IngestDoorError::Failed(Box::new(other)),
+    }
+}
+
+#[async_trait]
+impl IngestDoor for Ingest {
+    async fn post(&self, posted: PostedReadings) -> Result<PostedReceipt, IngestDoorError> {
+        let format = match posted.format {
+            ReadingsFormat::Json => Format::Json,
+            ReadingsFormat::SenmlJson => Format::SenmlJson,
+            ReadingsFormat::SenmlCbor => Format::SenmlCbor,
+        };
+        // The topic on which the same payload would come over MQTT: a replay of its dead letters reads it again alike.
+        let kind = if format == Format::Json { "readings" } else { "senml" };
+        let topic = format!("gwbank/v1/{}/{kind}", posted.gateway);
+        let mut message = Message::new(posted.gateway, topic, format, posted.payload);
+        if posted.source == ReadingsSource::Import {
+            message.source = SourceKind::Import;
+        }
+        let receipt = self.0.try_ingest(message).await.map_err(door_error)?;
+        let fault = |fault: gwbank_ingest::Fault| ReadingFault {
+            reason: fault.reason.name().to_owned(),
+            place: fault.place,
+            detail: fault.detail,
+            readings: fault.readings,
+        };
+        Ok(PostedReceipt {
+            received: receipt.received,
+            stored: receipt.stored,
+            duplicate: receipt.duplicate,
+            dead: receipt.dead,
+            pending: receipt.pending,
+            faults: receipt.faults.into_iter().map(fault).collect(),
+        })
+    }
+
+    async fn put_wells(&self, wells: Vec<Well>) -> Result<(), IngestDoorError> {
+        self.0.put_wells(wells).await.map_err(door_error)
+    }
+
+    async fn put_installations(&self, installations: Vec<Installation>) -> Result<(), IngestDoorError> {
+        self.0.put_installations(installations).await.map_err(door_error)
+    }
+
+    fn registry(&self) -> Arc<Registry> {
+        self.0.registry()
+    }
+
+    async fn gateways(&self) -> Result<Vec<GatewayStanding>, IngestDoorError> {
+        let rows = self.0.gateways().await.map_err(door_error)?;
+        Ok(rows
+            .into_iter()
+            .map(|row| {
+                let pending = row.pending;
+                GatewayStanding { record: record(row), pending }
+            })
+            .collect())
+    }
+
+    async fn replay_dead_letters(&self, filter: DeadLetterFilter) -> Result<ReplayedLetters, IngestDoorError> {
+        let report = self.0.replay_dead_letters(filter).await.map_err(door_error)?;
+        Ok(ReplayedLetters {
+            letters: report.messages,
+            stored: report.stored + report.pending,
+            duplicate: report.duplicate,
+            dead: report.dead + report.left,
+        })
+    }
+
+    async fn flush(&self) -> Result<(), IngestDoorError> {
+        self.0.flush().await.map_err(door_error)
+    }
+}
+
+pub struct Flags {
+    pub watch: Watch,
+    pub metadata: Arc<dyn Metadata>,
+    pub clock: Arc<dyn Clock>,
+}
+
+#[async_trait]
+impl FlagsDoor for Flags {
+    async fn acknowledge(&self, flag_id: &str, by: &str) -> Result<Option<ConditionFlag>, FlagsDoorError> {
+        let at = Timestamp::from_micros(self.clock.now_micros());
+        match self.watch.acknowledge(flag_id, by, at).await {
+            Ok(flag) => Ok(Some(flag)),
+            Err(WatchError::NoSuchFlag(_)) => {
+                // The watch knows open flags only.
+                let all = self.metadata.flags(false).await.map_err(|error| FlagsDoorError::Failed(Box::new(error)))?;
+                if all.iter().any(|flag| flag.id == flag_id) { Err(FlagsDoorError::Closed) } else { Ok(None) }
+            }
+            Err(error) => Err(FlagsDoorError::Failed(Box::new(error))),
+        }
+    }
+}
+
+/// How long counted transitions are told again: counting reads them all.
+const TRANSITIONS_FRESH: Duration = Duration::from_secs(30);
+
+type TransitionCounts = BTreeMap<String, u64>;
+
+pub struct Operations {
+    pipeline: Pipeline,
+    metadata: Arc<dyn Metadata>,
+    external: Vec<watch::Receiver<ExternalState>>,
+    clock: Arc<dyn Clock>,
+    deliveries: Arc<Deliveries>,
+    transitions: Mutex<Option<(Instant, TransitionCounts)>>,
+}
+
+impl Operations {
+    pub fn new(
+        pipeline: Pipeline,
+        metadata: Arc<dyn Metadata>,
+        external: Vec<watch::Receiver<ExternalState>>,
+        clock: Arc<dyn Clock>,
+        deliveries: Arc<Deliveries>,
+    ) -> Self {
+        Self { pipeline, metadata, external, clock, deliveries, transitions: Mutex::new(None) }
+    }
+
+    async fn transition_counts(&self) -> TransitionCounts {
+        if let Some((counted, counts)) = &*self.transitions.lock()
+            && counted.elapsed() < TRANSITIONS_FRESH
+        {
+            return counts.clone();
+        }
+        let mut counts = TransitionCounts::new();
+        match self.metadata.flag_transitions(None).await {
+            Ok(transitions) => {
+                for transition in transitions {
+                    // `{hazard}-{scope}-…`, see the flag's id.
+                    let hazard = transition.flag_id.split('-').next().unwrap_or_default().to_owned();
+                    *counts.entry(hazard).or_default() += 1;
+                }
+            }
+            Err(error) => tracing::warn!(%error, "flag transitions cannot be counted"),
+        }
+        *self.transitions.lock() = Some((Instant::now(), counts.clone()));
+        counts
+    }
+}
+
+#[async_trait]
+impl OperationsDoor for Operations {
+    async fn parts(&self) -> Vec<PartState> {
+        let status = self.pipeline.status();
+        let journal_detail = match (status.journal_full, status.holding) {
+            (true, _) => "journal.bytes_max is reached; acknowledgements wait for the archive".to_owned(),
+            (false, true) => "window.bytes_max is reached; acknowledgements wait for the archive".to_owned(),
+            (false, false) => {
+                format!("{} bytes, {} readings not archived", status.journal_bytes, status.unarchived_rows)
+            }
+        };
+        let archive_detail = match &status.last_error {
+            Some(error) => format!("{error}; readings wait in the journal"),
+            None if status.archived_through == Seq::ZERO => "nothing archived yet".to_owned(),
+            None => {
+                let through = status.archived_through.received_at();
+                format!("has everything received until {}", through.to_rfc3339(BANGKOK_OFFSET_SECONDS))
+            }
+        };
+        let metadata = self.metadata.position().await;
+        let mut parts = vec![
+            PartState { part: "journal", ready: !status.journal_full && !status.holding, detail: journal_detail },
+            PartState { part: "archive", ready: status.last_error.is_none(), detail: archive_detail },
+            PartState {
+                part: "metadata",
+                ready: metadata.is_ok(),
+                detail: metadata.err().map_or_else(|| "answers".to_owned(), |error| error.to_string()),
+            },
+        ];
+        for state in &self.external {
+            let state = state.borrow().clone();
+            let detail = match (&state.last_error, state.connected) {
+                (_, true) if state.subscribed => "connected".to_owned(),
+                (_, true) => "connected, not subscribed yet".to_owned(),
+                (Some(error), false) => format!("not connected: {error}; tried again by itself"),
+                (None, false) => "not connected yet".to_owned(),
+            };
+            parts.push(PartState { part: "external broker", ready: state.connected && state.subscribed, detail });
+        }
+        parts
+    }
+
+    async fn metrics(&self, text: &mut MetricsText) {
+        let status = self.pipeline.status();
+        let counts = self.pipeline.metrics();
+        text.counter("readings_received_total", "Readings received since the start", counts.received);
+        text.counter("readings_stored_total", "Readings stored, corrections among them", counts.stored);
+        text.counter("readings_duplicate_total", "Readings that said nothing new", counts.duplicate);
+        let mut dead = text.family("readings_dead_total", FamilyKind::Counter, "Readings that became dead letters");
+        for (reason, count) in &counts.dead_by_reason {
+            dead.sample(&[("reason", reason)], *count as f64);
+        }
+        text.gauge("readings_pending", "Readings not yet compared with the archive", status.pending as f64);
+        let fsync = &status.fsync;
+        let help = "Time of the journal's fdatasync";
+        text.histogram("journal_fsync_seconds", help, &fsync.buckets, fsync.count, fsync.sum_seconds);
+        let help = "Time from a message's arrival to its acknowledgement";
+        let buckets = &counts.ack_seconds_buckets;
+        text.histogram("ack_seconds", help, buckets, counts.acknowledged, counts.ack_seconds_sum);
+        text.gauge("journal_bytes", "Bytes of the journal", status.journal_bytes as f64);
+        text.gauge("recent_window_bytes", "Memory of the recent window", status.window_bytes as f64);
+        text.gauge("recent_window_rows", "Readings in the recent window", status.window_rows as f64);
+        text.gauge("archive_lag_readings", "Readings durable and not archived", status.unarchived_rows as f64);
+        let mut transitions =
+            text.family("flag_transitions_total", FamilyKind::Counter, "Transitions of condition flags");
+        for (hazard, count) in self.transition_counts().await {
+            transitions.sample(&[("hazard", &hazard)], count as f64);
+        }
+        let mut deliveries = text.family("deliveries_total", FamilyKind::Counter, "Messages of condition flags");
+        for (outcome, count) in [("delivered", &self.deliveries.delivered), ("failed", &self.deliveries.failed)] {
+            let count = count.load(Ordering::Relaxed) as f64;
+            deliveries.sample(&[("channel", "mqtt"), ("outcome", outcome)], count);
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.clock.now_micros())
+    }
+}

@@ -1,0 +1,210 @@
+//! One running server: lock, stores, pipeline, watch, doors, couriers; started in order, stopped in order.
+//!
+//! ```text
+//! start: lock ─→ stores ─→ pipeline (recovers) ─→ query engine ─→ watch ─→ broker, sessions, HTTP ─→ addresses.json
+//! stop:  no new connections ─→ what was taken in is acknowledged ─→ watch, courier end ─→ last flush ─→ lock
+//! ```
+//!
+//! # Rules
+//! 1. Nothing listens before the pipeline has recovered: whoever can connect can be served.
+//! 2. A stop takes less than ten seconds whatever the disk does: what is not archived by then is in the journal.
+
+pub mod addresses;
+mod courier;
+mod doors;
+pub mod lock;
+pub mod offline;
+mod settings;
+mod stores;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use gwbank_ingest::Pipeline;
+use gwbank_ingest::embedded::EmbeddedBroker;
+use gwbank_ingest::external::ExternalSource;
+use gwbank_query::{QueryEngine, QuerySources};
+use gwbank_runtime::{Clock, ShutdownTrigger, SystemClock};
+use gwbank_server::{App, AppParts, HttpServer, Limits, Reach, router};
+use gwbank_store::Metadata;
+use gwbank_watch::{Watch, WatchHandle, WatchParts};
+
+use crate::config::Config;
+use crate::failure::Outcome;
+use addresses::Addresses;
+use lock::DataDirLock;
+
+/// For sources to settle what they took in.
+const SETTLE_TIME: Duration = Duration::from_secs(4);
+/// For the last flush; what it leaves is replayed from the journal.
+const FLUSH_TIME: Duration = Duration::from_secs(4);
+
+/// A running server.
+pub struct Node {
+    pub addresses: Addresses,
+    pub pipeline: Pipeline,
+    pub metadata: Arc<dyn Metadata>,
+    pub engine: QueryEngine,
+    config: Config,
+    trigger: ShutdownTrigger,
+    broker: Option<EmbeddedBroker>,
+    external: Vec<ExternalSource>,
+    watch: WatchHandle,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    _lock: DataDirLock,
+}
+
+impl Node {
+    pub async fn start(config: Config) -> Outcome<Self> {
+        let lock = DataDirLock::take(&config.data_dir)?;
+        Addresses::remove(&config.data_dir);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let trigger = ShutdownTrigger::new();
+        let stores = stores::open(&config, clock.clone()).await?;
+        let pipeline = stores::pipeline(&config, &stores, clock.clone()).await?;
+        let engine = QueryEngine::new(
+            settings::query(&config),
+            QuerySources {
+                window: pipeline.window(),
+                archive: stores.archive.clone(),
+                metadata: stores.metadata.clone(),
+                registry: pipeline.registry_watch(),
+                names: stores.names.clone(),
+                gateways: Arc::new(doors::Gateways(pipeline.clone())),
+            },
+        )?;
+        let watch_parts = WatchParts {
+            metadata: stores.metadata.clone(),
+            reader: Arc::new(engine.clone()),
+            registry: pipeline.registry_watch(),
+            clock: clock.clone(),
+            shutdown: trigger.listener(),
+        };
+        let changes = doors::Changes(pipeline.level_changes());
+        let watch =
+            Watch::spawn(settings::watch(&config), watch_parts, changes).await.context("the watch cannot start")?;
+
+        let mut node = Self {
+            addresses: Addresses::default(),
+            pipeline,
+            metadata: stores.metadata,
+            engine,
+            config,
+            trigger,
+            broker: None,
+            external: Vec::new(),
+            watch,
+            tasks: Vec::new(),
+            _lock: lock,
+        };
+        match node.open_doors(clock).await {
+            Ok(()) => Ok(node),
+            Err(failure) => {
+                node.stop().await;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn open_doors(&mut self, clock: Arc<dyn Clock>) -> Outcome {
+        // HTTP is bound first: a port that is taken is told before any gateway connects.
+        let http = match self.config.http.listen.as_str() {
+            "" => None,
+            address => Some(HttpServer::bind(address).await?),
+        };
+        let deliveries = Arc::new(courier::Deliveries::default());
+        if let Some(settings) = settings::embedded(&self.config)? {
+            let listen = settings.listen.clone();
+            let broker = EmbeddedBroker::start(settings, self.pipeline.clone(), self.trigger.listener())
+                .await
+                .with_context(|| format!("the embedded broker cannot listen on {listen}"))?;
+            self.addresses.mqtt = Some(broker.address().to_string());
+            self.addresses.mqtt_tls = broker.tls_address().map(|address| address.to_string());
+            let courier = courier::run(
+                broker.clone(),
+                self.metadata.clone(),
+                clock.clone(),
+                deliveries.clone(),
+                self.trigger.listener(),
+            );
+            self.tasks.push(tokio::spawn(courier));
+            self.broker = Some(broker);
+        }
+        for settings in settings::external(&self.config) {
+            let url = settings.url.clone();
+            let source = ExternalSource::spawn(settings, self.pipeline.clone(), self.trigger.listener())
+                .with_context(|| format!("no session with {url}"))?;
+            self.external.push(source);
+        }
+        if let Some(http) = http {
+            self.addresses.http = Some(http.address().to_string());
+            self.serve_http(http, clock, deliveries)?;
+        }
+        self.addresses.write(&self.config.data_dir)?;
+        Ok(())
+    }
+
+    fn serve_http(&mut self, http: HttpServer, clock: Arc<dyn Clock>, deliveries: Arc<courier::Deliveries>) -> Outcome {
+        let mut credentials =
+            self.config.auth.credentials().map_err(|problems| anyhow::anyhow!("[auth] is wrong: {problems:?}"))?;
+        credentials.set_local_token(&addresses::write_local_token(&self.config.data_dir)?);
+        let limits = Limits::default();
+        let operations = doors::Operations::new(
+            self.pipeline.clone(),
+            self.metadata.clone(),
+            self.external.iter().map(ExternalSource::state).collect(),
+            clock.clone(),
+            deliveries,
+        );
+        let app = App::new(AppParts {
+            sql: Arc::new(doors::Sql(self.engine.clone())),
+            ingest: Arc::new(doors::Ingest(self.pipeline.clone())),
+            flags: Arc::new(doors::Flags { watch: self.watch.watch().clone(), metadata: self.metadata.clone(), clock }),
+            operations: Arc::new(operations),
+            metadata: self.metadata.clone(),
+            credentials,
+            limits: limits.clone(),
+            reach: if self.config.is_on_loopback() { Reach::Loopback } else { Reach::Anywhere },
+            public_url: (!self.config.public_url.is_empty()).then(|| self.config.public_url.clone()),
+            version: env!("CARGO_PKG_VERSION"),
+        });
+        let serving = http.serve(router(&app), limits, self.trigger.listener());
+        self.tasks.push(tokio::spawn(serving));
+        Ok(())
+    }
+
+    /// Stops in order; see the rules of the module.
+    pub async fn stop(self) {
+        let Self { pipeline, engine, config, trigger, broker, external, watch, tasks, _lock, .. } = self;
+        trigger.stop_accepting();
+        let settling = async {
+            if let Some(broker) = &broker {
+                broker.stopped().await;
+            }
+            for source in &external {
+                source.stopped().await;
+            }
+        };
+        if tokio::time::timeout(SETTLE_TIME, settling).await.is_err() {
+            tracing::warn!("sources did not settle in time; what they hold is sent again to the next start");
+        }
+        trigger.stop();
+        watch.join().await;
+        for task in tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a task failed");
+            }
+        }
+        drop(engine);
+        match tokio::time::timeout(FLUSH_TIME, pipeline.shutdown()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                let error = anyhow::Error::new(error);
+                tracing::warn!("the last flush failed: {error:#}; the journal has what it did not take");
+            }
+            Err(_) => tracing::warn!("the last flush took too long; the journal has what it did not take"),
+        }
+        Addresses::remove(&config.data_dir);
+    }
+}

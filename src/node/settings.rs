@@ -1,0 +1,104 @@
+//! The configuration as each crate wants it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use gwbank_ingest::embedded::{Anonymous, EmbeddedConfig, EmbeddedTls, GatewayCredentials};
+use gwbank_ingest::external::ExternalConfig;
+use gwbank_ingest::{DecodeConfig, PipelineConfig};
+use gwbank_journal::JournalConfig;
+use gwbank_model::{GatewayId, Timestamp};
+use gwbank_query::QueryConfig;
+use gwbank_watch::WatchConfig;
+
+use crate::config::{Config, zone_seconds};
+use crate::failure::Outcome;
+
+pub fn pipeline(config: &Config) -> Outcome<PipelineConfig> {
+    let mut journal = JournalConfig::new(config.data_dir.join("journal"), config.node.id);
+    journal.bytes_max = config.journal.bytes_max;
+    journal.segment_bytes = config.journal.segment_bytes;
+    let mut clock_zones = std::collections::HashMap::new();
+    for gateway in &config.ingest.gateways {
+        let id = GatewayId::new(&gateway.id).context("ingest.gateways")?;
+        clock_zones.extend(zone_seconds(&gateway.clock_zone).map(|zone| (id, zone)));
+    }
+    let earliest_time = Timestamp::parse_rfc3339(&config.ingest.earliest_time);
+    Ok(PipelineConfig {
+        window_bytes_max: config.window.bytes_max,
+        warm_bytes_max: config.window.bytes_max / 2,
+        flush_interval: Duration::from_secs(config.archive.flush_interval_seconds),
+        flush_rows: config.archive.flush_rows,
+        calendar_offset_seconds: config.calendar_offset_seconds(),
+        decode: DecodeConfig {
+            clock_zones,
+            earliest_time,
+            sentinels: config.ingest.sentinels.clone(),
+            ..DecodeConfig::default()
+        },
+        ..PipelineConfig::new(journal)
+    })
+}
+
+pub fn query(config: &Config) -> QueryConfig {
+    let default = QueryConfig::default();
+    let section = &config.query;
+    QueryConfig {
+        memory_bytes_per_query: section.memory_bytes_per_query,
+        rows_max: section.rows_max,
+        seconds_max: section.seconds_max,
+        concurrent_max: section.concurrent_max,
+        spill_bytes_max: section.spill_bytes_max,
+        threads: if section.threads == 0 { default.threads } else { section.threads },
+        spill_dir: Some(config.data_dir.join("spill")),
+    }
+}
+
+pub fn watch(config: &Config) -> WatchConfig {
+    let mut watch = WatchConfig::default();
+    watch.closing.offset_seconds = config.calendar_offset_seconds();
+    watch.qualities = config.indicators.qualities.clone();
+    watch.days_min_logger = config.indicators.min_days_per_month;
+    watch.days_min_manual = watch.days_min_manual.min(config.indicators.min_days_per_month);
+    watch
+}
+
+/// `None` when no broker is wanted.
+pub fn embedded(config: &Config) -> Outcome<Option<EmbeddedConfig>> {
+    let section = &config.mqtt;
+    if section.listen.is_empty() && section.tls_listen.is_empty() {
+        return Ok(None);
+    }
+    // The broker always has a plain door; where only TLS is wanted it is one that nobody is told of.
+    let listen = if section.listen.is_empty() { "127.0.0.1:0" } else { &section.listen };
+    let mut settings = EmbeddedConfig::new(listen);
+    settings.tls = (!section.tls_listen.is_empty()).then(|| EmbeddedTls {
+        listen: section.tls_listen.clone(),
+        certificate: PathBuf::from(&section.tls_certificate),
+        key: PathBuf::from(&section.tls_key),
+    });
+    settings.anonymous =
+        if section.anonymous || config.auth.is_empty() { Anonymous::Allowed } else { Anonymous::Refused };
+    for gateway in &config.auth.gateways {
+        let id = GatewayId::new(&gateway.id).context("auth.gateways")?;
+        settings.gateways.push(GatewayCredentials { gateway: id, password_hash: gateway.password.clone() });
+    }
+    Ok(Some(settings))
+}
+
+pub fn external(config: &Config) -> Vec<ExternalConfig> {
+    let given = |text: &String| (!text.is_empty()).then(|| text.clone());
+    config
+        .mqtt
+        .external
+        .iter()
+        .map(|entry| ExternalConfig {
+            user: given(&entry.username),
+            password: given(&entry.password),
+            shared_group: given(&entry.shared_group),
+            topics: entry.topics.clone(),
+            ..ExternalConfig::new(&entry.url, &entry.client_id)
+        })
+        .collect()
+}

@@ -1,0 +1,44 @@
+//! Archive, metadata and pipeline on the data directory. The caller holds its lock.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use gwbank_delta::{DeltaArchive, DeltaConfig, SqliteConfig, SqliteMetadata};
+use gwbank_ingest::{Pipeline, PipelineParts};
+use gwbank_runtime::Clock;
+use gwbank_store::{Archive, Metadata, RowNames};
+
+use super::settings;
+use crate::config::Config;
+use crate::failure::Outcome;
+
+pub struct Stores {
+    pub names: RowNames,
+    pub archive: Arc<dyn Archive>,
+    pub metadata: Arc<dyn Metadata>,
+}
+
+pub async fn open(config: &Config, clock: Arc<dyn Clock>) -> Outcome<Stores> {
+    let names = RowNames::default();
+    let dir = config.archive_dir();
+    let mut delta = DeltaConfig::new(&dir, names.clone());
+    delta.clock = clock;
+    let archive = DeltaArchive::open(delta)
+        .await
+        .with_context(|| format!("the archive in {} cannot be opened", dir.display()))?;
+    let path = config.data_dir.join("metadata.sqlite");
+    let metadata = SqliteMetadata::open(SqliteConfig::new(&path))
+        .await
+        .with_context(|| format!("the metadata in {} cannot be opened", path.display()))?;
+    Ok(Stores { names, archive: Arc::new(archive), metadata: Arc::new(metadata) })
+}
+
+pub async fn pipeline(config: &Config, stores: &Stores, clock: Arc<dyn Clock>) -> Outcome<Pipeline> {
+    let parts = PipelineParts {
+        archive: stores.archive.clone(),
+        metadata: stores.metadata.clone(),
+        names: stores.names.clone(),
+        clock,
+    };
+    Ok(Pipeline::open(settings::pipeline(config)?, parts).await.context("the pipeline cannot recover")?)
+}
