@@ -1,1 +1,37 @@
-//! gwbank-query
+//! SQL over everything that gwbank knows: one `readings` table over the recent window and the whole history.
+//!
+//! ```text
+//! SQL ─▶ statement check ─▶ plan ─▶ plan check ─▶ run on the query runtime ─▶ batches, within limits
+//!                            │
+//!                            └ readings: one read cut a query (window snapshot first, archive snapshot when needed)
+//! ```
+//!
+//! # Rules
+//! 1. **Read-only by plan.** Only queries, `EXPLAIN`, `DESCRIBE` and `SHOW TABLES/COLUMNS` pass; no table or function
+//!    reaches a file or the network.
+//! 2. **One read cut.** All tables of a query see one window snapshot and one archive snapshot. At or after the
+//!    window's `covers_from` the window alone answers; before it the archive and what is pending, one winner a key. So
+//!    no plan shape changes an answer.
+//! 3. **Complete or an error.** When the archive is needed and down, the query fails and says so.
+//! 4. **Limits** on memory, rows, seconds, concurrent queries and spilled bytes, each with its own error that names the
+//!    limit and its key. A dropped result stops computing.
+//! 5. **Away from ingest.** Queries run on a runtime of their own, so that a plan that never yields stops nothing else.
+//!
+//! # Invariant: what is absent
+//! - No setting survives a query, no statement changes anything, no file format and no object store is registered.
+
+mod config;
+mod engine;
+mod error;
+pub mod functions;
+mod readings;
+mod series_reader;
+mod session;
+mod statement;
+mod tables;
+mod views;
+
+pub use config::{ConfigProblem, QueryConfig};
+pub use engine::{QueryEngine, QueryResult, QuerySources, QueryStats};
+pub use error::{Limit, QueryError, QueryErrorKind};
+pub use tables::{GatewayRow, GatewaySource, MetadataGateways};

@@ -1,0 +1,368 @@
+//! Taking queries, running them within limits, giving their batches.
+//!
+//! # Rules
+//! 1. A query computes on the query runtime; its caller only receives. Two deadlines watch it: one where it runs, and
+//!    one where it is received, for plans that never yield: those are abandoned, and keep their place among the
+//!    concurrent queries until they end.
+//! 2. The stream ends well only after the runner said so; a runner that vanished is an error.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::physical_plan::execute_stream;
+use futures::stream::{BoxStream, Stream};
+use futures::{FutureExt, StreamExt};
+use gwbank_recent::Window;
+use gwbank_registry::Registry;
+use gwbank_store::{Archive, Metadata, RowNames};
+use tokio::runtime::Runtime;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
+
+use crate::config::QueryConfig;
+use crate::error::{Limit, QueryError};
+use crate::readings::ReadCut;
+use crate::session::Template;
+use crate::statement;
+use crate::tables::{self, GatewaySource};
+use crate::views;
+
+/// Batches made ahead of a slow receiver.
+const BATCHES_AHEAD: usize = 2;
+
+/// How much longer the receiving side waits than the running side, which has the better error.
+const RECEIVER_GRACE: Duration = Duration::from_secs(1);
+
+/// What queries read.
+#[derive(Clone)]
+pub struct QuerySources {
+    pub window: Window,
+    pub archive: Arc<dyn Archive>,
+    pub metadata: Arc<dyn Metadata>,
+    pub registry: watch::Receiver<Arc<Registry>>,
+    pub names: RowNames,
+    pub gateways: Arc<dyn GatewaySource>,
+}
+
+impl fmt::Debug for QuerySources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QuerySources").field("archive", &self.archive).finish_non_exhaustive()
+    }
+}
+
+/// Runs SQL. Clones share everything; the runtime ends with the last of them.
+#[derive(Debug, Clone)]
+pub struct QueryEngine(Arc<Shared>);
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: QueryConfig,
+    pub(crate) sources: QuerySources,
+    template: Template,
+    tables: Vec<String>,
+    places: Arc<Semaphore>,
+    counters: Counters,
+    runtime: Option<Runtime>,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    running: AtomicUsize,
+    finished: AtomicU64,
+    rejected: [AtomicU64; Limit::ALL.len()],
+}
+
+/// Numbers for metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryStats {
+    pub running: usize,
+    pub finished: u64,
+    /// Queries that ended at a limit.
+    pub rejected: Vec<(Limit, u64)>,
+}
+
+/// The answer to a query: its columns, and its rows as they are computed. Dropping the stream stops the computation.
+pub struct QueryResult {
+    pub schema: SchemaRef,
+    pub stream: BoxStream<'static, Result<RecordBatch, QueryError>>,
+}
+
+impl fmt::Debug for QueryResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueryResult").field("schema", &self.schema).finish_non_exhaustive()
+    }
+}
+
+impl QueryResult {
+    /// All batches at once.
+    pub async fn collect(self) -> Result<Vec<RecordBatch>, QueryError> {
+        use futures::TryStreamExt;
+        self.stream.try_collect().await
+    }
+}
+
+impl QueryEngine {
+    /// Starts the query runtime.
+    pub fn new(config: QueryConfig, sources: QuerySources) -> Result<Self, QueryError> {
+        config.check().map_err(|problem| QueryError::Invalid(problem.to_string()))?;
+        let internal = |error: datafusion::error::DataFusionError| QueryError::Internal(crate::error::chain(&error));
+        let template = Template::new(&config).map_err(internal)?;
+        tables::register(&template, &sources).map_err(internal)?;
+        let number = Arc::new(AtomicUsize::new(0));
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(config.threads)
+            .thread_name_fn(move || format!("gwbank-query-{}", number.fetch_add(1, Ordering::Relaxed)))
+            .enable_all()
+            .build()
+            .map_err(|error| QueryError::Internal(format!("cannot start the query runtime: {error}")))?;
+        for (name, sql) in views::VIEWS {
+            // Planning a view only asks tables of ours for their columns, which never waits.
+            let Some(view) = views::plan(template.state().clone(), name, sql).now_or_never() else {
+                return Err(QueryError::Internal(format!("planning the view {name} had to wait")));
+            };
+            let view = view.map_err(internal)?;
+            template.add_table(name, view).map_err(internal)?;
+        }
+        Ok(Self(Arc::new(Shared {
+            tables: template.table_names(),
+            template,
+            places: Arc::new(Semaphore::new(config.concurrent_max)),
+            counters: Counters::default(),
+            runtime: Some(runtime),
+            config,
+            sources,
+        })))
+    }
+
+    pub fn config(&self) -> &QueryConfig {
+        &self.0.config
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.0
+    }
+
+    pub fn stats(&self) -> QueryStats {
+        let counters = &self.0.counters;
+        let rejected = Limit::ALL.into_iter().zip(&counters.rejected);
+        QueryStats {
+            running: counters.running.load(Ordering::Relaxed),
+            finished: counters.finished.load(Ordering::Relaxed),
+            rejected: rejected.map(|(limit, count)| (limit, count.load(Ordering::Relaxed))).collect(),
+        }
+    }
+
+    /// Plans and starts a query. The caller is inside a Tokio runtime with its timer.
+    pub async fn query(&self, sql: &str) -> Result<QueryResult, QueryError> {
+        let answer = self.start(sql).await;
+        if let Err(error) = &answer {
+            self.0.count(error);
+        }
+        answer
+    }
+
+    async fn start(&self, sql: &str) -> Result<QueryResult, QueryError> {
+        let shared = self.0.clone();
+        let seconds = Duration::from_secs(shared.config.seconds_max);
+        let places = shared.places.clone();
+        let place = match timeout(QueryConfig::QUEUE_WAIT.min(seconds), places.acquire_owned()).await {
+            Ok(Ok(place)) => place,
+            Ok(Err(_)) => return Err(QueryError::Closed),
+            Err(_) => return Err(Limit::Concurrent.reached(&shared.config)),
+        };
+        let deadline = Instant::now() + seconds;
+        let (schema_sender, schema_receiver) = oneshot::channel();
+        let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
+        let runner = Runner { shared: shared.clone(), deadline, sender, _running: Running::new(&shared, place) };
+        let Some(runtime) = &shared.runtime else { return Err(QueryError::Closed) };
+        let task = runtime.spawn(runner.run(sql.to_owned(), schema_sender));
+        let task = AbortOnDrop(task.abort_handle());
+        let give_up = deadline + RECEIVER_GRACE;
+        let schema = match timeout_at(give_up, schema_receiver).await {
+            Ok(Ok(planned)) => planned?,
+            Ok(Err(_)) => return Err(QueryError::Internal("the runner vanished while planning".to_owned())),
+            Err(_) => return Err(Limit::Seconds.reached(&shared.config)),
+        };
+        let stream = Received { batches, give_up: Box::pin(sleep_until(give_up)), shared, task, ended: false };
+        Ok(QueryResult { schema, stream: stream.boxed() })
+    }
+}
+
+impl Shared {
+    pub(crate) fn read_cut(&self) -> Arc<ReadCut> {
+        let QuerySources { window, archive, names, .. } = &self.sources;
+        Arc::new(ReadCut::new(window.snapshot(), archive.clone(), names.clone()))
+    }
+
+    pub(crate) fn runtime(&self) -> Result<&Runtime, QueryError> {
+        self.runtime.as_ref().ok_or(QueryError::Closed)
+    }
+
+    pub(crate) fn translate(&self, error: &datafusion::error::DataFusionError) -> QueryError {
+        QueryError::from_engine(error, &self.config, &self.tables)
+    }
+
+    fn count(&self, error: &QueryError) {
+        if let QueryError::Limit { limit, .. } = error
+            && let Some(index) = Limit::ALL.iter().position(|known| known == limit)
+        {
+            self.counters.rejected[index].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Waiting for queries is not possible here (this may be an async context), nor is it of use.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// A place among the concurrent queries, for as long as the query computes.
+struct Running {
+    shared: Arc<Shared>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Running {
+    fn new(shared: &Arc<Shared>, place: OwnedSemaphorePermit) -> Self {
+        shared.counters.running.fetch_add(1, Ordering::Relaxed);
+        Self { shared: shared.clone(), _place: place }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.shared.counters.running.fetch_sub(1, Ordering::Relaxed);
+        self.shared.counters.finished.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+enum Message {
+    Batch(RecordBatch),
+    Failed(QueryError),
+    /// All rows were sent.
+    End,
+}
+
+/// The side that computes.
+struct Runner {
+    shared: Arc<Shared>,
+    deadline: Instant,
+    sender: mpsc::Sender<Message>,
+    _running: Running,
+}
+
+impl Runner {
+    async fn run(self, sql: String, schema_sender: oneshot::Sender<Result<SchemaRef, QueryError>>) {
+        let planned = match timeout_at(self.deadline, self.plan(&sql)).await {
+            Ok(planned) => planned,
+            Err(_) => Err(Limit::Seconds.reached(&self.shared.config)),
+        };
+        let mut stream = match planned {
+            Ok(stream) => stream,
+            Err(error) => {
+                let _receiver_gone = schema_sender.send(Err(error));
+                return;
+            }
+        };
+        if schema_sender.send(Ok(stream.schema())).is_err() {
+            return;
+        }
+        let last = match timeout_at(self.deadline, self.pump(&mut stream)).await {
+            Ok(Ok(())) => Message::End,
+            Ok(Err(error)) => Message::Failed(error),
+            Err(_) => Message::Failed(Limit::Seconds.reached(&self.shared.config)),
+        };
+        drop(stream);
+        let _receiver_gone = self.sender.send(last).await;
+    }
+
+    async fn plan(&self, sql: &str) -> Result<datafusion::physical_plan::SendableRecordBatchStream, QueryError> {
+        let shared = &self.shared;
+        let translate = |error| shared.translate(&error);
+        let parsed = statement::parse(sql)?;
+        let session = shared.template.session(&shared.config, shared.read_cut()).map_err(translate)?;
+        let logical = session.statement_to_plan(parsed).await.map_err(translate)?;
+        statement::check_plan(&logical)?;
+        let physical = session.create_physical_plan(&logical).await.map_err(translate)?;
+        execute_stream(physical, session.task_ctx()).map_err(translate)
+    }
+
+    async fn pump(&self, stream: &mut datafusion::physical_plan::SendableRecordBatchStream) -> Result<(), QueryError> {
+        let config = &self.shared.config;
+        let mut rows = 0;
+        while let Some(batch) = stream.next().await {
+            let batch = batch.map_err(|error| self.shared.translate(&error))?;
+            rows += batch.num_rows() as u64;
+            if rows > config.rows_max {
+                return Err(Limit::Rows.reached(config));
+            }
+            if batch.num_rows() > 0 && self.sender.send(Message::Batch(batch)).await.is_err() {
+                return Ok(()); // the receiver went away
+            }
+        }
+        Ok(())
+    }
+}
+
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The side that receives.
+struct Received {
+    batches: mpsc::Receiver<Message>,
+    give_up: Pin<Box<Sleep>>,
+    shared: Arc<Shared>,
+    task: AbortOnDrop,
+    ended: bool,
+}
+
+impl Received {
+    fn fail(&mut self, error: QueryError) -> Poll<Option<Result<RecordBatch, QueryError>>> {
+        self.ended = true;
+        self.task.0.abort();
+        self.shared.count(&error);
+        Poll::Ready(Some(Err(error)))
+    }
+}
+
+impl Stream for Received {
+    type Item = Result<RecordBatch, QueryError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        match self.batches.poll_recv(context) {
+            Poll::Ready(Some(Message::Batch(batch))) => Poll::Ready(Some(Ok(batch))),
+            Poll::Ready(Some(Message::End)) => {
+                self.ended = true;
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Message::Failed(error))) => self.fail(error),
+            Poll::Ready(None) => self.fail(QueryError::Internal("the runner vanished".to_owned())),
+            Poll::Pending => match self.give_up.as_mut().poll(context) {
+                Poll::Ready(()) => {
+                    let error = Limit::Seconds.reached(&self.shared.config);
+                    self.fail(error)
+                }
+                Poll::Pending => Poll::Pending,
+            },
+        }
+    }
+}

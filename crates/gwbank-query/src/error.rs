@@ -1,0 +1,273 @@
+//! What can go wrong with a query, in words that help the person who typed it.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use datafusion::error::DataFusionError;
+use gwbank_store::{ArchiveError, MetadataError};
+
+use crate::config::QueryConfig;
+
+type Cause = Arc<dyn Error + Send + Sync>;
+
+/// How DataFusion says that `max_temp_directory_size` is used up; a test notices when it says so in other words.
+const SPILL_LIMIT_REACHED: &str = "used disk space during the spilling process";
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum QueryError {
+    /// Not SQL.
+    #[error("syntax error: {0}")]
+    Syntax(String),
+    /// SQL, but not about what there is: unknown table, column or function, types that do not fit.
+    #[error("{0}")]
+    Invalid(String),
+    #[error("{what} is refused: this door is read-only; only SELECT, EXPLAIN, DESCRIBE and SHOW TABLES/COLUMNS run")]
+    ReadOnly { what: String },
+    #[error("only one statement at a time; {0} were sent")]
+    ManyStatements(usize),
+    #[error("{}", limit.message(*.value))]
+    Limit { limit: Limit, value: u64 },
+    #[error("the history cannot be read now, so the answer would be incomplete; readings since {covers_from} can")]
+    ArchiveUnavailable { covers_from: String, source: Cause },
+    #[error("the tables of the registry, gateways and flags cannot be read now")]
+    MetadataUnavailable(#[source] Cause),
+    /// The data did not allow it, such as a division by zero or text that is no number.
+    #[error("{0}")]
+    Failed(String),
+    #[error("the server is shutting down")]
+    Closed,
+    #[error("the query broke off inside the server: {0}")]
+    Internal(String),
+}
+
+/// A bound that a query can run into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Limit {
+    Memory,
+    Rows,
+    Seconds,
+    Concurrent,
+    SpillBytes,
+}
+
+/// What kind of error it is, for those who translate it to a protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueryErrorKind {
+    Invalid,
+    ReadOnly,
+    Limit(Limit),
+    Unavailable,
+    Failed,
+    Internal,
+}
+
+impl Limit {
+    pub const ALL: [Limit; 5] = [Limit::Memory, Limit::Rows, Limit::Seconds, Limit::Concurrent, Limit::SpillBytes];
+
+    /// As the metric `queries_rejected_total{limit}` names it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Limit::Memory => "memory",
+            Limit::Rows => "rows",
+            Limit::Seconds => "seconds",
+            Limit::Concurrent => "concurrent",
+            Limit::SpillBytes => "spill_bytes",
+        }
+    }
+
+    pub const fn config_key(self) -> &'static str {
+        match self {
+            Limit::Memory => "query.memory_bytes_per_query",
+            Limit::Rows => "query.rows_max",
+            Limit::Seconds => "query.seconds_max",
+            Limit::Concurrent => "query.concurrent_max",
+            Limit::SpillBytes => "query.spill_bytes_max",
+        }
+    }
+
+    fn message(self, value: u64) -> String {
+        let key = self.config_key();
+        let (what, mend) = match self {
+            Limit::Memory => ("needs more memory than", "narrow the time or the wells, or aggregate first"),
+            Limit::Rows => ("answers with more rows than", "add a LIMIT, narrow it, or aggregate"),
+            Limit::Seconds => ("takes more seconds than", "narrow the time or the wells"),
+            Limit::Concurrent => ("found more queries running than", "try again in a moment"),
+            Limit::SpillBytes => ("spills more bytes than", "narrow the time or the wells, or aggregate first"),
+        };
+        format!("the query {what} the limit {key} = {value} allows; {mend}")
+    }
+
+    pub(crate) fn reached(self, config: &QueryConfig) -> QueryError {
+        let value = match self {
+            Limit::Memory => config.memory_bytes_per_query as u64,
+            Limit::Rows => config.rows_max,
+            Limit::Seconds => config.seconds_max,
+            Limit::Concurrent => config.concurrent_max as u64,
+            Limit::SpillBytes => config.spill_bytes_max,
+        };
+        QueryError::Limit { limit: self, value }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl QueryError {
+    pub fn kind(&self) -> QueryErrorKind {
+        match self {
+            Self::Syntax(_) | Self::Invalid(_) | Self::ManyStatements(_) => QueryErrorKind::Invalid,
+            Self::ReadOnly { .. } => QueryErrorKind::ReadOnly,
+            Self::Limit { limit, .. } => QueryErrorKind::Limit(*limit),
+            Self::ArchiveUnavailable { .. } | Self::MetadataUnavailable(_) | Self::Closed => {
+                QueryErrorKind::Unavailable
+            }
+            Self::Failed(_) => QueryErrorKind::Failed,
+            Self::Internal(_) => QueryErrorKind::Internal,
+        }
+    }
+
+    /// Whether the same query may succeed later, unchanged.
+    pub fn may_retry(&self) -> bool {
+        matches!(self.kind(), QueryErrorKind::Unavailable | QueryErrorKind::Limit(Limit::Concurrent))
+    }
+
+    /// The code that PostgreSQL's clients understand.
+    pub fn sqlstate(&self) -> &'static str {
+        match self {
+            Self::Syntax(_) | Self::ManyStatements(_) => "42601",
+            Self::Invalid(_) => "42000",
+            Self::ReadOnly { .. } => "25006",
+            Self::Limit { limit: Limit::Memory, .. } => "53200",
+            Self::Limit { limit: Limit::SpillBytes, .. } => "53100",
+            Self::Limit { limit: Limit::Concurrent, .. } => "53300",
+            Self::Limit { limit: Limit::Rows, .. } => "54000",
+            Self::Limit { limit: Limit::Seconds, .. } => "57014",
+            Self::ArchiveUnavailable { .. } | Self::MetadataUnavailable(_) => "58000",
+            Self::Closed => "57P01",
+            Self::Failed(_) => "22000",
+            Self::Internal(_) => "XX000",
+        }
+    }
+
+    pub(crate) fn archive(error: ArchiveError, covers_from: String) -> Self {
+        match error {
+            ArchiveError::Unavailable(_) => Self::ArchiveUnavailable { covers_from, source: Arc::new(error) },
+            damaged => Self::Internal(chain(&damaged)),
+        }
+    }
+
+    pub(crate) fn metadata(error: MetadataError) -> Self {
+        Self::MetadataUnavailable(Arc::new(error))
+    }
+
+    /// Through the engine and back: see [`Self::from_engine`].
+    pub(crate) fn into_engine(self) -> DataFusionError {
+        DataFusionError::External(Box::new(self))
+    }
+
+    /// `tables`: names to suggest when one is unknown.
+    pub(crate) fn from_engine(error: &DataFusionError, config: &QueryConfig, tables: &[String]) -> Self {
+        if let Some(own) = find_own(error) {
+            return own.clone();
+        }
+        // A spill writer's error comes as text inside an I/O error of Arrow.
+        if chain(error).contains(SPILL_LIMIT_REACHED) {
+            return Limit::SpillBytes.reached(config);
+        }
+        let place = place(error);
+        match error.find_root() {
+            DataFusionError::SQL(parser, _) => Self::Syntax(parser.to_string().replace("sql parser error: ", "")),
+            DataFusionError::ResourcesExhausted(_) => Limit::Memory.reached(config),
+            DataFusionError::SchemaError(schema, _) => Self::Invalid(format!("{schema}{place}")),
+            DataFusionError::Plan(message) => Self::Invalid(plan_message(message, tables) + &place),
+            DataFusionError::NotImplemented(message) => Self::Invalid(format!("not supported: {message}{place}")),
+            DataFusionError::Configuration(message) => Self::Invalid(message.clone()),
+            DataFusionError::Execution(message) => Self::Failed(message.clone()),
+            DataFusionError::ArrowError(arrow, _) => Self::Failed(arrow.to_string()),
+            other => Self::Internal(chain(other)),
+        }
+    }
+}
+
+fn find_own<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a QueryError> {
+    if let Some(own) = error.downcast_ref::<QueryError>() {
+        return Some(own);
+    }
+    if let Some(DataFusionError::External(inner)) = error.downcast_ref::<DataFusionError>()
+        && let Some(own) = find_own(inner.as_ref())
+    {
+        return Some(own);
+    }
+    error.source().and_then(find_own)
+}
+
+/// Where in the text it is, if the planner knows.
+fn place(error: &DataFusionError) -> String {
+    match error.diagnostic().and_then(|diagnostic| diagnostic.span) {
+        Some(span) if span.start.line > 0 => format!(" (line {}, column {})", span.start.line, span.start.column),
+        _ => String::new(),
+    }
+}
+
+fn plan_message(message: &str, tables: &[String]) -> String {
+    let unknown = message.strip_prefix("table '").and_then(|rest| rest.strip_suffix("' not found"));
+    let Some(unknown) = unknown else { return message.to_owned() };
+    let name = unknown.rsplit('.').next().unwrap_or(unknown);
+    match closest(name, tables) {
+        Some(table) => format!("there is no table {name:?}; did you mean {table:?}?"),
+        None => format!("there is no table {name:?}; the tables are: {}", tables.join(", ")),
+    }
+}
+
+fn closest<'a>(name: &str, candidates: &'a [String]) -> Option<&'a String> {
+    let near = |candidate: &&String| edit_distance(name, candidate) <= (name.len() / 3).max(2);
+    candidates.iter().filter(near).min_by_key(|candidate| edit_distance(name, candidate))
+}
+
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, &y) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// An error with its causes, on one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suggests_the_table_that_was_meant() {
+        let tables = ["readings".to_owned(), "readings_daily".to_owned(), "wells".to_owned()];
+        let message = |text: &str| plan_message(text, &tables);
+        assert_eq!(
+            message("table 'a.b.reading' not found"),
+            "there is no table \"reading\"; did you mean \"readings\"?"
+        );
+        assert!(message("table 'a.b.xyzzy_unlike' not found").ends_with("readings, readings_daily, wells"));
+        assert_eq!(message("something else"), "something else");
+    }
+}

@@ -1,0 +1,98 @@
+//! Functions of two numbers.
+
+use std::sync::Arc;
+
+use arrow::array::{AsArray, Float64Array};
+use arrow::compute::binary;
+use arrow::datatypes::{DataType, Float64Type};
+use datafusion::error::Result;
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+
+use super::Function;
+
+pub(super) const EC_25: Function = Function {
+    name: "ec_25",
+    form: "ec_25(ec, temperature)",
+    kind: "scalar",
+    formula: "EC25 = EC / (1 + 0.0191 (T - 25)), EC in uS/cm, T in degrees Celsius",
+    source: "Standard Methods 2510; INDICATORS, salinity",
+    example: "SELECT round(ec_25(1000, 30), 3)",
+    example_result: "912.825",
+};
+
+pub(super) const DEPTH_TO_ELEVATION: Function = Function {
+    name: "depth_to_elevation",
+    form: "depth_to_elevation(depth, ground_elevation)",
+    kind: "scalar",
+    formula: "elevation = ground elevation - depth to water, in metres; a negative depth is above ground",
+    source: "definition",
+    example: "SELECT depth_to_elevation(3.5, 120.0)",
+    example_result: "116.5",
+};
+
+pub(super) const WATER_COLUMN: Function = Function {
+    name: "water_column",
+    form: "water_column(pressure, barometric_pressure)",
+    kind: "scalar",
+    formula: "h = (p - p_air) / 9.80665, in metres of water of 1000 kg/m3, pressures in kPa",
+    source: "hydrostatic pressure with standard gravity",
+    example: "SELECT round(water_column(150.0, 101.325), 4)",
+    example_result: "4.9635",
+};
+
+/// Kilopascals of one metre of water at 1000 kg/m³ and standard gravity.
+const KPA_PER_METRE: f64 = 9.80665;
+
+type Formula = fn(f64, f64) -> f64;
+
+pub(super) fn functions() -> Vec<ScalarUDF> {
+    let formulas: [(&'static str, Formula); 3] = [
+        (EC_25.name, |ec, temperature| ec / (1.0 + 0.0191 * (temperature - 25.0))),
+        (DEPTH_TO_ELEVATION.name, |depth, ground_elevation| ground_elevation - depth),
+        (WATER_COLUMN.name, |pressure, barometric| (pressure - barometric) / KPA_PER_METRE),
+    ];
+    let signature = || Signature::exact(vec![DataType::Float64, DataType::Float64], Volatility::Immutable);
+    let function = |(name, formula)| ScalarUDF::new_from_impl(OfTwo { name, formula, signature: signature() });
+    formulas.into_iter().map(function).collect()
+}
+
+#[derive(Debug)]
+struct OfTwo {
+    name: &'static str,
+    formula: Formula,
+    signature: Signature,
+}
+
+// The name says which formula it is.
+impl PartialEq for OfTwo {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+impl Eq for OfTwo {}
+impl std::hash::Hash for OfTwo {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl ScalarUDFImpl for OfTwo {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Float64)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let arrays = ColumnarValue::values_to_arrays(&args.args)?;
+        let (a, b) = (arrays[0].as_primitive::<Float64Type>(), arrays[1].as_primitive::<Float64Type>());
+        let result: Float64Array = binary(a, b, self.formula)?;
+        Ok(ColumnarValue::Array(Arc::new(result)))
+    }
+}

@@ -1,0 +1,222 @@
+//! The columns that SQL shows, and how they come from an archive's.
+
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringViewArray};
+use arrow::array::{TimestampMicrosecondArray, UInt32Array};
+use arrow::compute::{cast, filter_record_batch, take};
+use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef, TimestampMicrosecondType};
+use arrow::error::ArrowError;
+use gwbank_model::{Parameter, Seq};
+use gwbank_store::{columns, timestamp_type};
+
+use crate::readings::cut::HiddenKeys;
+
+/// Names are views: as quick to compare and group as dictionary numbers for the short names there are, and plain text to
+/// every join, cast and writer.
+const NAME: DataType = DataType::Utf8View;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Table {
+    Readings,
+    Revisions,
+}
+
+/// Where a column comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Column {
+    /// A column of the archive's schema, by its place there.
+    Stored(usize),
+    /// `seq >> 20`.
+    ReceivedAt,
+    /// `provisional` until reviews exist.
+    Approval,
+}
+
+const READING_COLUMNS: &[(&str, Column)] = &[
+    ("well_id", Column::Stored(columns::WELL_ID)),
+    ("parameter", Column::Stored(columns::PARAMETER)),
+    ("time", Column::Stored(columns::TIME)),
+    ("value", Column::Stored(columns::VALUE)),
+    ("site_status", Column::Stored(columns::SITE_STATUS)),
+    ("quality", Column::Stored(columns::QUALITY)),
+    ("qc_tests", Column::Stored(columns::QC_TESTS)),
+    ("time_source", Column::Stored(columns::TIME_SOURCE)),
+    ("approval", Column::Approval),
+    ("gateway_id", Column::Stored(columns::GATEWAY_ID)),
+    ("received_at", Column::ReceivedAt),
+    ("seq", Column::Stored(columns::SEQ)),
+    ("revision", Column::Stored(columns::REVISION)),
+];
+
+const REVISION_COLUMNS: &[(&str, Column)] = &[
+    ("well_id", Column::Stored(columns::WELL_ID)),
+    ("parameter", Column::Stored(columns::PARAMETER)),
+    ("time", Column::Stored(columns::TIME)),
+    ("value", Column::Stored(columns::VALUE)),
+    ("site_status", Column::Stored(columns::SITE_STATUS)),
+    ("quality", Column::Stored(columns::QUALITY)),
+    ("qc_tests", Column::Stored(columns::QC_TESTS)),
+    ("time_source", Column::Stored(columns::TIME_SOURCE)),
+    ("gateway_id", Column::Stored(columns::GATEWAY_ID)),
+    ("received_at", Column::ReceivedAt),
+    ("seq", Column::Stored(columns::SEQ)),
+    ("revision", Column::Stored(columns::REVISION)),
+    ("superseded_seq", Column::Stored(columns::SUPERSEDED_SEQ)),
+    ("superseded_at", Column::Stored(columns::SUPERSEDED_AT)),
+    ("cause", Column::Stored(columns::CAUSE)),
+];
+
+impl Table {
+    pub(crate) fn columns(self) -> &'static [(&'static str, Column)] {
+        match self {
+            Table::Readings => READING_COLUMNS,
+            Table::Revisions => REVISION_COLUMNS,
+        }
+    }
+
+    fn stored_schema(self) -> SchemaRef {
+        match self {
+            Table::Readings => gwbank_store::reading_schema(),
+            Table::Revisions => gwbank_store::revision_schema(),
+        }
+    }
+
+    pub(crate) fn schema(self) -> SchemaRef {
+        static READINGS: LazyLock<SchemaRef> = LazyLock::new(|| Table::Readings.make_schema());
+        static REVISIONS: LazyLock<SchemaRef> = LazyLock::new(|| Table::Revisions.make_schema());
+        match self {
+            Table::Readings => READINGS.clone(),
+            Table::Revisions => REVISIONS.clone(),
+        }
+    }
+
+    fn make_schema(self) -> SchemaRef {
+        let stored = self.stored_schema();
+        let field = |&(name, column): &(&str, Column)| match column {
+            Column::Stored(index) => {
+                let field = stored.field(index);
+                let plain = if matches!(field.data_type(), DataType::Dictionary(..)) {
+                    NAME
+                } else {
+                    field.data_type().clone()
+                };
+                Field::new(name, plain, field.is_nullable())
+            }
+            Column::ReceivedAt => Field::new(name, timestamp_type(), false),
+            Column::Approval => Field::new(name, NAME, false),
+        };
+        Arc::new(Schema::new(self.columns().iter().map(field).collect::<Vec<_>>()))
+    }
+}
+
+/// Some columns of a table, in a query's order.
+#[derive(Debug, Clone)]
+pub(crate) struct Projection {
+    pub(crate) columns: Vec<Column>,
+    pub(crate) schema: SchemaRef,
+    /// What an archive is asked for, and the place of each output's source in it.
+    pub(crate) stored: Vec<usize>,
+    sources: Vec<usize>,
+}
+
+impl Projection {
+    /// `with_keys`: also fetch the key's columns, to hide rows by.
+    pub(crate) fn new(table: Table, outputs: &[usize], with_keys: WithKeys) -> Self {
+        let columns: Vec<Column> = outputs.iter().map(|&output| table.columns()[output].1).collect();
+        let schema = Arc::new(table.schema().project(outputs).expect("outputs are columns of the table"));
+        let needs = |column: &Column| match column {
+            Column::Stored(index) => Some(*index),
+            Column::ReceivedAt => Some(columns::SEQ),
+            Column::Approval => None,
+        };
+        let mut stored: Vec<usize> = columns.iter().filter_map(needs).collect();
+        if with_keys == WithKeys::Yes {
+            stored.extend([columns::WELL_ID, columns::PARAMETER, columns::TIME]);
+        }
+        if stored.is_empty() {
+            stored.push(columns::QUALITY); // a batch without columns would not say how many rows it has
+        }
+        stored.sort_unstable();
+        stored.dedup();
+        let place = |column: &Column| needs(column).map_or(0, |index| stored.partition_point(|&s| s < index));
+        let sources = columns.iter().map(place).collect();
+        Self { columns, schema, stored, sources }
+    }
+
+    /// A batch of the archive's columns `self.stored` as SQL shows it, without the hidden rows.
+    pub(crate) fn shown(&self, batch: &RecordBatch, hidden: &HiddenKeys) -> Result<RecordBatch, ArrowError> {
+        let kept;
+        let batch = match self.mask(batch, hidden)? {
+            Some(mask) => {
+                kept = filter_record_batch(batch, &mask)?;
+                &kept
+            }
+            None => batch,
+        };
+        let outputs: Result<Vec<ArrayRef>, ArrowError> = self
+            .columns
+            .iter()
+            .zip(&self.sources)
+            .map(|(column, &source)| match column {
+                Column::Stored(_) => {
+                    let stored = batch.column(source);
+                    if matches!(stored.data_type(), DataType::Dictionary(..)) {
+                        cast(stored, &NAME)
+                    } else {
+                        Ok(stored.clone())
+                    }
+                }
+                Column::ReceivedAt => Ok(received_at(batch.column(source).as_primitive::<Int64Type>().values())),
+                Column::Approval => provisional(batch.num_rows()),
+            })
+            .collect();
+        let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        RecordBatch::try_new_with_options(self.schema.clone(), outputs?, &rows)
+    }
+
+    /// `None` when nothing of the batch is hidden.
+    fn mask(&self, batch: &RecordBatch, hidden: &HiddenKeys) -> Result<Option<BooleanArray>, ArrowError> {
+        if hidden.is_empty() {
+            return Ok(None);
+        }
+        let place = |column: usize| self.stored.binary_search(&column).expect("keys are fetched where rows are hidden");
+        let dictionary = |column: usize| {
+            batch.column(place(column)).as_dictionary_opt::<Int32Type>().ok_or_else(|| {
+                ArrowError::SchemaError("an archive gives names as dictionaries of 32-bit keys".to_owned())
+            })
+        };
+        let (wells, parameters) = (dictionary(columns::WELL_ID)?, dictionary(columns::PARAMETER)?);
+        let well_names = wells.values().as_string::<i32>();
+        let of_wells: Vec<_> = well_names.iter().map(|well| hidden.of_well(well.unwrap_or_default())).collect();
+        if of_wells.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        let parameter_names = parameters.values().as_string::<i32>();
+        let by_key: Vec<_> =
+            parameter_names.iter().map(|name| Parameter::from_name(name.unwrap_or_default())).collect();
+        let times = batch.column(place(columns::TIME)).as_primitive::<TimestampMicrosecondType>();
+        let is_hidden = |row: usize| {
+            let parameter = by_key[parameters.keys().value(row) as usize]?;
+            let times_hidden = of_wells[wells.keys().value(row) as usize]?.get(&parameter)?;
+            times_hidden.contains(&times.value(row)).then_some(())
+        };
+        Ok(Some((0..batch.num_rows()).map(|row| Some(is_hidden(row).is_none())).collect()))
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WithKeys {
+    Yes,
+    No,
+}
+
+pub(crate) fn received_at(seqs: &[i64]) -> ArrayRef {
+    let micros = seqs.iter().map(|&seq| Seq::from_i64(seq).received_at().as_micros());
+    Arc::new(TimestampMicrosecondArray::from_iter_values(micros).with_timezone("UTC"))
+}
+
+pub(crate) fn provisional(rows: usize) -> Result<ArrayRef, ArrowError> {
+    static NAMES: LazyLock<ArrayRef> = LazyLock::new(|| Arc::new(StringViewArray::from(vec!["provisional"])));
+    take(&*NAMES, &UInt32Array::from(vec![0; rows]), None)
+}

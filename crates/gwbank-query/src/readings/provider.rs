@@ -1,0 +1,62 @@
+//! `readings` and `reading_revisions` as tables of the catalog.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::internal_err;
+use datafusion::error::Result;
+use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
+use datafusion::physical_plan::ExecutionPlan;
+
+use crate::readings::{ReadCut, ReadingFilter, ReadingsExec, Table};
+
+/// Has no state of its own: what it shows is the [`ReadCut`] of the query's session.
+#[derive(Debug)]
+pub(crate) struct ReadingsTable(pub(crate) Table);
+
+#[async_trait]
+impl TableProvider for ReadingsTable {
+    fn schema(&self) -> SchemaRef {
+        self.0.schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        let support = |filter: &&Expr| match ReadingFilter::of_one(filter) {
+            Some(_) => TableProviderFilterPushDown::Exact,
+            None => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(support).collect())
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let Some(cut) = state.config().get_extension::<ReadCut>() else {
+            return internal_err!("a query has a read cut");
+        };
+        let Some(filter) = ReadingFilter::of(filters) else {
+            return internal_err!("only filters that were called exact come here");
+        };
+        let all: Vec<usize>;
+        let outputs = match projection {
+            Some(projection) => projection,
+            None => {
+                all = (0..self.0.columns().len()).collect();
+                &all
+            }
+        };
+        let partitions = state.config().target_partitions();
+        let plan = ReadingsExec::plan(self.0, cut, filter, outputs, limit, partitions).await;
+        Ok(Arc::new(plan.map_err(|error| error.into_engine())?))
+    }
+}

@@ -1,0 +1,181 @@
+//! Rows of the window as batches: columns are copied in long stretches, names are looked up once a stretch.
+
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::{
+    ArrayRef, Float64Array, Int16Array, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringViewArray,
+    TimestampMicrosecondArray, UInt32Array,
+};
+use arrow::buffer::NullBuffer;
+use arrow::compute::take;
+use arrow::error::ArrowError;
+use gwbank_model::{GatewayIndex, Parameter, SiteStatus, TimeSource};
+use gwbank_recent::{Columns, Slice, Span, Spans};
+use gwbank_store::{RowNames, columns};
+
+use crate::readings::columns::{Column, Projection, provisional, received_at};
+
+/// As many rows in a batch as DataFusion likes.
+pub(crate) const BATCH_ROWS: usize = 8192;
+
+/// Gives the batches of one slice, one after the other.
+pub(crate) struct SliceBatches {
+    spans: Spans,
+    names: RowNames,
+    projection: Arc<Projection>,
+}
+
+impl SliceBatches {
+    pub(crate) fn new(slice: &Slice, names: RowNames, projection: Arc<Projection>) -> Self {
+        Self { spans: slice.spans(), names, projection }
+    }
+}
+
+impl Iterator for SliceBatches {
+    type Item = Result<RecordBatch, ArrowError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut spans = Vec::new();
+        let mut rows = 0;
+        while rows < BATCH_ROWS {
+            let Some(span) = self.spans.next_span(BATCH_ROWS - rows) else { break };
+            rows += span.rows.len();
+            spans.push(span);
+        }
+        if rows == 0 {
+            return None;
+        }
+        let stretch = Stretch { spans: &spans, rows, columns: self.spans.columns(), names: &self.names };
+        let arrays: Result<Vec<ArrayRef>, ArrowError> =
+            self.projection.columns.iter().map(|column| stretch.array(*column)).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let schema = self.projection.schema.clone();
+        Some(arrays.and_then(|arrays| RecordBatch::try_new_with_options(schema, arrays, &options)))
+    }
+}
+
+struct Stretch<'a> {
+    spans: &'a [Span],
+    rows: usize,
+    columns: Columns<'a>,
+    names: &'a RowNames,
+}
+
+impl Stretch<'_> {
+    fn array(&self, column: Column) -> Result<ArrayRef, ArrowError> {
+        let at = self.columns;
+        Ok(match column {
+            Column::Approval => return provisional(self.rows),
+            Column::ReceivedAt => received_at(&self.copied(at.seqs())),
+            Column::Stored(columns::WELL_ID) => {
+                return self.by_series(|key| key.well.as_str().to_owned());
+            }
+            Column::Stored(columns::PARAMETER) => {
+                static NAMES: LazyLock<ArrayRef> = LazyLock::new(|| {
+                    Arc::new(StringViewArray::from_iter_values(Parameter::ALL.iter().map(|p| p.name())))
+                });
+                let mut codes = Vec::with_capacity(self.rows);
+                for span in self.spans {
+                    let code = self.names.series.key(span.series).parameter.code();
+                    codes.resize(codes.len() + span.rows.len(), u32::from(code));
+                }
+                return take(&*NAMES, &UInt32Array::from(codes), None);
+            }
+            Column::Stored(columns::TIME) => {
+                Arc::new(TimestampMicrosecondArray::from(self.copied(at.times())).with_timezone("UTC"))
+            }
+            Column::Stored(columns::VALUE) => {
+                let values = self.copied(at.values());
+                let present = NullBuffer::from_iter(values.iter().map(|value| !value.is_nan()));
+                let nulls = (present.null_count() > 0).then_some(present);
+                Arc::new(Float64Array::new(values.into(), nulls))
+            }
+            Column::Stored(columns::SITE_STATUS) => {
+                static NAMES: LazyLock<ArrayRef> =
+                    LazyLock::new(|| code_names(SiteStatus::ALL, SiteStatus::code, SiteStatus::name));
+                let codes = self.each(|row| at.site_status(row).map_or(0, |status| u32::from(status.code())));
+                return take(&*NAMES, &UInt32Array::from(codes), None);
+            }
+            Column::Stored(columns::QUALITY) => {
+                Arc::new(Int16Array::from(self.each(|row| i16::from(at.quality(row).code()))))
+            }
+            Column::Stored(columns::QC_TESTS) => {
+                Arc::new(Int32Array::from(self.each(|row| i32::from(at.qc_tests(row).bits()))))
+            }
+            Column::Stored(columns::TIME_SOURCE) => {
+                static NAMES: LazyLock<ArrayRef> =
+                    LazyLock::new(|| code_names(TimeSource::ALL, TimeSource::code, TimeSource::name));
+                let codes = self.each(|row| u32::from(at.time_source(row).code()));
+                return take(&*NAMES, &UInt32Array::from(codes), None);
+            }
+            Column::Stored(columns::GATEWAY_ID) => return self.gateways(),
+            Column::Stored(columns::REVISION) => {
+                Arc::new(Int32Array::from(self.each(|row| i32::try_from(at.revision(row)).unwrap_or(i32::MAX))))
+            }
+            Column::Stored(columns::SEQ) => Arc::new(Int64Array::from(self.copied(at.seqs()))),
+            Column::Stored(other) => {
+                return Err(ArrowError::SchemaError(format!("the window has no column {other}")));
+            }
+        })
+    }
+
+    fn copied<T: Copy>(&self, column: &[T]) -> Vec<T> {
+        let mut values = Vec::with_capacity(self.rows);
+        for span in self.spans {
+            values.extend_from_slice(&column[span.rows.clone()]);
+        }
+        values
+    }
+
+    fn each<T>(&self, value: impl Fn(usize) -> T) -> Vec<T> {
+        let mut values = Vec::with_capacity(self.rows);
+        for span in self.spans {
+            values.extend(span.rows.clone().map(&value));
+        }
+        values
+    }
+
+    fn by_series(&self, name: impl Fn(&gwbank_model::SeriesKey) -> String) -> Result<ArrayRef, ArrowError> {
+        let mut texts = Vec::new();
+        let mut indices: Vec<u32> = Vec::with_capacity(self.rows);
+        let mut last = None;
+        for span in self.spans {
+            if last != Some(span.series) {
+                texts.push(name(&self.names.series.key(span.series)));
+                last = Some(span.series);
+            }
+            indices.resize(indices.len() + span.rows.len(), texts.len() as u32 - 1);
+        }
+        let texts: ArrayRef = Arc::new(StringViewArray::from_iter_values(texts));
+        take(&texts, &UInt32Array::from(indices), None)
+    }
+
+    fn gateways(&self) -> Result<ArrayRef, ArrowError> {
+        let mut distinct: Vec<u32> = Vec::new();
+        let mut places: std::collections::HashMap<u32, u32> = std::collections::HashMap::new();
+        let mut last = None;
+        let mut indices = Vec::with_capacity(self.rows);
+        for row in self.spans.iter().flat_map(|span| span.rows.clone()) {
+            let gateway = self.columns.gateway(row);
+            let place = match last {
+                Some((same, place)) if same == gateway => place,
+                _ => *places.entry(gateway).or_insert_with(|| {
+                    distinct.push(gateway);
+                    distinct.len() as u32 - 1
+                }),
+            };
+            last = Some((gateway, place));
+            indices.push(place);
+        }
+        let ids = distinct.into_iter().map(|gateway| self.names.gateways.id(GatewayIndex(gateway)));
+        let texts: ArrayRef = Arc::new(StringViewArray::from_iter_values(ids));
+        take(&texts, &UInt32Array::from(indices), None)
+    }
+}
+
+/// Element n is the name of code n, or null.
+fn code_names<T: Copy>(all: &[T], code: impl Fn(T) -> u8, name: impl Fn(T) -> &'static str) -> ArrayRef {
+    let codes = 0..=all.iter().map(|&item| code(item)).max().unwrap_or(0);
+    let names = codes.map(|wanted| all.iter().find(|&&item| code(item) == wanted).map(|&item| name(item)));
+    Arc::new(StringViewArray::from_iter(names))
+}

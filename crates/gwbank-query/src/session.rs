@@ -1,0 +1,101 @@
+//! A session a query: the shared tables and functions, the query's own read cut, memory and temporary files.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use datafusion::catalog::{
+    CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider, TableProvider,
+};
+use datafusion::error::DataFusionError;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionState;
+use datafusion::prelude::SessionConfig;
+
+use crate::config::QueryConfig;
+use crate::functions;
+use crate::readings::ReadCut;
+
+const CATALOG: &str = "gwbank";
+const SCHEMA: &str = "public";
+
+/// Consumers named when memory runs out.
+const CONSUMERS_REPORTED: NonZeroUsize = NonZeroUsize::new(3).expect("not zero");
+
+/// What every query's session starts from.
+#[derive(Debug, Clone)]
+pub(crate) struct Template {
+    state: SessionState,
+    tables: Arc<MemorySchemaProvider>,
+}
+
+impl Template {
+    pub(crate) fn new(config: &QueryConfig) -> Result<Self, DataFusionError> {
+        let tables = Arc::new(MemorySchemaProvider::new());
+        let catalog = MemoryCatalogProvider::new();
+        catalog.register_schema(SCHEMA, tables.clone())?;
+        let session = SessionConfig::new()
+            .with_target_partitions(config.threads)
+            .with_information_schema(true)
+            .with_create_default_catalog_and_schema(false)
+            .with_default_catalog_and_schema(CATALOG, SCHEMA)
+            // What a sort keeps back for merging: too little and it fails where it could have spilled.
+            .set_usize(
+                "datafusion.execution.sort_spill_reservation_bytes",
+                (config.memory_bytes_per_query / 4).min(32 << 20),
+            )
+            // For errors that say where.
+            .set_bool("datafusion.sql_parser.collect_spans", true);
+        let mut state = SessionStateBuilder::new()
+            .with_config(session)
+            .with_runtime_env(Arc::new(RuntimeEnvBuilder::new().build()?))
+            .with_default_features()
+            // No format and no factory: nothing that could open a file is known by any name.
+            .with_file_formats(Vec::new())
+            .with_table_factories(std::collections::HashMap::new())
+            .build();
+        functions::register(&mut state)?;
+        state.catalog_list().register_catalog(CATALOG.to_owned(), Arc::new(catalog));
+        Ok(Self { state, tables })
+    }
+
+    pub(crate) fn state(&self) -> &SessionState {
+        &self.state
+    }
+
+    pub(crate) fn add_table(&self, name: &str, table: Arc<dyn TableProvider>) -> Result<(), DataFusionError> {
+        self.tables.register_table(name.to_owned(), table)?;
+        Ok(())
+    }
+
+    pub(crate) fn table_names(&self) -> Vec<String> {
+        let mut names = self.tables.table_names();
+        names.sort();
+        names
+    }
+
+    pub(crate) fn session(&self, config: &QueryConfig, cut: Arc<ReadCut>) -> Result<SessionState, DataFusionError> {
+        let session = self.state.config().clone().with_extension(cut);
+        Ok(SessionStateBuilder::new_from_existing(self.state.clone())
+            .with_config(session)
+            .with_runtime_env(Arc::new(runtime_env(config)?))
+            .build())
+    }
+}
+
+/// Memory and temporary files of one query.
+fn runtime_env(config: &QueryConfig) -> Result<RuntimeEnv, DataFusionError> {
+    let mode = match &config.spill_dir {
+        Some(dir) => DiskManagerMode::Directories(vec![dir.clone()]),
+        None => DiskManagerMode::Disabled,
+    };
+    let disk = DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(config.spill_bytes_max);
+    let memory = TrackConsumersPool::new(FairSpillPool::new(config.memory_bytes_per_query), CONSUMERS_REPORTED);
+    let env = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(memory)).with_disk_manager_builder(disk).build()?;
+    // The default registry knows the local file system; nothing of ours needs it.
+    env.deregister_object_store(ObjectStoreUrl::local_filesystem().as_ref())?;
+    Ok(env)
+}

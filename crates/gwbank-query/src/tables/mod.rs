@@ -1,0 +1,69 @@
+//! Everything that is not a reading: small tables, made into batches when a query scans them.
+
+mod batch;
+mod flags;
+mod indicators;
+mod operations;
+mod places;
+mod small;
+mod wells;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::error::DataFusionError;
+use gwbank_store::{GatewayRecord, Metadata, MetadataError};
+
+use crate::engine::QuerySources;
+use crate::functions::FunctionsTable;
+use crate::readings::{ReadingsTable, Table};
+use crate::session::Template;
+use small::SmallTable;
+
+/// One row of the table `gateways`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GatewayRow {
+    pub record: GatewayRecord,
+    /// Readings that are durable and can be queried, but are not compared with the archive yet.
+    pub pending: u64,
+}
+
+/// Who knows the gateways as of now: the pipeline, or (without one) the metadata.
+#[async_trait]
+pub trait GatewaySource: Debug + Send + Sync + 'static {
+    async fn gateways(&self) -> Result<Vec<GatewayRow>, MetadataError>;
+}
+
+/// Gateways as of the last commit.
+#[derive(Debug, Clone)]
+pub struct MetadataGateways(pub Arc<dyn Metadata>);
+
+#[async_trait]
+impl GatewaySource for MetadataGateways {
+    async fn gateways(&self) -> Result<Vec<GatewayRow>, MetadataError> {
+        let records = self.0.gateways().await?;
+        Ok(records.into_iter().map(|record| GatewayRow { record, pending: 0 }).collect())
+    }
+}
+
+/// Adds every table that is not a view.
+pub(crate) fn register(template: &Template, sources: &QuerySources) -> Result<(), DataFusionError> {
+    let QuerySources { metadata, registry, gateways, .. } = sources;
+    template.add_table("readings", Arc::new(ReadingsTable(Table::Readings)))?;
+    template.add_table("reading_revisions", Arc::new(ReadingsTable(Table::Revisions)))?;
+    template.add_table("provinces", SmallTable::shared(places::Provinces))?;
+    template.add_table("districts", SmallTable::shared(places::Districts))?;
+    template.add_table("subdistricts", SmallTable::shared(places::Subdistricts))?;
+    template.add_table("wells", SmallTable::shared(wells::Wells(registry.clone())))?;
+    template.add_table("installations", SmallTable::shared(wells::Installations(registry.clone())))?;
+    template.add_table("gateways", SmallTable::shared(operations::Gateways(gateways.clone())))?;
+    template.add_table("dead_letters", SmallTable::shared(operations::DeadLetters(metadata.clone())))?;
+    template.add_table("indicators", SmallTable::shared(indicators::Indicators(metadata.clone())))?;
+    template.add_table("condition_flags", SmallTable::shared(flags::ConditionFlags(metadata.clone())))?;
+    template.add_table("flag_transitions", SmallTable::shared(flags::FlagTransitions(metadata.clone())))?;
+    template.add_table("gwbank_functions", SmallTable::shared(FunctionsTable))
+}
+
+pub(crate) use batch::BatchOf;
+pub(crate) use small::{Rows, Wanted};

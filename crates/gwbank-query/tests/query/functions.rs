@@ -1,0 +1,61 @@
+//! Every listed function has an example that gives what it says.
+
+use gwbank_query::functions::FUNCTIONS;
+
+use crate::support::{Bench, config, run};
+
+#[test]
+fn examples_give_what_they_say() {
+    run(async {
+        let bench = Bench::new(config(), usize::MAX);
+        for function in FUNCTIONS {
+            assert_eq!(bench.rows(function.example).await, [function.example_result], "{}", function.example);
+        }
+        let listed = bench.rows("SELECT name FROM gwbank_functions ORDER BY name").await;
+        assert_eq!(listed.len(), FUNCTIONS.len());
+    });
+}
+
+#[test]
+fn time_bucket_as_timescaledb_has_it() {
+    run(async {
+        let bench = Bench::new(config(), usize::MAX);
+        for (call, result) in [
+            ("time_bucket('1 hour', '2026-01-01T10:59:59Z')", "2026-01-01T10:00:00Z"),
+            ("time_bucket('1 week', '2026-01-01T10:00:00Z')", "2025-12-29T00:00:00Z"),
+            ("time_bucket(interval '5 minutes', to_timestamp('2026-01-01T10:03:00Z'))", "2026-01-01T10:00:00"),
+            ("time_bucket('1 month', '2026-02-28T18:00:00Z')", "2026-02-01T00:00:00Z"),
+            ("time_bucket('1 month', '2026-02-28T18:00:00Z', 'Asia/Bangkok')", "2026-02-28T17:00:00Z"),
+            ("time_bucket('1 year', '1913-08-28T00:00:00Z')", "1913-01-01T00:00:00Z"),
+            ("time_bucket('3 months', '2026-05-28T00:00:00Z')", "2026-04-01T00:00:00Z"),
+            ("time_bucket('1 day', '1969-12-31T23:00:00Z')", "1969-12-31T00:00:00Z"),
+            ("time_bucket('1 day', '2026-01-01T10:00:00Z', '2000-01-01T12:00:00Z')", "2025-12-31T12:00:00Z"),
+            ("time_bucket('1 day', '2026-01-01T18:00:00Z', '+07:00')", "2026-01-01T17:00:00Z"),
+            ("time_bucket('1 day', NULL)", ""),
+            ("time_bucket('1 day', date '2026-01-01')", "2026-01-01T00:00:00"),
+        ] {
+            assert_eq!(bench.rows(&format!("SELECT {call}")).await, [result], "{call}");
+        }
+        for (call, says) in [
+            ("time_bucket('1 month 1 day', '2026-01-01T10:00:00Z')", "either whole months or days"),
+            ("time_bucket('0 seconds', '2026-01-01T10:00:00Z')", "at least a microsecond"),
+            ("time_bucket('1 day', '2026-01-01T10:00:00Z', 'Mars/Olympus')", "neither a zone"),
+            ("time_bucket(1, '2026-01-01T10:00:00Z')", "is an interval"),
+            ("time_bucket('1 day')", "two or three arguments"),
+        ] {
+            let error = bench.error(&format!("SELECT {call}")).await.to_string();
+            assert!(error.contains(says), "{call}: {error}");
+        }
+    });
+}
+
+#[test]
+fn formulas_take_whole_numbers_and_missing_values() {
+    run(async {
+        let bench = Bench::new(config(), usize::MAX);
+        assert_eq!(
+            bench.rows("SELECT ec_25(500, 25), ec_25(NULL, 25), water_column(9.80665, 0)").await,
+            ["500.0||1.0"]
+        );
+    });
+}

@@ -1,0 +1,116 @@
+//! Each limit ends a query with an error of its own that names it, and a query that nobody waits for ends.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use gwbank_query::{Limit, QueryConfig, QueryError, QueryErrorKind};
+
+use crate::support::{Bench, config, run};
+
+/// More rows than any test waits for.
+const ENDLESS: &str = "SELECT count(*) FROM generate_series(1, 1000000000000) WHERE value % 7 = 8";
+
+/// The same, by a join whose every step takes long and never yields.
+const STUBBORN: &str = "SELECT sum(a.value * b.value) FROM generate_series(1, 1000000) AS a(value) \
+                        CROSS JOIN generate_series(1, 1000000) AS b(value)";
+
+async fn limit_of(config: QueryConfig, sql: &str) -> QueryError {
+    let bench = Bench::new(config, usize::MAX);
+    let error = bench.error(sql).await;
+    let QueryErrorKind::Limit(limit) = error.kind() else { panic!("{sql}: {error:?}") };
+    assert!(error.to_string().contains(limit.config_key()), "{error}");
+    let counted = bench.engine.stats().rejected;
+    assert!(counted.contains(&(limit, 1)), "{counted:?}");
+    error
+}
+
+#[test]
+fn rows() {
+    let config = QueryConfig { rows_max: 10, ..config() };
+    let error = run(limit_of(config, "SELECT * FROM generate_series(1, 11)"));
+    assert!(matches!(error, QueryError::Limit { limit: Limit::Rows, value: 10 }));
+}
+
+#[test]
+fn seconds() {
+    let config = QueryConfig { seconds_max: 1, ..config() };
+    for sql in [ENDLESS, STUBBORN] {
+        let error = run(limit_of(config.clone(), sql));
+        assert!(matches!(error, QueryError::Limit { limit: Limit::Seconds, value: 1 }));
+    }
+}
+
+#[test]
+fn memory() {
+    let config = QueryConfig { memory_bytes_per_query: 1 << 20, ..config() };
+    let groups = "SELECT value, count(*) FROM generate_series(1, 1000000) GROUP BY value";
+    let error = run(limit_of(config.clone(), groups));
+    assert!(matches!(error, QueryError::Limit { limit: Limit::Memory, .. }), "{error:?}");
+    let error = run(limit_of(config, "SELECT * FROM generate_series(1, 1000000) ORDER BY value % 1000"));
+    assert!(matches!(error, QueryError::Limit { limit: Limit::Memory, .. }), "{error:?}");
+}
+
+#[test]
+fn spilled_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = QueryConfig {
+        memory_bytes_per_query: 16 << 20,
+        spill_bytes_max: 1 << 20,
+        spill_dir: Some(dir.path().to_owned()),
+        ..config()
+    };
+    let sort = "SELECT * FROM generate_series(1, 1500000) ORDER BY value DESC";
+    let error = run(limit_of(config.clone(), sort));
+    assert!(matches!(error, QueryError::Limit { limit: Limit::SpillBytes, .. }), "{error:?}");
+    // With room on the disk the same query ends well.
+    let roomy = QueryConfig { spill_bytes_max: 1 << 30, ..config };
+    run(async {
+        let bench = Bench::new(roomy, usize::MAX);
+        let batches = bench.batches(sort).await.unwrap();
+        assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 1_500_000);
+    });
+}
+
+#[test]
+fn concurrent_queries_and_cancellation() {
+    run(async {
+        let bench = Bench::new(QueryConfig { concurrent_max: 1, ..config() }, usize::MAX);
+        let running = bench.engine.query(ENDLESS).await.unwrap();
+        let refused = bench.error("SELECT 1").await;
+        assert!(matches!(refused, QueryError::Limit { limit: Limit::Concurrent, value: 1 }), "{refused:?}");
+        assert!(refused.may_retry());
+        // Nobody waits for it any more: it stops computing and gives its place to the next one.
+        drop(running);
+        assert_eq!(bench.rows("SELECT 1").await, ["1"]);
+        while bench.engine.stats().running > 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+#[test]
+fn a_dropped_stream_stops_a_query_that_has_begun_to_answer() {
+    run(async {
+        let bench = Bench::new(config(), usize::MAX);
+        let mut answer = bench.engine.query("SELECT * FROM generate_series(1, 1000000000000)").await.unwrap();
+        assert!(answer.stream.next().await.unwrap().is_ok());
+        drop(answer);
+        let ended = async {
+            while bench.engine.stats().running > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), ended).await.unwrap();
+    });
+}
+
+#[test]
+fn nonsense_is_refused() {
+    for (config, key) in [
+        (QueryConfig { threads: 0, ..config() }, "query.threads"),
+        (QueryConfig { rows_max: 0, ..config() }, "query.rows_max"),
+        (QueryConfig { memory_bytes_per_query: 5, ..config() }, "query.memory_bytes_per_query"),
+    ] {
+        assert_eq!(config.check().unwrap_err().key, key);
+    }
+}

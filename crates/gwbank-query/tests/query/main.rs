@@ -1,0 +1,10 @@
+//! SQL from outside, over archive and metadata in memory.
+
+mod functions;
+mod limits;
+mod plans;
+mod read_cut;
+mod read_only;
+mod series_reader;
+mod support;
+mod tables;

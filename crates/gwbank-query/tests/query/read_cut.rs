@@ -1,0 +1,215 @@
+//! Window and archive are one table: however data came, was corrected, flushed and evicted, every plan shape gives what
+//! a plain map gives.
+
+use gwbank_model::{Origin, Parameter, QcTest, QcTests, QualityFlag, Row};
+use gwbank_store::StoredVersions;
+use proptest::prelude::*;
+
+use crate::support::{Bench, PARAMETERS, WELLS, before, config, hour, run, seq};
+
+const HOURS: i64 = 8;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Message(Vec<(usize, i64, u8, u32)>),
+    /// Another quality for the n-th winner.
+    Requalify(usize),
+    /// The archive commits all but the newest messages.
+    Flush(i64),
+    Evict,
+    /// The window lets go of what is older, once archived.
+    Forget(i64),
+    Check,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let row = (0..WELLS.len() * PARAMETERS.len(), 0..HOURS, 0u8..4, prop_oneof![8 => Just(0u32), 1 => 1u32..3]);
+    prop_oneof![
+        8 => prop::collection::vec(row, 1..8).prop_map(Step::Message),
+        2 => (0usize..50).prop_map(Step::Requalify),
+        3 => (0i64..3).prop_map(Step::Flush),
+        1 => Just(Step::Evict),
+        2 => (0..HOURS).prop_map(Step::Forget),
+        1 => Just(Step::Check),
+    ]
+}
+
+fn number(value: f64) -> String {
+    if value.is_nan() { String::new() } else { format!("{value:?}") }
+}
+
+/// Winners that a filter wants, as the query of all columns shows them.
+fn expected(bench: &Bench, wanted: impl Fn(&Row, &str, Parameter) -> bool) -> Vec<String> {
+    let mut rows: Vec<String> = bench
+        .truth
+        .values()
+        .map(|versions| versions.winner)
+        .filter(|row| wanted(row, &bench.well_of(row.series), bench.parameter_of(row.series)))
+        .map(|row| line(bench, &row))
+        .collect();
+    rows.sort();
+    rows
+}
+
+fn line(bench: &Bench, row: &Row) -> String {
+    format!(
+        "{}|{}|{}|{}|{}|{}|{}|{}",
+        bench.well_of(row.series),
+        bench.parameter_of(row.series),
+        row.time.as_micros(),
+        number(row.value),
+        row.quality.code(),
+        row.qc_tests.bits(),
+        row.seq,
+        row.revision
+    )
+}
+
+const ALL: &str =
+    "SELECT well_id, parameter, CAST(time AS BIGINT) AS micros, value, quality, qc_tests, seq, revision FROM readings";
+
+async fn sorted(bench: &Bench, sql: &str) -> Vec<String> {
+    let mut rows = bench.rows(sql).await;
+    rows.sort();
+    rows
+}
+
+async fn check(bench: &Bench) {
+    let all = expected(bench, |_, _, _| true);
+    assert_eq!(sorted(bench, ALL).await, all);
+    assert_eq!(bench.rows("SELECT count(*) FROM readings").await, [all.len().to_string()]);
+
+    let (from, to) = (hour(2), hour(6));
+    let times = format!("{ALL} WHERE time >= '{from}' AND time < '{to}'");
+    let within = expected(bench, |row, _, _| row.time >= from && row.time < to);
+    assert_eq!(sorted(bench, &times).await, within);
+    let count = format!("SELECT count(*) FROM readings WHERE time BETWEEN '{from}' AND '{to}' AND well_id <> 'B'");
+    let counted = expected(bench, |row, well, _| row.time >= from && row.time <= to && well != "B");
+    assert_eq!(bench.rows(&count).await, [counted.len().to_string()]);
+
+    let of_well =
+        format!("{ALL} WHERE well_id IN ('A', '{}') AND parameter = 'depth_to_water' AND value > 1", WELLS[2]);
+    let wanted = expected(bench, |row, well, parameter| {
+        (well == "A" || well == WELLS[2]) && parameter == Parameter::DepthToWater && row.value > 1.0
+    });
+    assert_eq!(sorted(bench, &of_well).await, wanted);
+
+    // A limit without an order gives as many rows as there are, each a true one.
+    let few = bench.rows(&format!("{ALL} WHERE well_id = 'B' LIMIT 2")).await;
+    let of_b = expected(bench, |_, well, _| well == "B");
+    assert_eq!(few.len(), of_b.len().min(2));
+    assert!(few.iter().all(|row| of_b.contains(row)));
+
+    let mut newest: Vec<Row> = bench.truth.values().map(|versions| versions.winner).collect();
+    newest.sort_by_key(|row| {
+        (std::cmp::Reverse(row.time), bench.well_of(row.series), bench.parameter_of(row.series).name())
+    });
+    let newest: Vec<String> = newest.iter().take(3).map(|row| line(bench, row)).collect();
+    assert_eq!(bench.rows(&format!("{ALL} ORDER BY time DESC, well_id, parameter LIMIT 3")).await, newest);
+
+    // Joins: with itself on the key each row meets itself alone; with wells none is lost.
+    let itself = "SELECT count(*) FROM readings a JOIN readings b USING (well_id, parameter, time) WHERE a.seq = b.seq";
+    assert_eq!(bench.rows(itself).await, [all.len().to_string()]);
+    let by_province = "SELECT province_code, count(*), max(seq) FROM readings JOIN wells USING (well_id) \
+                       GROUP BY province_code ORDER BY province_code";
+    let mut provinces: Vec<String> = Vec::new();
+    for (code, wells) in [("30", &WELLS[..2]), ("31", &WELLS[2..])] {
+        let seqs =
+            bench.truth.values().map(|v| v.winner).filter(|row| wells.contains(&bench.well_of(row.series).as_str()));
+        let seqs: Vec<_> = seqs.map(|row| row.seq).collect();
+        if let Some(newest) = seqs.iter().max() {
+            provinces.push(format!("{code}|{}|{newest}", seqs.len()));
+        }
+    }
+    assert_eq!(bench.rows(by_province).await, provinces);
+
+    let mut revisions: Vec<String> = bench
+        .truth
+        .values()
+        .flat_map(|versions| &versions.revisions)
+        .map(|r| format!("{}|{}|{}|{}", line(bench, &r.row), r.superseded_seq, r.superseded_at.as_micros(), r.cause))
+        .collect();
+    revisions.sort();
+    let sql = ALL.replace(
+        " FROM readings",
+        ", superseded_seq, CAST(superseded_at AS BIGINT) AS at, cause FROM reading_revisions",
+    );
+    assert_eq!(sorted(bench, &sql).await, revisions);
+    let late = format!("SELECT count(*) FROM reading_revisions WHERE time >= '{from}' AND well_id = 'A'");
+    let of_a =
+        |versions: &&StoredVersions| versions.winner.time >= from && bench.well_of(versions.winner.series) == "A";
+    let late_revisions: usize = bench.truth.values().filter(of_a).map(|versions| versions.revisions.len()).sum();
+    assert_eq!(bench.rows(&late).await, [late_revisions.to_string()]);
+}
+
+async fn play(steps: Vec<Step>, window_bytes: usize) {
+    let mut bench = Bench::new(config(), window_bytes);
+    for step in steps {
+        match step {
+            Step::Message(rows) => {
+                let value = |v: u8| if v == 0 { f64::NAN } else { f64::from(v) };
+                let row = |&(s, h, v, revision)| Row { revision, ..bench.row(s, h, value(v)) };
+                let rows = rows.iter().map(row).collect();
+                bench.message(rows);
+            }
+            Step::Requalify(n) => {
+                let Some(versions) = bench.truth.values().nth(n % bench.truth.len().max(1)) else { continue };
+                let winner = versions.winner;
+                let suspect = winner.quality != QualityFlag::Suspect;
+                let judged = Row {
+                    origin: Origin::Requalified,
+                    quality: if suspect { QualityFlag::Suspect } else { QualityFlag::Pass },
+                    qc_tests: if suspect { QcTests::NONE.with(QcTest::Spike) } else { QcTests::NONE },
+                    ..winner
+                };
+                bench.message(vec![judged]);
+            }
+            Step::Flush(ago) => bench.flush(bench.position().await.max(before(seq(bench.messages - ago)))).await,
+            Step::Evict => {
+                bench.window.evict(bench.position().await);
+            }
+            Step::Forget(hours) => {
+                let covers_from = bench.window.snapshot().covers_from();
+                bench.window.set_covers_from(covers_from.max(hour(hours)));
+                bench.window.evict(bench.position().await);
+            }
+            Step::Check => check(&bench).await,
+        }
+    }
+    check(&bench).await;
+}
+
+fn cases() -> u32 {
+    std::env::var("GWBANK_TEST_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(20)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { max_shrink_iters: 200, ..ProptestConfig::with_cases(cases()) })]
+
+    #[test]
+    fn no_plan_changes_an_answer(
+        steps in prop::collection::vec(step(), 1..30),
+        window_bytes in prop_oneof![Just(usize::MAX), 500usize..3000],
+    ) {
+        run(play(steps, window_bytes));
+    }
+}
+
+#[test]
+fn a_query_that_needs_an_archive_that_is_down_fails_and_says_so() {
+    run(async {
+        let mut bench = Bench::new(config(), usize::MAX);
+        bench.message((0..4).map(|h| bench.row(0, h, 1.0)).collect());
+        bench.flush(bench.newest()).await;
+        bench.window.set_covers_from(hour(2));
+        bench.window.evict(bench.position().await);
+        bench.switch_archive_off();
+        let error = bench.error("SELECT count(*) FROM readings").await;
+        assert!(matches!(error, gwbank_query::QueryError::ArchiveUnavailable { .. }), "{error:?}");
+        assert!(error.to_string().contains("2026-01-01T09:00:00+07:00"), "{error}");
+        // What the window has needs no archive.
+        let recent = format!("SELECT count(*) FROM readings WHERE time >= '{}'", hour(2));
+        assert_eq!(bench.rows(&recent).await, ["2"]);
+        assert!(bench.engine.query("SELECT count(*) FROM wells").await.is_ok());
+    });
+}

@@ -1,0 +1,220 @@
+//! A query engine over a window, an archive that can be down, and a registry of three wells.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arrow::array::RecordBatch;
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use async_trait::async_trait;
+use gwbank_model::{
+    GatewayId, GatewayIndex, Key, Origin, Parameter, QcTests, QualityFlag, Row, Seq, SeriesId, TimeSource, Timestamp,
+    WellId,
+};
+use gwbank_query::{MetadataGateways, QueryConfig, QueryEngine, QueryError, QuerySources};
+use gwbank_recent::Window;
+use gwbank_registry::{BankType, Registry, Well};
+use gwbank_store::memory::{MemoryArchive, MemoryMetadata};
+use gwbank_store::{
+    Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, CommitReport, MaintenanceReport, RowNames, StoredVersions,
+};
+use tokio::sync::watch;
+
+/// `C` has a long name, which Arrow keeps apart from the short ones.
+pub const WELLS: [&str; 3] = ["A", "B", "C-with-a-name-beyond-twelve-bytes"];
+pub const PARAMETERS: [Parameter; 2] = [Parameter::DepthToWater, Parameter::WaterTemperature];
+
+/// 2026-01-01T00:00:00Z; readings of tests come hourly from there.
+pub const START_SECS: i64 = 1_767_225_600;
+
+#[derive(Debug)]
+pub struct Switchable {
+    inner: MemoryArchive,
+    down: AtomicBool,
+}
+
+#[async_trait]
+impl Archive for Switchable {
+    async fn commit(&self, commit: ArchiveCommit) -> Result<CommitReport, ArchiveError> {
+        self.inner.commit(commit).await
+    }
+    async fn snapshot(&self) -> Result<Arc<dyn ArchiveSnapshot>, ArchiveError> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(ArchiveError::Unavailable("switched off".into()));
+        }
+        self.inner.snapshot().await
+    }
+    async fn maintain(&self) -> Result<MaintenanceReport, ArchiveError> {
+        self.inner.maintain().await
+    }
+}
+
+pub struct Bench {
+    pub engine: QueryEngine,
+    pub window: Window,
+    pub archive: Arc<Switchable>,
+    pub metadata: Arc<MemoryMetadata>,
+    pub names: RowNames,
+    pub series: Vec<SeriesId>,
+    pub registry: watch::Sender<Arc<Registry>>,
+    /// What all versions ever taken amount to.
+    pub truth: BTreeMap<Key, StoredVersions>,
+    pub messages: i64,
+}
+
+pub fn config() -> QueryConfig {
+    QueryConfig { threads: 2, ..QueryConfig::default() }
+}
+
+pub fn well(id: &str, province: &str) -> Well {
+    Well::new(WellId::new(id).unwrap(), province, BankType::Observation)
+}
+
+pub fn hour(n: i64) -> Timestamp {
+    Timestamp::from_secs(START_SECS + n * 3600)
+}
+
+pub fn seq(message: i64) -> Seq {
+    Seq::from_i64((1_767_225_600_000 + message) << 20 | 1)
+}
+
+/// Just before the first seq of a message.
+pub fn before(seq: Seq) -> Seq {
+    Seq::from_i64(seq.as_i64() - 1)
+}
+
+impl Bench {
+    pub fn new(config: QueryConfig, window_bytes: usize) -> Self {
+        let names = RowNames::default();
+        let mut series = Vec::new();
+        for id in WELLS {
+            for parameter in PARAMETERS {
+                series.push(names.series.intern(&WellId::new(id).unwrap(), parameter));
+            }
+        }
+        names.gateways.intern(&GatewayId::new("gw-1").unwrap());
+        let window = Window::new(window_bytes, Timestamp::MIN);
+        let archive = Arc::new(Switchable { inner: MemoryArchive::new(names.clone()), down: AtomicBool::new(false) });
+        let metadata = Arc::new(MemoryMetadata::new());
+        let wells = [well(WELLS[0], "30"), well(WELLS[1], "30"), well(WELLS[2], "31")];
+        let (registry, watched) = watch::channel(Arc::new(Registry::new(wells, [])));
+        let sources = QuerySources {
+            window: window.clone(),
+            archive: archive.clone(),
+            metadata: metadata.clone(),
+            registry: watched,
+            names: names.clone(),
+            gateways: Arc::new(MetadataGateways(metadata.clone())),
+        };
+        let engine = QueryEngine::new(config, sources).unwrap();
+        Self { engine, window, archive, metadata, names, series, registry, truth: BTreeMap::new(), messages: 1 }
+    }
+
+    pub fn row(&self, series: usize, hours: i64, value: f64) -> Row {
+        Row {
+            series: self.series[series],
+            gateway: GatewayIndex(0),
+            time: hour(hours),
+            value,
+            seq: seq(self.messages),
+            revision: 0,
+            qc_tests: QcTests::NONE,
+            quality: if value.is_nan() { QualityFlag::Missing } else { QualityFlag::Pass },
+            site_status: None,
+            time_source: TimeSource::Device,
+            origin: Origin::Received,
+        }
+    }
+
+    /// Takes the rows of one message in, as the pipeline does.
+    pub fn message(&mut self, mut rows: Vec<Row>) {
+        let first = seq(self.messages);
+        self.messages += 1;
+        for i in 0..rows.len() {
+            let repeats = rows[..i].iter().filter(|row| row.key() == rows[i].key()).count();
+            rows[i].seq = first.nth(repeats as u32);
+        }
+        let classified = self.window.classify(&rows);
+        let mut accepted = Vec::new();
+        for (row, found) in rows.iter().zip(classified) {
+            let mut known = self.truth.remove(&row.key());
+            let change = StoredVersions::take(&mut known, *row);
+            self.truth.extend(known.map(|versions| (row.key(), versions)));
+            if let gwbank_recent::Classified::New(said) = found {
+                assert_eq!(said, change, "what the window calls exact is so");
+            }
+            if found.is_stored() {
+                accepted.push(*row);
+            }
+        }
+        self.window.insert(accepted);
+    }
+
+    pub async fn flush(&self, through: Seq) {
+        let position = self.archive.inner.snapshot().await.unwrap().position();
+        let rows = self.window.snapshot().unarchived(position, through);
+        self.archive.commit(ArchiveCommit { rows, through }).await.unwrap();
+    }
+
+    /// The position of an archive that has every message so far.
+    pub fn newest(&self) -> Seq {
+        before(seq(self.messages))
+    }
+
+    pub async fn position(&self) -> Seq {
+        self.archive.inner.snapshot().await.unwrap().position()
+    }
+
+    /// Everything to the archive and out of the window, as far as it goes.
+    pub async fn archive_all(&self) {
+        self.flush(self.newest()).await;
+        let latest = self.truth.keys().map(|key| key.time).max().unwrap_or(hour(0));
+        self.window.set_covers_from(latest.plus_micros(1));
+        self.window.evict(self.position().await);
+        assert_eq!(self.window.rows(), 0);
+    }
+
+    pub fn switch_archive_off(&self) {
+        self.archive.down.store(true, Ordering::SeqCst);
+    }
+
+    pub async fn batches(&self, sql: &str) -> Result<Vec<RecordBatch>, QueryError> {
+        self.engine.query(sql).await?.collect().await
+    }
+
+    /// The rows as text, cells joined by `|`, NULL as nothing.
+    pub async fn rows(&self, sql: &str) -> Vec<String> {
+        match self.batches(sql).await {
+            Ok(batches) => batches.iter().flat_map(text_rows).collect(),
+            Err(error) => panic!("{sql}: {error} {error:?}"),
+        }
+    }
+
+    pub async fn error(&self, sql: &str) -> QueryError {
+        match self.batches(sql).await {
+            Ok(batches) => panic!("{sql} was answered: {:?}", batches.iter().flat_map(text_rows).collect::<Vec<_>>()),
+            Err(error) => error,
+        }
+    }
+
+    pub fn well_of(&self, series: SeriesId) -> String {
+        self.names.series.key(series).well.to_string()
+    }
+    pub fn parameter_of(&self, series: SeriesId) -> Parameter {
+        self.names.series.key(series).parameter
+    }
+}
+
+pub fn text_rows(batch: &RecordBatch) -> Vec<String> {
+    let options = FormatOptions::default();
+    let columns: Vec<ArrayFormatter<'_>> =
+        batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).unwrap()).collect();
+    let cell = |row: usize, column: &ArrayFormatter<'_>| column.value(row).to_string();
+    let line = |row: usize| columns.iter().map(|column| cell(row, column)).collect::<Vec<_>>().join("|");
+    (0..batch.num_rows()).map(line).collect()
+}
+
+/// Runs a test on a runtime of its own.
+pub fn run<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
+}
