@@ -66,11 +66,11 @@ fn explain_shows_readings_corrections_and_faults() {
     let place = Place::new();
     let file = place.file(
         "message.json",
-        r#"[{"well":"W-1","time":"2569-11-23T10:15:00+07:00","depth_to_water":342,"unit":"cm"},
+        r#"[{"well":"W-1","time":"2569-11-23T10:15:00+07:00","parameter":"depth_to_water","value":342,"unit":"cm"},
             {"well":"W-1","time":"2026-11-23T10:15:00+07:00","pressure":1}]"#,
     );
     let said = place.run(&["explain", file.to_str().unwrap(), "--topic", "gwbank/v1/gw-7/readings"]);
-    for expected in ["gateway   gw-7", "decoder   json", "buddhist_era", "fault "] {
+    for expected in ["gateway   gw-7", "decoder   json", "| 3.42 ", "buddhist_era", "fault     unknown_parameter"] {
         assert!(said.out.contains(expected), "{expected}: {}", said.out);
     }
     let foreign = place.run(&["explain", file.to_str().unwrap(), "--topic", "weather/today"]);

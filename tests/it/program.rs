@@ -145,7 +145,7 @@ impl Server {
             request = request.header(*name, *value);
         }
         let mut response = agent.run(request.body(body.to_vec()).unwrap()).unwrap();
-        (response.status().as_u16(), response.body_mut().read_to_vec().unwrap())
+        (response.status().as_u16(), response.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap())
     }
 
     pub fn post_readings(&self, json: &str) -> Value {

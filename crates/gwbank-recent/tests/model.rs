@@ -202,8 +202,7 @@ fn slice_rows(slice: &Slice) -> Vec<Row> {
 }
 
 fn run(steps: Vec<Step>, bytes_max: usize, archived_before: Vec<(u32, i64, u8)>) {
-    let mut model =
-        Model { held: BTreeMap::new(), truth: BTreeMap::new(), messages: 0, archived: Seq::ZERO };
+    let mut model = Model { held: BTreeMap::new(), truth: BTreeMap::new(), messages: 0, archived: Seq::ZERO };
     let window = Window::new(bytes_max, Timestamp::MIN);
     // An earlier life of the process left winners and revisions in the archive.
     for (series, time, value) in archived_before {

@@ -18,7 +18,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use gwbank_model::GatewayId;
 use gwbank_runtime::Shutdown;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use mqtt5::QoS;
 use mqtt5::broker::config::{AuthConfig, RateLimitConfig, StorageConfig, TlsConfig};
 use mqtt5::broker::router::MessageRouter;
@@ -27,6 +27,7 @@ use mqtt5::broker::{
     StorageBackendType,
 };
 use mqtt5::packet::publish::PublishPacket;
+use parking_lot::Mutex;
 
 pub use super::auth::{Anonymous, GatewayCredentials};
 use crate::mqtt::auth::GatewayAuth;
@@ -39,6 +40,11 @@ const PACKET_BYTES_MAX: usize = 16 << 20;
 
 /// How long the broker remembers a client that is away, with the flags it subscribed to.
 const SESSION_EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Retained messages of clients, on topics that are neither ingest topics nor the server's: enough for a configuration
+/// message a gateway, bounded because they lie in memory (640 MiB at the very worst).
+const RETAINED_TOPICS_MAX: usize = 10_000;
+const RETAINED_BYTES_MAX: usize = 64 << 10;
 
 #[derive(Debug, Clone)]
 pub struct EmbeddedConfig {
@@ -87,7 +93,7 @@ impl EmbeddedBroker {
     pub async fn start(config: EmbeddedConfig, pipeline: Pipeline, shutdown: Shutdown) -> Result<Self, IngestError> {
         let failed = |error: mqtt5::MqttError| IngestError::Broker(error.to_string());
         let auth = GatewayAuth::try_new(config.gateways.clone(), config.anonymous, pipeline.clone())?;
-        let hook = Hook { pipeline: pipeline.clone() };
+        let hook = Hook { pipeline: pipeline.clone(), retained: ClientsRetained::default() };
         let settings = broker_config(&config, Arc::new(hook)).await?;
         let mut broker = MqttBroker::with_config(settings).await.map_err(failed)?.with_auth_provider(Arc::new(auth));
         let address = broker.local_addr().ok_or_else(|| IngestError::Broker("no address is bound".to_owned()))?;
@@ -174,6 +180,29 @@ async fn resolve(listen: &str) -> Result<SocketAddr, IngestError> {
 
 struct Hook {
     pipeline: Pipeline,
+    retained: ClientsRetained,
+}
+
+/// Topics of the clients' own (not ingest, not the server's) on which a message is retained. The broker's limit would
+/// count the server's topics too and refuse; this one only lets what is too much go by unretained.
+#[derive(Debug, Default)]
+struct ClientsRetained(Mutex<HashSet<String>>);
+
+impl ClientsRetained {
+    fn may_keep(&self, topic: &str, payload: &[u8]) -> bool {
+        let mut topics = self.0.lock();
+        if payload.is_empty() {
+            topics.remove(topic);
+            return true;
+        }
+        if topics.contains(topic) {
+            return payload.len() <= RETAINED_BYTES_MAX;
+        }
+        if topics.len() >= RETAINED_TOPICS_MAX || payload.len() > RETAINED_BYTES_MAX {
+            return false;
+        }
+        topics.insert(topic.to_owned())
+    }
 }
 
 impl BrokerEventHandler for Hook {
@@ -191,8 +220,8 @@ impl Hook {
         let message = match dispatch(publisher.as_ref(), &event.topic, &event.payload) {
             Dispatch::Ingest(message) => message,
             Dispatch::Forbidden => return PublishAction::Handled,
-            Dispatch::Other if event.retain => {
-                // Routed, not kept: what clients of all kinds retain would grow without bound.
+            Dispatch::Other if event.retain && !self.retained.may_keep(&event.topic, &event.payload) => {
+                tracing::warn!(topic = %event.topic, "retained message routed, not kept: bound reached");
                 let mut publish = PublishPacket::new(&*event.topic, event.payload, event.qos);
                 publish.packet_id = event.packet_id;
                 return PublishAction::Transform(publish);

@@ -1,0 +1,12 @@
+//! The program as its users run it: the built binary, real ports, a directory of its own.
+
+mod clients;
+mod command_line;
+mod conservation;
+mod demo;
+mod history;
+mod life;
+mod mosquitto;
+mod mqtt_client;
+mod program;
+mod security;
