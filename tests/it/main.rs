@@ -9,4 +9,5 @@ mod life;
 mod mosquitto;
 mod mqtt_client;
 mod program;
+mod real_series;
 mod security;
