@@ -26,11 +26,7 @@ fn main() -> Result<(), Error> {
     let settings = Settings::from_env()?;
     println!("publish to visible in SQL: {} s a run", settings.run.as_secs());
     print_machine();
-    let peak = with_server(&settings, |ours, load| {
-        let outcome = load::run(load)?;
-        drop(ours);
-        Ok(outcome.rate())
-    })?;
+    let peak = with_server(&settings, |_, load| Ok(load::run(load)?.rate()))?;
     println!("peak {} readings/s", grouped(peak));
     let (reached, mut visible, mut acknowledged, mut query) = with_server(&settings, |ours, load| {
         let engine = ours.stores.engine(&ours.pipeline)?;
