@@ -66,9 +66,9 @@ pub enum Command {
     Flags(FlagsCommand),
     /// Checks disk, journal, archive, server and clock; says what to do
     Doctor(ServerArguments),
-    /// Reads a password from standard input and prints what belongs under [auth]
+    /// Reads a password from standard input and prints its line for the section auth
     HashPassword,
-    /// Reads a token from standard input (or makes one) and prints what belongs under [[auth.tokens]]
+    /// Reads a token from standard input (or makes one) and prints its line for auth.tokens
     HashToken(HashTokenArguments),
 }
 

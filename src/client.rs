@@ -5,7 +5,7 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use serde::de::DeserializeOwned;
@@ -18,6 +18,9 @@ use crate::node::lock::DataDirLock;
 
 /// How long a server may take to begin its answer; queries have their own limit there.
 const ANSWER_TIME: Duration = Duration::from_secs(300);
+
+/// How long a server that is starting is waited for.
+const START_PATIENCE: Duration = Duration::from_secs(30);
 
 pub struct Client {
     agent: ureq::Agent,
@@ -57,11 +60,22 @@ impl Client {
     }
 
     fn on(data_dir: &Path, token: Option<String>) -> Outcome<Found> {
-        if !data_dir.is_dir() || !DataDirLock::is_held(data_dir)? {
-            return Ok(Found::Nobody);
-        }
-        let addresses = Addresses::read(data_dir)
-            .with_context(|| format!("a process holds {} and has no addresses there yet", data_dir.display()))?;
+        let began = Instant::now();
+        let addresses = loop {
+            if !data_dir.is_dir() || !DataDirLock::is_held(data_dir)? {
+                return Ok(Found::Nobody);
+            }
+            match Addresses::read(data_dir) {
+                Ok(addresses) => break addresses,
+                // It is starting, or an import runs there.
+                Err(_) if began.elapsed() < START_PATIENCE => std::thread::sleep(Duration::from_millis(100)),
+                Err(error) => {
+                    let dir = data_dir.display();
+                    let context = format!("a process works on {dir} and has no addresses there: an import, or a start");
+                    return Err(Failure::Failed(error.context(context)));
+                }
+            }
+        };
         let http = addresses.http.ok_or_else(|| {
             Failure::failed(format!("the server on {} has no HTTP door (http.listen)", data_dir.display()))
         })?;

@@ -99,7 +99,7 @@ fn list(general: &General, server: &ServerArguments, province: Option<&str>) -> 
         }
         Found::Nobody => {
             let offline = Offline::open(general)?;
-            let rows = registered(&offline.registry(), province).map(|well| row(well)).collect();
+            let rows = registered(&offline.registry(), province).map(row).collect();
             offline.close()?;
             rows
         }

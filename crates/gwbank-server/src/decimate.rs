@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn the_widest_range_of_times_does_not_overflow() {
         let points = vec![point(i64::MIN, 1.0), point(0, 2.0), point(i64::MAX, 3.0)];
-        assert_eq!(decimate(points.repeat(1), 5).len(), 3);
+        assert_eq!(decimate(points, 5).len(), 3);
         let many: Vec<ChartPoint> = (-10..=10).map(|i| point(i * (i64::MAX / 10), i as f64)).collect();
         assert!(decimate(many, 5).len() <= 5);
     }

@@ -4,7 +4,7 @@
 //! 1. At most `connections_max` connections; the next one waits in the system's backlog.
 //! 2. Headers must be complete within `header_time`; an idle connection is closed after it too.
 //! 3. When shutdown begins, no connection is accepted and none takes a further request; running answers end.
-//!    What has not ended after [`DRAIN_TIME`] is cut.
+//!    What has not ended after `DRAIN_TIME` is cut.
 
 use std::io;
 use std::net::SocketAddr;
