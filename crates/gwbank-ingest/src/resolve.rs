@@ -1,7 +1,8 @@
 //! From names to numbers: which readings belong to registered wells, as rows of the pipeline.
 
 use gwbank_model::{
-    GatewayIndex, Key, Origin, QcTests, QualityFlag, Reading, Row, Seq, SeriesTable, TimeSource, WellId,
+    GatewayIndex, Key, Origin, Parameter, QcTests, QualityFlag, Reading, Row, Seq, SeriesId, SeriesTable, TimeSource,
+    WellId,
 };
 use gwbank_registry::Registry;
 use gwbank_wire::Fault;
@@ -62,11 +63,21 @@ pub(crate) fn keep_registered(readings: Vec<Reading>, faults: Vec<Fault>, regist
 }
 
 /// The rows of readings, in their order.
-pub(crate) fn rows(readings: &[Reading], series: &SeriesTable, gateway: GatewayIndex) -> Rows {
+pub(crate) fn rows<'a>(readings: &'a [Reading], series: &SeriesTable, gateway: GatewayIndex) -> Rows {
+    // Readings of one series mostly stand together, and a look into the table costs more than the rest of the row.
+    let mut last: Option<(&WellId, Parameter, SeriesId)> = None;
+    let mut number_of = |reading: &'a Reading| match last {
+        Some((well, parameter, known)) if parameter == reading.parameter && *well == reading.well => known,
+        _ => {
+            let number = series.intern(&reading.well, reading.parameter);
+            last = Some((&reading.well, reading.parameter, number));
+            number
+        }
+    };
     let rows: Vec<Row> = readings
         .iter()
         .map(|reading| Row {
-            series: series.intern(&reading.well, reading.parameter),
+            series: number_of(reading),
             gateway,
             time: reading.time,
             value: reading.value.unwrap_or(f64::NAN),

@@ -51,7 +51,17 @@ fn unreadable(sink: &mut Sink<'_>, error: &serde_json::Error) {
 }
 
 fn read(payload: &[u8], sink: &mut Sink<'_>) -> Result<(), serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_slice(payload);
+    // Checked once as a whole, the texts in it need not be checked one by one. What is no UTF-8 is read as far as it goes.
+    match std::str::from_utf8(payload) {
+        Ok(text) => read_from(serde_json::Deserializer::from_str(text), sink),
+        Err(_) => read_from(serde_json::Deserializer::from_slice(payload), sink),
+    }
+}
+
+fn read_from<'de, R: serde_json::de::Read<'de>>(
+    mut deserializer: serde_json::Deserializer<R>,
+    sink: &mut Sink<'_>,
+) -> Result<(), serde_json::Error> {
     let mut native = Native { sink, record: Record::default(), shape: Shape::Object, index: 0 };
     ElementSeed { native: &mut native, level: Level::Message }.deserialize(&mut deserializer)?;
     deserializer.end()
