@@ -62,6 +62,7 @@ impl Shared {
             let change = self.write_files(winners, losers, replaced)?;
             self.publish(&mut writer, &state, change, Some(position))?;
             decided.winners.values().for_each(|rows| writer.ranges.widen(rows));
+            self.save_ranges_of_a_large_archive(&mut writer);
         }
         Ok(CommitReport { outcomes: decided.outcomes })
     }
@@ -237,6 +238,9 @@ impl Shared {
         for file in removed {
             next.remove(&file);
             writer.removed.push_back(Removed { path: file.path.clone(), file: Some(file), since_micros: now_micros });
+        }
+        if let Some(uncovered) = &mut writer.uncovered_files {
+            *uncovered += added.len();
         }
         added.into_iter().for_each(|file| next.add(file));
         *self.state.write() = Arc::new(next);

@@ -21,8 +21,8 @@ use crate::DeltaError;
 const TIER_ROWS: u64 = 4096;
 /// How much larger the files of the next tier are.
 const TIER_FACTOR: u64 = 8;
-/// Commits after which the cache of series ranges is written again: bounds the files that an opening reads.
-pub(super) const RANGES_COMMITS: u64 = 64;
+/// New files after which the cache of series ranges is written again: bounds the files that an opening reads.
+const UNCOVERED_FILES_MAX: usize = 64;
 
 impl Shared {
     pub(super) fn maintain(&self) -> Result<MaintenanceReport, DeltaError> {
@@ -118,12 +118,25 @@ impl Shared {
         Ok(deleted)
     }
 
+    /// After a commit: an import writes thousands of files and ends without any upkeep. The commit is done whatever
+    /// happens here; without the cache the next opening only takes longer.
+    pub(super) fn save_ranges_of_a_large_archive(&self, writer: &mut Writer) {
+        let state = self.state.read().clone();
+        let uncovered = writer.uncovered_files.unwrap_or_else(|| state.winners().count());
+        if uncovered < UNCOVERED_FILES_MAX {
+            return;
+        }
+        if let Err(error) = self.save_ranges_if_due(writer, &state) {
+            tracing::warn!(%error, "series ranges are not saved");
+        }
+    }
+
     fn save_ranges_if_due(&self, writer: &mut Writer, state: &TableState) -> Result<(), DeltaError> {
-        if writer.ranges_version.is_some_and(|saved| state.version < saved + RANGES_COMMITS) {
+        if writer.uncovered_files.is_some_and(|files| files < UNCOVERED_FILES_MAX) {
             return Ok(());
         }
         writer.ranges.save(&self.config.dir, &self.config.names, state)?;
-        writer.ranges_version = Some(state.version);
+        writer.uncovered_files = Some(0);
         self.steps.reached(Step::RangesWritten, &self.config.dir)
     }
 

@@ -100,8 +100,8 @@ struct Writer {
     must_reload: bool,
     removed: VecDeque<Removed>,
     checkpointed_version: u64,
-    /// The version that the stored ranges cover; `None` when many files had to be read for want of them.
-    ranges_version: Option<u64>,
+    /// Data files that the stored ranges do not cover, which an opening would have to read; `None` when none are stored.
+    uncovered_files: Option<usize>,
 }
 
 /// A file that the table no longer names.
@@ -213,7 +213,7 @@ impl Shared {
         writer.removed.extend(unnamed.into_iter().map(|path| Removed { path, file: None, since_micros }));
         writer.ranges = ranges;
         writer.checkpointed_version = log::checkpointed_version(&self.table);
-        writer.ranges_version = (uncovered <= maintain::RANGES_COMMITS).then_some(state.version);
+        writer.uncovered_files = (!covered.is_empty()).then_some(uncovered);
         *self.state.write() = Arc::new(state);
         writer.must_reload = false;
         Ok(())
