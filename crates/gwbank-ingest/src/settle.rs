@@ -107,16 +107,15 @@ impl Settler<'_> {
         let trigger = indices.iter().map(|i| rows[*i]).filter(in_span).map(|row| row.seq).max().unwrap_or(Seq::ZERO);
         // Rows that an earlier life of this process archived are in the commit to be counted, not to be stored.
         let archived = self.archive.position().max(self.stretch.after);
+        let own_places: HashMap<(Key, Seq, Origin), usize> =
+            indices.iter().map(|&index| ((rows[index].key(), rows[index].seq, rows[index].origin), index)).collect();
         for position in altered {
             let (row, assessment) = (series_rows[position], assessments[position]);
             if !differs(&row, assessment) {
                 continue;
             }
-            let own = indices.iter().find(|i| {
-                let own = rows[**i];
-                own.key() == row.key() && own.seq == row.seq && own.origin == row.origin && own.seq > archived
-            });
-            if let Some(&own) = own {
+            let own = own_places.get(&(row.key(), row.seq, row.origin)).copied().filter(|_| row.seq > archived);
+            if let Some(own) = own {
                 set(&mut rows[own], assessment);
                 if row.time >= self.window.covers_from() {
                     changed.insert(row.key(), rows[own]);
@@ -132,7 +131,8 @@ impl Settler<'_> {
         // A version that loses says nothing of its neighbours; judge it by itself.
         for &index in indices.iter().filter(|i| in_span(&rows[**i])).collect::<Vec<_>>() {
             let row = rows[index];
-            let wins = series_rows.iter().any(|winner| winner.time == row.time && winner.seq == row.seq);
+            let winner = series_rows.binary_search_by_key(&row.time, |winner| winner.time);
+            let wins = winner.is_ok_and(|place| series_rows[place].seq == row.seq);
             if !wins && row.origin == Origin::Received && self.stretch.unassessed.contains(&row.key()) {
                 set(&mut rows[index], gwbank_quality::assess(config, &[point(&row)])[0]);
             }

@@ -167,24 +167,24 @@ struct Poller {
 impl Poller {
     async fn run(mut self, shutdown: Shutdown, acknowledging: tokio::task::JoinHandle<()>) {
         let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX);
-        let mut subscribed_once = false;
         loop {
             let event = tokio::select! {
                 () = shutdown.accepting_ended() => break,
                 event = self.events.poll() => event,
             };
             match event {
-                Ok(Event::Incoming(Packet::ConnAck(ack))) => {
+                Ok(Event::Incoming(Packet::ConnAck(_))) => {
                     backoff.reset();
+                    // Packets of the former connection may have been handed out since it broke: they are of the past.
+                    *self.session.epoch.lock() += 1;
                     self.session.state.send_modify(|state| {
                         state.connected = true;
                         state.connections += 1;
                         state.last_error = None;
                     });
-                    if !ack.session_present || !subscribed_once {
-                        subscribed_once = true;
-                        self.subscribe();
-                    }
+                    // Also when the session was resumed: whether the broker got the subscription before the link broke
+                    // nobody can tell, and to subscribe again changes nothing.
+                    self.subscribe();
                 }
                 Ok(Event::Incoming(Packet::SubAck(ack))) => self.subscribed(&ack.return_codes),
                 Ok(Event::Incoming(Packet::Publish(publish))) => {
@@ -192,8 +192,9 @@ impl Poller {
                     self.session.state.send_modify(|state| state.messages += 1);
                     let Some(arrived) = &self.arrived else { continue };
                     // Has room for all that the broker sends at QoS 1; at QoS 0 the socket waits.
-                    if arrived.send(Arrival { epoch, publish }).await.is_err() {
-                        break;
+                    tokio::select! {
+                        () = shutdown.accepting_ended() => break, // not acknowledged, so it is sent again
+                        sent = arrived.send(Arrival { epoch, publish }) => if sent.is_err() { break },
                     }
                 }
                 Ok(_) => {}
