@@ -108,6 +108,10 @@ impl QueryResult {
     }
 }
 
+/// A chain such as `1+1+…+1` is a tree as deep as it is long, and planning walks it by recursion. The stack is reserved,
+/// not used: it holds what [`crate::statement::STATEMENT_BYTES_MAX`] lets through, at the 8 KiB a level of a debug build.
+const THREAD_STACK_BYTES: usize = 512 << 20;
+
 impl QueryEngine {
     /// Starts the query runtime.
     pub fn new(config: QueryConfig, sources: QuerySources) -> Result<Self, QueryError> {
@@ -118,6 +122,7 @@ impl QueryEngine {
         let number = Arc::new(AtomicUsize::new(0));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(config.threads)
+            .thread_stack_size(THREAD_STACK_BYTES)
             .thread_name_fn(move || format!("gwbank-query-{}", number.fetch_add(1, Ordering::Relaxed)))
             .enable_all()
             .build()

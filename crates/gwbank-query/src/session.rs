@@ -79,10 +79,13 @@ impl Template {
 
     pub(crate) fn session(&self, config: &QueryConfig, cut: Arc<ReadCut>) -> Result<SessionState, DataFusionError> {
         let session = self.state.config().clone().with_extension(cut);
-        Ok(SessionStateBuilder::new_from_existing(self.state.clone())
+        let mut state = SessionStateBuilder::new_from_existing(self.state.clone())
             .with_config(session)
             .with_runtime_env(Arc::new(runtime_env(config)?))
-            .build())
+            .build();
+        // What `now()` is during this query; without it `now()` cannot be evaluated at all.
+        state.mark_start_execution();
+        Ok(state)
     }
 }
 

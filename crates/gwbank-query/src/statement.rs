@@ -15,6 +15,9 @@ use crate::error::QueryError;
 /// Levels of nested parentheses and subqueries: deeper text is a mistake or an attack on the stack.
 const RECURSION_MAX: usize = 50;
 
+/// Longer statements are refused: nobody types them, and operators in a row nest as deep as they are many.
+pub(crate) const STATEMENT_BYTES_MAX: usize = 64 << 10;
+
 /// The one statement of a text, if it is one that may run.
 pub(crate) fn parse(sql: &str) -> Result<Statement, QueryError> {
     let syntax = |error: &datafusion::error::DataFusionError| {
@@ -24,6 +27,13 @@ pub(crate) fn parse(sql: &str) -> Result<Statement, QueryError> {
         };
         QueryError::Syntax(text.replace("sql parser error: ", ""))
     };
+    if sql.len() > STATEMENT_BYTES_MAX {
+        return Err(QueryError::Invalid(format!(
+            "the statement has {} bytes, more than the {STATEMENT_BYTES_MAX} that are read: join a table instead of \
+             listing values",
+            sql.len()
+        )));
+    }
     let mut parser =
         DFParserBuilder::new(sql).with_recursion_limit(RECURSION_MAX).build().map_err(|error| syntax(&error))?;
     let mut statements = parser.parse_statements().map_err(|error| syntax(&error))?;

@@ -59,3 +59,13 @@ fn formulas_take_whole_numbers_and_missing_values() {
         );
     });
 }
+
+#[test]
+fn now_is_the_time_of_the_query() {
+    run(async {
+        let bench = Bench::new(config(), usize::MAX);
+        let sql = "SELECT now() > TIMESTAMP '2026-01-01T00:00:00Z', now() = current_timestamp, \
+                   (SELECT count(*) FROM readings WHERE time > now() + INTERVAL '1 day')";
+        assert_eq!(bench.rows(sql).await, ["true|true|0"]);
+    });
+}

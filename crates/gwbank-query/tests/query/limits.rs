@@ -114,3 +114,17 @@ fn nonsense_is_refused() {
         assert_eq!(config.check().unwrap_err().key, key);
     }
 }
+
+/// A chain of operators nests as deep as it is long; it must not end the process (250 terms did, on a thread's usual
+/// stack). Planning takes more than linear time, so really long ones end at the limit of seconds.
+#[test]
+fn long_chains_do_not_exhaust_the_stack() {
+    run(async {
+        let bench = Bench::new(config(), usize::MAX);
+        assert_eq!(bench.rows(&format!("SELECT 1{}", "+1".repeat(500))).await, ["501"]);
+        let or = " OR well_id = 'W-1'".repeat(1_000);
+        assert_eq!(bench.rows(&format!("SELECT count(*) FROM wells WHERE well_id = 'none'{or}")).await.len(), 1);
+        let too_long = bench.error(&format!("SELECT 1{}", "+1".repeat(40_000))).await.to_string();
+        assert!(too_long.contains("more than the 65536"), "{too_long}");
+    });
+}
