@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use gwbank_delta::{SqliteConfig, SqliteMetadata};
 use gwbank_model::{GatewayId, Seq, Timestamp, WellId};
-use gwbank_registry::{BankType, Sampling, Well, WellStatus};
+use gwbank_registry::{BankType, Well};
 use gwbank_store::conformance::metadata_suite;
 use gwbank_store::{DeadLetterFilter, IngestCommit, Metadata, MetadataError, NewDeadLetter};
 
@@ -74,37 +74,7 @@ async fn the_oldest_payloads_expire_and_are_counted() {
 }
 
 fn well(id: &str, depth: f64) -> Well {
-    Well {
-        well_id: WellId::new(id).unwrap(),
-        name: None,
-        name_th: None,
-        province_code: "10".to_owned(),
-        district_code: None,
-        subdistrict_code: None,
-        lao_code: None,
-        aquifer: None,
-        aquifer_condition: None,
-        bank_type: BankType::Observation,
-        represents_aquifer: false,
-        influenced: false,
-        sampling: Sampling::Logger,
-        latitude: None,
-        longitude: None,
-        ground_elevation: None,
-        vertical_datum: None,
-        depth: Some(depth),
-        screen_top: None,
-        screen_bottom: None,
-        specific_yield: None,
-        flood_warning_depth: None,
-        flood_danger_depth: None,
-        bank_area: None,
-        bank_volume: None,
-        fill_material: None,
-        comparison_well_id: None,
-        installed_on: None,
-        status: WellStatus::Active,
-    }
+    Well { depth: Some(depth), ..Well::new(WellId::new(id).unwrap(), "10", BankType::Observation) }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use gwbank_ingest::{Format, GatewayRow, Message, Pipeline, PipelineConfig, PipelineParts, Receipt};
 use gwbank_journal::JournalConfig;
 use gwbank_model::{GatewayId, Parameter, Row, Seq, Timestamp, WellId};
-use gwbank_registry::{BankType, Installation, Sampling, Well, WellStatus};
+use gwbank_registry::{BankType, Installation, Well};
 use gwbank_runtime::ManualClock;
 use gwbank_store::memory::{MemoryArchive, MemoryMetadata};
 use gwbank_store::{
@@ -158,37 +158,7 @@ impl Rig {
 }
 
 pub fn well(id: &str) -> Well {
-    Well {
-        well_id: WellId::new(id).unwrap(),
-        name: None,
-        name_th: None,
-        province_code: "30".to_owned(),
-        district_code: None,
-        subdistrict_code: None,
-        lao_code: None,
-        aquifer: None,
-        aquifer_condition: None,
-        bank_type: BankType::Observation,
-        represents_aquifer: false,
-        influenced: false,
-        sampling: Sampling::Logger,
-        latitude: None,
-        longitude: None,
-        ground_elevation: None,
-        vertical_datum: None,
-        depth: None,
-        screen_top: None,
-        screen_bottom: None,
-        specific_yield: None,
-        flood_warning_depth: None,
-        flood_danger_depth: None,
-        bank_area: None,
-        bank_volume: None,
-        fill_material: None,
-        comparison_well_id: None,
-        installed_on: None,
-        status: WellStatus::Active,
-    }
+    Well::new(WellId::new(id).unwrap(), "30", BankType::Observation)
 }
 
 pub fn gateway(id: &str) -> GatewayId {

@@ -163,34 +163,10 @@ fn full_well(id: &str) -> Well {
 
 async fn wells_are_replaced_by_id(metadata: &dyn Metadata) {
     let plain = Well {
-        name: None,
-        name_th: None,
-        district_code: None,
-        subdistrict_code: None,
-        lao_code: None,
-        aquifer: None,
-        aquifer_condition: None,
-        bank_type: BankType::Closed,
-        represents_aquifer: false,
         influenced: true,
         sampling: Sampling::Manual,
-        latitude: None,
-        longitude: None,
-        ground_elevation: None,
-        vertical_datum: None,
-        depth: None,
-        screen_top: None,
-        screen_bottom: None,
-        specific_yield: None,
-        flood_warning_depth: None,
-        flood_danger_depth: None,
-        bank_area: None,
-        bank_volume: None,
-        fill_material: None,
-        comparison_well_id: None,
-        installed_on: None,
         status: WellStatus::Abandoned,
-        ..full_well("A-1")
+        ..Well::new(well_id("A-1"), "30", BankType::Closed)
     };
     metadata.put_wells(vec![full_well("B-1"), plain.clone()], seq(1)).await.expect("put");
     assert_eq!(metadata.wells().await.expect("wells"), [plain, full_well("B-1")], "sorted by id");

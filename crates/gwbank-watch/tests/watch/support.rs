@@ -10,7 +10,7 @@ use gwbank_model::{
     Day, GatewayIndex, Month, Origin, Parameter, QcTests, QualityFlag, Row, Seq, SeriesId, TimeSource, Timestamp,
     WellId,
 };
-use gwbank_registry::{BankType, Registry, Sampling, Well, WellStatus};
+use gwbank_registry::{BankType, Registry, Sampling, Well};
 use gwbank_runtime::{ManualClock, Shutdown};
 use gwbank_store::memory::MemoryMetadata;
 use gwbank_store::{
@@ -93,35 +93,11 @@ pub fn id(well: &str) -> WellId {
 /// An observation well read by hand in the first district of Nakhon Ratchasima.
 pub fn well(name: &str) -> Well {
     Well {
-        well_id: id(name),
-        name: None,
-        name_th: None,
-        province_code: "30".into(),
         district_code: Some("3001".into()),
         subdistrict_code: Some("300101".into()),
-        lao_code: None,
-        aquifer: None,
-        aquifer_condition: None,
-        bank_type: BankType::Observation,
-        represents_aquifer: false,
-        influenced: false,
         sampling: Sampling::Manual,
-        latitude: None,
-        longitude: None,
-        ground_elevation: None,
-        vertical_datum: None,
         depth: Some(30.0),
-        screen_top: None,
-        screen_bottom: None,
-        specific_yield: None,
-        flood_warning_depth: None,
-        flood_danger_depth: None,
-        bank_area: None,
-        bank_volume: None,
-        fill_material: None,
-        comparison_well_id: None,
-        installed_on: None,
-        status: WellStatus::Active,
+        ..Well::new(id(name), "30", BankType::Observation)
     }
 }
 
