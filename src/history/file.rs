@@ -10,12 +10,13 @@ use arrow::array::{AsArray, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use gwbank_model::{Reading, SiteStatus, WellId};
-use gwbank_wire::time::resolve_text;
 use gwbank_wire::{Context, SourceKind};
 use indicatif::ProgressBar;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
+use super::lines::UnixLines;
 use super::map::{Map, Target};
+use super::times::{self, TimeFormat};
 use super::{BAD_ROWS_NAMED_MAX, Tally};
 
 /// Readings handed on at once: one journal record each, far below the bound of a posted message.
@@ -55,24 +56,33 @@ pub fn read_file(
 }
 
 fn read_csv(source: impl Read, reader: &mut RowReader<'_, '_>) -> Result<()> {
-    let mut csv = csv::ReaderBuilder::new().flexible(true).from_reader(BufReader::with_capacity(1 << 16, source));
+    let mut csv = csv::ReaderBuilder::new()
+        .flexible(true)
+        .delimiter(reader.map.delimiter_byte())
+        .from_reader(UnixLines::new(source));
     let headers = csv.headers().with_context(|| format!("{}: no header line", reader.path.display()))?.clone();
     let columns = Places::find(headers.iter().map(|name| name.trim_start_matches('\u{feff}')), reader)?;
-    let mut record = csv::StringRecord::new();
+    let mut record = csv::ByteRecord::new();
     loop {
-        let line = csv.position().line() + u64::from(reader.tally.rows == 0);
-        match csv.read_record(&mut record) {
+        match csv.read_byte_record(&mut record) {
             Ok(false) => return Ok(()),
-            Ok(true) => {
-                let line = record.position().map_or(line, csv::Position::line);
-                reader.row(&columns, line, |place| record.get(place).unwrap_or_default())?;
+            Ok(true) => {}
+            Err(error) => return Err(error).with_context(|| format!("{} breaks off", reader.path.display())),
+        }
+        // The reader stands behind the row's line end; a row begins above the line breaks within its fields.
+        let breaks = record.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
+        let line = csv.position().line() - 1 - breaks;
+        // Not UTF-8: the row is bad, the file goes on.
+        match csv::StringRecord::from_byte_record(record) {
+            Ok(text) => {
+                reader.row(&columns, line, |place| text.get(place).unwrap_or_default())?;
+                record = text.into_byte_record();
             }
-            // Not UTF-8: the row is bad, the file goes on.
-            Err(error) if matches!(error.kind(), csv::ErrorKind::Utf8 { .. }) => {
+            Err(error) => {
+                record = error.into_byte_record();
                 reader.tally.rows += 1;
                 reader.bad(line, "is not UTF-8");
             }
-            Err(error) => return Err(error).with_context(|| format!("{} breaks off", reader.path.display())),
         }
     }
 }
@@ -127,7 +137,12 @@ impl Places {
         let needed = |name: &str| {
             let columns = names.join(", ");
             place(name).ok_or_else(|| {
-                anyhow!("{}: no column {name:?} among {columns}; name it in a map file (--map)", reader.path.display())
+                let mend = if names.len() == 1 && columns.contains([';', '\t', '|']) {
+                    "name the delimiter in a map file (--map)"
+                } else {
+                    "name it in a map file (--map)"
+                };
+                anyhow!("{}: no column {name:?} among {columns}; {mend}", reader.path.display())
             })
         };
         let map = reader.map;
@@ -158,6 +173,7 @@ struct RowReader<'a, 's> {
     path: &'a Path,
     map: &'a Map,
     context: Context<'a>,
+    time_format: Option<TimeFormat>,
     sink: &'a mut BatchSink<'s>,
     batch: Vec<Reading>,
     tally: Tally,
@@ -171,6 +187,7 @@ impl<'a, 's> RowReader<'a, 's> {
             path,
             map,
             context,
+            time_format: map.time_format(),
             sink,
             batch: Vec::with_capacity(BATCH_READINGS),
             tally: Tally::default(),
@@ -254,7 +271,7 @@ impl<'a, 's> RowReader<'a, 's> {
     ) -> Result<Reading, String> {
         let well = self.well(field(places.well).trim())?;
         let text = field(places.time).trim();
-        let resolved = resolve_text(text, &self.context).map_err(|fault| fault.detail)?;
+        let resolved = times::resolve(text, self.time_format.as_ref(), &self.context)?;
         let site_status = match places.status.map(|place| field(place).trim()) {
             None | Some("") => None,
             Some(status) => Some(status.parse::<SiteStatus>().map_err(|error| error.to_string())?),
@@ -266,7 +283,7 @@ impl<'a, 's> RowReader<'a, 's> {
         let value = match value {
             "" | "NaN" | "nan" | "NA" | "null" => None,
             text => {
-                let number: f64 = text.parse().map_err(|_| format!("value {text:?} is no number"))?;
+                let number = self.map.number(text).ok_or_else(|| format!("value {text:?} is no number"))?;
                 if !number.is_finite() {
                     return Err(format!("value {text:?} is not finite"));
                 }
@@ -361,6 +378,29 @@ mod tests {
             .map(|line| tally.bad_named.iter().any(|b| b.contains(&format!("x.csv:{line}: "))))
             .collect();
         assert_eq!(lines, [true; 3], "{:?}", tally.bad_named);
+    }
+
+    #[test]
+    fn rows_are_named_by_their_line_however_lines_end() {
+        let csv = "well_id,time,parameter,value\r\n\r\nW-1,2001-02-03T00:00:00Z,ph,7\r\nW-1,x,ph,7\r\n\
+            \"W\r\n1\",2001-02-03T00:00:00Z,ph,7\r\nW-1,y,ph,7";
+        let (readings, tally) = read("x.csv", csv.as_bytes(), "");
+        assert_eq!((readings.len(), tally.rows), (1, 4));
+        let lines: Vec<&str> = tally.bad_named.iter().map(|bad| bad.split(':').nth(1).unwrap()).collect();
+        assert_eq!(lines, ["4", "5", "7"], "{:?}", tally.bad_named);
+        let torn = [b"well_id,time,parameter,value\nW-1,2001-02-03T00:00:00Z,ph,".as_slice(), b"\xff\n"].concat();
+        assert!(read("x.csv", &torn, "").1.bad_named[0].contains("x.csv:2: is not UTF-8"));
+    }
+
+    #[test]
+    fn files_of_other_habits_need_a_map_only() {
+        let csv = "\u{feff}site;wann;cm\nW-1;03/02/2544 06:30;342,5\nW-1;04/02/2544 06:30;1.234,5\n";
+        let map = "time_zone = \"+07:00\"\ntime_format = \"%d/%m/%Y %H:%M\"\ndelimiter = \";\"\ndecimal_comma = true\n\
+            [columns]\nwell = \"site\"\ntime = \"wann\"\n[wide]\ncm = { parameter = \"depth_to_water\", unit = \"cm\" }\n";
+        let (readings, tally) = read("x.csv", csv.as_bytes(), map);
+        assert_eq!(tally.bad_named, Vec::<String>::new());
+        assert_eq!(readings[0].time.to_rfc3339(0), "2001-02-02T23:30:00Z");
+        assert_eq!((readings[0].value, readings[1].value), (Some(3.425), Some(12.345)));
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! The map file: how a foreign file's columns, parameters and units become ours.
 //!
 //! ```toml
-//! time_zone = "+00:00"                 # of times without an offset
+//! time_zone = "+00:00"                 # of times without an offset; a date alone is midnight there
+//! time_format = "%d/%m/%Y %H:%M"       # as strftime; left out: RFC 3339. Buddhist-era years are understood
+//! delimiter = ";"                      # left out: a comma
+//! decimal_comma = true                 # 1.234,5 is 1234.5; left out: 1234.5
 //! sentinels = [-999.0]                 # values that mean "no value"
 //!
 //! [columns]                            # names in the file; these are the defaults
@@ -33,6 +36,7 @@ use gwbank_model::Parameter;
 use gwbank_wire::units;
 use serde::Deserialize;
 
+use super::times::TimeFormat;
 use crate::config::zone_seconds;
 use crate::failure::{Failure, Outcome};
 
@@ -40,6 +44,9 @@ use crate::failure::{Failure, Outcome};
 #[serde(deny_unknown_fields, default)]
 pub struct Map {
     pub time_zone: Option<String>,
+    pub time_format: Option<String>,
+    pub delimiter: char,
+    pub decimal_comma: bool,
     pub sentinels: Vec<f64>,
     pub columns: Columns,
     pub parameters: BTreeMap<String, String>,
@@ -52,6 +59,9 @@ impl Default for Map {
     fn default() -> Self {
         Self {
             time_zone: None,
+            time_format: None,
+            delimiter: ',',
+            decimal_comma: false,
             sentinels: gwbank_wire::DEFAULT_SENTINELS.to_vec(),
             columns: Columns::default(),
             parameters: BTreeMap::new(),
@@ -144,6 +154,13 @@ impl Map {
         {
             problems.push(format!("time_zone: {zone:?} is no fixed offset; write \"+07:00\""));
         }
+        if let Some(Err(problem)) = self.time_format.as_deref().map(TimeFormat::new) {
+            problems.push(format!("time_format: {problem}"));
+        }
+        if !self.delimiter.is_ascii() || matches!(self.delimiter, '"' | '\r' | '\n') {
+            problems
+                .push(format!("delimiter: {:?} cannot separate fields; write \",\", \";\" or \"\\t\"", self.delimiter));
+        }
         let parameters = self.parameters.iter().map(|(from, to)| (format!("parameters.{from}"), to));
         let wide = self.wide.iter().map(|(column, target)| (format!("wide.{column:?}"), &target.parameter));
         for (key, parameter) in parameters.chain(wide) {
@@ -165,6 +182,23 @@ impl Map {
     /// Seconds east of UTC of times without an offset.
     pub fn clock_zone(&self) -> Option<i32> {
         self.time_zone.as_deref().and_then(zone_seconds)
+    }
+
+    /// As checked when the map was loaded.
+    pub fn time_format(&self) -> Option<TimeFormat> {
+        self.time_format.as_deref().and_then(|format| TimeFormat::new(format).ok())
+    }
+
+    pub fn delimiter_byte(&self) -> u8 {
+        u8::try_from(self.delimiter).unwrap_or(b',')
+    }
+
+    /// A number as the file writes numbers.
+    pub fn number(&self, text: &str) -> Option<f64> {
+        if self.decimal_comma {
+            return text.replace('.', "").replace(',', ".").parse().ok();
+        }
+        text.parse().ok()
     }
 
     pub fn well<'a>(&'a self, id: &'a str) -> &'a str {
@@ -211,7 +245,7 @@ mod tests {
     #[test]
     fn a_map_that_leads_nowhere_is_refused() {
         let map: Map =
-            toml::from_str("time_zone = \"x\"\n[parameters]\na = \"b\"\n[units]\nc = { unit = \"d\" }\n").unwrap();
-        assert_eq!(map.problems().len(), 3);
+            toml::from_str("time_zone = \"x\"\ntime_format = \"%H\"\ndelimiter = \"é\"\n[parameters]\na = \"b\"\n[units]\nc = { unit = \"d\" }\n").unwrap();
+        assert_eq!(map.problems().len(), 5);
     }
 }

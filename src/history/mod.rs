@@ -7,7 +7,9 @@
 //! 3. Rows keep the order of the file: where it repeats a time, the last value wins.
 
 mod file;
+mod lines;
 mod map;
+mod times;
 
 use std::collections::BTreeMap;
 

@@ -3,9 +3,10 @@
 //! Series and gateway numbers exist so that hot paths compare a `u32` instead of text. They are given out in order of
 //! first sight and must never reach the journal, an archive or the wire: another process numbers differently.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, RwLock};
+
+use hashbrown::HashMap;
 
 use crate::{GatewayId, Parameter, Timestamp, WellId};
 

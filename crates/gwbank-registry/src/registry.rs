@@ -6,10 +6,10 @@
 //! 3. Nothing is refused here. What contradicts itself is listed by [`Registry::problems`]; the imports refuse earlier.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use gwbank_model::{Parameter, Timestamp, WellId};
+use hashbrown::HashMap;
 
 use crate::problem::{RegistryProblem, check};
 use crate::{Installation, Well, places};

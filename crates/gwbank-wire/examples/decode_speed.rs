@@ -1,4 +1,5 @@
-//! How many readings a second one core decodes: `cargo run --release -p gwbank-wire --example decode_speed`.
+//! How many readings a second one core decodes: `cargo run --release -p gwbank-wire --example decode_speed [ROUNDS]`.
+//! Few rounds are for counting instructions, which a busy machine does not blur.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -45,6 +46,7 @@ fn main() -> std::io::Result<()> {
         text.push(']');
     }
 
+    let rounds = std::env::args().nth(1).and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS);
     let mut out = std::io::stdout().lock();
     for (what, format, payload) in [
         ("JSON, parameter + value", Format::Json, &named),
@@ -53,7 +55,7 @@ fn main() -> std::io::Result<()> {
     ] {
         let start = Instant::now();
         let mut readings = 0;
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds {
             readings += std::hint::black_box(decode(format, payload.as_bytes(), &context)).readings.len();
         }
         let seconds = start.elapsed().as_secs_f64();

@@ -16,7 +16,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::mem;
 
 use gwbank_model::{Parameter, Reading, SiteStatus, TimeSource, WellId};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -62,7 +61,7 @@ fn read_from<'de, R: serde_json::de::Read<'de>>(
     mut deserializer: serde_json::Deserializer<R>,
     sink: &mut Sink<'_>,
 ) -> Result<(), serde_json::Error> {
-    let mut native = Native { sink, record: Record::default(), shape: Shape::Object, index: 0 };
+    let mut native = Native { sink, record: None, shape: Shape::Object, index: 0 };
     ElementSeed { native: &mut native, level: Level::Message }.deserialize(&mut deserializer)?;
     deserializer.end()
 }
@@ -83,8 +82,8 @@ enum Level {
 
 struct Native<'s, 'c, 'de> {
     sink: &'s mut Sink<'c>,
-    /// Reused from record to record.
-    record: Record<'de>,
+    /// Reused from record to record, boxed because it is large and moves; away while a record is read.
+    record: Option<Box<Record<'de>>>,
     shape: Shape,
     index: usize,
 }
@@ -110,11 +109,16 @@ struct Record<'de> {
 }
 
 impl<'de> Record<'de> {
+    /// Field by field: moving a whole new record in costs as much as reading a short one.
     fn clear(&mut self) {
-        let (mut measured, mut unknown) = (mem::take(&mut self.measured), mem::take(&mut self.unknown));
-        measured.clear();
-        unknown.clear();
-        *self = Record { measured, unknown, ..Record::default() };
+        let Record { well, time, age_s, parameter, value, unit, status, revision, .. } = self;
+        for control in [well, time, age_s, parameter, value, unit, status, revision] {
+            *control = None;
+        }
+        self.measured.clear();
+        self.unknown.clear();
+        self.repeated_control = None;
+        (self.seen, self.repeated) = (0, 0);
     }
 
     fn is_empty(&self) -> bool {
@@ -300,7 +304,7 @@ impl<'de> Visitor<'de> for ElementSeed<'_, '_, '_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let native = self.native;
-        let mut record = mem::take(&mut native.record);
+        let mut record = native.record.take().unwrap_or_default();
         record.clear();
         let mut is_envelope = false;
         while let Some(key) = map.next_key_seed(KeySeed)? {
@@ -327,7 +331,7 @@ impl<'de> Visitor<'de> for ElementSeed<'_, '_, '_, 'de> {
         } else if !record.is_empty() {
             native.beside_readings(&record);
         }
-        native.record = record;
+        native.record = Some(record);
         Ok(())
     }
 }
@@ -444,13 +448,13 @@ impl<'de> Native<'_, '_, 'de> {
 
     /// Turns a complete record into readings and faults.
     fn finish(&mut self, record: &Record<'de>) {
-        let well_text = match &record.well {
-            Some(Scalar::Text(text)) => short(text),
-            _ => "",
-        };
         let shared = match self.shared(record) {
             Ok(shared) => shared,
             Err(refusal) => {
+                let well_text = match &record.well {
+                    Some(Scalar::Text(text)) => short(text),
+                    _ => "",
+                };
                 let place = self.place(refusal.field);
                 self.sink.fault(refusal.reason, record.readings(), || FaultText {
                     place,

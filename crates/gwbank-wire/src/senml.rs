@@ -474,8 +474,8 @@ fn read_record(
         Some(Scalar::Text(own)) => split_name(&format!("{}{own}", base.name))?,
         Some(other) => return refuse(Reason::BadId, format!("`n` is {}: send text", other.kind())),
     };
-    let subject = format!("{}/{}", short(&well), short(&parameter));
-    let about = |refusal: Refusal| Refusal { subject: subject.clone(), ..refusal };
+    let subject = || format!("{}/{}", short(&well), short(&parameter));
+    let about = |refusal: Refusal| Refusal { subject: subject(), ..refusal };
 
     let Some(known) = Parameter::from_name(&parameter) else {
         return refuse(Reason::UnknownParameter, units::unknown_parameter_detail(&parameter)).map_err(about);
