@@ -192,10 +192,12 @@ impl Applier {
         let counted = |row: &Row| row.seq > self.start.metadata;
         let touched: Vec<Row> = accepted.iter().map(|a| a.row).chain(judgement.changed).collect();
         let mut levels: HashSet<SeriesId> = HashSet::new();
+        let mut last_level = None; // rows of a series come in runs
         for row in touched.iter().filter(|row| counted(row)) {
             let entry = self.months.entry(row, &self.names, self.calendar_offset_seconds);
-            if entry.is_level {
+            if entry.is_level && last_level != Some(row.series) {
                 levels.insert(row.series);
+                last_level = Some(row.series);
             }
             if entry.is_measurement {
                 self.ledger.open.mark_dirty(row, entry.month);

@@ -47,6 +47,11 @@ pub(crate) struct Judgement {
 #[derive(Debug, Default)]
 struct Series {
     config: Option<Arc<SeriesConfig>>,
+    state: SeriesState,
+}
+
+#[derive(Debug, Default)]
+struct SeriesState {
     stream: Option<Stream>,
     /// The winner that the stream saw last.
     last: Option<Row>,
@@ -105,7 +110,7 @@ impl Judge {
     /// Notes that rows have another quality than they were seen with.
     pub(crate) fn refresh(&mut self, rows: &[Row]) {
         for row in rows {
-            let last = self.series.get_mut(row.series.0 as usize).and_then(|series| series.last.as_mut());
+            let last = self.series.get_mut(row.series.0 as usize).and_then(|series| series.state.last.as_mut());
             if let Some(last) = last.filter(|last| last.time == row.time) {
                 *last = *row;
             }
@@ -113,12 +118,18 @@ impl Judge {
     }
 
     pub(crate) fn config(&mut self, series: SeriesId) -> Arc<SeriesConfig> {
+        self.known(series).1.clone()
+    }
+
+    /// The state of a series, and how it is judged.
+    fn known(&mut self, series: SeriesId) -> (&mut SeriesState, &Arc<SeriesConfig>) {
         let index = series.0 as usize;
         if self.series.len() <= index {
             self.series.resize_with(index + 1, Series::default);
         }
         let (names, registry) = (&self.names, &self.registry);
-        self.series[index].config.get_or_insert_with(|| Arc::new(series_config(names, registry, series))).clone()
+        let Series { config, state } = &mut self.series[index];
+        (state, config.get_or_insert_with(|| Arc::new(series_config(names, registry, series))))
     }
 
     /// Sets the quality of the rows and says what else changes. `sealed` is the end of the last sealed stretch.
@@ -148,17 +159,16 @@ impl Judge {
     /// Judges a row by the stream of its series; false when it does not come in order.
     fn stream_row(&mut self, index: usize, rows: &mut [Accepted], round: &mut Round<'_>) -> bool {
         let Accepted { row, verdict } = rows[index];
-        let config = self.config(row.series);
+        let group = self.group;
+        let (series, config) = self.known(row.series);
         if !rows[index].may_win() {
-            set(&mut rows[index].row, alone(&config, &row));
+            set(&mut rows[index].row, alone(config, &row));
             return true;
         }
-        let group = self.group;
-        let series = &mut self.series[row.series.0 as usize];
         if series.disordered_in == group {
             return true; // already noted
         }
-        series.open(&config, row.series, round.window);
+        series.open(config, row.series, round.window);
         let follows = verdict == Classified::New(Change::First) && series.last.is_none_or(|last| last.time < row.time);
         let Some(stream) = series.stream.as_mut().filter(|_| follows) else {
             series.disordered_in = group;
@@ -229,7 +239,7 @@ impl Judge {
         }
         let merged = Merged { window: round.window, series: id, incoming: &incoming, changed: &round.changed };
         let tail = merged.tail(&config);
-        self.series[id.0 as usize].restart(&config, tail, round.window);
+        self.series[id.0 as usize].state.restart(&config, tail, round.window);
     }
 }
 
@@ -267,7 +277,7 @@ fn is_complete(config: &SeriesConfig, window: &WindowSnapshot, stretch: &Stretch
     covers_from == Timestamp::MIN || (start >= covers_from && is_enough_before(config, start, known))
 }
 
-impl Series {
+impl SeriesState {
     /// Makes the stream from what the window has, if there is none.
     fn open(&mut self, config: &Arc<SeriesConfig>, id: SeriesId, window: &WindowSnapshot) {
         if self.stream.is_some() {

@@ -1,5 +1,6 @@
 //! The writing side: classify, insert, publish.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use gwbank_model::versions::{Change, compare};
@@ -178,13 +179,10 @@ impl Writer {
     fn classify(&self, rows: &[Row]) -> Vec<Classified> {
         let mut classified = Vec::with_capacity(rows.len());
         // Latest times within this call, and (only once a row is not newer than those) its accepted versions by key.
-        let mut latest_here: HashMap<SeriesId, i64, foldhash::fast::RandomState> = HashMap::default();
+        let mut latest_here = LatestTimes { writer: self, run: None, others: HashMap::default() };
         let mut accepted: Option<HashMap<Key, Vec<usize>, foldhash::fast::RandomState>> = None;
         for (index, row) in rows.iter().enumerate() {
-            let time = row.time.as_micros();
-            let latest = latest_here.entry(row.series).or_insert_with(|| self.latest_time(row.series));
-            let certainly_new = time > *latest;
-            *latest = time.max(*latest);
+            let certainly_new = latest_here.raise(row);
             let verdict = if certainly_new {
                 self.verdict(&[], row)
             } else {
@@ -222,23 +220,47 @@ impl Writer {
     }
 
     fn insert(&mut self, mut rows: Vec<Row>) {
-        rows.sort_by_key(chunk_order); // stable: of a version that is given twice the later one counts
         let mut builder = ChunkBuilder::with_capacity(rows.len().min(CHUNK_ROWS_MAX));
-        let mut rest = &rows[..];
-        while let Some(first) = rest.first() {
-            let key = first.key();
-            let (group, after) = rest.split_at(rest.partition_point(|row| row.key() == key));
-            rest = after;
-            self.insert_versions(key, group, &mut builder);
-            self.raise_latest_time(key.series, key.time.as_micros());
-            if builder.len() >= CHUNK_ROWS_MAX {
-                self.parts.extend(std::mem::take(&mut builder).finish());
+        match new_runs(&rows, |row| row.time.as_micros() > self.latest_time(row.series)) {
+            Some(runs) => self.insert_new(&rows, &runs, &mut builder),
+            None => {
+                rows.sort_by_key(chunk_order); // stable: of a version that is given twice the later one counts
+                self.insert_any(&rows, &mut builder);
             }
         }
         self.parts.extend(builder.finish());
         merge_tail(&mut self.parts);
         let newest = rows.iter().map(|row| row.seq).max().unwrap_or(Seq::ZERO);
         self.applied = self.applied.max(newest);
+    }
+
+    /// Rows of keys that are certainly new: nothing is looked up.
+    fn insert_new(&mut self, rows: &[Row], runs: &[Range<usize>], builder: &mut ChunkBuilder) {
+        for run in runs {
+            for row in &rows[run.clone()] {
+                builder.push(row, Place::Winner);
+            }
+            let last = &rows[run.end - 1];
+            self.raise_latest_time(last.series, last.time.as_micros());
+            if builder.len() >= CHUNK_ROWS_MAX {
+                self.parts.extend(std::mem::take(builder).finish());
+            }
+        }
+    }
+
+    /// Rows in the order of a chunk.
+    fn insert_any(&mut self, rows: &[Row], builder: &mut ChunkBuilder) {
+        let mut rest = rows;
+        while let Some(first) = rest.first() {
+            let key = first.key();
+            let (group, after) = rest.split_at(rest.partition_point(|row| row.key() == key));
+            rest = after;
+            self.insert_versions(key, group, builder);
+            self.raise_latest_time(key.series, key.time.as_micros());
+            if builder.len() >= CHUNK_ROWS_MAX {
+                self.parts.extend(std::mem::take(builder).finish());
+            }
+        }
     }
 
     /// `group`: versions of one key, sorted by (seq, origin).
@@ -305,6 +327,50 @@ impl Classified {
     pub const fn is_stored(self) -> bool {
         matches!(self, Self::Pending | Self::New(Change::First | Change::Supersedes | Change::Loses))
     }
+}
+
+/// The latest times of series while the rows of one call are classified. Rows of a series come in runs, and a look into
+/// a table costs more than the rest of the verdict.
+struct LatestTimes<'w> {
+    writer: &'w Writer,
+    run: Option<(SeriesId, i64)>,
+    others: HashMap<SeriesId, i64, foldhash::fast::RandomState>,
+}
+
+impl LatestTimes<'_> {
+    /// Whether the row is later than everything of its series.
+    fn raise(&mut self, row: &Row) -> bool {
+        let time = row.time.as_micros();
+        let latest = match self.run {
+            Some((series, latest)) if series == row.series => latest,
+            before => {
+                self.others.extend(before);
+                let known = self.others.get(&row.series).copied();
+                known.unwrap_or_else(|| self.writer.latest_time(row.series))
+            }
+        };
+        self.run = Some((row.series, latest.max(time)));
+        time > latest
+    }
+}
+
+/// Rows as runs of one series with rising times, in the order of a chunk, where that alone proves that all keys are
+/// distinct and, by `is_new`, unknown. A group of messages has few runs for its rows: sorting them costs next to nothing.
+fn new_runs(rows: &[Row], is_new: impl Fn(&Row) -> bool) -> Option<Vec<Range<usize>>> {
+    let follows = |a: &Row, b: &Row| a.series == b.series && a.time < b.time;
+    let mut start = 0;
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    for run in rows.chunk_by(follows) {
+        runs.push(start..start + run.len());
+        start += run.len();
+    }
+    runs.sort_unstable_by_key(|run| (rows[run.start].series, rows[run.start].time));
+    let apart = |pair: &[Range<usize>]| {
+        let (last, next) = (&rows[pair[0].end - 1], &rows[pair[1].start]);
+        last.series != next.series || last.time < next.time
+    };
+    let proven = runs.windows(2).all(apart) && runs.iter().all(|run| is_new(&rows[run.start]));
+    proven.then_some(runs)
 }
 
 fn accepted_so_far(rows: &[Row], classified: &[Classified]) -> HashMap<Key, Vec<usize>, foldhash::fast::RandomState> {
