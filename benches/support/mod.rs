@@ -19,6 +19,10 @@ pub mod stats;
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// As the program has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use gwbank_model::versions::{Change, compare};
-use gwbank_model::{Key, Origin, Row, Seq, SeriesId, Timestamp};
+use gwbank_model::{Key, Origin, Row, Seq, SeriesId, Timestamp, runs_in_order};
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 
@@ -221,7 +221,12 @@ impl Writer {
 
     fn insert(&mut self, mut rows: Vec<Row>) {
         let mut builder = ChunkBuilder::with_capacity(rows.len().min(CHUNK_ROWS_MAX));
-        match new_runs(&rows, |row| row.time.as_micros() > self.latest_time(row.series)) {
+        // Runs that do not overlap and begin after all that is known hold new keys only.
+        let is_new = |run: &Range<usize>| {
+            let first = &rows[run.start];
+            first.time.as_micros() > self.latest_time(first.series)
+        };
+        match runs_in_order(&rows, |row| row.series).filter(|runs| runs.iter().all(is_new)) {
             Some(runs) => self.insert_new(&rows, &runs, &mut builder),
             None => {
                 rows.sort_by_key(chunk_order); // stable: of a version that is given twice the later one counts
@@ -352,25 +357,6 @@ impl LatestTimes<'_> {
         self.run = Some((row.series, latest.max(time)));
         time > latest
     }
-}
-
-/// Rows as runs of one series with rising times, in the order of a chunk, where that alone proves that all keys are
-/// distinct and, by `is_new`, unknown. A group of messages has few runs for its rows: sorting them costs next to nothing.
-fn new_runs(rows: &[Row], is_new: impl Fn(&Row) -> bool) -> Option<Vec<Range<usize>>> {
-    let follows = |a: &Row, b: &Row| a.series == b.series && a.time < b.time;
-    let mut start = 0;
-    let mut runs: Vec<Range<usize>> = Vec::new();
-    for run in rows.chunk_by(follows) {
-        runs.push(start..start + run.len());
-        start += run.len();
-    }
-    runs.sort_unstable_by_key(|run| (rows[run.start].series, rows[run.start].time));
-    let apart = |pair: &[Range<usize>]| {
-        let (last, next) = (&rows[pair[0].end - 1], &rows[pair[1].start]);
-        last.series != next.series || last.time < next.time
-    };
-    let proven = runs.windows(2).all(apart) && runs.iter().all(|run| is_new(&rows[run.start]));
-    proven.then_some(runs)
 }
 
 fn accepted_so_far(rows: &[Row], classified: &[Classified]) -> HashMap<Key, Vec<usize>, foldhash::fast::RandomState> {

@@ -1,10 +1,11 @@
 //! The Arrow shape of readings: what archives give, what SQL sees.
 
+use std::hash::Hash;
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Float64Array, Int16Array, Int32Array, Int64Array, RecordBatch, StringDictionaryBuilder,
-    TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, DictionaryArray, Float64Array, Int16Array, Int32Array, Int64Array, RecordBatch,
+    StringArray, StringDictionaryBuilder, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{
     DataType, Field, Float64Type, Int16Type, Int32Type, Int64Type, Schema, SchemaRef, TimeUnit,
@@ -12,9 +13,11 @@ use arrow::datatypes::{
 };
 use arrow::error::ArrowError;
 use gwbank_model::{
-    GatewayId, GatewayIndex, GatewayTable, Origin, Parameter, QcTests, QualityFlag, Row, Seq, SeriesId, SeriesTable,
-    SiteStatus, TimeSource, Timestamp, WellId,
+    GatewayId, GatewayTable, Origin, Parameter, QcTests, QualityFlag, Row, Seq, SeriesId, SeriesTable, SiteStatus,
+    TimeSource, Timestamp, WellId,
 };
+
+use hashbrown::HashMap;
 
 use crate::RevisionRow;
 
@@ -85,27 +88,32 @@ pub struct RowNames {
     pub gateways: GatewayTable,
 }
 
-/// A dictionary column from dense numbers: each distinct number is looked up once.
-fn dictionary(rows: &[Row], number: impl Fn(&Row) -> u32, name: impl Fn(u32) -> String) -> ArrayRef {
-    let mut builder = StringDictionaryBuilder::<Int32Type>::with_capacity(rows.len(), 64, 1024);
-    let mut last: Option<(u32, String)> = None;
-    for row in rows {
-        let number = number(row);
-        if last.as_ref().is_none_or(|(n, _)| *n != number) {
-            last = Some((number, name(number)));
+/// A dictionary column. Rows come in runs of one entry, and only its first is looked up.
+fn dictionary<E: Copy + Eq + Hash, N: AsRef<str>>(
+    rows: &[Row],
+    mut entry: impl FnMut(&Row) -> Option<E>,
+    name: impl Fn(E) -> N,
+) -> ArrayRef {
+    let mut names: Vec<N> = Vec::new();
+    let mut known: HashMap<E, i32> = HashMap::new();
+    let mut last: Option<(E, i32)> = None;
+    let mut key_of = |entry: E| match last {
+        Some((same, key)) if same == entry => key,
+        _ => {
+            let key = *known.entry(entry).or_insert_with(|| {
+                names.push(name(entry));
+                names.len() as i32 - 1
+            });
+            last = Some((entry, key));
+            key
         }
-        let (_, text) = last.as_ref().expect("just set");
-        builder.append_value(text);
-    }
-    Arc::new(builder.finish())
+    };
+    let keys: Int32Array = rows.iter().map(|row| entry(row).map(&mut key_of)).collect();
+    Arc::new(DictionaryArray::new(keys, Arc::new(StringArray::from_iter_values(names))))
 }
 
 fn fixed_names(rows: &[Row], name: impl Fn(&Row) -> Option<&'static str>) -> ArrayRef {
-    let mut builder = StringDictionaryBuilder::<Int32Type>::with_capacity(rows.len(), 8, 64);
-    for row in rows {
-        builder.append_option(name(row));
-    }
-    Arc::new(builder.finish())
+    dictionary(rows, name, |name| name)
 }
 
 /// Rows as a batch of [`reading_schema`], in their order.
@@ -114,10 +122,16 @@ pub fn rows_to_batch(rows: &[Row], names: &RowNames) -> Result<RecordBatch, Arro
 }
 
 fn row_columns(rows: &[Row], names: &RowNames) -> Vec<ArrayRef> {
-    let series = names.series.keys();
+    let mut last: Option<(SeriesId, Parameter)> = None;
+    let parameter = |row: &Row| {
+        let known = last.filter(|(series, _)| *series == row.series);
+        let (_, parameter) =
+            *last.insert(known.unwrap_or_else(|| (row.series, names.series.key(row.series).parameter)));
+        Some(parameter)
+    };
     vec![
-        dictionary(rows, |r| r.series.0, |n| series[n as usize].well.as_str().to_owned()),
-        fixed_names(rows, |r| Some(series[r.series.0 as usize].parameter.name())),
+        dictionary(rows, |r| Some(r.series), |series| names.series.key(series).well),
+        dictionary(rows, parameter, Parameter::name),
         Arc::new(
             TimestampMicrosecondArray::from_iter_values(rows.iter().map(|r| r.time.as_micros())).with_timezone("UTC"),
         ),
@@ -126,7 +140,7 @@ fn row_columns(rows: &[Row], names: &RowNames) -> Vec<ArrayRef> {
         Arc::new(Int16Array::from_iter_values(rows.iter().map(|r| i16::from(r.quality.code())))),
         Arc::new(Int32Array::from_iter_values(rows.iter().map(|r| i32::from(r.qc_tests.bits())))),
         fixed_names(rows, |r| Some(r.time_source.name())),
-        dictionary(rows, |r| r.gateway.0, |n| names.gateways.id(GatewayIndex(n)).as_str().to_owned()),
+        dictionary(rows, |r| Some(r.gateway), |gateway| names.gateways.id(gateway)),
         Arc::new(Int32Array::from_iter_values(rows.iter().map(|r| i32::try_from(r.revision).unwrap_or(i32::MAX)))),
         Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.seq.as_i64()))),
     ]
@@ -142,9 +156,7 @@ pub fn revisions_to_batch(revisions: &[RevisionRow], names: &RowNames) -> Result
             .with_timezone("UTC"),
     ));
     let mut cause = StringDictionaryBuilder::<Int32Type>::new();
-    for revision in revisions {
-        cause.append_value(revision.cause);
-    }
+    revisions.iter().for_each(|revision| cause.append_value(revision.cause));
     columns.push(Arc::new(cause.finish()));
     RecordBatch::try_new(revision_schema(), columns)
 }

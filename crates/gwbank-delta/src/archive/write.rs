@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
-use gwbank_model::{Row, SeriesKey};
+use gwbank_model::{Row, SeriesKey, runs_in_order};
 use gwbank_store::{RevisionRow, RowNames, reading_schema, revision_schema, revisions_to_batch, rows_to_batch};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -84,7 +84,10 @@ impl PartRows {
     /// Sorts as files are sorted: by the text of the names.
     fn sort(&mut self, order: &NameOrder) {
         match self {
-            PartRows::Winners(rows) => rows.sort_unstable_by_key(|row| (order.rank(row), row.time)),
+            PartRows::Winners(rows) => match runs_in_order(rows, |row| order.rank(row)) {
+                Some(runs) => *rows = runs.into_iter().flat_map(|run| &rows[run]).copied().collect(),
+                None => rows.sort_unstable_by_key(|row| (order.rank(row), row.time)),
+            },
             PartRows::Losers(revisions) => revisions.sort_unstable_by_key(|revision| {
                 (order.rank(&revision.row), revision.row.time, revision.superseded_at, revision.row.seq)
             }),
