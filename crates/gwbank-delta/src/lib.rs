@@ -26,6 +26,6 @@ mod archive;
 mod error;
 mod metadata;
 
-pub use archive::{DeltaArchive, DeltaConfig, Step, StepHook};
+pub use archive::{DeltaArchive, DeltaConfig, DiskHook, DiskOperation};
 pub use error::DeltaError;
 pub use metadata::{SqliteConfig, SqliteMetadata};

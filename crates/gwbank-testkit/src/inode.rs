@@ -100,6 +100,14 @@ impl Inode {
         self.volatile.clone_from(&self.durable);
     }
 
+    /// What reads see from now on, written since the last sync by whatever steps.
+    pub(crate) fn rewrite(&mut self, bytes: &[u8]) {
+        if bytes != self.volatile {
+            self.resize(bytes.len());
+            self.write(bytes, 0);
+        }
+    }
+
     pub(crate) fn set_durable(&mut self, bytes: Vec<u8>) {
         *self = Self { volatile: bytes.clone(), durable: bytes, ..Self::default() };
     }
