@@ -7,6 +7,15 @@ use rand::Rng;
 /// What a disk writes as a whole or not at all.
 pub(crate) const SECTOR_BYTES: usize = 512;
 
+/// What a power cut may leave of a file that was `before` when it was last synced and `after` when the power failed.
+pub fn torn(before: &[u8], after: &[u8], rng: &mut impl Rng) -> Vec<u8> {
+    let mut inode = Inode::default();
+    inode.set_durable(before.to_vec());
+    inode.rewrite(after);
+    inode.power_cut(rng);
+    inode.durable
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Inode {
     /// What reads see.

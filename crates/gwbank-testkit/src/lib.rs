@@ -10,6 +10,7 @@ mod rounds;
 mod shadow_dir;
 
 pub use clock::SeededClock;
+pub use inode::torn;
 pub use power_cut_disk::{DiskFaults, PowerCutDisk};
 pub use power_switch::PowerSwitch;
 pub use rounds::{test_rounds, test_seed};

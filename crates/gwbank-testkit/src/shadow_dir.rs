@@ -239,7 +239,11 @@ mod tests {
 
     /// What the contents of `d/a` may be after a power cut.
     fn outcomes(act: impl Fn(&ShadowDir, &Path)) -> BTreeSet<Option<Vec<u8>>> {
-        let root = std::env::temp_dir().join(format!("gwbank-shadow-{}-{:?}", std::process::id(), std::thread::current().id()));
+        let root = std::env::temp_dir().join(format!(
+            "gwbank-shadow-{}-{:?}",
+            std::process::id(),
+            std::thread::current().id()
+        ));
         let outcomes = (0..100).map(|seed| {
             let _ = fs::remove_dir_all(&root);
             fs::create_dir_all(&root).expect("a directory");
@@ -284,7 +288,10 @@ mod tests {
             fs::write(path, b"abc").expect("written");
             shadow.sync_dir(path.parent().expect("a directory"));
         });
-        assert!(all.contains(&None) && all.contains(&Some(b"abc".to_vec())) && all.contains(&Some(Vec::new())), "{all:?}");
+        assert!(
+            all.contains(&None) && all.contains(&Some(b"abc".to_vec())) && all.contains(&Some(Vec::new())),
+            "{all:?}"
+        );
     }
 
     #[test]

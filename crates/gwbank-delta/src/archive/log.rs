@@ -8,8 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use deltalake::{DeltaTableBuilder, checkpoints};
 use deltalake::kernel::{Action, DataType, StructField, StructType, new_metadata};
+use deltalake::{DeltaTableBuilder, checkpoints};
 use gwbank_model::Seq;
 use serde_json::{Value, json};
 use url::Url;
@@ -120,12 +120,7 @@ impl Entry<'_> {
 }
 
 /// Makes one entry durable, or fails with [`DeltaError::OtherWriter`] where its version exists.
-pub(crate) fn write_entry(
-    disk: &ArchiveDisk,
-    table: &Path,
-    version: u64,
-    actions: &[Value],
-) -> Result<(), DeltaError> {
+pub(crate) fn write_entry(disk: &ArchiveDisk, table: &Path, version: u64, actions: &[Value]) -> Result<(), DeltaError> {
     let dir = log_dir(table);
     let path = entry_path(table, version);
     // Named as `deltalake` names its own: no reader takes it for an entry.

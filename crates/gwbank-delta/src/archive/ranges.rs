@@ -75,13 +75,7 @@ impl SeriesRanges {
         Some((ranges, stored.files))
     }
 
-    pub fn save(
-        &self,
-        disk: &ArchiveDisk,
-        dir: &Path,
-        names: &RowNames,
-        state: &TableState,
-    ) -> Result<(), DeltaError> {
+    pub fn save(&self, disk: &ArchiveDisk, dir: &Path, names: &RowNames, state: &TableState) -> Result<(), DeltaError> {
         let keys = names.series.keys();
         let series = self.0.iter().enumerate().filter_map(|(index, range)| {
             let (key, range) = (&keys[index], (*range)?);
