@@ -175,12 +175,16 @@ impl Applier {
         let verdicts = self.window.classify(&rows);
         let mut accepted: Vec<Accepted> = Vec::with_capacity(rows.len());
         let mut receipts: Vec<Receipt> = Vec::with_capacity(parts.len());
+        let mut archived_before: Vec<Row> = Vec::new();
         let mut judged = rows.iter().copied().zip(verdicts);
         for part in &parts {
             let counted = part.last > self.start.metadata;
             let mut receipt = Receipt::default();
             for (row, verdict) in judged.by_ref().take(part.rows) {
                 self.take_row(row, verdict, counted, &mut receipt, &mut accepted);
+                if counted && row.seq <= self.start.archive {
+                    archived_before.push(row);
+                }
             }
             receipts.push(receipt);
         }
@@ -202,6 +206,9 @@ impl Applier {
             if entry.is_measurement {
                 self.ledger.open.mark_dirty(row, entry.month);
             }
+        }
+        for row in &archived_before {
+            self.mark_all_in_reach(row);
         }
         self.window.insert(touched);
 
@@ -254,6 +261,25 @@ impl Applier {
                 self.ledger.open.unassessed.insert(row.key());
                 accepted.push(Accepted { row, verdict });
             }
+        }
+    }
+
+    /// Marks what a row may have changed that an earlier life of this process archived and did not account for: its own
+    /// month, and those of neighbours whose quality it may have changed. Which it did is not to be seen any more.
+    fn mark_all_in_reach(&mut self, row: &Row) {
+        let reach = self.judge.config(row.series).reach();
+        let last = row.time.plus_micros(reach.after_micros);
+        let mut time = row.time.plus_micros(-reach.before_micros);
+        loop {
+            let neighbour = Row { time, ..*row };
+            let entry = self.months.entry(&neighbour, &self.names, self.calendar_offset_seconds);
+            if entry.is_measurement {
+                self.ledger.open.mark_dirty(&neighbour, entry.month);
+            }
+            if last < entry.to {
+                return;
+            }
+            time = entry.to;
         }
     }
 

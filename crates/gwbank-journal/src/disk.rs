@@ -8,6 +8,7 @@ use std::path::Path;
 /// A file system. Nothing is durable before [`DiskFile::sync_data`] (bytes and length of a file) or
 /// [`Disk::sync_dir`] (names in a directory) returned `Ok`.
 pub trait Disk: Send + Sync + 'static {
+    /// Creates what is missing of a path of directories, as durable names.
     fn create_dir_all(&self, dir: &Path) -> io::Result<()>;
     /// The names of the files in a directory, in no order.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
@@ -73,7 +74,18 @@ pub struct RealDisk;
 
 impl Disk for RealDisk {
     fn create_dir_all(&self, dir: &Path) -> io::Result<()> {
-        fs::create_dir_all(dir)
+        let parent = match dir.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        if !dir.is_dir() {
+            if !parent.is_dir() {
+                self.create_dir_all(parent)?;
+            }
+            fs::create_dir(dir)?;
+        }
+        // A segment is as durable as the name of its directory, which a process that was killed may have left unsynced.
+        self.sync_dir(parent)
     }
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let mut names = Vec::new();

@@ -7,6 +7,22 @@ use rand::Rng;
 /// What a disk writes as a whole or not at all.
 pub(crate) const SECTOR_BYTES: usize = 512;
 
+/// What a power cut may leave of a file that was `before` when it was last synced and `after` when the power failed. As
+/// often as not the disk had written in order, and then up to somewhere.
+pub fn torn(before: &[u8], after: &[u8], rng: &mut impl Rng) -> Vec<u8> {
+    if rng.random_bool(0.5) {
+        let same = before.iter().zip(after).take_while(|(before, after)| before == after).count();
+        let written = rng.random_range(same..=after.len());
+        let kept = before.get(written..).unwrap_or_default();
+        return [&after[..written], kept].concat();
+    }
+    let mut inode = Inode::default();
+    inode.set_durable(before.to_vec());
+    inode.rewrite(after);
+    inode.power_cut(rng);
+    inode.durable
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Inode {
     /// What reads see.
@@ -98,6 +114,14 @@ impl Inode {
             }
         }
         self.volatile.clone_from(&self.durable);
+    }
+
+    /// What reads see from now on, written since the last sync by whatever steps.
+    pub(crate) fn rewrite(&mut self, bytes: &[u8]) {
+        if bytes != self.volatile {
+            self.resize(bytes.len());
+            self.write(bytes, 0);
+        }
     }
 
     pub(crate) fn set_durable(&mut self, bytes: Vec<u8>) {

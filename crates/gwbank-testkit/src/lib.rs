@@ -1,11 +1,17 @@
-//! What tests of several crates share: a disk that loses what was not synced, a clock that is not to be trusted, and
-//! the number of rounds. Nothing of the program depends on this crate.
+//! What tests of several crates share: disks that lose what was not synced, in memory or beside a real directory, the
+//! switch that cuts their power at one instant, a clock that is not to be trusted, and the number of rounds. Nothing of the
+//! program depends on this crate.
 
 mod clock;
 mod inode;
 mod power_cut_disk;
+mod power_switch;
 mod rounds;
+mod shadow_dir;
 
 pub use clock::SeededClock;
+pub use inode::torn;
 pub use power_cut_disk::{DiskFaults, PowerCutDisk};
-pub use rounds::test_rounds;
+pub use power_switch::PowerSwitch;
+pub use rounds::{test_rounds, test_seed};
+pub use shadow_dir::ShadowDir;

@@ -20,6 +20,7 @@ use parking_lot::{Mutex, MutexGuard};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
+use crate::PowerSwitch;
 use crate::inode::Inode;
 
 /// What goes wrong, from now on. The default is nothing.
@@ -52,12 +53,18 @@ struct State {
     /// Handles of earlier processes fail.
     process: u64,
     is_dead: bool,
+    power: PowerSwitch,
 }
 
 type NameChange = Vec<(PathBuf, Option<u64>)>;
 
 impl PowerCutDisk {
     pub fn new(seed: u64) -> Self {
+        Self::powered_by(PowerSwitch::default(), seed)
+    }
+
+    /// A disk that dies when a switch is off, and counts its operations there.
+    pub fn powered_by(power: PowerSwitch, seed: u64) -> Self {
         Self(Arc::new(Mutex::new(State {
             rng: SmallRng::seed_from_u64(seed),
             inodes: BTreeMap::new(),
@@ -68,6 +75,7 @@ impl PowerCutDisk {
             faults: DiskFaults::default(),
             process: 0,
             is_dead: false,
+            power,
         })))
     }
 
@@ -178,6 +186,7 @@ impl State {
 
     /// Counts an operation. `Err` when this is the one at which everything ends.
     fn operate(&mut self) -> Result<(), io::Error> {
+        self.power.operate()?;
         match &mut self.faults.dies_after {
             Some(0) => {
                 self.is_dead = true;
@@ -224,7 +233,8 @@ struct ProcessView {
 impl ProcessView {
     fn state(&self) -> io::Result<MutexGuard<'_, State>> {
         let state = self.disk.0.lock();
-        if state.process == self.process && !state.is_dead { Ok(state) } else { Err(gone()) }
+        let is_alive = state.process == self.process && !state.is_dead && !state.power.is_off();
+        if is_alive { Ok(state) } else { Err(gone()) }
     }
 
     fn file(&self, inode: u64) -> Box<dyn DiskFile> {

@@ -160,7 +160,7 @@ impl Shared {
         PartWriter {
             table: &self.table,
             names: &self.config.names,
-            steps: &self.steps,
+            disk: &self.disk,
             file_rows_max: self.config.file_rows_max,
             now_micros: self.now_micros(),
         }
@@ -230,7 +230,7 @@ impl Shared {
         let entry = Entry { removed: &removed, added: &added, position };
         let version = state.version + 1;
         // Whether the entry is there after an error, only the disk knows; its files stay until that is known.
-        write_entry(&self.table, version, &entry.actions(now_micros.div_euclid(1000)), &self.steps)
+        write_entry(&self.disk, &self.table, version, &entry.actions(now_micros.div_euclid(1000)))
             .inspect_err(|_| writer.must_reload = true)?;
         let mut next = state.clone();
         next.version = version;

@@ -8,14 +8,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use deltalake::DeltaTableBuilder;
 use deltalake::kernel::{Action, DataType, StructField, StructType, new_metadata};
+use deltalake::{DeltaTableBuilder, checkpoints};
 use gwbank_model::Seq;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::disk::{Step, Steps, create_dir_synced, sync_dir, write_synced};
+use super::disk::ArchiveDisk;
 use super::files::{DataChange, DataFile, TableState};
+use super::synced_store::SyncedStore;
 use crate::DeltaError;
 
 /// Names our consumer in the application transactions.
@@ -25,7 +26,7 @@ pub(crate) fn table_dir(dir: &Path) -> PathBuf {
     dir.join("readings")
 }
 
-fn log_dir(table: &Path) -> PathBuf {
+pub(super) fn log_dir(table: &Path) -> PathBuf {
     table.join("_delta_log")
 }
 
@@ -58,12 +59,17 @@ fn schema() -> Result<StructType, deltalake::DeltaTableError> {
 }
 
 /// Writes version 0 unless the table is there.
-pub(crate) fn create(table: &Path, log_kept_hours: u64, files_kept_hours: u64, now_ms: i64) -> Result<(), DeltaError> {
+pub(crate) fn create(
+    disk: &ArchiveDisk,
+    table: &Path,
+    log_kept_hours: u64,
+    files_kept_hours: u64,
+    now_ms: i64,
+) -> Result<(), DeltaError> {
     if entry_path(table, 0).exists() || log_dir(table).join("_last_checkpoint").exists() {
         return Ok(());
     }
-    fs::create_dir_all(table).map_err(DeltaError::io("create directory", table))?;
-    create_dir_synced(table, "_delta_log")?;
+    disk.create_dirs(&log_dir(table))?;
     let failed = |source| DeltaError::Table { path: table.to_owned(), source: Box::new(source) };
     let properties = [
         ("delta.logRetentionDuration", format!("interval {log_kept_hours} hours")),
@@ -77,7 +83,7 @@ pub(crate) fn create(table: &Path, log_kept_hours: u64, files_kept_hours: u64, n
         json!({"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}),
         metadata,
     ];
-    write_entry(table, 0, &actions, &Steps::default())
+    write_entry(disk, table, 0, &actions)
 }
 
 fn commit_info(operation: &str, now_ms: i64) -> Value {
@@ -114,20 +120,20 @@ impl Entry<'_> {
 }
 
 /// Makes one entry durable, or fails with [`DeltaError::OtherWriter`] where its version exists.
-pub(crate) fn write_entry(table: &Path, version: u64, actions: &[Value], steps: &Steps) -> Result<(), DeltaError> {
+pub(crate) fn write_entry(disk: &ArchiveDisk, table: &Path, version: u64, actions: &[Value]) -> Result<(), DeltaError> {
+    let dir = log_dir(table);
     let path = entry_path(table, version);
     // Named as `deltalake` names its own: no reader takes it for an entry.
-    let prepared = log_dir(table).join(format!("_commit_{version}.json.tmp"));
+    let prepared = dir.join(format!("_commit_{version}.json.tmp"));
     let mut text = String::new();
     for action in actions {
         text.push_str(&action.to_string());
         text.push('\n');
     }
-    write_synced(&prepared, text.as_bytes())?;
-    steps.reached(Step::EntryPrepared, &prepared)?;
+    disk.write_synced(&prepared, text.as_bytes()).map_err(DeltaError::io("write", &prepared))?;
     // A link never replaces; where a file system has none, we are the one writer.
-    let named = match fs::hard_link(&prepared, &path) {
-        Err(error) if error.kind() == io::ErrorKind::Unsupported && !path.exists() => fs::rename(&prepared, &path),
+    let named = match disk.link(&prepared, &path) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported && !path.exists() => disk.rename(&prepared, &path),
         other => other,
     };
     match named {
@@ -136,10 +142,8 @@ pub(crate) fn write_entry(table: &Path, version: u64, actions: &[Value], steps: 
         }
         other => other.map_err(DeltaError::io("name log entry", &path))?,
     }
-    steps.reached(Step::EntryNamed, &path)?;
-    let _ = fs::remove_file(&prepared); // gone already where it was renamed
-    sync_dir(&log_dir(table))?;
-    steps.reached(Step::EntrySynced, &path)
+    let _ = disk.remove(&prepared); // gone already where it was renamed
+    disk.sync_dir(&dir).map_err(DeltaError::io("sync directory", &dir))
 }
 
 fn table_url(table: &Path) -> Result<Url, DeltaError> {
@@ -168,24 +172,17 @@ pub(crate) async fn load(table: &Path) -> Result<TableState, DeltaError> {
     Ok(state)
 }
 
-/// Writes a checkpoint of a version and removes the entries that are older than the table's retention.
-pub(crate) async fn checkpoint(table: &Path, version: u64) -> Result<(), DeltaError> {
+/// Writes a checkpoint of a version and, when it is durable, removes the entries that are older than the table's
+/// retention.
+pub(crate) async fn checkpoint(disk: &ArchiveDisk, table: &Path, version: u64) -> Result<(), DeltaError> {
     let failed = |source| DeltaError::Table { path: table.to_owned(), source: Box::new(source) };
     let url = table_url(table)?;
-    deltalake::checkpoints::create_checkpoint_from_table_url_and_cleanup(url, version, Some(true), None)
-        .await
-        .map_err(failed)?;
-    let dir = log_dir(table);
-    let prefix = format!("{version:020}.checkpoint");
-    for entry in fs::read_dir(&dir).map_err(DeltaError::io("list", &dir))? {
-        let path = entry.map_err(DeltaError::io("list", &dir))?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if name.starts_with(&prefix) || name == "_last_checkpoint" {
-            let file = fs::File::open(&path).map_err(DeltaError::io("open", &path))?;
-            file.sync_all().map_err(DeltaError::io("sync", &path))?;
-        }
-    }
-    sync_dir(&dir)
+    let store = Arc::new(SyncedStore::new(disk.clone()));
+    let builder = DeltaTableBuilder::from_url(url.clone()).map_err(failed)?;
+    let loaded = builder.with_storage_backend(store, url).with_version(version).load().await.map_err(failed)?;
+    checkpoints::create_checkpoint(&loaded, None).await.map_err(failed)?;
+    checkpoints::cleanup_metadata(&loaded, None).await.map_err(failed)?;
+    Ok(())
 }
 
 /// The version of the newest checkpoint, 0 when there is none.

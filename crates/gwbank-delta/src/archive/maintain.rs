@@ -6,13 +6,12 @@
 
 use std::collections::VecDeque;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use gwbank_store::MaintenanceReport;
 
 use super::commit::FileChange;
-use super::disk::Step;
 use super::files::{DataFile, Part, TableState};
 use super::{Shared, Writer, log};
 use crate::DeltaError;
@@ -105,7 +104,7 @@ impl Shared {
                 continue;
             }
             self.reader.forget(&removed.path);
-            match fs::remove_file(self.table.join(&removed.path)) {
+            match self.disk.remove(&self.table.join(&removed.path)) {
                 Ok(()) => deleted += 1,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
                 Err(error) => {
@@ -135,9 +134,9 @@ impl Shared {
         if writer.uncovered_files.is_some_and(|files| files < UNCOVERED_FILES_MAX) {
             return Ok(());
         }
-        writer.ranges.save(&self.config.dir, &self.config.names, state)?;
+        writer.ranges.save(&self.disk, &self.config.dir, &self.config.names, state)?;
         writer.uncovered_files = Some(0);
-        self.steps.reached(Step::RangesWritten, &self.config.dir)
+        Ok(())
     }
 
     /// Beside commits: a checkpoint is of a version that is there.
@@ -146,37 +145,39 @@ impl Shared {
         if version < self.writer.lock().checkpointed_version + self.config.checkpoint_commits.max(1) {
             return Ok(());
         }
-        tokio::runtime::Handle::current().block_on(log::checkpoint(&self.table, version))?;
+        tokio::runtime::Handle::current().block_on(log::checkpoint(&self.disk, &self.table, version))?;
         self.writer.lock().checkpointed_version = version;
-        self.steps.reached(Step::CheckpointWritten, &self.table)
+        Ok(())
     }
+}
+
+/// The directories of months below the table's.
+pub(super) fn month_dirs(table: &Path) -> Result<Vec<PathBuf>, DeltaError> {
+    let months = list(table)?.into_iter().filter(|(name, is_dir)| *is_dir && name.starts_with("month="));
+    Ok(months.map(|(name, _)| table.join(name)).collect())
 }
 
 /// Every data file below the table's directory, as paths relative to it.
 pub(super) fn files_on_disk(table: &Path) -> Result<Vec<String>, DeltaError> {
-    let list = |dir: &Path| -> Result<Vec<(String, bool)>, DeltaError> {
-        let mut entries = Vec::new();
-        for entry in fs::read_dir(dir).map_err(DeltaError::io("list", dir))? {
-            let entry = entry.map_err(DeltaError::io("list", dir))?;
-            let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
-            entries.push((entry.file_name().to_string_lossy().into_owned(), is_dir));
-        }
-        Ok(entries)
-    };
     let mut paths = Vec::new();
-    for (month, is_dir) in list(table)? {
-        if !is_dir || !month.starts_with("month=") {
-            continue;
-        }
-        for (superseded, is_dir) in list(&table.join(&month))? {
-            if !is_dir {
-                continue;
-            }
-            let dir = table.join(&month).join(&superseded);
-            for (name, _) in list(&dir)?.into_iter().filter(|(name, _)| name.ends_with(".parquet")) {
-                paths.push(format!("{month}/{superseded}/{name}"));
-            }
+    for month in month_dirs(table)? {
+        for (superseded, _) in list(&month)?.into_iter().filter(|(_, is_dir)| *is_dir) {
+            let dir = month.join(superseded);
+            let relative = dir.strip_prefix(table).unwrap_or(&dir).display().to_string();
+            let files = list(&dir)?.into_iter().filter(|(name, _)| name.ends_with(".parquet"));
+            paths.extend(files.map(|(name, _)| format!("{relative}/{name}")));
         }
     }
     Ok(paths)
+}
+
+/// The names in a directory, and whether they are directories.
+fn list(dir: &Path) -> Result<Vec<(String, bool)>, DeltaError> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(dir).map_err(DeltaError::io("list", dir))? {
+        let entry = entry.map_err(DeltaError::io("list", dir))?;
+        let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        entries.push((entry.file_name().to_string_lossy().into_owned(), is_dir));
+    }
+    Ok(entries)
 }

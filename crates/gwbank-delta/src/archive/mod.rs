@@ -8,6 +8,7 @@ mod maintain;
 mod ranges;
 mod read;
 mod snapshot;
+mod synced_store;
 mod write;
 
 use std::collections::VecDeque;
@@ -26,8 +27,8 @@ use gwbank_store::{
 };
 use parking_lot::{Mutex, RwLock};
 
-use self::disk::Steps;
-pub use self::disk::{Step, StepHook};
+use self::disk::{ArchiveDisk, parent_of};
+pub use self::disk::{DiskHook, DiskOperation};
 use self::files::{DataFile, TableState};
 use self::ranges::SeriesRanges;
 use self::read::{FileReader, KeySet};
@@ -51,8 +52,8 @@ pub struct DeltaConfig {
     pub file_rows_max: usize,
     /// Files of like size in one partition from which on they are merged.
     pub merge_files_min: usize,
-    /// For tests: told of each step, may fail it.
-    pub steps: Option<StepHook>,
+    /// For tests: told of everything that is done to the disk, may fail it.
+    pub disk_hook: Option<DiskHook>,
 }
 
 impl DeltaConfig {
@@ -66,7 +67,7 @@ impl DeltaConfig {
             checkpoint_commits: 100,
             file_rows_max: 1_000_000,
             merge_files_min: 8,
-            steps: None,
+            disk_hook: None,
         }
     }
 }
@@ -84,7 +85,7 @@ pub struct DeltaArchive(Arc<Shared>);
 pub(crate) struct Shared {
     config: DeltaConfig,
     table: PathBuf,
-    steps: Steps,
+    disk: ArchiveDisk,
     reader: FileReader,
     state: RwLock<Arc<TableState>>,
     writer: Mutex<Writer>,
@@ -126,9 +127,10 @@ impl DeltaArchive {
         let table = log::table_dir(&config.dir);
         let hours = |kept: Duration| kept.as_secs().div_ceil(3600);
         let (log_kept, files_kept) = (hours(config.log_kept), hours(config.removed_files_kept));
-        log::create(&table, log_kept, files_kept, config.clock.now_millis())?;
+        let disk = ArchiveDisk(config.disk_hook.clone());
+        log::create(&disk, &table, log_kept, files_kept, config.clock.now_millis())?;
         let shared = Arc::new(Shared {
-            steps: Steps(config.steps.clone()),
+            disk,
             reader: FileReader::new(table.clone()),
             state: RwLock::default(),
             writer: Mutex::new(Writer { must_reload: true, ..Writer::default() }),
@@ -159,6 +161,11 @@ impl DeltaArchive {
     pub fn bytes(&self) -> u64 {
         self.0.state.read().files().map(|file| file.bytes).sum()
     }
+}
+
+/// Creates a directory, and those above it that are missing, as durable names.
+pub(crate) fn create_dirs(dir: &Path) -> Result<(), DeltaError> {
+    ArchiveDisk::default().create_dirs(dir)
 }
 
 /// Runs work on files away from the async threads.
@@ -196,6 +203,7 @@ impl Shared {
         if !writer.must_reload {
             return Ok(());
         }
+        self.sync_names()?;
         let state = tokio::runtime::Handle::current().block_on(log::load(&self.table))?;
         let (mut ranges, covered) = SeriesRanges::load(&self.config.dir, &self.config.names).unwrap_or_default();
         let mut uncovered = 0;
@@ -216,6 +224,18 @@ impl Shared {
         writer.uncovered_files = (!covered.is_empty()).then_some(uncovered);
         *self.state.write() = Arc::new(state);
         writer.must_reload = false;
+        Ok(())
+    }
+
+    /// Makes durable what is seen. A process that was killed, or a commit that failed, may have left names that no sync
+    /// made durable; whatever is built on them from here on, such as the cut of the journal, must not outlive them.
+    fn sync_names(&self) -> Result<(), DeltaError> {
+        let dir = parent_of(&self.table);
+        let mut dirs = vec![parent_of(dir).to_owned(), dir.to_owned(), self.table.clone(), log::log_dir(&self.table)];
+        dirs.extend(maintain::month_dirs(&self.table)?);
+        for dir in dirs {
+            self.disk.sync_dir(&dir).map_err(DeltaError::io("sync directory", &dir))?;
+        }
         Ok(())
     }
 

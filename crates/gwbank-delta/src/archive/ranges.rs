@@ -12,7 +12,7 @@ use gwbank_model::{Key, Parameter, Row, SeriesId, WellId};
 use gwbank_store::RowNames;
 use serde::{Deserialize, Serialize};
 
-use super::disk::{sync_dir, write_synced};
+use super::disk::ArchiveDisk;
 use super::files::TableState;
 use crate::DeltaError;
 
@@ -75,7 +75,7 @@ impl SeriesRanges {
         Some((ranges, stored.files))
     }
 
-    pub fn save(&self, dir: &Path, names: &RowNames, state: &TableState) -> Result<(), DeltaError> {
+    pub fn save(&self, disk: &ArchiveDisk, dir: &Path, names: &RowNames, state: &TableState) -> Result<(), DeltaError> {
         let keys = names.series.keys();
         let series = self.0.iter().enumerate().filter_map(|(index, range)| {
             let (key, range) = (&keys[index], (*range)?);
@@ -85,8 +85,9 @@ impl SeriesRanges {
         let stored = Stored { format: FORMAT, files, series: series.collect() };
         let path = Self::path(dir);
         let prepared = path.with_extension("json.tmp");
-        write_synced(&prepared, serde_json::to_string(&stored).unwrap_or_default().as_bytes())?;
-        fs::rename(&prepared, &path).map_err(DeltaError::io("name", &path))?;
-        sync_dir(dir)
+        let text = serde_json::to_string(&stored).unwrap_or_default();
+        disk.write_synced(&prepared, text.as_bytes()).map_err(DeltaError::io("write", &prepared))?;
+        disk.rename(&prepared, &path).map_err(DeltaError::io("name", &path))?;
+        disk.sync_dir(dir).map_err(DeltaError::io("sync directory", dir))
     }
 }

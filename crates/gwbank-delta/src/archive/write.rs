@@ -1,7 +1,7 @@
 //! Writes Parquet: sorted by (well_id, parameter, time), small, and quick to skip in.
 
 use std::collections::hash_map::RandomState;
-use std::fs::{self, File};
+use std::fs::File;
 use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use parquet::schema::types::ColumnPath;
 
-use super::disk::{Step, Steps, create_dir_synced, sync_dir};
+use super::disk::ArchiveDisk;
 use super::files::{DataFile, Part};
 use crate::DeltaError;
 
@@ -140,7 +140,7 @@ impl NameOrder {
 pub(crate) struct PartWriter<'a> {
     pub table: &'a Path,
     pub names: &'a RowNames,
-    pub steps: &'a Steps,
+    pub disk: &'a ArchiveDisk,
     pub file_rows_max: usize,
     pub now_micros: i64,
 }
@@ -154,7 +154,8 @@ impl PartWriter<'_> {
         }
         let order = NameOrder::of(&rows, self.names);
         rows.sort(&order);
-        create_dir_synced(self.table, &part.dir())?;
+        let dir = self.table.join(part.dir());
+        self.disk.create_dirs(&dir)?;
         let count = rows.len().div_ceil(self.file_rows_max.max(1));
         let per_file = rows.len().div_ceil(count);
         let mut files: Vec<Arc<DataFile>> = Vec::with_capacity(count);
@@ -168,15 +169,15 @@ impl PartWriter<'_> {
                 }
             }
         }
-        sync_dir(&self.table.join(part.dir())).inspect_err(|_| self.discard(&files))?;
-        self.steps.reached(Step::FileSynced, self.table).inspect_err(|_| self.discard(&files))?;
+        let synced = self.disk.sync_dir(&dir).map_err(DeltaError::io("sync directory", &dir));
+        synced.inspect_err(|_| self.discard(&files))?;
         Ok(files)
     }
 
     /// Removes files that no entry names. What stays behind is found by maintenance.
     pub fn discard(&self, files: &[Arc<DataFile>]) {
         for file in files {
-            let _ = fs::remove_file(self.table.join(&file.path));
+            let _ = self.disk.remove(&self.table.join(&file.path));
         }
     }
 
@@ -185,7 +186,7 @@ impl PartWriter<'_> {
         let random = RandomState::new().build_hasher().finish();
         let relative = format!("{}/part-{:016x}-{random:016x}.zstd.parquet", part.dir(), self.now_micros);
         let path = self.table.join(&relative);
-        let file = File::create_new(&path).map_err(DeltaError::io("create", &path))?;
+        let file = self.disk.create_new(&path).map_err(DeltaError::io("create", &path))?;
         Ok((relative, path, file))
     }
 
@@ -208,8 +209,7 @@ impl PartWriter<'_> {
             writer.write(&batch.map_err(DeltaError::shape(&path))?).map_err(&parquet)?;
         }
         writer.close().map_err(&parquet)?;
-        self.steps.reached(Step::FileWritten, &path)?;
-        kept.sync_all().map_err(DeltaError::io("sync", &path))?;
+        self.disk.sync_file(&kept, &path).map_err(DeltaError::io("sync", &path))?;
         let times = (from..to).map(|i| rows.row(i).time);
         Ok(DataFile {
             path: relative,

@@ -25,6 +25,7 @@ use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::DeltaError;
+use crate::archive::create_dirs;
 
 /// Connections kept for reading: more readers at a time open their own and close it again.
 const IDLE_READERS_MAX: usize = 4;
@@ -78,13 +79,16 @@ impl SqliteMetadata {
 
     fn open_blocking(config: SqliteConfig) -> Result<Self, DeltaError> {
         if let Some(dir) = config.path.parent() {
-            std::fs::create_dir_all(dir).map_err(DeltaError::io("create directory", dir))?;
+            create_dirs(dir)?;
         }
         let open = || {
             let writer = connect(&config.path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
             writer.pragma_update(None, "journal_mode", "WAL")?;
             writer.pragma_update(None, "synchronous", "FULL")?;
             writer.pragma_update(None, "foreign_keys", "ON")?;
+            // A process that was killed may have left a commit that is seen and not synced. The journal is cut by what is
+            // seen, so it is made durable first, as a checkpoint does.
+            writer.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
             Ok(writer)
         };
         let mut writer = open().map_err(DeltaError::sqlite("cannot be opened"))?;

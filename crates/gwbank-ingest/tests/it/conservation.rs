@@ -266,6 +266,28 @@ async fn metadata_that_is_away_is_made_up_for() {
 }
 
 #[tokio::test]
+async fn months_of_what_was_archived_and_not_accounted_for_are_dirty_after_a_restart() {
+    for warm_bytes_max in [1 << 20, 0] {
+        let mut rig = Rig::new();
+        rig.config.warm_bytes_max = warm_bytes_max;
+        let pipeline = rig.open_with_wells(&["A"]).await;
+        rig.metadata_away.store(true, Ordering::SeqCst);
+        pipeline.ingest(json("gw", depth("A", START_SECS - 20 * 86_400, 1.0))).await.unwrap();
+        assert!(pipeline.flush().await.is_err());
+        rig.metadata_away.store(false, Ordering::SeqCst);
+        pipeline.halt().await.unwrap();
+
+        let pipeline = rig.open().await;
+        pipeline.flush().await.unwrap();
+        let months: Vec<Month> =
+            rig.metadata.dirty_months(10).await.unwrap().into_iter().map(|dirty| dirty.month).collect();
+        assert!(months.contains(&Month::new(2026, 10)), "{months:?}");
+        // A neighbour across the end of the month may have been judged anew by the commit whose marks were lost.
+        assert!(months.contains(&Month::new(2026, 9)), "{months:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_correction_beside_a_reading_that_requalifies_what_it_corrects() {
     let rig = Rig::new();
     let pipeline = rig.open_with_wells(&["A"]).await;

@@ -1,8 +1,10 @@
-//! The pipeline and its sources against the ports in memory, the real disk and real brokers.
+//! The pipeline and its sources against the ports in memory, the embedded stores, the real disk and real brokers.
 
 mod brokers;
 mod conservation;
 mod embedded;
 mod faults;
+mod gated;
 mod model;
+mod power_cut;
 mod rig;

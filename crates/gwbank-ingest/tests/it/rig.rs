@@ -6,15 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use gwbank_ingest::{Format, GatewayRow, Message, Pipeline, PipelineConfig, PipelineParts, Receipt};
 use gwbank_journal::JournalConfig;
-use gwbank_model::{GatewayId, Parameter, Row, Seq, Timestamp, WellId};
-use gwbank_registry::{BankType, Installation, Well};
+use gwbank_model::{GatewayId, Parameter, Row, Timestamp, WellId};
+use gwbank_registry::{BankType, Well};
 use gwbank_runtime::ManualClock;
 use gwbank_store::memory::{MemoryArchive, MemoryMetadata};
 use gwbank_store::{
-    Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, CommitReport, ConditionFlag, DeadLetter, DeadLetterFilter,
-    DeadLetterId, DeadLetterSummary, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRow, IngestCommit,
-    MaintenanceReport, Metadata, MetadataError, OutboxMessage, RowNames, WatchCommit,
+    Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, CommitReport, MaintenanceReport, Metadata, MetadataError,
+    RowNames,
 };
+
+use crate::gated::{GatedMetadata, WriteGate};
 
 /// The rig's clock at the start: 2026-11-01T00:00:00Z.
 pub const START_SECS: i64 = 1_793_491_200;
@@ -42,67 +43,19 @@ impl Archive for MoodyArchive {
     }
 }
 
-/// A metadata store that can be away for what ingest commits.
-#[derive(Debug, Clone)]
-struct MoodyMetadata {
-    inner: MemoryMetadata,
-    away: Arc<AtomicBool>,
-}
+/// Lets nothing be written while the store is away.
+#[derive(Debug)]
+struct Away(Arc<AtomicBool>);
 
-type Answer<T> = Result<T, MetadataError>;
-
-#[async_trait]
-impl Metadata for MoodyMetadata {
-    async fn commit_ingest(&self, commit: IngestCommit) -> Answer<()> {
-        if self.away.load(Ordering::SeqCst) {
+impl WriteGate for Away {
+    fn begin(&self) -> Result<(), MetadataError> {
+        if self.0.load(Ordering::SeqCst) {
             return Err(MetadataError::Unavailable("gone fishing".into()));
         }
-        self.inner.commit_ingest(commit).await
+        Ok(())
     }
-    async fn position(&self) -> Answer<Seq> {
-        self.inner.position().await
-    }
-    async fn gateways(&self) -> Answer<Vec<GatewayRecord>> {
-        self.inner.gateways().await
-    }
-    async fn put_wells(&self, wells: Vec<Well>, at: Seq) -> Answer<()> {
-        self.inner.put_wells(wells, at).await
-    }
-    async fn wells(&self) -> Answer<Vec<Well>> {
-        self.inner.wells().await
-    }
-    async fn put_installations(&self, installations: Vec<Installation>, at: Seq) -> Answer<()> {
-        self.inner.put_installations(installations, at).await
-    }
-    async fn installations(&self) -> Answer<Vec<Installation>> {
-        self.inner.installations().await
-    }
-    async fn dead_letters(&self, filter: DeadLetterFilter) -> Answer<Vec<DeadLetterSummary>> {
-        self.inner.dead_letters(filter).await
-    }
-    async fn dead_letter_payloads(&self, id: DeadLetterId) -> Answer<Vec<DeadLetter>> {
-        self.inner.dead_letter_payloads(id).await
-    }
-    async fn dirty_months(&self, limit: usize) -> Answer<Vec<DirtyMonth>> {
-        self.inner.dirty_months(limit).await
-    }
-    async fn commit_watch(&self, commit: WatchCommit) -> Answer<()> {
-        self.inner.commit_watch(commit).await
-    }
-    async fn indicators(&self, place: Option<&str>) -> Answer<Vec<IndicatorRow>> {
-        self.inner.indicators(place).await
-    }
-    async fn flags(&self, open_only: bool) -> Answer<Vec<ConditionFlag>> {
-        self.inner.flags(open_only).await
-    }
-    async fn flag_transitions(&self, flag_id: Option<&str>) -> Answer<Vec<FlagTransition>> {
-        self.inner.flag_transitions(flag_id).await
-    }
-    async fn outbox(&self, channel: &str, limit: usize) -> Answer<Vec<OutboxMessage>> {
-        self.inner.outbox(channel, limit).await
-    }
-    async fn outbox_delivered(&self, idempotency_key: &str, at: Timestamp) -> Answer<()> {
-        self.inner.outbox_delivered(idempotency_key, at).await
+    fn end(&self) -> Result<(), MetadataError> {
+        Ok(())
     }
 }
 
@@ -131,7 +84,7 @@ impl Rig {
     pub async fn open(&self) -> Pipeline {
         let parts = PipelineParts {
             archive: Arc::new(self.archive.clone()),
-            metadata: Arc::new(MoodyMetadata { inner: self.metadata.clone(), away: self.metadata_away.clone() }),
+            metadata: Arc::new(GatedMetadata::new(self.metadata.clone(), Away(self.metadata_away.clone()))),
             names: self.names.clone(),
             clock: self.clock.clone(),
         };

@@ -1,0 +1,92 @@
+//! A metadata store whose writes pass a gate, one at a time.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use gwbank_model::{Seq, Timestamp};
+use gwbank_registry::{Installation, Well};
+use gwbank_store::{
+    ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DirtyMonth, FlagTransition,
+    GatewayRecord, IndicatorRow, IngestCommit, Metadata, MetadataError, OutboxMessage, WatchCommit,
+};
+
+/// Asked before and after each write. An error keeps the write from being made, or from being known to be.
+pub trait WriteGate: Debug + Send + Sync + 'static {
+    fn begin(&self) -> Result<(), MetadataError>;
+    fn end(&self) -> Result<(), MetadataError>;
+}
+
+#[derive(Debug)]
+pub struct GatedMetadata {
+    inner: Arc<dyn Metadata>,
+    gate: Box<dyn WriteGate>,
+    writing: tokio::sync::Mutex<()>,
+}
+
+impl GatedMetadata {
+    pub fn new(inner: impl Metadata, gate: impl WriteGate) -> Self {
+        Self { inner: Arc::new(inner), gate: Box::new(gate), writing: tokio::sync::Mutex::default() }
+    }
+
+    async fn gated(&self, write: impl Future<Output = Answer<()>> + Send) -> Answer<()> {
+        let _one_at_a_time = self.writing.lock().await;
+        self.gate.begin()?;
+        write.await?;
+        self.gate.end()
+    }
+}
+
+type Answer<T> = Result<T, MetadataError>;
+
+#[async_trait]
+impl Metadata for GatedMetadata {
+    async fn commit_ingest(&self, commit: IngestCommit) -> Answer<()> {
+        self.gated(self.inner.commit_ingest(commit)).await
+    }
+    async fn position(&self) -> Answer<Seq> {
+        self.inner.position().await
+    }
+    async fn gateways(&self) -> Answer<Vec<GatewayRecord>> {
+        self.inner.gateways().await
+    }
+    async fn put_wells(&self, wells: Vec<Well>, at: Seq) -> Answer<()> {
+        self.gated(self.inner.put_wells(wells, at)).await
+    }
+    async fn wells(&self) -> Answer<Vec<Well>> {
+        self.inner.wells().await
+    }
+    async fn put_installations(&self, installations: Vec<Installation>, at: Seq) -> Answer<()> {
+        self.gated(self.inner.put_installations(installations, at)).await
+    }
+    async fn installations(&self) -> Answer<Vec<Installation>> {
+        self.inner.installations().await
+    }
+    async fn dead_letters(&self, filter: DeadLetterFilter) -> Answer<Vec<DeadLetterSummary>> {
+        self.inner.dead_letters(filter).await
+    }
+    async fn dead_letter_payloads(&self, id: DeadLetterId) -> Answer<Vec<DeadLetter>> {
+        self.inner.dead_letter_payloads(id).await
+    }
+    async fn dirty_months(&self, limit: usize) -> Answer<Vec<DirtyMonth>> {
+        self.inner.dirty_months(limit).await
+    }
+    async fn commit_watch(&self, commit: WatchCommit) -> Answer<()> {
+        self.gated(self.inner.commit_watch(commit)).await
+    }
+    async fn indicators(&self, place: Option<&str>) -> Answer<Vec<IndicatorRow>> {
+        self.inner.indicators(place).await
+    }
+    async fn flags(&self, open_only: bool) -> Answer<Vec<ConditionFlag>> {
+        self.inner.flags(open_only).await
+    }
+    async fn flag_transitions(&self, flag_id: Option<&str>) -> Answer<Vec<FlagTransition>> {
+        self.inner.flag_transitions(flag_id).await
+    }
+    async fn outbox(&self, channel: &str, limit: usize) -> Answer<Vec<OutboxMessage>> {
+        self.inner.outbox(channel, limit).await
+    }
+    async fn outbox_delivered(&self, idempotency_key: &str, at: Timestamp) -> Answer<()> {
+        self.gated(self.inner.outbox_delivered(idempotency_key, at)).await
+    }
+}
