@@ -12,9 +12,11 @@ use gwbank_runtime::ManualClock;
 use gwbank_store::memory::{MemoryArchive, MemoryMetadata};
 use gwbank_store::{
     Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, CommitReport, ConditionFlag, DeadLetter, DeadLetterFilter,
-    DeadLetterId, DeadLetterSummary, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRow, IngestCommit,
-    MaintenanceReport, Metadata, MetadataError, OutboxMessage, RowNames, WatchCommit,
+    DeadLetterId, DeadLetterSummary, DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRow,
+    IngestCommit, MaintenanceReport, Metadata, MetadataError, OutboxMessage, PayloadPage, ReceivedContent, RowNames,
+    WatchCommit,
 };
+use proptest::prelude::ProptestConfig;
 
 /// The rig's clock at the start: 2026-11-01T00:00:00Z.
 pub const START_SECS: i64 = 1_793_491_200;
@@ -80,8 +82,14 @@ impl Metadata for MoodyMetadata {
     async fn dead_letters(&self, filter: DeadLetterFilter) -> Answer<Vec<DeadLetterSummary>> {
         self.inner.dead_letters(filter).await
     }
-    async fn dead_letter_payloads(&self, id: DeadLetterId) -> Answer<Vec<DeadLetter>> {
-        self.inner.dead_letter_payloads(id).await
+    async fn dead_letter_payloads(&self, id: DeadLetterId, page: PayloadPage) -> Answer<Vec<DeadLetter>> {
+        self.inner.dead_letter_payloads(id, page).await
+    }
+    async fn dead_letter_usage(&self) -> Answer<DeadLetterUsage> {
+        self.inner.dead_letter_usage().await
+    }
+    async fn received_contents(&self) -> Answer<Vec<ReceivedContent>> {
+        self.inner.received_contents().await
     }
     async fn dirty_months(&self, limit: usize) -> Answer<Vec<DirtyMonth>> {
         self.inner.dirty_months(limit).await
@@ -207,4 +215,14 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: imp
     };
     let limit = std::time::Duration::from_secs(30);
     assert!(tokio::time::timeout(limit, asked).await.is_ok(), "waited in vain for: {what}");
+}
+
+/// Rounds of a property test.
+pub fn rounds(default: u32) -> ProptestConfig {
+    let cases = std::env::var("GWBANK_TEST_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(default);
+    ProptestConfig { cases, ..ProptestConfig::default() }
+}
+
+pub fn block_on(future: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap().block_on(future);
 }
