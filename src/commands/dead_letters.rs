@@ -29,8 +29,7 @@ pub fn run(general: &General, command: DeadLettersCommand) -> Outcome {
                 output::line(&format!("{name:<17}{}", cell(&letter[name])))?;
             }
             output::line(&format!("messages         {}, readings {}", letter["count"], letter["readings"]))?;
-            if letter["expired"].as_u64().unwrap_or(0) > 0 {
-                let expired = &letter["expired"];
+            if let expired @ 1.. = letter["expired"].as_u64().unwrap_or(0) {
                 output::line(&format!(
                     "expired          {expired} of the payloads: counted, not to be replayed any more"
                 ))?;
@@ -43,7 +42,12 @@ pub fn run(general: &General, command: DeadLettersCommand) -> Outcome {
                     output::line(&format!("  {line}"))?;
                 }
             }
-            Ok(())
+            let number = |name: &str| letter[name].as_u64().unwrap_or(0);
+            let shown = letter["payloads"].as_array().map_or(0, Vec::len) as u64;
+            match number("count").saturating_sub(number("expired") + shown) {
+                0 => Ok(()),
+                further => output::line(&format!("\nand {further} later payloads")),
+            }
         }
         DeadLettersCommand::Replay { id, gateway, reason, server } => {
             let client = Client::needed(general, &server)?;

@@ -8,11 +8,14 @@
 //! 3. One journal record both settles the readings and carries what became of them, so that no crash can do half of it.
 //! 4. What still has its cause stays as it is and costs nothing.
 
+use std::sync::Arc;
+
 use futures::StreamExt;
 use gwbank_model::{GatewayId, Key, Reading, Seq, SiteStatus, WellId};
 use gwbank_store::{DeadLetter, DeadLetterCause, DeadLetterFilter, DeadLetterSummary, PayloadPage, SettledDeadLetter};
 use gwbank_wire::{Context, Decoded, Fault, Format, Reason, Route, SourceKind, decode, route};
 use hashbrown::{HashMap, HashSet};
+use parking_lot::Mutex;
 
 use crate::fault::{payload_subject, unknown_wells};
 use crate::message::Receipt;
@@ -23,6 +26,9 @@ use crate::{IngestError, Pipeline};
 
 /// Letters on their way at once: as many as share one sync of the journal.
 const IN_FLIGHT_MAX: usize = 256;
+
+/// A message with so many letters is kept as it was understood while they are replayed one after the other.
+const LETTERS_REMEMBERED_MIN: usize = 8;
 
 /// Payloads in memory at once, but for one that is larger.
 const PAGE_BYTES_MAX: usize = 32 << 20;
@@ -49,7 +55,8 @@ impl Pipeline {
         // The mark comes after whatever a replay that was broken off has left on its way, and then the metadata has it all.
         let until = shared.mark().await?;
         shared.flush().await?;
-        let mut run = Run { until, touched: HashSet::new(), report: DeadLetterReport::default() };
+        let mut run =
+            Run { until, touched: HashSet::new(), last: Mutex::default(), report: DeadLetterReport::default() };
         for entry in shared.metadata.dead_letters(filter).await? {
             shared.replay_entry(&entry, &mut run).await?;
         }
@@ -64,7 +71,17 @@ struct Run {
     until: Seq,
     /// Messages of which something is settled that the metadata does not know of yet.
     touched: HashSet<Seq>,
+    /// The last message of many letters, and whether its clock was forgiven.
+    last: Mutex<Option<(Seq, bool, Arc<Understood>)>>,
     report: DeadLetterReport,
+}
+
+/// A message as it is read now, whatever is registered.
+struct Understood {
+    readings: Vec<Reading>,
+    faults: Vec<Fault>,
+    /// Of letters that are counted under the payload as a whole.
+    payload_subject: String,
 }
 
 impl Shared {
@@ -72,7 +89,9 @@ impl Shared {
         let mut page = PayloadPage { after: Seq::ZERO, payloads_max: IN_FLIGHT_MAX, bytes_max: PAGE_BYTES_MAX };
         loop {
             let mut letters = self.metadata.dead_letter_payloads(entry.id, page).await?;
-            if letters.iter().any(|letter| run.touched.contains(&letter.seq)) {
+            // What other letters stand for matters where a letter may have any reading.
+            let any_reading = entry.reason != Reason::UnknownWell.name();
+            if any_reading && letters.iter().any(|letter| run.touched.contains(&letter.seq)) {
                 self.flush().await?;
                 run.touched.clear();
                 letters = self.metadata.dead_letter_payloads(entry.id, page).await?;
@@ -80,10 +99,10 @@ impl Shared {
             letters.retain(|letter| letter.seq <= run.until);
             let Some(last) = letters.last() else { return Ok(()) };
             page.after = last.seq;
-            let report = &mut run.report;
+            let (report, last) = (&mut run.report, &run.last);
             report.messages += letters.len() as u64;
             let mut outcomes = futures::stream::iter(letters)
-                .map(|letter| async move { (letter.seq, self.replay_letter(entry, letter).await) })
+                .map(|letter| async move { (letter.seq, self.replay_letter(entry, letter, last).await) })
                 .buffer_unordered(IN_FLIGHT_MAX);
             while let Some((seq, outcome)) = outcomes.next().await {
                 match outcome? {
@@ -105,10 +124,17 @@ impl Shared {
         &self,
         entry: &DeadLetterSummary,
         letter: DeadLetter,
+        last: &Mutex<Option<(Seq, bool, Arc<Understood>)>>,
     ) -> Result<Option<Receipt>, IngestError> {
-        let Some(Decoded { mut readings, faults, .. }) = self.decode_again(entry, &letter) else { return Ok(None) };
+        let Some(understood) = self.understand_again(entry, &letter, last) else { return Ok(None) };
+        let share = Share::of(entry, &letter, &understood);
+        let (mut readings, faults) = if share.is_of_one_well() {
+            let of_well = understood.readings.iter().filter(|reading| reading.well.as_str() == entry.subject);
+            (of_well.cloned().collect(), Vec::new())
+        } else {
+            (understood.readings.clone(), understood.faults.clone())
+        };
         let unknown = take_unregistered(&mut readings, &self.registry());
-        let share = Share::of(entry, &letter);
         let mut again = share.told_apart(unknown, faults);
         readings.retain(|reading| share.may_have(reading));
         let mended = letter.readings.saturating_sub(again.same_cause);
@@ -142,6 +168,29 @@ impl Shared {
     }
 
     /// `None` where no decoder has a say.
+    fn understand_again(
+        &self,
+        entry: &DeadLetterSummary,
+        letter: &DeadLetter,
+        last: &Mutex<Option<(Seq, bool, Arc<Understood>)>>,
+    ) -> Option<Arc<Understood>> {
+        let forgiven = is_clock(&entry.reason);
+        let remembered = letter.beside.len() >= LETTERS_REMEMBERED_MIN;
+        if let Some((seq, forgiven_then, understood)) = &*last.lock()
+            && remembered
+            && (*seq, *forgiven_then) == (letter.seq, forgiven)
+        {
+            return Some(understood.clone());
+        }
+        let Decoded { readings, faults, .. } = self.decode_again(entry, letter)?;
+        let understood = Arc::new(Understood { readings, faults, payload_subject: payload_subject(&letter.payload) });
+        if remembered {
+            *last.lock() = Some((letter.seq, forgiven, understood.clone()));
+        }
+        Some(understood)
+    }
+
+    /// `None` where no decoder has a say.
     fn decode_again(&self, entry: &DeadLetterSummary, letter: &DeadLetter) -> Option<Decoded> {
         if entry.reason == Reason::ForeignTopic.name() {
             return None;
@@ -154,7 +203,6 @@ impl Shared {
             _ => return None,
         };
         // The topic does not tell an import from a live message. Where no clock was at fault, both read the same.
-        let is_clock = |reason: &str| reason == Reason::Clock.name();
         let clock_fault = is_clock(&entry.reason) || letter.beside.iter().any(|(cause, _)| is_clock(&cause.reason));
         let source =
             if clock_fault && !matches!(route, Route::Foreign) { SourceKind::Live } else { SourceKind::Import };
@@ -195,8 +243,7 @@ impl Shared {
 /// What a letter has of its message.
 struct Share<'a> {
     cause: DeadLetterCause,
-    /// Of the letter, when it was counted under the payload as a whole.
-    payload_subject: String,
+    payload_subject: &'a str,
     /// The message's other letters, with what is still dead of them.
     beside: HashMap<&'a DeadLetterCause, u64>,
 }
@@ -208,6 +255,10 @@ struct Again {
     other_causes: Vec<Fault>,
 }
 
+fn is_clock(reason: &str) -> bool {
+    reason == Reason::Clock.name()
+}
+
 fn cause_of(reason: Reason, subject: &str) -> DeadLetterCause {
     DeadLetterCause { reason: reason.name().to_owned(), subject: subject.to_owned() }
 }
@@ -217,10 +268,10 @@ fn is_of_wells(cause: &DeadLetterCause) -> bool {
 }
 
 impl<'a> Share<'a> {
-    fn of(entry: &DeadLetterSummary, letter: &'a DeadLetter) -> Self {
+    fn of(entry: &DeadLetterSummary, letter: &'a DeadLetter, understood: &'a Understood) -> Self {
         Self {
             cause: DeadLetterCause { reason: entry.reason.clone(), subject: entry.subject.clone() },
-            payload_subject: payload_subject(&letter.payload),
+            payload_subject: &understood.payload_subject,
             beside: letter.beside.iter().map(|(cause, readings)| (cause, *readings)).collect(),
         }
     }
@@ -240,32 +291,32 @@ impl<'a> Share<'a> {
         self.is_of_wells() && self.cause.subject == self.payload_subject
     }
 
+    fn is_of_one_well(&self) -> bool {
+        self.is_of_wells() && !self.is_of_further_wells()
+    }
+
     fn has_own_letter(&self, well: &WellId) -> bool {
         let cause = cause_of(Reason::UnknownWell, well.as_str());
         cause == self.cause || self.beside.contains_key(&cause)
     }
 
-    /// Whether it may stand for a reading of a registered well.
+    /// Whether it may stand for a reading of a registered well, beside those of one well.
     fn may_have(&self, reading: &Reading) -> bool {
-        if self.is_of_further_wells() {
-            !self.has_own_letter(&reading.well)
-        } else {
-            !self.is_of_wells() || reading.well.as_str() == self.cause.subject
-        }
+        !self.is_of_further_wells() || !self.has_own_letter(&reading.well)
     }
 
     fn told_apart(&self, unknown: Vec<(WellId, u64)>, faults: Vec<Fault>) -> Again {
-        let further_beside = self.beside.contains_key(&cause_of(Reason::UnknownWell, &self.payload_subject));
+        let further_beside = self.beside.contains_key(&cause_of(Reason::UnknownWell, self.payload_subject));
         let gathers = self.is_of_further_wells() || further_beside;
         let (listed, further): (Vec<_>, Vec<_>) =
             unknown.into_iter().partition(|(well, _)| !gathers || self.has_own_letter(well));
         let mut again = Again { same_cause: 0, other_causes: Vec::new() };
         let mut places: HashMap<DeadLetterCause, usize> = HashMap::new();
         let further: Vec<Fault> =
-            unknown_wells(further).map(|fault| Fault { subject: self.payload_subject.clone(), ..fault }).collect();
+            unknown_wells(further).map(|fault| Fault { subject: self.payload_subject.to_owned(), ..fault }).collect();
         for mut fault in faults.into_iter().chain(unknown_wells(listed)).chain(further) {
             if fault.subject.is_empty() {
-                fault.subject.clone_from(&self.payload_subject);
+                fault.subject = self.payload_subject.to_owned();
             }
             let cause = cause_of(fault.reason, &fault.subject);
             if cause == self.cause {
@@ -298,7 +349,7 @@ impl<'a> Share<'a> {
             fault.readings -= leave(&cause_of(fault.reason, &fault.subject), fault.readings);
         }
         if !self.is_of_wells() {
-            let further = cause_of(Reason::UnknownWell, &self.payload_subject);
+            let further = cause_of(Reason::UnknownWell, self.payload_subject);
             readings.retain(|reading| {
                 let of_well = cause_of(Reason::UnknownWell, reading.well.as_str());
                 let cause = if self.beside.contains_key(&of_well) { &of_well } else { &further };

@@ -63,6 +63,9 @@ impl Version {
     }
 }
 
+/// About the length of a gateway's last error.
+const LAST_ERROR_BYTES: usize = 128;
+
 /// The effect of the journal from one place to another.
 #[derive(Debug, Default)]
 pub(crate) struct Stretch {
@@ -111,7 +114,9 @@ impl Stretch {
             size_of_val(items)
         }
         // Hash tables are at most 7/8 full and half of that after they have grown.
-        let tables = self.pending.len() * size_of::<(Version, bool)>() + self.unassessed.len() * size_of::<Key>();
+        let tables = self.pending.len() * size_of::<(Version, bool)>()
+            + self.unassessed.len() * size_of::<Key>()
+            + self.gateways.len() * (size_of::<(GatewayIndex, GatewayDelta)>() + LAST_ERROR_BYTES);
         let lists = list(&self.settled) + list(&self.contents) + list(&self.dirty) + list(&self.seen_before);
         self.dead_messages_bytes + lists + 2 * tables
     }

@@ -118,6 +118,10 @@ enum Step {
     Register(usize),
     ConfigureZone,
     Replay,
+    /// Nobody waits for its end, as when a client of the API goes away.
+    ReplayBrokenOff {
+        after_polls: usize,
+    },
     Restart,
 }
 
@@ -132,6 +136,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..WELLS).prop_map(Step::Register),
         1 => Just(Step::ConfigureZone),
         3 => Just(Step::Replay),
+        2 => (1usize..12).prop_map(|after_polls| Step::ReplayBrokenOff { after_polls }),
         2 => Just(Step::Restart),
     ]
 }
@@ -164,6 +169,15 @@ async fn run(steps: Vec<Step>) {
             }
             Step::Register(number) => pipeline.put_wells(vec![well(&format!("W-{number}"))]).await.unwrap(),
             Step::Replay => drop(replay(&pipeline).await),
+            Step::ReplayBrokenOff { after_polls } => {
+                let mut replay = std::pin::pin!(replay(&pipeline));
+                for _ in 0..after_polls {
+                    if futures::poll!(replay.as_mut()).is_ready() {
+                        break;
+                    }
+                    tokio::task::yield_now().await;
+                }
+            }
             Step::ConfigureZone | Step::Restart => {
                 if matches!(step, Step::ConfigureZone) {
                     rig.config.decode.clock_zones.insert(gateway("gw"), 7 * 3600);
