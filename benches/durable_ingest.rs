@@ -143,7 +143,7 @@ fn run_ours(settings: &Settings, workload: &Workload) -> Result<(Outcome, f64), 
         grouped(status.unarchived_rows as f64),
         status.journal_bytes >> 20,
         status.window_bytes >> 20,
-        if status.holding { ", holding" } else { "" },
+        if status.limit_reached.is_some() { ", holding" } else { "" },
         ended.elapsed().as_secs_f64(),
         bytes as f64 / outcome.readings as f64,
     );

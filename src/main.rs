@@ -4,6 +4,7 @@
 //! - [`node`]: one running server: its lock, stores, pipeline, doors, couriers.
 //! - [`commands`]: one file a command. [`client`] finds and asks the running server.
 //! - [`history`]: files of readings, for import and replay.
+//! - [`terminal`]: text of others as a terminal may have it.
 //!
 //! # Invariants
 //! - Exit codes: 0 done, 1 failed, 2 wrong use or configuration ([`failure`]).
@@ -16,6 +17,7 @@ mod config;
 mod failure;
 mod history;
 mod node;
+mod terminal;
 
 use std::process::ExitCode;
 
@@ -31,7 +33,7 @@ fn main() -> ExitCode {
     match commands::run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("gwbank: {}", failure.text());
+            eprintln!("gwbank: {}", terminal::lines(&failure.text()));
             failure.exit_code()
         }
     }

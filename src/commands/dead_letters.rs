@@ -14,7 +14,8 @@ pub fn run(general: &General, command: DeadLettersCommand) -> Outcome {
             let asked =
                 query(&[("gateway", gateway.as_deref()), ("reason", reason.as_deref()), ("limit", Some("10000"))]);
             let list: Value = client.get(&format!("/api/v1/dead-letters{asked}"))?;
-            let headers = ["id", "reason", "subject", "gateway_id", "count", "readings", "last_received_at", "detail"];
+            let headers =
+                ["id", "reason", "subject", "gateway_id", "count", "readings", "expired", "last_received_at", "detail"];
             let items = list["items"].as_array().map(Vec::as_slice).unwrap_or_default();
             let rows = items.iter().map(|item| headers.map(|name| cell(&item[name])).to_vec()).collect();
             output::table(&headers, rows)?;
@@ -28,12 +29,25 @@ pub fn run(general: &General, command: DeadLettersCommand) -> Outcome {
                 output::line(&format!("{name:<17}{}", cell(&letter[name])))?;
             }
             output::line(&format!("messages         {}, readings {}", letter["count"], letter["readings"]))?;
+            if let expired @ 1.. = letter["expired"].as_u64().unwrap_or(0) {
+                output::line(&format!(
+                    "expired          {expired} of the payloads: counted, not to be replayed any more"
+                ))?;
+            }
             for payload in letter["payloads"].as_array().into_iter().flatten() {
                 output::line(&format!("\n{} on {}", cell(&payload["received_at"]), cell(&payload["topic"])))?;
-                let text = if payload["text"].is_string() { &payload["text"] } else { &payload["base64"] };
-                output::line(&cell(text))?;
+                let text = payload["text"].as_str().or(payload["base64"].as_str()).unwrap_or_default();
+                // Indented, so that no line of a payload passes for one of ours.
+                for line in text.lines() {
+                    output::line(&format!("  {line}"))?;
+                }
             }
-            Ok(())
+            let number = |name: &str| letter[name].as_u64().unwrap_or(0);
+            let shown = letter["payloads"].as_array().map_or(0, Vec::len) as u64;
+            match number("count").saturating_sub(number("expired") + shown) {
+                0 => Ok(()),
+                further => output::line(&format!("\nand {further} later payloads")),
+            }
         }
         DeadLettersCommand::Replay { id, gateway, reason, server } => {
             let client = Client::needed(general, &server)?;

@@ -11,6 +11,7 @@ use super::output;
 use crate::arguments::ExplainArguments;
 use crate::config::zone_seconds;
 use crate::failure::{Failure, Outcome};
+use crate::terminal::one_line;
 
 pub fn run(asked: &ExplainArguments) -> Outcome {
     let payload = if asked.file.as_os_str() == "-" {
@@ -72,14 +73,20 @@ pub fn run(asked: &ExplainArguments) -> Outcome {
     for correction in &decoded.corrections {
         output::line(&format!(
             "corrected {} ({} readings, first {}): {}",
-            correction.kind, correction.readings, correction.place, correction.detail
+            correction.kind,
+            correction.readings,
+            one_line(&correction.place),
+            one_line(&correction.detail)
         ))?;
     }
     for fault in &decoded.faults {
         let place = if fault.place.is_empty() { "message" } else { &fault.place };
         output::line(&format!(
-            "fault     {} at {place} ({} readings): {}",
-            fault.reason, fault.readings, fault.detail
+            "fault     {} at {} ({} readings): {}",
+            fault.reason,
+            one_line(place),
+            fault.readings,
+            one_line(&fault.detail)
         ))?;
     }
     output::line("          (whether the wells are registered is known to the server only)")?;

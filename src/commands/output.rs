@@ -7,16 +7,18 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::util::pretty::pretty_format_batches;
 
 use crate::failure::Outcome;
+use crate::terminal;
 
-/// Writes text; a closed pipe (`| head`) is no error.
+/// Writes text for people; a closed pipe (`| head`) is no error.
 pub fn print(text: &str) -> Outcome {
-    write_all(&mut std::io::stdout().lock(), text.as_bytes())
+    write_all(&mut std::io::stdout().lock(), terminal::lines(text).as_bytes())
 }
 
 pub fn line(text: &str) -> Outcome {
     print(&format!("{text}\n"))
 }
 
+/// Writes bytes as they are.
 pub fn write_all(to: &mut impl Write, bytes: &[u8]) -> Outcome {
     match to.write_all(bytes).and_then(|()| to.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
@@ -28,7 +30,8 @@ pub fn write_all(to: &mut impl Write, bytes: &[u8]) -> Outcome {
 pub fn table(headers: &[&str], rows: Vec<Vec<String>>) -> Outcome {
     let columns: Vec<ArrayRef> = (0..headers.len())
         .map(|column| {
-            let texts: StringArray = rows.iter().map(|row| row.get(column).map(String::as_str)).collect();
+            let texts: StringArray =
+                rows.iter().map(|row| row.get(column).map(|text| terminal::one_line(text))).collect();
             Arc::new(texts) as ArrayRef
         })
         .collect();
@@ -53,7 +56,7 @@ pub fn grouped(number: u64) -> String {
 pub fn cell(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::Null => String::new(),
-        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::String(text) => terminal::one_line(text).into_owned(),
         other => other.to_string(),
     }
 }

@@ -11,6 +11,7 @@ use crate::arguments::{General, ServerArguments, WellsCommand, WellsFormat};
 use crate::client::{Client, Found, query, read_all, read_json};
 use crate::failure::{Failure, Outcome};
 use crate::node::offline::Offline;
+use crate::terminal;
 
 pub fn run(general: &General, command: WellsCommand) -> Outcome {
     match command {
@@ -68,7 +69,7 @@ const WARNINGS_SHOWN_MAX: usize = 20;
 
 pub(super) fn told(warnings: &[String]) {
     for warning in warnings.iter().take(WARNINGS_SHOWN_MAX) {
-        eprintln!("warning: {warning}");
+        eprintln!("warning: {}", terminal::one_line(warning));
     }
     if warnings.len() > WARNINGS_SHOWN_MAX {
         eprintln!("warning: and {} more", warnings.len() - WARNINGS_SHOWN_MAX);

@@ -156,12 +156,15 @@ impl Config {
     }
 
     fn check_bounds(&self, found: &mut Findings) {
-        let at_least: [(&str, u64, u64); 11] = [
+        let at_least: [(&str, u64, u64); 14] = [
             ("archive.flush_interval_seconds", self.archive.flush_interval_seconds, 1),
             ("archive.flush_rows", self.archive.flush_rows, 1),
             ("journal.segment_bytes", self.journal.segment_bytes, 1 << 16),
             ("journal.bytes_max", self.journal.bytes_max, self.journal.segment_bytes.saturating_mul(2)),
             ("window.bytes_max", self.window.bytes_max as u64, 1 << 20),
+            ("dead_letters.bytes_max", self.dead_letters.bytes_max, 1 << 16),
+            ("dead_letters.bytes_max_per_gateway", self.dead_letters.bytes_max_per_gateway, 1 << 16),
+            ("ingest.ledger_bytes_max", self.ingest.ledger_bytes_max as u64, 1 << 20),
             ("query.memory_bytes_per_query", self.query.memory_bytes_per_query as u64, 1 << 20),
             ("query.rows_max", self.query.rows_max, 1),
             ("query.seconds_max", self.query.seconds_max, 1),

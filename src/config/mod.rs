@@ -36,6 +36,7 @@ pub struct Config {
     pub archive: ArchiveSection,
     pub journal: JournalSection,
     pub window: WindowSection,
+    pub dead_letters: DeadLettersSection,
     pub query: QuerySection,
     pub ingest: IngestSection,
     pub indicators: IndicatorsSection,
@@ -56,6 +57,7 @@ impl Default for Config {
             archive: ArchiveSection::default(),
             journal: JournalSection::default(),
             window: WindowSection::default(),
+            dead_letters: DeadLettersSection::default(),
             query: QuerySection::default(),
             ingest: IngestSection::default(),
             indicators: IndicatorsSection::default(),
@@ -177,6 +179,21 @@ impl Default for WindowSection {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+pub struct DeadLettersSection {
+    /// What is kept, compressed; beyond it the oldest payloads expire, and are counted.
+    pub bytes_max: u64,
+    /// The same of one gateway.
+    pub bytes_max_per_gateway: u64,
+}
+
+impl Default for DeadLettersSection {
+    fn default() -> Self {
+        Self { bytes_max: 1 << 30, bytes_max_per_gateway: 64 << 20 }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct QuerySection {
     pub memory_bytes_per_query: usize,
     pub rows_max: u64,
@@ -207,6 +224,8 @@ pub struct IngestSection {
     pub earliest_time: String,
     /// Values, as sent, that mean "no value".
     pub sentinels: Vec<f64>,
+    /// Memory of dead letters and marks that wait for archive and metadata; beyond it acknowledgements wait.
+    pub ledger_bytes_max: usize,
     pub gateways: Vec<GatewayEntry>,
 }
 
@@ -215,6 +234,7 @@ impl Default for IngestSection {
         Self {
             earliest_time: "2015-01-01T00:00:00Z".to_owned(),
             sentinels: vec![-9999.0, 65535.0],
+            ledger_bytes_max: 256 << 20,
             gateways: Vec::new(),
         }
     }

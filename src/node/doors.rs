@@ -235,12 +235,9 @@ impl Operations {
 impl OperationsDoor for Operations {
     async fn parts(&self) -> Vec<PartState> {
         let status = self.pipeline.status();
-        let journal_detail = match (status.journal_full, status.holding) {
-            (true, _) => "journal.bytes_max is reached; acknowledgements wait for the archive".to_owned(),
-            (false, true) => "window.bytes_max is reached; acknowledgements wait for the archive".to_owned(),
-            (false, false) => {
-                format!("{} bytes, {} readings not archived", status.journal_bytes, status.unarchived_rows)
-            }
+        let journal_detail = match status.limit_reached {
+            Some(limit) => format!("{limit} is reached; acknowledgements wait for archive and metadata"),
+            None => format!("{} bytes, {} readings not archived", status.journal_bytes, status.unarchived_rows),
         };
         let archive_detail = match &status.last_error {
             Some(error) => format!("{error}; readings wait in the journal"),
@@ -252,7 +249,7 @@ impl OperationsDoor for Operations {
         };
         let metadata = self.metadata.position().await;
         let mut parts = vec![
-            PartState { part: "journal", ready: !status.journal_full && !status.holding, detail: journal_detail },
+            PartState { part: "journal", ready: status.limit_reached.is_none(), detail: journal_detail },
             PartState { part: "archive", ready: status.last_error.is_none(), detail: archive_detail },
             PartState {
                 part: "metadata",
@@ -291,9 +288,18 @@ impl OperationsDoor for Operations {
         let buckets = &counts.ack_seconds_buckets;
         text.histogram("ack_seconds", help, buckets, counts.acknowledged, counts.ack_seconds_sum);
         text.gauge("journal_bytes", "Bytes of the journal", status.journal_bytes as f64);
+        text.gauge("ledger_bytes", "Memory of what is not accounted for yet", status.ledger_bytes as f64);
         text.gauge("recent_window_bytes", "Memory of the recent window", status.window_bytes as f64);
         text.gauge("recent_window_rows", "Readings in the recent window", status.window_rows as f64);
         text.gauge("archive_lag_readings", "Readings durable and not archived", status.unarchived_rows as f64);
+        match self.metadata.dead_letter_usage().await {
+            Ok(usage) => {
+                text.gauge("dead_letters_bytes", "Bytes that dead letters take", usage.bytes as f64);
+                let help = "Payloads of dead letters that made room for newer ones";
+                text.counter("dead_letters_expired_total", help, usage.expired);
+            }
+            Err(error) => tracing::warn!(%error, "dead letters cannot be counted"),
+        }
         let mut transitions =
             text.family("flag_transitions_total", FamilyKind::Counter, "Transitions of condition flags");
         for (hazard, count) in self.transition_counts().await {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use gwbank_delta::SqliteConfig;
 use gwbank_ingest::embedded::{Anonymous, EmbeddedConfig, EmbeddedTls, GatewayCredentials};
 use gwbank_ingest::external::ExternalConfig;
 use gwbank_ingest::{DecodeConfig, PipelineConfig};
@@ -27,6 +28,7 @@ pub fn pipeline(config: &Config) -> Outcome<PipelineConfig> {
     let earliest_time = Timestamp::parse_rfc3339(&config.ingest.earliest_time);
     Ok(PipelineConfig {
         window_bytes_max: config.window.bytes_max,
+        ledger_bytes_max: config.ingest.ledger_bytes_max,
         warm_bytes_max: config.window.bytes_max / 2,
         flush_interval: Duration::from_secs(config.archive.flush_interval_seconds),
         flush_rows: config.archive.flush_rows,
@@ -39,6 +41,14 @@ pub fn pipeline(config: &Config) -> Outcome<PipelineConfig> {
         },
         ..PipelineConfig::new(journal)
     })
+}
+
+pub fn metadata(config: &Config) -> SqliteConfig {
+    SqliteConfig {
+        dead_letters_bytes_max: config.dead_letters.bytes_max,
+        dead_letters_bytes_max_per_gateway: config.dead_letters.bytes_max_per_gateway,
+        ..SqliteConfig::new(config.data_dir.join("metadata.sqlite"))
+    }
 }
 
 pub fn query(config: &Config) -> QueryConfig {

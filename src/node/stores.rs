@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use gwbank_delta::{DeltaArchive, DeltaConfig, SqliteConfig, SqliteMetadata};
+use gwbank_delta::{DeltaArchive, DeltaConfig, SqliteMetadata};
 use gwbank_ingest::{Pipeline, PipelineParts};
 use gwbank_runtime::Clock;
 use gwbank_store::{Archive, Metadata, RowNames};
@@ -26,8 +26,9 @@ pub async fn open(config: &Config, clock: Arc<dyn Clock>) -> Outcome<Stores> {
     let archive = DeltaArchive::open(delta)
         .await
         .with_context(|| format!("the archive in {} cannot be opened", dir.display()))?;
-    let path = config.data_dir.join("metadata.sqlite");
-    let metadata = SqliteMetadata::open(SqliteConfig::new(&path))
+    let sqlite = settings::metadata(config);
+    let path = sqlite.path.clone();
+    let metadata = SqliteMetadata::open(sqlite)
         .await
         .with_context(|| format!("the metadata in {} cannot be opened", path.display()))?;
     Ok(Stores { names, archive: Arc::new(archive), metadata: Arc::new(metadata) })

@@ -126,3 +126,20 @@ fn wells_lead_back_through_export() {
     assert!(bad.err.contains("line 3, column province_code"), "{bad:?}");
     assert!(place.run(&["wells", "list"]).good().contains("2 wells"), "nothing of the file was applied");
 }
+
+#[test]
+fn what_a_gateway_wrote_is_shown_and_does_not_steer_the_terminal() {
+    let place = Place::new();
+    let server = place.serve();
+    server.post_readings("{\"well\":\"\u{1b}[2J\u{202e}evil\",\n\"forged\"");
+    place.run(&["dead-letters", "list"]).good();
+    let id = server.sql("SELECT id FROM dead_letters")[0]["id"].to_string();
+    let query = "SELECT payload, topic, expired FROM dead_letters";
+    for arguments in [vec!["dead-letters", "list"], vec!["dead-letters", "show", &id], vec!["sql", query]] {
+        let said = place.run(&arguments).good();
+        assert!(!said.contains(['\u{1b}', '\u{202e}']), "{arguments:?}: {said:?}");
+        assert!(arguments[1] == "list" || said.contains("\\u{1b}[2J\\u{202e}evil"), "{arguments:?}: {said}");
+    }
+    let exact = place.run(&["sql", "--format", "csv", query]).good();
+    assert!(exact.contains("\u{1b}[2J\u{202e}evil"), "files hold what was sent: {exact:?}");
+}

@@ -13,19 +13,19 @@ use gwbank_model::versions::Change;
 use gwbank_model::{GatewayIndex, Month, Row, Seq, SeriesId, Timestamp};
 use gwbank_recent::{Classified, Window};
 use gwbank_registry::Registry;
-use gwbank_store::{NewDeadLetter, RowNames};
+use gwbank_store::{RowNames, SettledDeadLetter};
 use gwbank_wire::Fault;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use crate::dead_message::dead_message;
 use crate::judge::{Accepted, Judge};
-use crate::ledger::{GatewayDelta, Ledger, Stretch, Version};
+use crate::ledger::{GatewayDelta, Ledger, Version};
 use crate::level_changes::LevelPublisher;
 use crate::message::Receipt;
 use crate::metrics::Metrics;
-use crate::record::Settled;
-use crate::repeats::{Repeats, content_hash};
+use crate::repeats::{Repeats, take_unknown_wells};
 use crate::resolve::Rows;
 
 /// Who waits for a record to be applied.
@@ -47,7 +47,7 @@ pub(crate) struct Effect {
     pub(crate) payload: Option<Bytes>,
     pub(crate) duplicates: u64,
     pub(crate) content_hash: Option<u64>,
-    pub(crate) settled: Vec<Settled>,
+    pub(crate) settled: Vec<SettledDeadLetter>,
     pub(crate) reply: Reply,
 }
 
@@ -82,12 +82,11 @@ pub(crate) struct Applier {
     listeners: Arc<LevelPublisher>,
     calendar_offset_seconds: i32,
     flush_rows: u64,
+    seal_bytes: usize,
     start: Positions,
     pub(crate) judge: Judge,
     pub(crate) ledger: Ledger,
     repeats: Arc<Mutex<Repeats>>,
-    /// Dead letters that a replay settled, so that none is settled twice.
-    pub(crate) settled: HashSet<Settled>,
     applied: Seq,
     months: MonthCache,
 }
@@ -102,6 +101,8 @@ pub(crate) struct ApplierParts {
     pub(crate) listeners: Arc<LevelPublisher>,
     pub(crate) calendar_offset_seconds: i32,
     pub(crate) flush_rows: u64,
+    /// A stretch that takes more memory is sealed.
+    pub(crate) seal_bytes: usize,
     pub(crate) start: Positions,
 }
 
@@ -124,6 +125,7 @@ impl Applier {
             listeners,
             calendar_offset_seconds,
             flush_rows,
+            seal_bytes,
             start,
         } = parts;
         let judge = Judge::new(names.series.clone(), registry);
@@ -134,11 +136,11 @@ impl Applier {
             listeners,
             calendar_offset_seconds,
             flush_rows,
+            seal_bytes,
             start,
             judge,
             ledger: Ledger::new(start.archive.min(start.metadata)),
             repeats,
-            settled: HashSet::new(),
             applied: start.archive.min(start.metadata),
             months: MonthCache::default(),
         }
@@ -160,11 +162,14 @@ impl Applier {
         let mut rows: Vec<Row> = Vec::with_capacity(row_count);
         for (first, mut effect) in group {
             let last = first.nth(effect.rows.seq_count() - 1);
-            if let (Some(gateway), Some(hash)) = (effect.gateway, effect.content_hash)
-                && !self.repeats.lock().remember(gateway, hash, first.received_at())
-            {
-                effect.duplicates += effect.rows.rows.len() as u64;
-                effect.rows = Rows::default();
+            if let (Some(gateway), Some(hash)) = (effect.gateway, effect.content_hash) {
+                if !self.repeats.lock().remember(gateway, hash, first) {
+                    effect.duplicates += effect.rows.rows.len() as u64;
+                    effect.duplicates += take_unknown_wells(&mut effect.faults);
+                    effect.rows = Rows::default();
+                } else if first > self.start.metadata {
+                    self.ledger.open.contents.push((gateway, hash, first));
+                }
             }
             effect.rows.number(first);
             rows.extend_from_slice(&effect.rows.rows);
@@ -219,7 +224,7 @@ impl Applier {
         for (part, receipt) in parts.into_iter().zip(receipts) {
             replies.push(self.account(part, receipt));
         }
-        if self.ledger.open.rows >= self.flush_rows {
+        if self.ledger.open.rows >= self.flush_rows || self.ledger.open.memory_bytes() >= self.seal_bytes {
             self.ledger.seal();
         }
         self.listeners.publish(&levels);
@@ -307,84 +312,13 @@ impl Applier {
             if let Some(fault) = effect.faults.last() {
                 delta.last_error = Some(format!("{}: {}", fault.reason, fault.detail));
             }
-            for settled in &effect.settled {
-                open.settled.push((settled.id, settled.seq));
-                self.settled.insert(*settled);
-            }
-            let gateway_id = &self.names.gateways;
+            open.settled.extend(&effect.settled);
             if !effect.faults.is_empty() {
-                let letters = dead_letters(&effect, gateway_id.id(gateway), received_at, first);
-                open.dead_letters.extend(letters);
+                open.add_dead_message(dead_message(&effect, self.names.gateways.id(gateway), first));
             }
         }
         receipt.faults = effect.faults;
         (effect.reply, first, receipt)
-    }
-}
-
-/// One dead letter for each (reason, subject) of a message.
-fn dead_letters(
-    effect: &Effect,
-    gateway: gwbank_model::GatewayId,
-    received_at: Timestamp,
-    seq: Seq,
-) -> Vec<NewDeadLetter> {
-    let payload = effect.payload.as_deref().unwrap_or_default();
-    let mut letters: Vec<NewDeadLetter> = Vec::new();
-    for fault in &effect.faults {
-        let subject = if fault.subject.is_empty() {
-            format!("payload {:016x}", content_hash(payload))
-        } else {
-            fault.subject.clone()
-        };
-        let same = |letter: &&mut NewDeadLetter| letter.reason == fault.reason.name() && letter.subject == subject;
-        if let Some(letter) = letters.iter_mut().find(same) {
-            letter.readings += fault.readings;
-            continue;
-        }
-        let detail = match fault.place.as_str() {
-            "" => fault.detail.clone(),
-            place => format!("{place}: {}", fault.detail),
-        };
-        letters.push(NewDeadLetter {
-            received_at,
-            gateway_id: gateway.clone(),
-            topic: effect.topic.clone(),
-            reason: fault.reason.name().to_owned(),
-            detail,
-            subject,
-            payload: payload.to_vec(),
-            readings: fault.readings,
-            seq,
-        });
-    }
-    letters
-}
-
-impl Stretch {
-    fn mark_dirty(&mut self, row: &Row, month: Month) {
-        // Rows of a series and a month come in runs.
-        if let Some((series, known, seq)) = self.dirty.last_mut()
-            && (*series, *known) == (row.series, month)
-        {
-            *seq = row.seq.max(*seq);
-            return;
-        }
-        self.dirty.push((row.series, month, row.seq));
-        // So that a long outage of the archive does not pile up one entry per reading.
-        if self.dirty.len() >= self.dirty_compacted * 2 + 4096 {
-            self.compact_dirty();
-        }
-    }
-
-    pub(crate) fn compact_dirty(&mut self) {
-        let mut latest: HashMap<(SeriesId, Month), Seq> = HashMap::new();
-        for (series, month, seq) in self.dirty.drain(..) {
-            let known = latest.entry((series, month)).or_insert(seq);
-            *known = seq.max(*known);
-        }
-        self.dirty.extend(latest.into_iter().map(|((series, month), seq)| (series, month, seq)));
-        self.dirty_compacted = self.dirty.len();
     }
 }
 

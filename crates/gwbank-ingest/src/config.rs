@@ -11,12 +11,19 @@ use crate::IngestError;
 
 /// Least memory of the window: below this a single large message would hold up everything.
 const WINDOW_BYTES_MIN: usize = 1 << 16;
+/// The same of the ledger.
+const LEDGER_BYTES_MIN: usize = 1 << 16;
+/// A stretch is accounted for once it takes this share of the ledger: so that one transaction is never all of it.
+const LEDGER_STRETCHES: usize = 8;
 
 #[derive(Debug, Clone)]
 pub struct PipelineConfig {
     pub journal: JournalConfig,
     /// Memory of the recent window. Evicted down to it once archived; a quarter more and acknowledgements wait.
     pub window_bytes_max: usize,
+    /// Memory of what is not yet accounted for in archive and metadata beside the readings themselves: dead letters with
+    /// their payloads, readings older than the window, marks. Beyond it acknowledgements wait.
+    pub ledger_bytes_max: usize,
     /// How much of the window is filled from the archive at start.
     pub warm_bytes_max: usize,
     /// Readings are archived at the latest this long after their receipt.
@@ -33,6 +40,7 @@ impl PipelineConfig {
         Self {
             journal,
             window_bytes_max: 1 << 30,
+            ledger_bytes_max: 1 << 28,
             warm_bytes_max: 1 << 29,
             flush_interval: Duration::from_secs(5),
             flush_rows: 500_000,
@@ -41,10 +49,17 @@ impl PipelineConfig {
         }
     }
 
+    pub(crate) fn seal_bytes(&self) -> usize {
+        self.ledger_bytes_max / LEDGER_STRETCHES
+    }
+
     pub(crate) fn validated(self) -> Result<Self, IngestError> {
         let refuse = |setting, problem: &str| Err(IngestError::Config { setting, problem: problem.to_owned() });
         if self.window_bytes_max < WINDOW_BYTES_MIN {
             return refuse("window_bytes_max", "must be at least 65536");
+        }
+        if self.ledger_bytes_max < LEDGER_BYTES_MIN {
+            return refuse("ledger_bytes_max", "must be at least 65536");
         }
         if self.flush_rows == 0 {
             return refuse("flush_rows", "must be at least 1");

@@ -1,27 +1,37 @@
 //! Taking dead letters back after their cause is mended.
 //!
 //! # Rules
-//! 1. A dead letter is a share of a message: what else the message said was stored when it came. A replay takes only what
-//!    the letter stood for: the readings of its well where the well was unknown; else the readings that are not stored
-//!    yet and belong to no other open letter.
-//! 2. One journal record both settles the letter and carries what became of it, so that no crash can do half of it.
-//! 3. A letter whose cause is still there stays as it is and costs nothing.
+//! 1. A dead letter is a share of a message: what else the message said was stored when it came or is another letter's. A
+//!    replay takes at most as many readings as the letter still stands for, and none that is stored already.
+//! 2. Every reading that it takes ends as stored, duplicate, pending, or dead for another cause, as a letter of the same
+//!    message; so a replay changes what is counted under which outcome and never how much was received.
+//! 3. One journal record both settles the readings and carries what became of them, so that no crash can do half of it.
+//! 4. What still has its cause stays as it is and costs nothing.
 
-use futures::{StreamExt, TryStreamExt};
-use gwbank_model::{GatewayId, Key, Reading, SiteStatus};
-use gwbank_store::{DeadLetter, DeadLetterFilter, DeadLetterSummary};
-use gwbank_wire::{Context, Decoded, Format, Reason, Route, SourceKind, decode, route};
-use hashbrown::HashSet;
+use std::sync::Arc;
 
+use futures::StreamExt;
+use gwbank_model::{GatewayId, Key, Reading, Seq, SiteStatus, WellId};
+use gwbank_store::{DeadLetter, DeadLetterCause, DeadLetterFilter, DeadLetterSummary, PayloadPage, SettledDeadLetter};
+use gwbank_wire::{Context, Decoded, Fault, Format, Reason, Route, SourceKind, decode, route};
+use hashbrown::{HashMap, HashSet};
+use parking_lot::Mutex;
+
+use crate::fault::{payload_subject, unknown_wells};
 use crate::message::Receipt;
 use crate::pipeline::Shared;
-use crate::record::Settled;
-use crate::repeats::content_hash;
-use crate::resolve::{keep_registered, rows};
+use crate::record::Content;
+use crate::resolve::{rows, take_unregistered};
 use crate::{IngestError, Pipeline};
 
 /// Letters on their way at once: as many as share one sync of the journal.
 const IN_FLIGHT_MAX: usize = 256;
+
+/// A message with so many letters is kept as it was understood while they are replayed one after the other.
+const LETTERS_REMEMBERED_MIN: usize = 8;
+
+/// Payloads in memory at once, but for one that is larger.
+const PAGE_BYTES_MAX: usize = 32 << 20;
 
 /// What a replay did, in readings but for the first two.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,38 +47,67 @@ pub struct DeadLetterReport {
     pub dead: u64,
 }
 
-/// What a letter is counted under, with its gateway.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Cause {
-    reason: String,
-    subject: String,
-}
-
 impl Pipeline {
     /// Decodes dead letters again with what is registered and configured now.
     pub async fn replay_dead_letters(&self, filter: DeadLetterFilter) -> Result<DeadLetterReport, IngestError> {
         let shared = self.shared();
         let _one_at_a_time = shared.administration.lock().await;
-        shared.flush().await?; // so that the metadata knows of every letter
-        let mut report = DeadLetterReport::default();
+        // The mark comes after whatever a replay that was broken off has left on its way, and then the metadata has it all.
+        let until = shared.mark().await?;
+        shared.flush().await?;
+        let mut run =
+            Run { until, touched: HashSet::new(), last: Mutex::default(), report: DeadLetterReport::default() };
         for entry in shared.metadata.dead_letters(filter).await? {
-            let same_gateway =
-                DeadLetterFilter { gateway_id: Some(entry.gateway_id.clone()), ..DeadLetterFilter::default() };
-            let others = shared.metadata.dead_letters(same_gateway).await?;
-            let others: HashSet<Cause> = others
-                .into_iter()
-                .filter(|other| other.id != entry.id)
-                .map(|other| Cause { reason: other.reason, subject: other.subject })
-                .collect();
-            let letters = shared.metadata.dead_letter_payloads(entry.id).await?;
+            shared.replay_entry(&entry, &mut run).await?;
+        }
+        shared.flush().await?;
+        Ok(run.report)
+    }
+}
+
+/// One replay.
+struct Run {
+    /// Letters of later messages are left for the next one.
+    until: Seq,
+    /// Messages of which something is settled that the metadata does not know of yet.
+    touched: HashSet<Seq>,
+    /// The last message of many letters, and whether its clock was forgiven.
+    last: Mutex<Option<(Seq, bool, Arc<Understood>)>>,
+    report: DeadLetterReport,
+}
+
+/// A message as it is read now, whatever is registered.
+struct Understood {
+    readings: Vec<Reading>,
+    faults: Vec<Fault>,
+    /// Of letters that are counted under the payload as a whole.
+    payload_subject: String,
+}
+
+impl Shared {
+    async fn replay_entry(&self, entry: &DeadLetterSummary, run: &mut Run) -> Result<(), IngestError> {
+        let mut page = PayloadPage { after: Seq::ZERO, payloads_max: IN_FLIGHT_MAX, bytes_max: PAGE_BYTES_MAX };
+        loop {
+            let mut letters = self.metadata.dead_letter_payloads(entry.id, page).await?;
+            // What other letters stand for matters where a letter may have any reading.
+            let any_reading = entry.reason != Reason::UnknownWell.name();
+            if any_reading && letters.iter().any(|letter| run.touched.contains(&letter.seq)) {
+                self.flush().await?;
+                run.touched.clear();
+                letters = self.metadata.dead_letter_payloads(entry.id, page).await?;
+            }
+            letters.retain(|letter| letter.seq <= run.until);
+            let Some(last) = letters.last() else { return Ok(()) };
+            page.after = last.seq;
+            let (report, last) = (&mut run.report, &run.last);
             report.messages += letters.len() as u64;
-            let (entry, others) = (&entry, &others);
             let mut outcomes = futures::stream::iter(letters)
-                .map(|letter| async move { shared.replay_letter(entry, letter, others).await })
+                .map(|letter| async move { (letter.seq, self.replay_letter(entry, letter, last).await) })
                 .buffer_unordered(IN_FLIGHT_MAX);
-            while let Some(outcome) = outcomes.try_next().await? {
-                match outcome {
+            while let Some((seq, outcome)) = outcomes.next().await {
+                match outcome? {
                     Some(receipt) => {
+                        run.touched.insert(seq);
                         report.stored += receipt.stored;
                         report.duplicate += receipt.duplicate;
                         report.pending += receipt.pending;
@@ -78,51 +117,77 @@ impl Pipeline {
                 }
             }
         }
-        shared.flush().await?;
-        Ok(report)
     }
-}
 
-impl Shared {
     /// `None` when the letter stays.
     async fn replay_letter(
         &self,
         entry: &DeadLetterSummary,
         letter: DeadLetter,
-        others: &HashSet<Cause>,
+        last: &Mutex<Option<(Seq, bool, Arc<Understood>)>>,
     ) -> Result<Option<Receipt>, IngestError> {
-        let settled = Settled { id: letter.id, seq: letter.seq, readings: letter.readings };
-        if self.applier.lock().settled.contains(&settled) {
-            return Ok(None);
-        }
-        let Some(decoded) = self.decode_again(entry, &letter) else { return Ok(None) };
-        let mut content = keep_registered(decoded.readings, decoded.faults, &self.registry());
-        let payload_subject = format!("payload {:016x}", content_hash(&letter.payload));
-        for fault in &mut content.faults {
-            if fault.subject.is_empty() {
-                fault.subject.clone_from(&payload_subject);
-            }
-        }
-        if entry.reason == Reason::UnknownWell.name() {
-            content.readings.retain(|reading| reading.well.as_str() == entry.subject);
-            content.faults.retain(|fault| fault.reason == Reason::UnknownWell && fault.subject == entry.subject);
+        let Some(understood) = self.understand_again(entry, &letter, last) else { return Ok(None) };
+        let share = Share::of(entry, &letter, &understood);
+        let (mut readings, faults) = if share.is_of_one_well() {
+            let of_well = understood.readings.iter().filter(|reading| reading.well.as_str() == entry.subject);
+            (of_well.cloned().collect(), Vec::new())
         } else {
-            let cause =
-                |reason: Reason, subject: &str| Cause { reason: reason.name().to_owned(), subject: subject.to_owned() };
-            content.readings.retain(|r| !others.contains(&cause(Reason::UnknownWell, r.well.as_str())));
-            content.faults.retain(|fault| !others.contains(&cause(fault.reason, &fault.subject)));
-            self.drop_known(&letter.gateway_id, &mut content.readings).await?;
-        }
-        let dead: u64 = content.faults.iter().map(|fault| fault.readings).sum();
-        let same_cause =
-            content.faults.iter().any(|fault| fault.reason.name() == entry.reason && fault.subject == entry.subject);
-        if same_cause && dead >= letter.readings {
+            (understood.readings.clone(), understood.faults.clone())
+        };
+        let unknown = take_unregistered(&mut readings, &self.registry());
+        let mut again = share.told_apart(unknown, faults);
+        readings.retain(|reading| share.may_have(reading));
+        let mended = letter.readings.saturating_sub(again.same_cause);
+        // What is not found any more is nobody's to call stored.
+        let is_gone = share.is_of_wells() && (readings.len() as u64) < mended;
+        if mended == 0 || is_gone {
             return Ok(None);
         }
-        content.duplicates = letter.readings.saturating_sub(dead + content.readings.len() as u64);
-        content.settled = vec![settled];
-        let payload = (!content.faults.is_empty()).then(|| letter.payload.into());
-        self.submit(&letter.gateway_id, letter.topic, content, payload).await.map(Some)
+        if !share.is_alone() || !share.is_of_wells() {
+            self.drop_known(&letter.gateway_id, &mut readings).await?;
+        }
+        let mut budget = share.budget(mended, &mut readings, &mut again);
+        readings.truncate(usize::try_from(budget).unwrap_or(usize::MAX));
+        budget -= readings.len() as u64;
+        for fault in &mut again.other_causes {
+            fault.readings = fault.readings.min(budget);
+            budget -= fault.readings;
+        }
+        again.other_causes.retain(|fault| fault.readings > 0);
+        let faults = again.other_causes;
+        let taken = readings.len() as u64 + faults.iter().map(|fault| fault.readings).sum::<u64>();
+        let payload = (!faults.is_empty()).then(|| letter.payload.clone());
+        let content = Content {
+            readings,
+            faults,
+            duplicates: mended.saturating_sub(taken),
+            content_hash: None,
+            settled: vec![SettledDeadLetter { id: letter.id, seq: letter.seq, readings: mended }],
+        };
+        self.submit(&letter.gateway_id, letter.topic.clone(), content, payload).await.map(Some)
+    }
+
+    /// `None` where no decoder has a say.
+    fn understand_again(
+        &self,
+        entry: &DeadLetterSummary,
+        letter: &DeadLetter,
+        last: &Mutex<Option<(Seq, bool, Arc<Understood>)>>,
+    ) -> Option<Arc<Understood>> {
+        let forgiven = is_clock(&entry.reason);
+        let remembered = letter.beside.len() >= LETTERS_REMEMBERED_MIN;
+        if let Some((seq, forgiven_then, understood)) = &*last.lock()
+            && remembered
+            && (*seq, *forgiven_then) == (letter.seq, forgiven)
+        {
+            return Some(understood.clone());
+        }
+        let Decoded { readings, faults, .. } = self.decode_again(entry, letter)?;
+        let understood = Arc::new(Understood { readings, faults, payload_subject: payload_subject(&letter.payload) });
+        if remembered {
+            *last.lock() = Some((letter.seq, forgiven, understood.clone()));
+        }
+        Some(understood)
     }
 
     /// `None` where no decoder has a say.
@@ -130,16 +195,25 @@ impl Shared {
         if entry.reason == Reason::ForeignTopic.name() {
             return None;
         }
-        let format = match route(&letter.topic) {
+        let route = route(&letter.topic);
+        let format = match &route {
             Route::Readings { .. } => Format::Json,
             Route::Senml { .. } => Format::of_senml(&letter.payload),
-            Route::Foreign if entry.reason != Reason::UnknownTopic.name() => Format::Json, // HTTP and imports
+            Route::Foreign if entry.reason != Reason::UnknownTopic.name() => Format::Json, // imports
             _ => return None,
         };
-        // Relative times count from the first receipt; a time that was ahead of the clock then may be past by now.
-        let waited = self.now().micros_since(letter.received_at).max(0);
-        let live = self.config.decode.context(&letter.gateway_id, SourceKind::Live, letter.received_at);
-        let context = Context { future_tolerance_micros: live.future_tolerance_micros.saturating_add(waited), ..live };
+        // The topic does not tell an import from a live message. Where no clock was at fault, both read the same.
+        let clock_fault = is_clock(&entry.reason) || letter.beside.iter().any(|(cause, _)| is_clock(&cause.reason));
+        let source =
+            if clock_fault && !matches!(route, Route::Foreign) { SourceKind::Live } else { SourceKind::Import };
+        // Relative times count from the first receipt.
+        let mut context = self.config.decode.context(&letter.gateway_id, source, letter.received_at);
+        if is_clock(&entry.reason) {
+            // A time that was ahead of the clock then may be past by now.
+            let waited = self.now().micros_since(letter.received_at).max(0);
+            context =
+                Context { future_tolerance_micros: context.future_tolerance_micros.saturating_add(waited), ..context };
+        }
         Some(decode(format, &letter.payload, &context))
     }
 
@@ -163,6 +237,128 @@ impl Shared {
         });
         readings.retain(|_| !known.next().unwrap_or(false));
         Ok(())
+    }
+}
+
+/// What a letter has of its message.
+struct Share<'a> {
+    cause: DeadLetterCause,
+    payload_subject: &'a str,
+    /// The message's other letters, with what is still dead of them.
+    beside: HashMap<&'a DeadLetterCause, u64>,
+}
+
+/// Faults that the message has still, one for each cause.
+struct Again {
+    /// Readings that the letter's own cause keeps dead.
+    same_cause: u64,
+    other_causes: Vec<Fault>,
+}
+
+fn is_clock(reason: &str) -> bool {
+    reason == Reason::Clock.name()
+}
+
+fn cause_of(reason: Reason, subject: &str) -> DeadLetterCause {
+    DeadLetterCause { reason: reason.name().to_owned(), subject: subject.to_owned() }
+}
+
+fn is_of_wells(cause: &DeadLetterCause) -> bool {
+    cause.reason == Reason::UnknownWell.name()
+}
+
+impl<'a> Share<'a> {
+    fn of(entry: &DeadLetterSummary, letter: &'a DeadLetter, understood: &'a Understood) -> Self {
+        Self {
+            cause: DeadLetterCause { reason: entry.reason.clone(), subject: entry.subject.clone() },
+            payload_subject: &understood.payload_subject,
+            beside: letter.beside.iter().map(|(cause, readings)| (cause, *readings)).collect(),
+        }
+    }
+
+    /// The message has no other letter.
+    fn is_alone(&self) -> bool {
+        self.beside.is_empty() && !self.is_of_further_wells()
+    }
+
+    /// Stands for readings that were good but for their well.
+    fn is_of_wells(&self) -> bool {
+        is_of_wells(&self.cause)
+    }
+
+    /// Stands for the unregistered wells that have no letter of their own.
+    fn is_of_further_wells(&self) -> bool {
+        self.is_of_wells() && self.cause.subject == self.payload_subject
+    }
+
+    fn is_of_one_well(&self) -> bool {
+        self.is_of_wells() && !self.is_of_further_wells()
+    }
+
+    fn has_own_letter(&self, well: &WellId) -> bool {
+        let cause = cause_of(Reason::UnknownWell, well.as_str());
+        cause == self.cause || self.beside.contains_key(&cause)
+    }
+
+    /// Whether it may stand for a reading of a registered well, beside those of one well.
+    fn may_have(&self, reading: &Reading) -> bool {
+        !self.is_of_further_wells() || !self.has_own_letter(&reading.well)
+    }
+
+    fn told_apart(&self, unknown: Vec<(WellId, u64)>, faults: Vec<Fault>) -> Again {
+        let further_beside = self.beside.contains_key(&cause_of(Reason::UnknownWell, self.payload_subject));
+        let gathers = self.is_of_further_wells() || further_beside;
+        let (listed, further): (Vec<_>, Vec<_>) =
+            unknown.into_iter().partition(|(well, _)| !gathers || self.has_own_letter(well));
+        let mut again = Again { same_cause: 0, other_causes: Vec::new() };
+        let mut places: HashMap<DeadLetterCause, usize> = HashMap::new();
+        let further: Vec<Fault> =
+            unknown_wells(further).map(|fault| Fault { subject: self.payload_subject.to_owned(), ..fault }).collect();
+        for mut fault in faults.into_iter().chain(unknown_wells(listed)).chain(further) {
+            if fault.subject.is_empty() {
+                fault.subject = self.payload_subject.to_owned();
+            }
+            let cause = cause_of(fault.reason, &fault.subject);
+            if cause == self.cause {
+                again.same_cause += fault.readings;
+            } else if let Some(place) = places.get(&cause) {
+                again.other_causes[*place].readings += fault.readings;
+            } else {
+                places.insert(cause, again.other_causes.len());
+                again.other_causes.push(fault);
+            }
+        }
+        if self.is_of_wells() {
+            again.other_causes.clear(); // its readings were good: what is at fault is another letter's
+        }
+        again
+    }
+
+    /// Leaves to the message's other letters what is theirs and says how many of the rest may be its own. The count of a
+    /// letter is a guess where its message could not be read in full: what no other letter stands for is its own too, so
+    /// that nothing is left behind.
+    fn budget(&self, mended: u64, readings: &mut Vec<Reading>, again: &mut Again) -> u64 {
+        let mut theirs = self.beside.clone();
+        let mut leave = |cause: &DeadLetterCause, found: u64| {
+            let Some(dead) = theirs.get_mut(cause) else { return 0 };
+            let left = found.min(*dead);
+            *dead -= left;
+            left
+        };
+        for fault in &mut again.other_causes {
+            fault.readings -= leave(&cause_of(fault.reason, &fault.subject), fault.readings);
+        }
+        if !self.is_of_wells() {
+            let further = cause_of(Reason::UnknownWell, self.payload_subject);
+            readings.retain(|reading| {
+                let of_well = cause_of(Reason::UnknownWell, reading.well.as_str());
+                let cause = if self.beside.contains_key(&of_well) { &of_well } else { &further };
+                leave(cause, 1) == 0
+            });
+        }
+        let theirs: u64 = theirs.iter().filter(|(cause, _)| !is_of_wells(cause)).map(|(_, dead)| dead).sum();
+        let found = readings.len() as u64 + again.other_causes.iter().map(|fault| fault.readings).sum::<u64>();
+        mended.max(found.saturating_sub(theirs))
     }
 }
 

@@ -1,16 +1,48 @@
 //! Faults that only the pipeline can find.
 
+use gwbank_model::WellId;
 use gwbank_wire::{Fault, Reason};
 
-/// One fault per unregistered well of a message.
-pub(crate) fn unknown_well(well: &str, readings: u64) -> Fault {
+use crate::repeats::content_hash;
+
+/// Most unregistered wells of a message that get a dead letter each; the rest gets one together, so that a message cannot
+/// make journal and metadata write much more than it brought.
+pub(crate) const UNKNOWN_WELLS_LISTED_MAX: usize = 256;
+
+/// The faults of unregistered wells: (well, readings).
+pub(crate) fn unknown_wells(unknown: Vec<(WellId, u64)>) -> impl Iterator<Item = Fault> {
+    let further = unknown.get(UNKNOWN_WELLS_LISTED_MAX..).unwrap_or_default();
+    let further = (!further.is_empty()).then(|| Fault {
+        reason: Reason::UnknownWell,
+        place: String::new(),
+        detail: format!(
+            "{} further wells are not registered, beside the first {UNKNOWN_WELLS_LISTED_MAX} of the message that are \
+             listed: register them, then replay the dead letters",
+            further.len()
+        ),
+        subject: String::new(),
+        readings: further.iter().map(|(_, readings)| readings).sum(),
+    });
+    unknown
+        .into_iter()
+        .take(UNKNOWN_WELLS_LISTED_MAX)
+        .map(|(well, readings)| unknown_well(&well, readings))
+        .chain(further)
+}
+
+fn unknown_well(well: &WellId, readings: u64) -> Fault {
     Fault {
         reason: Reason::UnknownWell,
         place: String::new(),
         detail: format!("well {well:?} is not registered: register it, then replay the dead letters"),
-        subject: well.to_owned(),
+        subject: well.to_string(),
         readings,
     }
+}
+
+/// Subject of what is counted under the payload as a whole. The white space keeps it from being the id of a well.
+pub(crate) fn payload_subject(payload: &[u8]) -> String {
+    format!("payload {:016x}", content_hash(payload))
 }
 
 /// A message that is not decoded at all counts as one reading.

@@ -5,15 +5,17 @@
 //!    from then on its rows are as the archive gets them: a later change of a quality is a new version.
 //! 2. Sealed stretches are committed one by one, oldest first: archive, then metadata, then it is dropped here. Until
 //!    then its counts are added to those of the metadata, so that the sum never jumps.
-//! 3. For every gateway: received = stored + duplicate + dead + pending, in each stretch and so in the sum.
+//! 3. What it holds is bounded: beyond `ledger_bytes_max` sources wait, as they do for the window.
+//! 4. For every gateway: received = stored + duplicate + dead + pending, in each stretch and so in the sum.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use gwbank_model::{GatewayIndex, Key, Month, Row, Seq, SeriesId, Timestamp};
-use gwbank_store::{DeadLetterId, GatewayCounts, NewDeadLetter};
+use gwbank_store::{DeadMessage, GatewayCounts, SettledDeadLetter};
 use hashbrown::{HashMap, HashSet};
 
+use crate::dead_message::memory_bytes;
 use crate::message::Receipt;
 
 /// What a stretch of the journal adds to one gateway.
@@ -61,6 +63,9 @@ impl Version {
     }
 }
 
+/// About the length of a gateway's last error.
+const LAST_ERROR_BYTES: usize = 128;
+
 /// The effect of the journal from one place to another.
 #[derive(Debug, Default)]
 pub(crate) struct Stretch {
@@ -70,11 +75,14 @@ pub(crate) struct Stretch {
     pub(crate) through: Seq,
     /// Where to count; a message that the metadata has accounted for before is not in it.
     pub(crate) gateways: HashMap<GatewayIndex, GatewayDelta>,
-    pub(crate) dead_letters: Vec<NewDeadLetter>,
-    pub(crate) settled: Vec<(DeadLetterId, Seq)>,
+    pub(crate) dead_messages: Vec<DeadMessage>,
+    dead_messages_bytes: usize,
+    pub(crate) settled: Vec<SettledDeadLetter>,
+    /// Messages that are known by their content.
+    pub(crate) contents: Vec<(GatewayIndex, u64, Seq)>,
     pub(crate) dirty: Vec<(SeriesId, Month, Seq)>,
     /// How many of them were left when they were last merged.
-    pub(crate) dirty_compacted: usize,
+    dirty_compacted: usize,
     /// Rows whose outcome the archive must say. True where the outcome is to be counted.
     pub(crate) pending: HashMap<Version, bool>,
     /// Rows that the archive has seen in an earlier life of this process, not in the window.
@@ -93,6 +101,49 @@ impl Stretch {
 
     pub(crate) fn pending_count(&self) -> u64 {
         self.gateways.values().map(|delta| delta.pending).sum()
+    }
+
+    pub(crate) fn add_dead_message(&mut self, message: DeadMessage) {
+        self.dead_messages_bytes += memory_bytes(&message);
+        self.dead_messages.push(message);
+    }
+
+    /// About the memory that it takes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        fn list<T>(items: &[T]) -> usize {
+            size_of_val(items)
+        }
+        // Hash tables are at most 7/8 full and half of that after they have grown.
+        let tables = self.pending.len() * size_of::<(Version, bool)>()
+            + self.unassessed.len() * size_of::<Key>()
+            + self.gateways.len() * (size_of::<(GatewayIndex, GatewayDelta)>() + LAST_ERROR_BYTES);
+        let lists = list(&self.settled) + list(&self.contents) + list(&self.dirty) + list(&self.seen_before);
+        self.dead_messages_bytes + lists + 2 * tables
+    }
+
+    pub(crate) fn mark_dirty(&mut self, row: &Row, month: Month) {
+        // Rows of a series and a month come in runs.
+        if let Some((series, known, seq)) = self.dirty.last_mut()
+            && (*series, *known) == (row.series, month)
+        {
+            *seq = row.seq.max(*seq);
+            return;
+        }
+        self.dirty.push((row.series, month, row.seq));
+        // So that a long outage of the archive does not pile up one entry per reading.
+        if self.dirty.len() >= self.dirty_compacted * 2 + 4096 {
+            self.compact_dirty();
+        }
+    }
+
+    fn compact_dirty(&mut self) {
+        let mut latest: HashMap<(SeriesId, Month), Seq> = HashMap::new();
+        for (series, month, seq) in self.dirty.drain(..) {
+            let known = latest.entry((series, month)).or_insert(seq);
+            *known = seq.max(*known);
+        }
+        self.dirty.extend(latest.into_iter().map(|((series, month), seq)| (series, month, seq)));
+        self.dirty_compacted = self.dirty.len();
     }
 }
 
@@ -120,6 +171,10 @@ impl Ledger {
 
     pub(crate) fn stretches(&self) -> impl Iterator<Item = &Stretch> {
         self.sealed.iter().map(|stretch| &**stretch).chain([&self.open])
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.stretches().map(Stretch::memory_bytes).sum()
     }
 
     pub(crate) fn unarchived_rows(&self) -> u64 {

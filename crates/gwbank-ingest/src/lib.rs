@@ -26,6 +26,7 @@ mod resolve;
 
 mod applier;
 mod context;
+mod dead_message;
 mod gate;
 mod judge;
 mod ledger;

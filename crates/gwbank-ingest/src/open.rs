@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::IngestError;
 use crate::applier::{Applier, ApplierParts, Effect, Positions, Reply};
 use crate::config::PipelineConfig;
-use crate::gate::Gate;
+use crate::gate::{Gate, Held};
 use crate::level_changes::LevelPublisher;
 use crate::metrics::Metrics;
 use crate::pipeline::{Handle, Pipeline, PipelineParts, Shared, effect_of};
@@ -36,6 +36,9 @@ const GROUPS_WAITING_MAX: usize = 16;
 
 /// Rows applied at once: enough to spread the cost of a snapshot, few enough for the first of them not to wait long.
 const ROWS_AT_ONCE: usize = 50_000;
+
+/// Of a replay also this much at most, as a journal may hold little but payloads of dead letters.
+const REPLAY_BYTES_AT_ONCE: usize = 16 << 20;
 
 /// Where the journal lives and what happens when it fails: the real disk and the end of the process but for tests.
 pub struct JournalHost {
@@ -72,7 +75,11 @@ impl Pipeline {
 
         let metrics = Arc::new(Metrics::default());
         let listeners = Arc::new(LevelPublisher::default());
-        let repeats = Arc::new(Mutex::new(Repeats::default()));
+        let mut repeats = Repeats::default();
+        for content in metadata.received_contents().await? {
+            repeats.remember(names.gateways.intern(&content.gateway_id), content.content_hash, content.seq);
+        }
+        let repeats = Arc::new(Mutex::new(repeats));
         let mut applier = Applier::new(ApplierParts {
             window: window.clone(),
             names: names.clone(),
@@ -82,6 +89,7 @@ impl Pipeline {
             listeners: listeners.clone(),
             calendar_offset_seconds: config.calendar_offset_seconds,
             flush_rows: config.flush_rows,
+            seal_bytes: config.seal_bytes(),
             start,
         });
 
@@ -102,8 +110,8 @@ impl Pipeline {
         };
 
         let applier = Arc::new(Mutex::new(applier));
-        let gate = Arc::new(Gate::new(config.window_bytes_max));
-        gate.window_has(window.bytes());
+        let gate = Arc::new(Gate::new(config.window_bytes_max, config.ledger_bytes_max));
+        gate.held(Held { window_bytes: window.bytes(), ledger_bytes: applier.lock().ledger.memory_bytes() });
         let flush_wanted = Arc::new(Notify::new());
         let thread = {
             let worker = Worker {
@@ -112,6 +120,7 @@ impl Pipeline {
                 gate: gate.clone(),
                 flush_wanted: flush_wanted.clone(),
                 flush_rows: config.flush_rows,
+                seal_bytes: config.seal_bytes(),
             };
             let started = std::thread::Builder::new().name("applier".to_owned()).spawn(move || worker.run(&groups));
             started.map_err(|_| IngestError::Broken)?
@@ -178,7 +187,7 @@ fn replay(
         return Err(IngestError::JournalGap { after, truncated_through });
     }
     let mut group: Vec<(Seq, Effect)> = Vec::new();
-    let mut rows = 0;
+    let (mut rows, mut bytes) = (0, 0);
     let (mut records, mut readings) = (0u64, 0u64);
     for record in journal.replay(after)? {
         let record = record?;
@@ -193,10 +202,11 @@ fn replay(
         records += 1;
         readings += effect.rows.rows.len() as u64;
         rows += effect.rows.rows.len();
+        bytes += record.payload.len();
         group.push((seq, effect));
-        if rows >= ROWS_AT_ONCE {
+        if rows >= ROWS_AT_ONCE || bytes >= REPLAY_BYTES_AT_ONCE {
             applier.apply(std::mem::take(&mut group));
-            rows = 0;
+            (rows, bytes) = (0, 0);
         }
     }
     applier.apply(group);
@@ -213,6 +223,7 @@ struct Worker {
     gate: Arc<Gate>,
     flush_wanted: Arc<Notify>,
     flush_rows: u64,
+    seal_bytes: usize,
 }
 
 impl Worker {
@@ -226,13 +237,13 @@ impl Worker {
                 rows += row_count(&next);
                 records.extend(next.into_iter().map(Durable::into_parts));
             }
-            let unarchived_rows = {
+            let (unarchived_rows, ledger_bytes) = {
                 let mut applier = self.applier.lock();
                 applier.apply(records);
-                applier.ledger.unarchived_rows()
+                (applier.ledger.unarchived_rows(), applier.ledger.memory_bytes())
             };
-            let closed = self.gate.window_has(self.window.bytes());
-            if closed || unarchived_rows >= self.flush_rows {
+            let closed = self.gate.held(Held { window_bytes: self.window.bytes(), ledger_bytes });
+            if closed || unarchived_rows >= self.flush_rows || ledger_bytes >= self.seal_bytes {
                 self.flush_wanted.notify_one();
             }
         }

@@ -26,7 +26,7 @@ use crate::level_changes::{LevelChanges, LevelPublisher};
 use crate::message::{GatewayRow, Message, MessageContent, Receipt};
 use crate::metrics::{IngestMetrics, Metrics};
 use crate::record::{Content, encode_mark, encode_message};
-use crate::repeats::{Repeats, content_hash};
+use crate::repeats::{Repeats, content_hash, take_unknown_wells};
 use crate::resolve::{Rows, depends_on_arrival, keep_registered, rows};
 use crate::writer::Committing;
 use crate::{IngestError, dead_letters};
@@ -82,6 +82,9 @@ pub(crate) struct Shared {
     pub(crate) closed: AtomicBool,
 }
 
+/// The configuration's name of the bound of the journal.
+const JOURNAL_LIMIT: &str = "journal.bytes_max";
+
 /// A message on its way.
 #[derive(Debug)]
 pub(crate) struct Taken(oneshot::Receiver<Receipt>);
@@ -96,9 +99,10 @@ impl Taken {
 #[derive(Debug, Clone, PartialEq)]
 pub struct PipelineStatus {
     pub journal_bytes: u64,
-    pub journal_full: bool,
-    /// Sources wait: journal or window are full.
-    pub holding: bool,
+    /// Sources wait: the bound of the configuration that is reached.
+    pub limit_reached: Option<&'static str>,
+    /// Memory of what is not accounted for yet, beside the window.
+    pub ledger_bytes: usize,
     pub window_bytes: usize,
     pub window_rows: usize,
     pub covers_from: Timestamp,
@@ -274,13 +278,11 @@ impl Shared {
     }
 
     pub(crate) fn refuse_when_full(&self) -> Result<(), IngestError> {
-        if self.gate.is_closed() {
-            return Err(IngestError::Full { limit: "window_bytes_max" });
-        }
-        if self.journal.is_full() {
-            return Err(IngestError::Full { limit: "journal_bytes_max" });
-        }
-        Ok(())
+        self.limit_reached().map_or(Ok(()), |limit| Err(IngestError::Full { limit }))
+    }
+
+    fn limit_reached(&self) -> Option<&'static str> {
+        self.gate.limit().or(self.journal.is_full().then_some(JOURNAL_LIMIT))
     }
 
     async fn ingest(&self, message: Message) -> Result<Receipt, IngestError> {
@@ -313,13 +315,14 @@ impl Shared {
         };
         let now = self.now();
         let decoded = decode(format, &payload, &self.config.decode.context(gateway, source, now));
+        let known_by_content = depends_on_arrival(&decoded.readings);
         let mut content = keep_registered(decoded.readings, decoded.faults, &self.registry());
-        if depends_on_arrival(&content.readings) {
+        if known_by_content {
             let hash = content_hash(&payload);
             content.content_hash = Some(hash);
             let gateway = self.names.gateways.intern(gateway);
             if self.repeats.lock().knows(gateway, hash, now) {
-                content.duplicates += content.readings.len() as u64;
+                content.duplicates += content.readings.len() as u64 + take_unknown_wells(&mut content.faults);
                 content.readings.clear();
             }
         }
@@ -441,17 +444,17 @@ impl Shared {
     }
 
     fn status(&self) -> PipelineStatus {
-        let (unarchived_rows, pending, applied_through) = {
+        let (unarchived_rows, pending, applied_through, ledger_bytes) = {
             let applier = self.applier.lock();
             let pending = applier.ledger.stretches().map(|stretch| stretch.pending_count()).sum();
-            (applier.ledger.unarchived_rows(), pending, applier.applied())
+            (applier.ledger.unarchived_rows(), pending, applier.applied(), applier.ledger.memory_bytes())
         };
         let window = self.window.snapshot();
         let positions = *self.positions.lock();
         PipelineStatus {
             journal_bytes: self.journal.bytes(),
-            journal_full: self.journal.is_full(),
-            holding: self.gate.is_closed() || self.journal.is_full(),
+            limit_reached: self.limit_reached(),
+            ledger_bytes,
             window_bytes: window.bytes(),
             window_rows: window.rows(),
             covers_from: window.covers_from(),

@@ -26,7 +26,7 @@
 //! Integers and floats of fixed size are little-endian. A reader refuses a version that it does not know.
 
 use gwbank_model::{GatewayId, Parameter, Reading, Seq, SiteStatus, TimeSource, Timestamp, WellId};
-use gwbank_store::DeadLetterId;
+use gwbank_store::{DeadLetterId, SettledDeadLetter};
 use gwbank_wire::{Fault, Reason};
 use hashbrown::HashMap;
 
@@ -61,16 +61,6 @@ pub enum RecordError {
     Impossible(&'static str),
 }
 
-/// A dead letter's payload that a replay takes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Settled {
-    pub id: DeadLetterId,
-    /// Of the message that left it.
-    pub seq: Seq,
-    /// How many dead readings it stood for.
-    pub readings: u64,
-}
-
 /// What a message brought, after decoding and resolving.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Content {
@@ -80,7 +70,8 @@ pub struct Content {
     pub duplicates: u64,
     /// Set where a time was resolved at arrival: a redelivery would give other times and is known by this alone.
     pub content_hash: Option<u64>,
-    pub settled: Vec<Settled>,
+    /// Dead letters of which this came.
+    pub settled: Vec<SettledDeadLetter>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -262,7 +253,7 @@ fn decode_message(input: &mut Input<'_>) -> Result<Record, RecordError> {
         for _ in 0..input.varint()? {
             let id = DeadLetterId(input.zigzag()?);
             let seq = Seq::from_i64(input.zigzag()?);
-            settled.push(Settled { id, seq, readings: input.varint()? });
+            settled.push(SettledDeadLetter { id, seq, readings: input.varint()? });
         }
     }
     let readings = decode_readings(input)?;
@@ -428,8 +419,8 @@ mod tests {
             .prop_map(|(reason, place, detail, subject, readings)| Fault { reason, place, detail, subject, readings })
     }
 
-    fn settled() -> impl Strategy<Value = Settled> {
-        (any::<i64>(), any::<i64>(), any::<u64>()).prop_map(|(id, seq, readings)| Settled {
+    fn settled() -> impl Strategy<Value = SettledDeadLetter> {
+        (any::<i64>(), any::<i64>(), any::<u64>()).prop_map(|(id, seq, readings)| SettledDeadLetter {
             id: DeadLetterId(id),
             seq: Seq::from_i64(seq),
             readings,

@@ -8,7 +8,7 @@ use gwbank_registry::Registry;
 use gwbank_wire::Fault;
 use hashbrown::HashMap;
 
-use crate::fault::unknown_well;
+use crate::fault::unknown_wells;
 use crate::record::Content;
 
 /// Rows without a sequence yet.
@@ -36,30 +36,40 @@ impl Rows {
     }
 }
 
-/// Splits readings into those of registered wells and faults, one for each unregistered well.
-pub(crate) fn keep_registered(readings: Vec<Reading>, faults: Vec<Fault>, registry: &Registry) -> Content {
-    let mut content = Content { readings, faults, ..Content::default() };
-    let mut last: Option<(WellId, bool)> = None;
+/// Splits readings into those of registered wells and faults: one for each unregistered well, up to a bound.
+pub(crate) fn keep_registered(mut readings: Vec<Reading>, mut faults: Vec<Fault>, registry: &Registry) -> Content {
+    let unknown = take_unregistered(&mut readings, registry);
+    faults.extend(unknown_wells(unknown));
+    Content { readings, faults, ..Content::default() }
+}
+
+/// Takes out the readings of unregistered wells, and counts them by well in the order of first sight.
+pub(crate) fn take_unregistered(readings: &mut Vec<Reading>, registry: &Registry) -> Vec<(WellId, u64)> {
     let mut unknown: Vec<(WellId, u64)> = Vec::new();
-    content.readings.retain(|reading| {
-        let registered = match &last {
-            Some((well, registered)) if *well == reading.well => *registered,
+    let mut places: HashMap<WellId, usize> = HashMap::new();
+    // Readings of one well mostly stand together; its place is `None` when it is registered.
+    let mut last: Option<(WellId, Option<usize>)> = None;
+    readings.retain(|reading| {
+        let place = match &last {
+            Some((well, place)) if *well == reading.well => *place,
             _ => {
                 let registered = registry.well(reading.well.as_str()).is_some();
-                last = Some((reading.well.clone(), registered));
-                registered
+                let place = (!registered).then(|| {
+                    *places.entry(reading.well.clone()).or_insert_with(|| {
+                        unknown.push((reading.well.clone(), 0));
+                        unknown.len() - 1
+                    })
+                });
+                last = Some((reading.well.clone(), place));
+                place
             }
         };
-        if !registered {
-            match unknown.iter_mut().find(|(well, _)| *well == reading.well) {
-                Some((_, readings)) => *readings += 1,
-                None => unknown.push((reading.well.clone(), 1)),
-            }
+        if let Some(place) = place {
+            unknown[place].1 += 1;
         }
-        registered
+        place.is_none()
     });
-    content.faults.extend(unknown.into_iter().map(|(well, readings)| unknown_well(well.as_str(), readings)));
-    content
+    unknown
 }
 
 /// The rows of readings, in their order.
@@ -122,6 +132,7 @@ fn repeats(rows: &[Row]) -> Vec<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fault::UNKNOWN_WELLS_LISTED_MAX;
     use gwbank_model::{Parameter, Timestamp};
 
     fn reading(well: &str, secs: i64) -> Reading {
@@ -135,6 +146,18 @@ mod tests {
             revision: 0,
             time_raw: None,
         }
+    }
+
+    #[test]
+    fn unknown_wells_are_listed_up_to_a_bound_and_all_counted() {
+        let wells = UNKNOWN_WELLS_LISTED_MAX + 1000;
+        let readings = (0..3 * wells).map(|n| reading(&format!("W-{}", n % wells), n as i64)).collect();
+        let content = keep_registered(readings, Vec::new(), &Registry::default());
+        assert_eq!((content.readings.len(), content.faults.len()), (0, UNKNOWN_WELLS_LISTED_MAX + 1));
+        assert_eq!((content.faults[0].subject.as_str(), content.faults[0].readings), ("W-0", 3));
+        let rest = &content.faults[UNKNOWN_WELLS_LISTED_MAX];
+        assert_eq!((rest.subject.as_str(), rest.readings), ("", 3000));
+        assert!(rest.detail.starts_with("1000 further wells"), "{}", rest.detail);
     }
 
     #[test]

@@ -14,13 +14,15 @@ use gwbank_model::versions::Outcome;
 use gwbank_model::{GatewayIndex, Month, Origin, Row, Seq, SeriesId};
 use gwbank_quality::SeriesConfig;
 use gwbank_runtime::Backoff;
-use gwbank_store::{ArchiveCommit, DirtyMonth, GatewayRecord, IngestCommit};
+use gwbank_store::{ArchiveCommit, DirtyMonth, GatewayRecord, IngestCommit, ReceivedContent};
 use hashbrown::HashMap;
 use tokio_util::sync::CancellationToken;
 
 use crate::IngestError;
+use crate::gate::Held;
 use crate::ledger::{Stretch, Version};
 use crate::pipeline::Shared;
+use crate::repeats::REMEMBERED_MICROS;
 use crate::settle::{Settlement, Settler};
 
 /// First and longest wait after a failure: short, as most are a restart of something; long, so as not to hammer.
@@ -224,12 +226,19 @@ impl Shared {
             let key = self.names.series.key(series);
             DirtyMonth { well_id: key.well, parameter: key.parameter, month, seq }
         });
+        let contents = stretch.contents.iter().map(|(gateway, content_hash, seq)| ReceivedContent {
+            gateway_id: self.names.gateways.id(*gateway),
+            content_hash: *content_hash,
+            seq: *seq,
+        });
         let commit = IngestCommit {
             through: Some(stretch.through),
             gateways: gateways.collect(),
-            dead_letters: stretch.dead_letters.clone(),
+            dead_messages: stretch.dead_messages.clone(),
             dirty_months: dirty_months.collect(),
             settled_dead_letters: stretch.settled.clone(),
+            received_contents: contents.collect(),
+            contents_forgotten_before: Some(stretch.through.received_at().plus_micros(-REMEMBERED_MICROS)),
         };
         // Whoever adds up metadata and ledger sees the stretch in exactly one of them.
         let _accounting = self.accounting.lock().await;
@@ -253,7 +262,8 @@ impl Shared {
             journal.truncate_through(positions.archive.min(positions.metadata)).map(|()| eviction)
         })
         .await??;
-        self.gate.window_has(eviction.bytes);
+        let ledger_bytes = self.applier.lock().ledger.memory_bytes();
+        self.gate.held(Held { window_bytes: eviction.bytes, ledger_bytes });
         Ok(())
     }
 

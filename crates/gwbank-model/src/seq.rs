@@ -31,6 +31,12 @@ impl Seq {
     pub const fn received_at(self) -> Timestamp {
         Timestamp::from_micros((self.0 >> Self::MILLIS_SHIFT) * 1000)
     }
+    /// The first of those received at a time or later, to the millisecond above.
+    pub const fn first_received_at(time: Timestamp) -> Self {
+        let micros = time.as_micros();
+        let millis = micros.div_euclid(1000) + (micros.rem_euclid(1000) != 0) as i64;
+        Self(millis << Self::MILLIS_SHIFT)
+    }
     /// The n-th sequence after this one at the same node. A carry out of the counter runs into the milliseconds, which
     /// is what a hybrid clock wants: order is kept, the time of receipt is off by the burst's excess.
     #[must_use]
@@ -102,5 +108,8 @@ mod tests {
     fn tells_the_time_of_receipt() {
         let seq = SeqClock::new(3, Seq::ZERO).take(1_700_000_000_123, 1);
         assert_eq!(seq.received_at(), Timestamp::from_micros(1_700_000_000_123_000));
+        let (at, later) =
+            (Timestamp::from_micros(1_700_000_000_123_000), Timestamp::from_micros(1_700_000_000_123_001));
+        assert!(Seq::first_received_at(at) <= seq && seq < Seq::first_received_at(later));
     }
 }

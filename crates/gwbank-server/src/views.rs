@@ -438,6 +438,8 @@ pub struct DeadLetterView {
     pub detail: String,
     pub subject: String,
     pub payload_bytes: u64,
+    /// Of the messages, those whose payload made room for newer ones: counted, not to be replayed any more.
+    pub expired: u64,
 }
 
 impl From<&DeadLetterSummary> for DeadLetterView {
@@ -454,6 +456,7 @@ impl From<&DeadLetterSummary> for DeadLetterView {
             detail: letter.detail.clone(),
             subject: letter.subject.clone(),
             payload_bytes: letter.payload_bytes,
+            expired: letter.expired,
         }
     }
 }

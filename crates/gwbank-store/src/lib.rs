@@ -26,8 +26,9 @@ pub use archive::{
     ScanRequest, StoredVersions,
 };
 pub use metadata::{
-    ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DirtyMonth, FlagTransition,
-    GatewayCounts, GatewayRecord, IndicatorRow, IngestCommit, Metadata, MetadataError, NewDeadLetter, OutboxMessage,
+    ConditionFlag, DeadLetter, DeadLetterCause, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage,
+    DeadMessage, DirtyMonth, EXPIRED_SUBJECT, FlagTransition, GatewayCounts, GatewayRecord, IndicatorRow, IngestCommit,
+    Metadata, MetadataError, NewDeadLetter, OutboxMessage, PayloadPage, ReceivedContent, SettledDeadLetter,
     WatchCommit,
 };
 pub use schema::{

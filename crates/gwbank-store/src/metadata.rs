@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use gwbank_model::condition::{FlagState, Hazard, Scope, Severity, Transition};
 use gwbank_model::{GatewayId, Month, Parameter, Seq, Timestamp, WellId};
 use gwbank_registry::{Installation, Well};
@@ -40,23 +41,41 @@ pub struct GatewayRecord {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeadLetterId(pub i64);
 
-/// What could not be stored, as it came. One open entry per (gateway, reason, subject): repeats are counted.
+/// What makes letters one entry: there is one open entry per (gateway, reason, subject), and repeats are counted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeadLetterCause {
+    /// One of the fixed reason names of `gwbank-wire`, such as `unknown_well`.
+    pub reason: String,
+    /// What is counted together, such as `(device, field)` or the well; the payload's hash where nothing better is known.
+    pub subject: String,
+}
+
+/// A message of which something could not be stored, as it came. Its payload is kept once, however many letters it opens.
 #[derive(Debug, Clone, PartialEq)]
-pub struct NewDeadLetter {
+pub struct DeadMessage {
+    /// The message's first; no other message has it. Letters may be added to a message that is kept already.
+    pub seq: Seq,
     pub received_at: Timestamp,
     pub gateway_id: GatewayId,
     pub topic: String,
-    /// One of the fixed reason names of `gwbank-wire` or `gwbank-ingest`, such as `unknown_well`.
-    pub reason: String,
+    pub payload: Bytes,
+    /// At most one per cause.
+    pub letters: Vec<NewDeadLetter>,
+}
+
+/// What a message adds to one entry. Where the message has a letter in the entry already, its readings are added to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewDeadLetter {
+    pub cause: DeadLetterCause,
     /// Says what is wrong and how to mend it.
     pub detail: String,
-    /// What is counted together, such as `(device, field)` or the well; the payload's hash where nothing better is known.
-    pub subject: String,
-    pub payload: Vec<u8>,
-    /// How many readings this stands for (1 for an unreadable message).
+    /// How many readings this stands for, at least 1 (1 for an unreadable message).
     pub readings: u64,
-    pub seq: Seq,
 }
+
+/// Subject of the entry, one per gateway and reason, that goes on counting entries none of whose payloads is kept any
+/// more. The white space keeps it from being the id of a well.
+pub const EXPIRED_SUBJECT: &str = "expired payloads";
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeadLetterSummary {
@@ -72,11 +91,13 @@ pub struct DeadLetterSummary {
     pub reason: String,
     pub detail: String,
     pub subject: String,
-    /// Payload bytes kept, over all repeats.
+    /// Payload bytes kept, over all repeats; a payload counts in each entry that its message has a letter in.
     pub payload_bytes: u64,
+    /// Of the messages, those whose payload expired: counted, and not to be replayed any more.
+    pub expired: u64,
 }
 
-/// One stored payload of a dead letter.
+/// One message's part in a dead letter, with the payload that is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeadLetter {
     pub id: DeadLetterId,
@@ -85,8 +106,52 @@ pub struct DeadLetter {
     pub topic: String,
     pub reason: String,
     pub detail: String,
-    pub payload: Vec<u8>,
+    pub payload: Bytes,
+    /// What is still dead of it.
     pub readings: u64,
+    pub seq: Seq,
+    /// The message's other letters and what is still dead of them. One that came in since is there too, with 0 readings.
+    pub beside: Vec<(DeadLetterCause, u64)>,
+}
+
+/// A part of the kept payloads of an entry, oldest first; at least one as long as there are any.
+#[derive(Debug, Clone, Copy)]
+pub struct PayloadPage {
+    /// Those of later messages only.
+    pub after: Seq,
+    pub payloads_max: usize,
+    pub bytes_max: usize,
+}
+
+impl PayloadPage {
+    /// The oldest payload.
+    pub const FIRST: Self = Self { after: Seq::ZERO, payloads_max: 1, bytes_max: 0 };
+}
+
+/// Readings of a message's letter that a replay brought in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SettledDeadLetter {
+    pub id: DeadLetterId,
+    /// Of the message.
+    pub seq: Seq,
+    pub readings: u64,
+}
+
+/// How much is kept of dead letters.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DeadLetterUsage {
+    /// As they lie in the store.
+    pub bytes: u64,
+    /// Payloads that made room for newer ones, since the store was made.
+    pub expired: u64,
+}
+
+/// A message that a redelivery is recognised by, as its times were resolved at arrival.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceivedContent {
+    pub gateway_id: GatewayId,
+    pub content_hash: u64,
+    /// Of the latest message with this content that was no repeat.
     pub seq: Seq,
 }
 
@@ -118,11 +183,15 @@ pub struct IngestCommit {
     /// Counts are added (with wrap-around: what is to be taken away is `n.wrapping_neg()`), the latest `last_seen` stays,
     /// the rest replaces where it is `Some`.
     pub gateways: Vec<GatewayRecord>,
-    pub dead_letters: Vec<NewDeadLetter>,
+    pub dead_messages: Vec<DeadMessage>,
     pub dirty_months: Vec<DirtyMonth>,
-    /// Dead letters (single payloads, by seq) that a replay settled and that are to be removed: the entry counts one
-    /// message and its readings less, and goes with its last message. The gateway's counts are the caller's to move.
-    pub settled_dead_letters: Vec<(DeadLetterId, Seq)>,
+    /// What a replay brought in: the entry counts those readings less. A message whose readings all came in is counted no
+    /// more, and the entry goes with its last message. The gateway's counts are the caller's to move.
+    pub settled_dead_letters: Vec<SettledDeadLetter>,
+    /// Replace what is known of equal (gateway, content).
+    pub received_contents: Vec<ReceivedContent>,
+    /// Contents received before are forgotten.
+    pub contents_forgotten_before: Option<Timestamp>,
 }
 
 /// One row of the table `indicators`.
@@ -230,8 +299,11 @@ pub trait Metadata: Debug + Send + Sync + 'static {
     async fn installations(&self) -> Result<Vec<Installation>, MetadataError>;
 
     async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeadLetterSummary>, MetadataError>;
-    /// The kept payloads of one entry, oldest first.
-    async fn dead_letter_payloads(&self, id: DeadLetterId) -> Result<Vec<DeadLetter>, MetadataError>;
+    async fn dead_letter_payloads(&self, id: DeadLetterId, page: PayloadPage)
+    -> Result<Vec<DeadLetter>, MetadataError>;
+    async fn dead_letter_usage(&self) -> Result<DeadLetterUsage, MetadataError>;
+    /// In the order of their seq.
+    async fn received_contents(&self) -> Result<Vec<ReceivedContent>, MetadataError>;
 
     /// Longest dirty first.
     async fn dirty_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError>;

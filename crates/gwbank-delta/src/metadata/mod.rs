@@ -4,6 +4,7 @@
 //! `user_version` counts the migrations of [`schema`] that were applied. Instants are UTC microseconds, `seq` as it is,
 //! enums by name, so that the file can be read with any SQLite tool.
 
+mod dead_letters;
 mod ingest;
 mod registry;
 mod schema;
@@ -18,8 +19,9 @@ use async_trait::async_trait;
 use gwbank_model::{Seq, Timestamp};
 use gwbank_registry::{Installation, Well};
 use gwbank_store::{
-    ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DirtyMonth, FlagTransition,
-    GatewayRecord, IndicatorRow, IngestCommit, Metadata, MetadataError, OutboxMessage, WatchCommit,
+    ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage, DirtyMonth,
+    FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, Metadata, MetadataError, OutboxMessage, PayloadPage,
+    ReceivedContent, WatchCommit,
 };
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
@@ -36,13 +38,15 @@ const STATEMENTS_KEPT: usize = 64;
 #[derive(Debug, Clone)]
 pub struct SqliteConfig {
     pub path: PathBuf,
-    /// Compressed payloads of dead letters, over all gateways; the oldest expire, and are counted.
+    /// What dead letters take, over all gateways; the oldest payloads expire, and are counted.
     pub dead_letters_bytes_max: u64,
+    /// The same of one gateway, so that a broken one does not push out what others sent.
+    pub dead_letters_bytes_max_per_gateway: u64,
 }
 
 impl SqliteConfig {
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), dead_letters_bytes_max: 1 << 30 }
+        Self { path: path.into(), dead_letters_bytes_max: 1 << 30, dead_letters_bytes_max_per_gateway: 1 << 26 }
     }
 }
 
@@ -96,13 +100,6 @@ impl SqliteMetadata {
         Ok(Self(Arc::new(Shared { config, writer: Mutex::new(writer), readers: Mutex::default() })))
     }
 
-    /// Payloads of dead letters that expired because of `dead_letters_bytes_max`.
-    pub async fn dead_letters_expired(&self) -> Result<u64, MetadataError> {
-        self.read("cannot be read", |connection| ingest::number(connection, "dead_letters_expired"))
-            .await
-            .map(|count| u64::try_from(count).unwrap_or(0))
-    }
-
     async fn read<T: Send + 'static>(
         &self,
         doing: &'static str,
@@ -152,7 +149,7 @@ impl Metadata for SqliteMetadata {
 
     async fn commit_ingest(&self, commit: IngestCommit) -> Result<(), MetadataError> {
         self.write("cannot take an ingest commit", move |transaction, config| {
-            ingest::commit(transaction, commit, config.dead_letters_bytes_max)
+            ingest::commit(transaction, commit, config)
         })
         .await
     }
@@ -181,11 +178,23 @@ impl Metadata for SqliteMetadata {
     }
 
     async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeadLetterSummary>, MetadataError> {
-        self.read("cannot read dead letters", move |connection| ingest::dead_letters(connection, &filter)).await
+        self.read("cannot read dead letters", move |connection| dead_letters::list(connection, &filter)).await
     }
 
-    async fn dead_letter_payloads(&self, id: DeadLetterId) -> Result<Vec<DeadLetter>, MetadataError> {
-        self.read("cannot read a dead letter", move |connection| ingest::payloads(connection, id)).await
+    async fn dead_letter_payloads(
+        &self,
+        id: DeadLetterId,
+        page: PayloadPage,
+    ) -> Result<Vec<DeadLetter>, MetadataError> {
+        self.read("cannot read a dead letter", move |connection| dead_letters::payloads(connection, id, page)).await
+    }
+
+    async fn dead_letter_usage(&self) -> Result<DeadLetterUsage, MetadataError> {
+        self.read("cannot read dead letters", dead_letters::usage).await
+    }
+
+    async fn received_contents(&self) -> Result<Vec<ReceivedContent>, MetadataError> {
+        self.read("cannot read received contents", ingest::received_contents).await
     }
 
     async fn dirty_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError> {

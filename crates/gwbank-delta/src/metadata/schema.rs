@@ -94,6 +94,57 @@ CREATE TABLE outbox (
     created_at INTEGER NOT NULL, delivered_at INTEGER
 ) STRICT;
 CREATE INDEX outbox_owed ON outbox (channel, n) WHERE delivered_at IS NULL;
+", "
+-- A payload was kept for each letter of its message; now it is kept once, and letters have shares in it.
+-- payload is deflated; bytes is its length before, kept_bytes what the message is charged for.
+CREATE TABLE dead_letter_messages (
+    seq INTEGER PRIMARY KEY,
+    gateway_id TEXT NOT NULL, received_at INTEGER NOT NULL, topic TEXT NOT NULL,
+    bytes INTEGER NOT NULL, kept_bytes INTEGER NOT NULL, payload BLOB NOT NULL
+) STRICT;
+CREATE INDEX dead_letter_messages_by_gateway ON dead_letter_messages (gateway_id, seq);
+-- readings are those still dead. A share stays as long as its message, and may be older than the entry's end.
+CREATE TABLE dead_letter_shares (
+    seq INTEGER NOT NULL, id INTEGER NOT NULL,
+    reason TEXT NOT NULL, subject TEXT NOT NULL, detail TEXT NOT NULL, readings INTEGER NOT NULL,
+    PRIMARY KEY (seq, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX dead_letter_shares_open ON dead_letter_shares (id, seq) WHERE readings > 0;
+CREATE TABLE dead_letter_gateways (gateway_id TEXT PRIMARY KEY, kept_bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+
+INSERT INTO dead_letter_shares
+    SELECT p.seq, p.id, d.reason, d.subject, p.detail, sum(p.readings)
+    FROM dead_letter_payloads p JOIN dead_letters d USING (id) GROUP BY p.seq, p.id;
+INSERT INTO dead_letter_messages
+    SELECT p.seq, d.gateway_id, min(p.received_at), p.topic, p.bytes,
+        256 + length(CAST(p.topic AS BLOB)) + length(p.payload)
+            + (SELECT sum(512 + length(CAST(subject AS BLOB)) + length(CAST(detail AS BLOB)))
+               FROM dead_letter_shares s WHERE s.seq = p.seq),
+        p.payload
+    FROM dead_letter_payloads p JOIN dead_letters d USING (id) GROUP BY p.seq;
+INSERT INTO dead_letter_gateways SELECT gateway_id, sum(kept_bytes) FROM dead_letter_messages GROUP BY gateway_id;
+UPDATE numbers SET value = (SELECT coalesce(sum(kept_bytes), 0) FROM dead_letter_messages)
+    WHERE name = 'dead_letters_bytes';
+
+ALTER TABLE dead_letters ADD COLUMN expired INTEGER NOT NULL DEFAULT 0;
+UPDATE dead_letters SET expired = max(count - (SELECT count(*) FROM dead_letter_shares s WHERE s.id = dead_letters.id), 0);
+DROP TABLE dead_letter_payloads;
+-- An entry without any kept payload is counted in one of its gateway and reason.
+INSERT INTO dead_letters (gateway_id, reason, subject, topic, detail, received_at, last_received_at, count, readings,
+        payload_bytes, expired)
+    SELECT gateway_id, reason, 'expired payloads', '', 'the payloads made room for newer ones and cannot be replayed',
+        min(received_at), max(last_received_at), sum(count), sum(readings), 0, sum(count)
+    FROM dead_letters d WHERE NOT EXISTS (SELECT 1 FROM dead_letter_shares s WHERE s.id = d.id)
+    GROUP BY gateway_id, reason;
+DELETE FROM dead_letters WHERE subject <> 'expired payloads'
+    AND NOT EXISTS (SELECT 1 FROM dead_letter_shares s WHERE s.id = dead_letters.id);
+
+-- Messages of the last day whose times were resolved at arrival: a redelivery is known by its content.
+CREATE TABLE received_contents (
+    gateway_id TEXT NOT NULL, content_hash INTEGER NOT NULL, seq INTEGER NOT NULL,
+    PRIMARY KEY (gateway_id, content_hash)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX received_contents_by_seq ON received_contents (seq);
 "];
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), DeltaError> {
@@ -110,4 +161,54 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), DeltaError> {
         transaction.commit().map_err(failed())?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use gwbank_store::{DeadLetterFilter, DeadLetterUsage, EXPIRED_SUBJECT, PayloadPage};
+
+    use super::super::{SqliteConfig, dead_letters};
+    use super::*;
+
+    /// A database as the first schema left it: two letters of one message, one letter of another, one whose payload has
+    /// expired. `x'0300'` is nothing, deflated.
+    const FIRST_SCHEMA_ROWS: &str = "
+INSERT INTO dead_letters VALUES
+    (1, 'gw', 'unknown_well', 'A', 't', 'register it', 10, 20, 3, 5, 200),
+    (2, 'gw', 'unknown_well', 'B', 't', 'register it', 10, 10, 1, 7, 100),
+    (3, 'gw', 'unreadable', 'payload 0a', 't', 'not JSON', 5, 5, 1, 1, 0);
+INSERT INTO dead_letter_payloads (id, seq, received_at, topic, detail, readings, bytes, kept_bytes, payload) VALUES
+    (1, 10, 10, 't', 'register it', 1, 100, 2, x'0300'),
+    (2, 10, 10, 't', 'register it', 7, 100, 2, x'0300'),
+    (1, 20, 20, 't', 'register it', 2, 100, 2, x'0300');
+UPDATE numbers SET value = 6 WHERE name = 'dead_letters_bytes';
+UPDATE numbers SET value = 2 WHERE name = 'dead_letters_expired';
+PRAGMA user_version = 1;";
+
+    #[test]
+    fn dead_letters_of_the_first_schema_are_taken_over() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(MIGRATIONS[0]).unwrap();
+        connection.execute_batch(FIRST_SCHEMA_ROWS).unwrap();
+        migrate(&mut connection).unwrap();
+
+        let entries = dead_letters::list(&connection, &DeadLetterFilter::default()).unwrap();
+        let told: Vec<_> = entries.iter().map(|e| (e.subject.as_str(), e.count, e.readings, e.expired)).collect();
+        assert_eq!(told, [("A", 3, 5, 1), ("B", 1, 7, 0), (EXPIRED_SUBJECT, 1, 1, 1)]);
+        let page = PayloadPage { payloads_max: 10, bytes_max: 1000, ..PayloadPage::FIRST };
+        let kept = dead_letters::payloads(&connection, entries[0].id, page).unwrap();
+        let told: Vec<_> = kept.iter().map(|letter| (letter.seq.as_i64(), letter.readings)).collect();
+        assert_eq!(told, [(10, 1), (20, 2)]);
+        assert_eq!(kept[0].beside.len(), 1);
+        assert_eq!((kept[0].beside[0].0.subject.as_str(), kept[0].beside[0].1), ("B", 7));
+
+        let DeadLetterUsage { bytes, expired } = dead_letters::usage(&connection).unwrap();
+        assert_eq!((bytes, expired), (2 * (256 + 1 + 2) + 3 * (512 + 1 + 11), 2));
+        let nothing = SqliteConfig { dead_letters_bytes_max: 0, ..SqliteConfig::new("") };
+        dead_letters::expire(&connection, &nothing).unwrap();
+        let left = dead_letters::list(&connection, &DeadLetterFilter::default()).unwrap();
+        let told: Vec<_> = left.iter().map(|e| (e.reason.as_str(), e.subject.as_str(), e.count, e.expired)).collect();
+        assert_eq!(told, [("unreadable", EXPIRED_SUBJECT, 1, 1), ("unknown_well", EXPIRED_SUBJECT, 4, 4)]);
+        assert_eq!(dead_letters::usage(&connection).unwrap(), DeadLetterUsage { bytes: 0, expired: 4 });
+    }
 }

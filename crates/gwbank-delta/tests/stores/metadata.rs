@@ -7,7 +7,10 @@ use gwbank_delta::{SqliteConfig, SqliteMetadata};
 use gwbank_model::{GatewayId, Seq, Timestamp, WellId};
 use gwbank_registry::{BankType, Well};
 use gwbank_store::conformance::metadata_suite;
-use gwbank_store::{DeadLetterFilter, IngestCommit, Metadata, MetadataError, NewDeadLetter};
+use gwbank_store::{
+    DeadLetterCause, DeadLetterFilter, DeadMessage, EXPIRED_SUBJECT, IngestCommit, Metadata, MetadataError,
+    NewDeadLetter, PayloadPage,
+};
 
 #[tokio::test]
 async fn keeps_the_rules_of_the_port() {
@@ -20,57 +23,102 @@ async fn keeps_the_rules_of_the_port() {
     .await;
 }
 
-fn letter(n: i64, payload: Vec<u8>) -> NewDeadLetter {
-    NewDeadLetter {
-        received_at: Timestamp::from_secs(n),
-        gateway_id: GatewayId::new("gw").unwrap(),
-        topic: "t".to_owned(),
-        reason: "syntax".to_owned(),
+fn dead(gateway: &str, n: i64, subjects: &[&str], payload: Vec<u8>) -> IngestCommit {
+    let letter = |subject: &&str| NewDeadLetter {
+        cause: DeadLetterCause { reason: "syntax".to_owned(), subject: (*subject).to_owned() },
         detail: "not JSON".to_owned(),
-        subject: (n % 2).to_string(),
-        payload,
         readings: 1,
+    };
+    let message = DeadMessage {
         seq: Seq::from_i64(n),
+        received_at: Timestamp::from_secs(n),
+        gateway_id: GatewayId::new(gateway).unwrap(),
+        topic: "t".to_owned(),
+        payload: payload.into(),
+        letters: subjects.iter().map(letter).collect(),
+    };
+    IngestCommit { through: Some(Seq::from_i64(n)), dead_messages: vec![message], ..IngestCommit::default() }
+}
+
+/// Bytes that do not compress.
+fn noise(seed: i64) -> Vec<u8> {
+    let mut state = seed.cast_unsigned();
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    (0..1000).map(|_| next()).collect()
+}
+
+const ALL: PayloadPage = PayloadPage { after: Seq::ZERO, payloads_max: usize::MAX, bytes_max: usize::MAX };
+
+/// Seqs of the kept payloads, by entry.
+async fn kept(metadata: &SqliteMetadata) -> Vec<i64> {
+    let mut kept = Vec::new();
+    for entry in metadata.dead_letters(DeadLetterFilter::default()).await.unwrap() {
+        let payloads = metadata.dead_letter_payloads(entry.id, ALL).await.unwrap();
+        assert_eq!(entry.payload_bytes, payloads.len() as u64 * 1000, "{entry:?}");
+        assert_eq!(entry.count, payloads.len() as u64 + entry.expired, "{entry:?}");
+        kept.extend(payloads.iter().map(|payload| payload.seq.as_i64()));
     }
+    kept.sort_unstable();
+    kept
 }
 
 #[tokio::test]
 async fn the_oldest_payloads_expire_and_are_counted() {
     let root = tempfile::tempdir().unwrap();
-    let config = SqliteConfig { dead_letters_bytes_max: 10_000, ..SqliteConfig::new(root.path().join("m.sqlite")) };
+    let config = SqliteConfig { dead_letters_bytes_max: 18_000, ..SqliteConfig::new(root.path().join("m.sqlite")) };
     let metadata = SqliteMetadata::open(config.clone()).await.unwrap();
-    let mut noise = 1u64;
     for n in 1..=40 {
-        let payload = (0..1000)
-            .map(|_| {
-                noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                (noise >> 56) as u8
-            })
-            .collect();
-        let commit = IngestCommit {
-            through: Some(Seq::from_i64(n)),
-            dead_letters: vec![letter(n, payload)],
-            ..IngestCommit::default()
-        };
-        metadata.commit_ingest(commit).await.unwrap();
+        metadata.commit_ingest(dead("gw", n, &[["even", "odd"][(n % 2) as usize]], noise(n))).await.unwrap();
     }
     let entries = metadata.dead_letters(DeadLetterFilter::default()).await.unwrap();
     assert_eq!(entries.iter().map(|entry| entry.count).sum::<u64>(), 40, "all are counted");
-    let mut kept = Vec::new();
-    for entry in &entries {
-        let payloads = metadata.dead_letter_payloads(entry.id).await.unwrap();
-        assert_eq!(entry.payload_bytes, payloads.len() as u64 * 1000);
-        kept.extend(payloads.into_iter().map(|payload| payload.seq.as_i64()));
-    }
-    kept.sort_unstable();
-    let expired = metadata.dead_letters_expired().await.unwrap();
-    assert_eq!(kept.len() as u64 + expired, 40);
-    assert_eq!(kept, (expired as i64 + 1..=40).collect::<Vec<_>>(), "the newest stay");
-    assert!((8..=10).contains(&kept.len()), "{} kept", kept.len());
+    let usage = metadata.dead_letter_usage().await.unwrap();
+    let kept = kept(&metadata).await;
+    assert_eq!(kept.len() as u64 + usage.expired, 40);
+    assert_eq!(kept, (usage.expired as i64 + 1..=40).collect::<Vec<_>>(), "the newest stay");
+    assert!((8..=10).contains(&kept.len()) && usage.bytes <= 18_000, "{} kept, {usage:?}", kept.len());
     drop(metadata);
     let reopened = SqliteMetadata::open(config).await.unwrap();
     assert_eq!(reopened.position().await.unwrap(), Seq::from_i64(40));
-    assert_eq!(reopened.dead_letters_expired().await.unwrap(), expired);
+    assert_eq!(reopened.dead_letter_usage().await.unwrap(), usage);
+}
+
+#[tokio::test]
+async fn a_gateway_pushes_out_only_its_own_and_entries_do_not_pile_up() {
+    let root = tempfile::tempdir().unwrap();
+    let config =
+        SqliteConfig { dead_letters_bytes_max_per_gateway: 10_000, ..SqliteConfig::new(root.path().join("m.sqlite")) };
+    let metadata = SqliteMetadata::open(config).await.unwrap();
+    metadata.commit_ingest(dead("quiet", 1, &["field"], noise(1))).await.unwrap();
+    for n in 2..=100 {
+        metadata.commit_ingest(dead("noisy", n, &["field", &format!("payload {n}")], noise(n))).await.unwrap();
+    }
+    let kept = kept(&metadata).await;
+    assert_eq!(kept[0], 1, "the quiet gateway's");
+    let entries = metadata.dead_letters(DeadLetterFilter::default()).await.unwrap();
+    assert!(entries.len() < 10, "{} entries", entries.len());
+    assert_eq!(entries.iter().map(|entry| entry.readings).sum::<u64>(), 1 + 99 * 2, "all are counted");
+    let field = entries.iter().find(|entry| entry.subject == "field" && entry.gateway_id.as_str() == "noisy").unwrap();
+    assert_eq!((field.count, field.count - field.expired), (99, (kept.len() as u64 - 1) / 2));
+    let expired = entries.iter().find(|entry| entry.subject == EXPIRED_SUBJECT).unwrap();
+    assert_eq!((expired.count, expired.readings), (expired.expired, expired.expired));
+    assert!(metadata.dead_letter_payloads(expired.id, ALL).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_message_of_many_letters_is_kept_once() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("m.sqlite");
+    let metadata = SqliteMetadata::open(SqliteConfig::new(&path)).await.unwrap();
+    let subjects: Vec<String> = (0..500).map(|n| format!("W-{n}")).collect();
+    let subjects: Vec<&str> = subjects.iter().map(String::as_str).collect();
+    metadata.commit_ingest(dead("gw", 1, &subjects, noise(1).repeat(1000))).await.unwrap();
+    assert_eq!(metadata.dead_letters(DeadLetterFilter::default()).await.unwrap().len(), 500);
+    let usage = metadata.dead_letter_usage().await.unwrap();
+    assert!(usage.bytes < 1_500_000, "{usage:?}");
 }
 
 fn well(id: &str, depth: f64) -> Well {
@@ -105,15 +153,9 @@ async fn a_failed_commit_changes_nothing_and_damage_is_named() {
     metadata.put_wells(vec![well("A", 1.0)], Seq::from_i64(1)).await.unwrap();
     let database = rusqlite::Connection::open(&path).unwrap();
     database
-        .execute_batch(
-            "CREATE TRIGGER refuse BEFORE INSERT ON dead_letter_payloads BEGIN SELECT RAISE(ABORT, 'no'); END",
-        )
+        .execute_batch("CREATE TRIGGER refuse BEFORE INSERT ON dead_letter_shares BEGIN SELECT RAISE(ABORT, 'no'); END")
         .unwrap();
-    let commit = IngestCommit {
-        through: Some(Seq::from_i64(9)),
-        dead_letters: vec![letter(9, vec![1])],
-        ..IngestCommit::default()
-    };
+    let commit = dead("gw", 9, &["0"], vec![1]);
     let failed = metadata.commit_ingest(commit.clone()).await;
     assert!(matches!(failed, Err(MetadataError::Unavailable(_))), "{failed:?}");
     assert_eq!(metadata.position().await.unwrap(), Seq::ZERO);

@@ -101,6 +101,20 @@ async fn a_full_window_holds_messages_until_there_is_room() {
 }
 
 #[tokio::test]
+async fn a_window_that_cannot_hold_a_day_is_warmed_with_less() {
+    let mut rig = Rig::new();
+    let pipeline = rig.open_with_wells(&["A"]).await;
+    let readings: Vec<String> = (0..5000).map(|n| depth("A", START_SECS - n * 10, (n % 10) as f64)).collect();
+    pipeline.ingest(json("gw", format!("[{}]", readings.join(",")))).await.unwrap();
+    pipeline.shutdown().await.unwrap();
+    rig.config.warm_bytes_max = 40 * 1000; // for 1,000 readings
+    let pipeline = rig.open().await;
+    let status = pipeline.status();
+    assert!((500..=1000).contains(&status.window_rows), "{status:?}");
+    assert!(status.covers_from <= Timestamp::from_secs(START_SECS - 4990), "{status:?}");
+}
+
+#[tokio::test]
 async fn relative_times_are_known_by_their_message() {
     let rig = Rig::new();
     let mut pipeline = rig.open_with_wells(&["A"]).await;
@@ -115,6 +129,69 @@ async fn relative_times_are_known_by_their_message() {
     rig.clock.advance_micros(24 * 3600 * 1_000_000);
     assert_eq!(counts(&pipeline.ingest(message()).await.unwrap()), [1, 1, 0, 0, 0]);
     assert_eq!(gateway_counts(&pipeline, "gw").await, [4, 2, 2, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_message_is_known_by_its_content_after_an_orderly_end_too() {
+    let rig = Rig::new();
+    let mut pipeline = rig.open_with_wells(&["A"]).await;
+    let message = || json("gw", r#"{"well":"A","age_s":60,"depth_to_water":2.5}"#);
+    assert_eq!(counts(&pipeline.ingest(message()).await.unwrap()), [1, 1, 0, 0, 0]);
+    pipeline.shutdown().await.unwrap();
+    assert_eq!(rig.metadata.received_contents().await.unwrap().len(), 1);
+    pipeline = rig.open().await;
+    rig.clock.advance_micros(5_000_000);
+    assert_eq!(counts(&pipeline.ingest(message()).await.unwrap()), [1, 0, 1, 0, 0]);
+    // The archive has it, the metadata does not: the record is replayed and is no repeat of itself.
+    let other = || json("gw", r#"{"well":"A","age_s":61,"depth_to_water":2.5}"#);
+    rig.metadata_away.store(true, Ordering::SeqCst);
+    assert_eq!(counts(&pipeline.ingest(other()).await.unwrap()), [1, 1, 0, 0, 0]);
+    assert!(pipeline.flush().await.is_err());
+    rig.metadata_away.store(false, Ordering::SeqCst);
+    pipeline.halt().await.unwrap();
+    pipeline = rig.open().await;
+    assert_eq!(counts(&pipeline.ingest(other()).await.unwrap()), [1, 0, 1, 0, 0]);
+    assert_eq!(gateway_counts(&pipeline, "gw").await, [4, 2, 2, 0, 0]);
+    // A day later it is a new one, and what is older is forgotten.
+    rig.clock.advance_micros((24 * 3600 + 1) * 1_000_000);
+    assert_eq!(counts(&pipeline.ingest(message()).await.unwrap()), [1, 1, 0, 0, 0]);
+    pipeline.shutdown().await.unwrap();
+    assert_eq!(rig.metadata.received_contents().await.unwrap().len(), 1);
+    assert_eq!(rig.archived("A", Parameter::DepthToWater).await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_full_ledger_holds_messages_until_dead_letters_are_accounted_for() {
+    let mut rig = Rig::new();
+    rig.config.ledger_bytes_max = 1 << 20;
+    let pipeline = rig.open_with_wells(&["A"]).await;
+    rig.metadata_away.store(true, Ordering::SeqCst);
+    let unreadable = |n: u64| json("gw", format!("{}{n}", "x".repeat(50_000)));
+    let mut sent = 0;
+    loop {
+        match pipeline.try_ingest(unreadable(sent)).await {
+            Ok(_) => sent += 1,
+            Err(IngestError::Full { limit }) => break assert_eq!(limit, "ingest.ledger_bytes_max"),
+            Err(error) => panic!("{error}"),
+        }
+        assert!(sent < 100, "the ledger takes without bound");
+    }
+    assert!(sent > 10 && pipeline.is_holding());
+    // A restart with what the journal holds is within the bound as well.
+    pipeline.halt().await.unwrap();
+    let pipeline = rig.open().await;
+    assert!(pipeline.is_holding() && pipeline.status().ledger_bytes < 2 << 20);
+    let waiting = tokio::spawn({
+        let pipeline = pipeline.clone();
+        async move { pipeline.ingest(unreadable(sent)).await }
+    });
+    rig.metadata_away.store(false, Ordering::SeqCst);
+    pipeline.flush().await.unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap().dead, 1);
+    pipeline.flush().await.unwrap();
+    assert_eq!(pipeline.status().ledger_bytes, 0);
+    assert_eq!(gateway_counts(&pipeline, "gw").await, [sent + 1, 0, 0, sent + 1, 0]);
+    assert_eq!(rig.dead_letters().await.len() as u64, sent + 1, "nothing is dropped");
 }
 
 #[tokio::test]

@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use gwbank_model::{Seq, Timestamp};
 use gwbank_registry::{Installation, Well};
 use gwbank_store::{
-    ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DirtyMonth, FlagTransition,
-    GatewayRecord, IndicatorRow, IngestCommit, Metadata, MetadataError, OutboxMessage, WatchCommit,
+    ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage, DirtyMonth,
+    FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, Metadata, MetadataError, OutboxMessage, PayloadPage,
+    ReceivedContent, WatchCommit,
 };
 
 /// Asked before and after each write. An error keeps the write from being made, or from being known to be.
@@ -65,8 +66,14 @@ impl Metadata for GatedMetadata {
     async fn dead_letters(&self, filter: DeadLetterFilter) -> Answer<Vec<DeadLetterSummary>> {
         self.inner.dead_letters(filter).await
     }
-    async fn dead_letter_payloads(&self, id: DeadLetterId) -> Answer<Vec<DeadLetter>> {
-        self.inner.dead_letter_payloads(id).await
+    async fn dead_letter_payloads(&self, id: DeadLetterId, page: PayloadPage) -> Answer<Vec<DeadLetter>> {
+        self.inner.dead_letter_payloads(id, page).await
+    }
+    async fn dead_letter_usage(&self) -> Answer<DeadLetterUsage> {
+        self.inner.dead_letter_usage().await
+    }
+    async fn received_contents(&self) -> Answer<Vec<ReceivedContent>> {
+        self.inner.received_contents().await
     }
     async fn dirty_months(&self, limit: usize) -> Answer<Vec<DirtyMonth>> {
         self.inner.dirty_months(limit).await

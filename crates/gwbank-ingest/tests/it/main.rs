@@ -2,6 +2,7 @@
 
 mod brokers;
 mod conservation;
+mod dead_letters;
 mod embedded;
 mod faults;
 mod gated;

@@ -10,7 +10,7 @@ use gwbank_quality::{Point, SeriesConfig, WellFacts, assess};
 use gwbank_store::{Archive, ScanRequest, batch_to_revisions};
 use proptest::prelude::*;
 
-use crate::rig::{Rig, START_SECS, gateway_counts, json};
+use crate::rig::{Rig, START_SECS, block_on, gateway_counts, json, rounds};
 
 const WELLS: [&str; 2] = ["A", "B"];
 const STEP_SECS: i64 = 900;
@@ -217,15 +217,6 @@ async fn run(steps: Vec<Step>, small: bool) {
     }
     assert_eq!(pipeline.status().pending, 0);
     pipeline.shutdown().await.unwrap();
-}
-
-fn rounds(default: u32) -> ProptestConfig {
-    let cases = std::env::var("GWBANK_TEST_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(default);
-    ProptestConfig { cases, ..ProptestConfig::default() }
-}
-
-fn block_on(future: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap().block_on(future);
 }
 
 proptest! {

@@ -14,6 +14,7 @@ use gwbank_store::{
     Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, CommitReport, MaintenanceReport, Metadata, MetadataError,
     RowNames,
 };
+use proptest::prelude::ProptestConfig;
 
 use crate::gated::{GatedMetadata, WriteGate};
 
@@ -160,4 +161,14 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: imp
     };
     let limit = std::time::Duration::from_secs(30);
     assert!(tokio::time::timeout(limit, asked).await.is_ok(), "waited in vain for: {what}");
+}
+
+/// Rounds of a property test.
+pub fn rounds(default: u32) -> ProptestConfig {
+    let cases = std::env::var("GWBANK_TEST_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(default);
+    ProptestConfig { cases, ..ProptestConfig::default() }
+}
+
+pub fn block_on(future: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap().block_on(future);
 }

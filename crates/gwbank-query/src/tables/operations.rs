@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use gwbank_model::GatewayId;
-use gwbank_store::{DeadLetterFilter, DeadLetterSummary, Metadata};
+use gwbank_store::{DeadLetterFilter, DeadLetterSummary, Metadata, PayloadPage};
 
 use super::batch::BatchOf;
 use super::small::{Rows, Wanted, internal};
@@ -62,6 +62,7 @@ fn of_letters(rows: &[Letter]) -> BatchOf<'_, Letter> {
         .count("messages", |(letter, _)| Some(letter.count))
         .count("readings", |(letter, _)| Some(letter.readings))
         .count("payload_bytes", |(letter, _)| Some(letter.payload_bytes))
+        .count("expired", |(letter, _)| Some(letter.expired))
 }
 
 #[async_trait]
@@ -82,8 +83,9 @@ impl Rows for DeadLetters {
         let mut rows = Vec::with_capacity(summaries.len());
         for summary in summaries {
             let payload = if wanted.column("payload") {
-                let kept = self.0.dead_letter_payloads(summary.id).await.map_err(QueryError::metadata)?;
-                kept.into_iter().next().map(|letter| readable(letter.payload))
+                let kept =
+                    self.0.dead_letter_payloads(summary.id, PayloadPage::FIRST).await.map_err(QueryError::metadata)?;
+                kept.into_iter().next().map(|letter| readable(letter.payload.into()))
             } else {
                 None
             };

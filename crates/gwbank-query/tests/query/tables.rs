@@ -3,7 +3,10 @@
 use gwbank_model::condition::Scope;
 use gwbank_model::{GatewayId, Timestamp};
 use gwbank_registry::Registry;
-use gwbank_store::{GatewayCounts, GatewayRecord, IndicatorRow, IngestCommit, Metadata, NewDeadLetter, WatchCommit};
+use gwbank_store::{
+    DeadLetterCause, DeadMessage, GatewayCounts, GatewayRecord, IndicatorRow, IngestCommit, Metadata, NewDeadLetter,
+    WatchCommit,
+};
 
 use crate::support::{Bench, config, run, seq, well};
 
@@ -102,15 +105,17 @@ fn small_tables_show_the_present() {
         let gateway = GatewayId::new("gw-9").unwrap();
         let counts = GatewayCounts { received: 3, stored: 1, duplicate: 1, dead: 1 };
         let letter = NewDeadLetter {
+            cause: DeadLetterCause { reason: "unknown_well".to_owned(), subject: "X".to_owned() },
+            detail: "register it".to_owned(),
+            readings: 1,
+        };
+        let message = DeadMessage {
+            seq: seq(1),
             received_at: Timestamp::from_secs(0),
             gateway_id: gateway.clone(),
             topic: "t".to_owned(),
-            reason: "unknown_well".to_owned(),
-            detail: "register it".to_owned(),
-            subject: "X".to_owned(),
-            payload: b"{}".to_vec(),
-            readings: 1,
-            seq: seq(1),
+            payload: "{}".into(),
+            letters: vec![letter],
         };
         let record = GatewayRecord {
             gateway_id: gateway,
@@ -123,7 +128,7 @@ fn small_tables_show_the_present() {
         let commit = IngestCommit {
             through: Some(seq(1)),
             gateways: vec![record],
-            dead_letters: vec![letter],
+            dead_messages: vec![message],
             ..IngestCommit::default()
         };
         bench.metadata.commit_ingest(commit).await.unwrap();

@@ -6,8 +6,8 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use gwbank_model::GatewayId;
-use gwbank_store::{DeadLetterFilter, DeadLetterId};
+use gwbank_model::{GatewayId, Seq};
+use gwbank_store::{DeadLetterFilter, DeadLetterId, PayloadPage};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -53,7 +53,10 @@ pub async fn list(
     Ok(Json(Page { total, items: letters.iter().map(DeadLetterView::from).collect() }))
 }
 
-/// One entry with its kept payloads.
+/// Payloads that are shown of an entry, the oldest; a replay takes them all.
+const SHOWN: PayloadPage = PayloadPage { after: Seq::ZERO, payloads_max: 100, bytes_max: 1 << 20 };
+
+/// One entry with the oldest of its kept payloads.
 #[utoipa::path(get, path = "/api/v1/dead-letters/{id}", tag = "dead letters", params(("id" = i64, Path)),
     responses((status = 200, body = DeadLetterDetail),
         (status = 404, body = ProblemView, content_type = "application/problem+json")))]
@@ -63,7 +66,7 @@ pub async fn show(State(app): State<Arc<App>>, Name(id): Name) -> Answer<Json<De
     let filter = DeadLetterFilter { id: Some(number), ..DeadLetterFilter::default() };
     let letters = app.metadata.dead_letters(filter).await?;
     let letter = letters.first().ok_or_else(unknown)?;
-    let payloads = app.metadata.dead_letter_payloads(number).await?;
+    let payloads = app.metadata.dead_letter_payloads(number, SHOWN).await?;
     Ok(Json(DeadLetterDetail {
         letter: DeadLetterView::from(letter),
         payloads: payloads.iter().map(PayloadView::from).collect(),

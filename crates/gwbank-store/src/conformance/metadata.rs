@@ -7,9 +7,10 @@ use gwbank_model::condition::{FlagState, Hazard, Scope, Severity, Transition};
 use gwbank_model::{Day, GatewayId, Month, Parameter, Seq, Timestamp, WellId};
 use gwbank_registry::{AquiferCondition, BankType, Installation, PressureKind, Sampling, Well, WellStatus};
 
+use super::dead_letters;
 use crate::{
-    ConditionFlag, DeadLetterFilter, DirtyMonth, FlagTransition, GatewayCounts, GatewayRecord, IndicatorRow,
-    IngestCommit, Metadata, NewDeadLetter, OutboxMessage, WatchCommit,
+    ConditionFlag, DirtyMonth, FlagTransition, GatewayCounts, GatewayRecord, IndicatorRow, IngestCommit, Metadata,
+    OutboxMessage, ReceivedContent, WatchCommit,
 };
 
 /// Tests an implementation of [`Metadata`]. `make` gives an empty one at each call.
@@ -22,21 +23,25 @@ where
     Made: Future<Output = Arc<dyn Metadata>>,
 {
     an_ingest_commit_counts_once(&*make().await).await;
-    dead_letters_are_one_entry_a_cause(&*make().await).await;
+    dead_letters::are_one_entry_a_cause(&*make().await).await;
+    dead_letters::share_a_payload_and_come_in_by_parts(&*make().await).await;
+    dead_letters::can_be_filed_under_another_cause(&*make().await).await;
+    dead_letters::are_read_page_by_page(&*make().await).await;
+    contents_are_known_until_they_are_forgotten(&*make().await).await;
     wells_are_replaced_by_id(&*make().await).await;
     a_mark_goes_when_it_was_evaluated(&*make().await).await;
     a_watch_commit_replaces_and_repeats(&*make().await).await;
 }
 
-fn seq(n: i64) -> Seq {
+pub(super) fn seq(n: i64) -> Seq {
     Seq::from_i64(n << 20)
 }
 
-fn at(secs: i64) -> Timestamp {
+pub(super) fn at(secs: i64) -> Timestamp {
     Timestamp::from_secs(1_700_000_000 + secs)
 }
 
-fn gateway(id: &str) -> GatewayId {
+pub(super) fn gateway(id: &str) -> GatewayId {
     GatewayId::new(id).expect("a valid id")
 }
 
@@ -81,50 +86,26 @@ async fn an_ingest_commit_counts_once(metadata: &dyn Metadata) {
     assert_eq!(metadata.position().await.expect("position"), seq(10));
 }
 
-async fn dead_letters_are_one_entry_a_cause(metadata: &dyn Metadata) {
-    let letter = |gateway_id: &str, subject: &str, n: i64| NewDeadLetter {
-        received_at: at(n),
+async fn contents_are_known_until_they_are_forgotten(metadata: &dyn Metadata) {
+    let content = |gateway_id: &str, content_hash: u64, n: i64| ReceivedContent {
         gateway_id: gateway(gateway_id),
-        topic: "gwbank/v1/gw/readings".to_owned(),
-        reason: "unknown_well".to_owned(),
-        detail: "well is not registered; import it and replay".to_owned(),
-        subject: subject.to_owned(),
-        payload: format!("payload {n} {}", "x".repeat(100)).into_bytes(),
-        readings: 2,
+        content_hash,
         seq: seq(n),
     };
-    let commit = IngestCommit {
-        through: Some(seq(4)),
-        dead_letters: vec![letter("a", "W-1", 1), letter("a", "W-2", 2), letter("a", "W-1", 3), letter("b", "W-1", 4)],
+    let commit = |n: i64, received_contents: Vec<ReceivedContent>, forgotten: Option<i64>| IngestCommit {
+        through: Some(seq(n)),
+        received_contents,
+        contents_forgotten_before: forgotten.map(|n| seq(n).received_at()),
         ..IngestCommit::default()
     };
-    metadata.commit_ingest(commit.clone()).await.expect("commit");
-    metadata.commit_ingest(commit).await.expect("the same commit");
-    let all = metadata.dead_letters(DeadLetterFilter::default()).await.expect("list");
-    assert_eq!(all.len(), 3);
-    let entry = &all[0];
-    assert_eq!((entry.subject.as_str(), entry.count, entry.readings), ("W-1", 2, 4));
-    assert_eq!((entry.received_at, entry.last_received_at), (at(1), at(3)));
-    assert_eq!(entry.payload_bytes, 2 * letter("a", "W-1", 1).payload.len() as u64);
-    let filtered = |filter| async move { metadata.dead_letters(filter).await.expect("list").len() };
-    assert_eq!(filtered(DeadLetterFilter { gateway_id: Some(gateway("b")), ..Default::default() }).await, 1);
-    assert_eq!(filtered(DeadLetterFilter { reason: Some("clock".to_owned()), ..Default::default() }).await, 0);
-    assert_eq!(filtered(DeadLetterFilter { id: Some(entry.id), ..Default::default() }).await, 1);
-    assert_eq!(filtered(DeadLetterFilter { limit: Some(2), ..Default::default() }).await, 2);
-
-    let payloads = metadata.dead_letter_payloads(entry.id).await.expect("payloads");
-    assert_eq!(payloads.iter().map(|p| p.seq).collect::<Vec<_>>(), [seq(1), seq(3)]);
-    assert_eq!(payloads[1].payload, letter("a", "W-1", 3).payload);
-    assert_eq!((payloads[1].readings, payloads[1].received_at), (2, at(3)));
-
-    let settle = |settled| IngestCommit { settled_dead_letters: settled, ..IngestCommit::default() };
-    metadata.commit_ingest(settle(vec![(entry.id, seq(3)), (entry.id, seq(99))])).await.expect("commit");
-    let left =
-        metadata.dead_letters(DeadLetterFilter { id: Some(entry.id), ..Default::default() }).await.expect("list");
-    assert_eq!((left[0].count, left[0].readings), (1, 2));
-    metadata.commit_ingest(settle(vec![(entry.id, seq(1))])).await.expect("commit");
-    assert_eq!(metadata.dead_letters(DeadLetterFilter::default()).await.expect("list").len(), 2);
-    assert!(metadata.dead_letter_payloads(entry.id).await.expect("payloads").is_empty());
+    let known = async || metadata.received_contents().await.expect("contents");
+    let first = vec![content("b", u64::MAX, 2), content("a", 7, 1), content("b", 7, 3)];
+    metadata.commit_ingest(commit(3, first, None)).await.expect("commit");
+    assert_eq!(known().await, [content("a", 7, 1), content("b", u64::MAX, 2), content("b", 7, 3)], "in order");
+    metadata.commit_ingest(commit(5, vec![content("a", 7, 5)], Some(3))).await.expect("commit");
+    assert_eq!(known().await, [content("b", 7, 3), content("a", 7, 5)]);
+    metadata.commit_ingest(commit(5, vec![content("c", 1, 5)], None)).await.expect("a commit made before");
+    assert_eq!(known().await.len(), 2);
 }
 
 fn full_well(id: &str) -> Well {

@@ -4,6 +4,7 @@
 //! no other crate, so that they can run against a file, a database in a container or memory alike.
 
 mod archive;
+mod dead_letters;
 mod metadata;
 pub mod model;
 

@@ -9,9 +9,11 @@ use gwbank_model::{GatewayId, Month, Parameter, Seq, Timestamp, WellId};
 use gwbank_registry::{Installation, Well};
 use parking_lot::RwLock;
 
+use super::dead_letters::DeadLetters;
 use crate::{
-    ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DirtyMonth, FlagTransition,
-    GatewayRecord, IndicatorRow, IngestCommit, Metadata, MetadataError, NewDeadLetter, OutboxMessage, WatchCommit,
+    ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage, DirtyMonth,
+    FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, Metadata, MetadataError, OutboxMessage, PayloadPage,
+    ReceivedContent, WatchCommit,
 };
 
 type InstallationKey = (WellId, Option<String>, Option<Parameter>, Timestamp);
@@ -22,8 +24,8 @@ struct State {
     gateways: BTreeMap<GatewayId, GatewayRecord>,
     wells: BTreeMap<WellId, Well>,
     installations: BTreeMap<InstallationKey, Installation>,
-    dead_letters: BTreeMap<DeadLetterId, (DeadLetterSummary, Vec<DeadLetter>)>,
-    dead_letters_made: i64,
+    dead_letters: DeadLetters,
+    contents: BTreeMap<(GatewayId, u64), Seq>,
     dirty: BTreeMap<(WellId, Parameter, Month), Seq>,
     indicators: BTreeMap<(Scope, String, String, Timestamp), IndicatorRow>,
     flags: BTreeMap<String, ConditionFlag>,
@@ -58,64 +60,6 @@ impl State {
         known.clock_zone = change.clock_zone.or(known.clock_zone.take());
         known.last_error = change.last_error.or(known.last_error.take());
     }
-
-    fn add_dead_letter(&mut self, new: NewDeadLetter) {
-        let same = |s: &DeadLetterSummary| {
-            s.gateway_id == new.gateway_id && s.reason == new.reason && s.subject == new.subject
-        };
-        let id = match self.dead_letters.iter().find(|(_, (summary, _))| same(summary)) {
-            Some((&id, _)) => id,
-            None => {
-                self.dead_letters_made += 1;
-                let id = DeadLetterId(self.dead_letters_made);
-                let summary = DeadLetterSummary {
-                    id,
-                    received_at: new.received_at,
-                    last_received_at: new.received_at,
-                    count: 0,
-                    readings: 0,
-                    gateway_id: new.gateway_id.clone(),
-                    topic: new.topic.clone(),
-                    reason: new.reason.clone(),
-                    detail: new.detail.clone(),
-                    subject: new.subject.clone(),
-                    payload_bytes: 0,
-                };
-                self.dead_letters.insert(id, (summary, Vec::new()));
-                id
-            }
-        };
-        let (summary, payloads) = self.dead_letters.get_mut(&id).expect("just found or made");
-        summary.count += 1;
-        summary.readings += new.readings;
-        summary.received_at = summary.received_at.min(new.received_at);
-        summary.last_received_at = summary.last_received_at.max(new.received_at);
-        summary.payload_bytes += new.payload.len() as u64;
-        payloads.push(DeadLetter {
-            id,
-            received_at: new.received_at,
-            gateway_id: new.gateway_id,
-            topic: new.topic,
-            reason: new.reason,
-            detail: new.detail,
-            payload: new.payload,
-            readings: new.readings,
-            seq: new.seq,
-        });
-        payloads.sort_by_key(|letter| letter.seq);
-    }
-
-    fn settle_dead_letter(&mut self, id: DeadLetterId, seq: Seq) {
-        let Some((summary, payloads)) = self.dead_letters.get_mut(&id) else { return };
-        let Some(at) = payloads.iter().position(|letter| letter.seq == seq) else { return };
-        let settled = payloads.remove(at);
-        summary.count = summary.count.saturating_sub(1);
-        summary.readings = summary.readings.saturating_sub(settled.readings);
-        summary.payload_bytes = summary.payload_bytes.saturating_sub(settled.payload.len() as u64);
-        if summary.count == 0 {
-            self.dead_letters.remove(&id);
-        }
-    }
 }
 
 #[async_trait]
@@ -125,14 +69,27 @@ impl Metadata for MemoryMetadata {
     }
 
     async fn commit_ingest(&self, commit: IngestCommit) -> Result<(), MetadataError> {
-        let IngestCommit { through, gateways, dead_letters, dirty_months, settled_dead_letters } = commit;
+        let IngestCommit {
+            through,
+            gateways,
+            dead_messages,
+            dirty_months,
+            settled_dead_letters,
+            received_contents,
+            contents_forgotten_before,
+        } = commit;
         let mut state = self.0.write();
         if through.is_some_and(|through| through <= state.position) {
             return Ok(());
         }
         gateways.into_iter().for_each(|change| state.add_gateway(change));
-        dead_letters.into_iter().for_each(|new| state.add_dead_letter(new));
-        settled_dead_letters.into_iter().for_each(|(id, seq)| state.settle_dead_letter(id, seq));
+        dead_messages.into_iter().for_each(|message| state.dead_letters.add(message));
+        settled_dead_letters.into_iter().for_each(|settled| state.dead_letters.settle(settled));
+        let contents = received_contents.into_iter().map(|new| ((new.gateway_id, new.content_hash), new.seq));
+        state.contents.extend(contents);
+        if let Some(before) = contents_forgotten_before {
+            state.contents.retain(|_, seq| seq.received_at() >= before);
+        }
         for month in dirty_months {
             let mark = state.dirty.entry((month.well_id, month.parameter, month.month)).or_insert(month.seq);
             *mark = (*mark).max(month.seq);
@@ -167,17 +124,34 @@ impl Metadata for MemoryMetadata {
     }
 
     async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeadLetterSummary>, MetadataError> {
-        let state = self.0.read();
-        let wanted = state.dead_letters.values().map(|(summary, _)| summary).filter(|summary| {
-            filter.id.is_none_or(|id| id == summary.id)
-                && filter.gateway_id.as_ref().is_none_or(|gateway| *gateway == summary.gateway_id)
-                && filter.reason.as_ref().is_none_or(|reason| *reason == summary.reason)
-        });
-        Ok(wanted.take(filter.limit.unwrap_or(usize::MAX)).cloned().collect())
+        Ok(self.0.read().dead_letters.list(&filter))
     }
 
-    async fn dead_letter_payloads(&self, id: DeadLetterId) -> Result<Vec<DeadLetter>, MetadataError> {
-        Ok(self.0.read().dead_letters.get(&id).map(|(_, payloads)| payloads.clone()).unwrap_or_default())
+    async fn dead_letter_payloads(
+        &self,
+        id: DeadLetterId,
+        page: PayloadPage,
+    ) -> Result<Vec<DeadLetter>, MetadataError> {
+        Ok(self.0.read().dead_letters.payloads(id, page))
+    }
+
+    async fn dead_letter_usage(&self) -> Result<DeadLetterUsage, MetadataError> {
+        Ok(self.0.read().dead_letters.usage())
+    }
+
+    async fn received_contents(&self) -> Result<Vec<ReceivedContent>, MetadataError> {
+        let state = self.0.read();
+        let mut contents: Vec<ReceivedContent> = state
+            .contents
+            .iter()
+            .map(|((gateway_id, content_hash), &seq)| ReceivedContent {
+                gateway_id: gateway_id.clone(),
+                content_hash: *content_hash,
+                seq,
+            })
+            .collect();
+        contents.sort_by_key(|content| content.seq);
+        Ok(contents)
     }
 
     async fn dirty_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError> {

@@ -4,6 +4,7 @@
 //! Nothing here is durable, and nothing is bounded: never for a server.
 
 mod archive;
+mod dead_letters;
 mod metadata;
 
 pub use archive::MemoryArchive;
