@@ -25,6 +25,7 @@ pub mod record;
 mod resolve;
 
 mod applier;
+mod clock_offset;
 mod context;
 mod gate;
 mod judge;
