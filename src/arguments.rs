@@ -259,7 +259,7 @@ pub struct ExplainArguments {
     /// Topic on which it would come
     #[arg(long)]
     pub topic: String,
-    /// Offset of the gateway's clock, such as +07:00, for times without one
+    /// Offset of the gateway's clock, such as +07:00, for times without one [default: as configured]
     #[arg(long)]
     pub clock_zone: Option<String>,
 }

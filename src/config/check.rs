@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, GatewayId, Timestamp};
 
-use super::Config;
+use super::{Config, device_profiles};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
@@ -51,6 +51,7 @@ impl Config {
         self.check_archive(&mut found);
         self.check_bounds(&mut found);
         self.check_ingest(&mut found);
+        self.check_device_profiles(&mut found);
         self.check_indicators(&mut found);
         found.0
     }
@@ -200,6 +201,12 @@ impl Config {
         }
     }
 
+    fn check_device_profiles(&self, found: &mut Findings) {
+        for problem in device_profiles(&self.device_profiles).err().into_iter().flatten() {
+            found.error(problem.key, problem.problem, problem.mend);
+        }
+    }
+
     fn check_indicators(&self, found: &mut Findings) {
         let zone = &self.indicators.calendar_zone;
         if zone_seconds(zone).is_none() {
@@ -322,5 +329,35 @@ mod tests {
             errors(&config),
             ["postgres_wire.listen", "archive.kind", "ingest.earliest_time", "indicators.qualities"]
         );
+    }
+
+    #[test]
+    fn device_profiles_say_what_is_wrong_with_them() {
+        let wrong = |text: &str| -> String {
+            let config: Config = toml::from_str(text).unwrap();
+            config.problems().iter().map(|problem| format!("{problem}\n")).collect()
+        };
+        let head = "[[device_profiles]]\nname = \"v\"\ngateways = [\"gw-30*\"]\n";
+        let field = |field: &str| wrong(&format!("{head}fields = {{ {field} }}\n"));
+        assert_eq!(field(r#"lvl = { parameter = "depth_to_water", unit = "cm" }, fw = { ignore = true }"#), "");
+        for (text, expected) in [
+            (r#"lvl = { parameter = "level" }"#, r#"device_profiles[0].fields.lvl: "level" is no parameter of gwbank"#),
+            (
+                r#"lvl = { parameter = "ph", unit = "cm" }"#,
+                r#"unit "cm" does not belong to ph, which takes 1, pH; name one"#,
+            ),
+            (
+                r#"lvl = { parameter = "ph", ignore = true }"#,
+                "it is both read and ignored; write { ignore = true } alone",
+            ),
+            ("lvl = {}", "it says neither parameter nor ignore; name a parameter"),
+            ("well = { ignore = true }", r#"device_profiles[0]: field "well" has a meaning of its own"#),
+        ] {
+            let said = field(text);
+            assert!(said.contains(expected) && said.lines().count() == 1, "{text}: {said}");
+        }
+        let other = head.replace("gw-30*", "*-02").replace("\"v\"", "\"w\"");
+        let twice = format!("{head}fields.a.ignore = true\n{other}fields.a.ignore = true\n");
+        assert!(wrong(&twice).starts_with("device_profiles[1]: it speaks of field \"a\""), "{}", wrong(&twice));
     }
 }

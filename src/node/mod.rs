@@ -14,7 +14,7 @@ mod courier;
 mod doors;
 pub mod lock;
 pub mod offline;
-mod settings;
+pub mod settings;
 mod stores;
 
 use std::sync::Arc;

@@ -12,31 +12,36 @@ use gwbank_model::{GatewayId, Timestamp};
 use gwbank_query::QueryConfig;
 use gwbank_watch::WatchConfig;
 
-use crate::config::{Config, zone_seconds};
+use crate::config::{Config, device_profiles, zone_seconds};
 use crate::failure::Outcome;
 
-pub fn pipeline(config: &Config) -> Outcome<PipelineConfig> {
-    let mut journal = JournalConfig::new(config.data_dir.join("journal"), config.node.id);
-    journal.bytes_max = config.journal.bytes_max;
-    journal.segment_bytes = config.journal.segment_bytes;
+/// How messages are decoded; checked when the configuration was loaded.
+pub fn decode(config: &Config) -> Outcome<DecodeConfig> {
     let mut clock_zones = std::collections::HashMap::new();
     for gateway in &config.ingest.gateways {
         let id = GatewayId::new(&gateway.id).context("ingest.gateways")?;
         clock_zones.extend(zone_seconds(&gateway.clock_zone).map(|zone| (id, zone)));
     }
-    let earliest_time = Timestamp::parse_rfc3339(&config.ingest.earliest_time);
+    Ok(DecodeConfig {
+        clock_zones,
+        earliest_time: Timestamp::parse_rfc3339(&config.ingest.earliest_time),
+        sentinels: config.ingest.sentinels.clone(),
+        profiles: device_profiles(&config.device_profiles).unwrap_or_default(),
+        ..DecodeConfig::default()
+    })
+}
+
+pub fn pipeline(config: &Config) -> Outcome<PipelineConfig> {
+    let mut journal = JournalConfig::new(config.data_dir.join("journal"), config.node.id);
+    journal.bytes_max = config.journal.bytes_max;
+    journal.segment_bytes = config.journal.segment_bytes;
     Ok(PipelineConfig {
         window_bytes_max: config.window.bytes_max,
         warm_bytes_max: config.window.bytes_max / 2,
         flush_interval: Duration::from_secs(config.archive.flush_interval_seconds),
         flush_rows: config.archive.flush_rows,
         calendar_offset_seconds: config.calendar_offset_seconds(),
-        decode: DecodeConfig {
-            clock_zones,
-            earliest_time,
-            sentinels: config.ingest.sentinels.clone(),
-            ..DecodeConfig::default()
-        },
+        decode: decode(config)?,
         ..PipelineConfig::new(journal)
     })
 }

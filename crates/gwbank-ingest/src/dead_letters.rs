@@ -10,12 +10,12 @@
 use futures::{StreamExt, TryStreamExt};
 use gwbank_model::{GatewayId, Key, Reading, SiteStatus};
 use gwbank_store::{DeadLetter, DeadLetterFilter, DeadLetterSummary};
-use gwbank_wire::{Context, Decoded, Format, Reason, Route, SourceKind, decode, route};
+use gwbank_wire::{Context, Decoded, FieldRule, Format, Reason, Route, SourceKind, decode, route};
 use hashbrown::HashSet;
 
 use crate::message::Receipt;
 use crate::pipeline::Shared;
-use crate::record::Settled;
+use crate::record::{Content, Settled};
 use crate::repeats::content_hash;
 use crate::resolve::{keep_registered, rows};
 use crate::{IngestError, Pipeline};
@@ -113,6 +113,11 @@ impl Shared {
             content.faults.retain(|fault| !others.contains(&cause(fault.reason, &fault.subject)));
             self.drop_known(&letter.gateway_id, &mut content.readings).await?;
         }
+        if self.is_ignored_now(entry) {
+            // The letter's field is none any more: it leaves without having been a reading.
+            let content = Content { settled: vec![settled], ..Content::default() };
+            return self.submit(&letter.gateway_id, letter.topic, content, None).await.map(Some);
+        }
         let dead: u64 = content.faults.iter().map(|fault| fault.readings).sum();
         let same_cause =
             content.faults.iter().any(|fault| fault.reason.name() == entry.reason && fault.subject == entry.subject);
@@ -123,6 +128,14 @@ impl Shared {
         content.settled = vec![settled];
         let payload = (!content.faults.is_empty()).then(|| letter.payload.into());
         self.submit(&letter.gateway_id, letter.topic, content, payload).await.map(Some)
+    }
+
+    /// Whether a device profile says by now that the field of a letter is to be ignored.
+    fn is_ignored_now(&self, entry: &DeadLetterSummary) -> bool {
+        let Some((well, field)) = entry.subject.split_once('/') else { return false };
+        let profiles = self.config.decode.profiles.of(entry.gateway_id.as_str());
+        let rule = profiles.and_then(|profiles| profiles.field(well, field));
+        entry.reason == Reason::UnknownParameter.name() && rule == Some(&FieldRule::Ignore)
     }
 
     /// `None` where no decoder has a say.

@@ -51,7 +51,7 @@ mod mqtt;
 pub use config::{DecodeConfig, PipelineConfig};
 pub use dead_letters::DeadLetterReport;
 pub use error::IngestError;
-pub use gwbank_wire::{Fault, Format, Reason, SourceKind};
+pub use gwbank_wire::{DeviceProfile, DeviceProfiles, Fault, FieldReading, FieldRule, Format, Reason, SourceKind};
 pub use level_changes::LevelChanges;
 pub use message::{GatewayRow, Message, MessageContent, Receipt};
 pub use metrics::IngestMetrics;

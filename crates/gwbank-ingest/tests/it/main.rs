@@ -6,4 +6,5 @@ mod conservation;
 mod embedded;
 mod faults;
 mod model;
+mod profiles;
 mod rig;
