@@ -197,6 +197,9 @@ pub struct BrokerArguments {
     pub username: Option<String>,
     #[arg(long, env = "GWBANK_MQTT_PASSWORD", hide_env_values = true)]
     pub password: Option<String>,
+    /// For mqtts: PEM file of the authorities that are trusted [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
+use gwbank_ingest::{IngestError, check_ca_file};
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, GatewayId, Timestamp};
 
 use super::{Config, device_profiles};
@@ -101,19 +103,37 @@ impl Config {
             }
         }
         let (certificate, tls_key) = (&self.mqtt.tls_certificate, &self.mqtt.tls_key);
-        if !self.mqtt.tls_listen.is_empty() && (certificate.is_empty() || tls_key.is_empty()) {
-            let mend = "give mqtt.tls_certificate and mqtt.tls_key, both PEM files";
-            found.error("mqtt.tls_listen", "TLS needs a certificate and its key", mend);
-        }
-        for (key, path) in [("mqtt.tls_certificate", certificate), ("mqtt.tls_key", tls_key)] {
-            if !path.is_empty() && !std::path::Path::new(path).is_file() {
-                found.error(key, format!("there is no file {path}"), "mend the path");
+        let mend = "give mqtt.tls_certificate and mqtt.tls_key, both PEM files";
+        match self.mqtt.tls() {
+            Some(_) if certificate.is_empty() || tls_key.is_empty() => {
+                found.error("mqtt.tls_listen", "TLS needs a certificate and its key", mend);
             }
+            Some(tls) => {
+                if let Err(error) = tls.check() {
+                    let is_key = matches!(&error, IngestError::Tls { file, .. } if *file == tls.key);
+                    let key = if is_key { "mqtt.tls_key" } else { "mqtt.tls_certificate" };
+                    found.error(key, error.to_string(), mend);
+                }
+            }
+            None => {}
         }
         for (index, external) in self.mqtt.external.iter().enumerate() {
             let key = format!("mqtt.external[{index}]");
             if !["mqtt://", "mqtts://"].iter().any(|scheme| external.url.starts_with(scheme)) {
-                found.error(format!("{key}.url"), format!("{:?} is no broker", external.url), "write mqtt://host:1883");
+                found.error(format!("{key}.url"), "it is no address of a broker", "write mqtt://host:1883");
+            }
+            let ca_file = external.ca_file.as_str();
+            if !ca_file.is_empty() && !external.url.starts_with("mqtts://") {
+                found.error(
+                    format!("{key}.ca_file"),
+                    "only mqtts:// trusts anybody",
+                    "write mqtts://, or leave it away",
+                );
+            } else if !ca_file.is_empty()
+                && let Err(error) = check_ca_file(Path::new(ca_file))
+            {
+                let mend = "name a PEM file with the certificate of the broker's authority";
+                found.error(format!("{key}.ca_file"), error.to_string(), mend);
             }
             if external.client_id.is_empty() {
                 let mend = "give each node its own, the same over restarts";

@@ -13,6 +13,7 @@ mod profiles;
 
 use std::path::PathBuf;
 
+use gwbank_ingest::embedded::EmbeddedTls;
 use serde::{Deserialize, Serialize};
 
 pub use auth::AuthSection;
@@ -103,6 +104,17 @@ impl Default for MqttSection {
     }
 }
 
+impl MqttSection {
+    /// The TLS door, where one is wanted.
+    pub fn tls(&self) -> Option<EmbeddedTls> {
+        (!self.tls_listen.is_empty()).then(|| EmbeddedTls {
+            listen: self.tls_listen.clone(),
+            certificate: PathBuf::from(&self.tls_certificate),
+            key: PathBuf::from(&self.tls_key),
+        })
+    }
+}
+
 /// One broker that is not ours.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -120,6 +132,9 @@ pub struct ExternalEntry {
     pub username: String,
     #[serde(default)]
     pub password: String,
+    /// PEM file of the authorities that `mqtts` trusts; "" for the system's.
+    #[serde(default)]
+    pub ca_file: String,
 }
 
 impl ExternalEntry {

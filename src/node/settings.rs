@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use gwbank_ingest::embedded::{Anonymous, EmbeddedConfig, EmbeddedTls, GatewayCredentials};
+use gwbank_ingest::embedded::{Anonymous, EmbeddedConfig, GatewayCredentials};
 use gwbank_ingest::external::ExternalConfig;
 use gwbank_ingest::{DecodeConfig, PipelineConfig};
 use gwbank_journal::JournalConfig;
@@ -78,11 +78,7 @@ pub fn embedded(config: &Config) -> Outcome<Option<EmbeddedConfig>> {
     // The broker always has a plain door; where only TLS is wanted it is one that nobody is told of.
     let listen = if section.listen.is_empty() { "127.0.0.1:0" } else { &section.listen };
     let mut settings = EmbeddedConfig::new(listen);
-    settings.tls = (!section.tls_listen.is_empty()).then(|| EmbeddedTls {
-        listen: section.tls_listen.clone(),
-        certificate: PathBuf::from(&section.tls_certificate),
-        key: PathBuf::from(&section.tls_key),
-    });
+    settings.tls = section.tls();
     settings.anonymous =
         if section.anonymous || config.auth.is_empty() { Anonymous::Allowed } else { Anonymous::Refused };
     for gateway in &config.auth.gateways {
@@ -101,6 +97,7 @@ pub fn external(config: &Config) -> Vec<ExternalConfig> {
         .map(|entry| ExternalConfig {
             user: given(&entry.username),
             password: given(&entry.password),
+            ca_file: given(&entry.ca_file).map(PathBuf::from),
             shared_group: given(&entry.shared_group),
             topics: entry.topics.clone(),
             ..ExternalConfig::new(&entry.url, &entry.client_id)

@@ -5,6 +5,7 @@ mod clock;
 mod conservation;
 mod embedded;
 mod faults;
+mod holding;
 mod model;
 mod profiles;
 mod rig;
