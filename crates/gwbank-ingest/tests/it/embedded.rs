@@ -89,7 +89,12 @@ async fn only_the_right_password_lets_a_gateway_in() {
     for _ in 0..2 {
         Publisher::connect(config().with_credentials("gw-1", "secret")).await.unwrap().close().await;
     }
-    Publisher::connect(config().with_credentials("gw-1", "wrong")).await.unwrap_err();
+    for _ in 0..20 {
+        Publisher::connect(config().with_credentials("gw-1", "guess")).await.unwrap_err();
+    }
+    let refused = Publisher::connect(config().with_credentials("gw-1", "guess")).await.unwrap_err().to_string();
+    assert!(refused.contains("ServerUnavailable"), "after so many the password is not looked at: {refused}");
+    Publisher::connect(config().with_credentials("gw-1", "secret")).await.expect("known from before").close().await;
     trigger.stop();
     broker.stopped().await;
 }

@@ -105,3 +105,24 @@ fn an_office_acknowledges_in_its_own_name() {
     post("token-office", "nothing", "").problem("unknown-flag");
     post("token-office", "drought-0", "").problem("conflict");
 }
+
+#[test]
+fn guessing_a_password_is_refused_by_address() {
+    use argon2::password_hash::{PasswordHasher, SaltString};
+    use argon2::{Algorithm, Argon2, Params, Version};
+    // The cheapest parameters: the tests run without optimisation.
+    let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
+    let salt = SaltString::encode_b64(b"saltsaltsalt").unwrap();
+    let mut credentials = Credentials::new();
+    credentials.add_user("a", Role::Admin, &argon.hash_password(b"right", &salt).unwrap().to_string()).unwrap();
+    let server = Server::start(credentials, Reach::Anywhere);
+    let ask = |password: &str| {
+        let basic = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("a:{password}")));
+        server.send("GET", "/api/v1/wells", &[("authorization", &basic)], b"")
+    };
+    let refused = (0..100).map(|guess| ask(&guess.to_string())).find(|reply| reply.status != 401).unwrap();
+    assert_eq!((refused.status, refused.header("retry-after")), (429, "60"));
+    refused.problem("too-many-failures");
+    assert_eq!(ask("right").status, 429, "the password is not looked at");
+    assert_eq!(server.get("/healthz").status, 200);
+}
