@@ -6,7 +6,8 @@
 //!    keyed hash of the password, so that a reconnecting fleet does not wait for it.
 //! 3. A gateway's name that comes with wrong passwords from one address again and again is refused there for a while
 //!    without a look at the password.
-//! 4. Publishing is refused on server topics only. On an ingest topic it never is: a gateway drops what is refused.
+//! 4. A client id belongs to whom is connected under it: another gateway cannot take the connection over, and so end it.
+//! 5. Publishing is refused on server topics only. On an ingest topic it never is: a gateway drops what is refused.
 
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
@@ -52,6 +53,39 @@ pub enum Anonymous {
     Refused,
 }
 
+/// Whose the connected client ids are; `None` is an anonymous one.
+#[derive(Debug, Default)]
+pub(crate) struct ClientOwners(Mutex<HashMap<Arc<str>, Owner>>);
+
+#[derive(Debug)]
+struct Owner {
+    user: Option<Arc<str>>,
+    /// More than one for a moment, while a connection of the same owner takes over.
+    connections: usize,
+}
+
+impl ClientOwners {
+    pub(crate) fn connected(&self, client_id: Arc<str>, user: Option<Arc<str>>) {
+        let mut owners = self.0.lock();
+        let owner = owners.entry(client_id).or_insert(Owner { user: None, connections: 0 });
+        owner.user = user;
+        owner.connections += 1;
+    }
+
+    pub(crate) fn disconnected(&self, client_id: &str) {
+        let mut owners = self.0.lock();
+        let Some(owner) = owners.get_mut(client_id) else { return };
+        owner.connections = owner.connections.saturating_sub(1);
+        if owner.connections == 0 {
+            owners.remove(client_id);
+        }
+    }
+
+    fn may_use(&self, client_id: &str, user: Option<&str>) -> bool {
+        self.0.lock().get(client_id).is_none_or(|owner| owner.user.as_deref() == user)
+    }
+}
+
 pub(crate) struct GatewayAuth {
     hashes: HashMap<String, Arc<str>>,
     anonymous: Anonymous,
@@ -59,6 +93,7 @@ pub(crate) struct GatewayAuth {
     keys: [RandomState; 2],
     verifications: Semaphore,
     failures: Mutex<FailureLimit<(IpAddr, String)>>,
+    owners: Arc<ClientOwners>,
     pipeline: Pipeline,
 }
 
@@ -66,6 +101,7 @@ impl GatewayAuth {
     pub(crate) fn try_new(
         credentials: Vec<GatewayCredentials>,
         anonymous: Anonymous,
+        owners: Arc<ClientOwners>,
         pipeline: Pipeline,
     ) -> Result<Self, IngestError> {
         let mut hashes = HashMap::new();
@@ -84,6 +120,7 @@ impl GatewayAuth {
             keys: [RandomState::new(), RandomState::new()],
             verifications: Semaphore::new(VERIFICATIONS_AT_ONCE),
             failures: Mutex::new(FailureLimit::new(FAILURES_MAX, FAILURES_WINDOW)),
+            owners,
             pipeline,
         })
     }
@@ -159,7 +196,10 @@ impl AuthProvider for GatewayAuth {
         client_addr: SocketAddr,
     ) -> Pin<Box<dyn Future<Output = mqtt5::Result<AuthResult>> + Send + 'a>> {
         Box::pin(async move {
-            let result = self.check(connect, client_addr.ip()).await;
+            let mut result = self.check(connect, client_addr.ip()).await;
+            if result.authenticated && !self.owners.may_use(&connect.client_id, result.user_id.as_deref()) {
+                result = AuthResult::fail(ReasonCode::ClientIdentifierNotValid);
+            }
             if !result.authenticated {
                 tracing::warn!(%client_addr, client_id = %connect.client_id, reason = ?result.reason_code, "connection refused");
             }

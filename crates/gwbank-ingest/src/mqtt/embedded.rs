@@ -33,7 +33,7 @@ use parking_lot::Mutex;
 
 pub use super::auth::{Anonymous, GatewayCredentials};
 pub use super::tls::EmbeddedTls;
-use crate::mqtt::auth::GatewayAuth;
+use crate::mqtt::auth::{ClientOwners, GatewayAuth};
 use crate::mqtt::dispatch::{Dispatch, dispatch};
 use crate::mqtt::tls_door::{self, BrokerParts};
 use crate::{GatewayRow, IngestError, Pipeline, status_payload, status_topic};
@@ -99,8 +99,9 @@ impl EmbeddedBroker {
     /// is acknowledged once it is durable.
     pub async fn start(config: EmbeddedConfig, pipeline: Pipeline, shutdown: Shutdown) -> Result<Self, IngestError> {
         let failed = |error: mqtt5::MqttError| IngestError::Broker(error.to_string());
-        let auth = GatewayAuth::try_new(config.gateways.clone(), config.anonymous, pipeline.clone())?;
-        let hook = Arc::new(Hook::new(pipeline.clone(), config.hold_max));
+        let owners = Arc::new(ClientOwners::default());
+        let auth = GatewayAuth::try_new(config.gateways.clone(), config.anonymous, owners.clone(), pipeline.clone())?;
+        let hook = Arc::new(Hook::new(pipeline.clone(), config.hold_max, owners));
         let settings = broker_config(&config, hook.clone()).await?;
         let mut broker =
             MqttBroker::with_config(settings.clone()).await.map_err(failed)?.with_auth_provider(Arc::new(auth));
@@ -206,6 +207,7 @@ struct Hook {
     pipeline: Pipeline,
     hold_max: Duration,
     retained: ClientsRetained,
+    owners: Arc<ClientOwners>,
     /// Set before anybody can connect.
     router: OnceLock<Arc<MessageRouter>>,
     /// Connections (by client id) that are to end; whatever they still send is not taken in.
@@ -244,6 +246,7 @@ impl BrokerEventHandler for Hook {
 
     fn on_client_connect<'a>(&'a self, event: ClientConnectEvent) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         self.let_go.lock().remove(&event.client_id);
+        self.owners.connected(event.client_id, event.user_id);
         Box::pin(std::future::ready(()))
     }
 
@@ -252,14 +255,15 @@ impl BrokerEventHandler for Hook {
         event: ClientDisconnectEvent,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         self.let_go.lock().remove(&event.client_id);
+        self.owners.disconnected(&event.client_id);
         Box::pin(std::future::ready(()))
     }
 }
 
 impl Hook {
-    fn new(pipeline: Pipeline, hold_max: Duration) -> Self {
+    fn new(pipeline: Pipeline, hold_max: Duration, owners: Arc<ClientOwners>) -> Self {
         let (retained, router, let_go) = (ClientsRetained::default(), OnceLock::new(), Mutex::default());
-        Self { pipeline, hold_max, retained, router, let_go }
+        Self { pipeline, hold_max, retained, owners, router, let_go }
     }
 
     async fn publish(&self, event: ClientPublishEvent) -> PublishAction {

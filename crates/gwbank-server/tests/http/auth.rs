@@ -4,6 +4,7 @@ use base64::Engine;
 use gwbank_model::GatewayId;
 use gwbank_server::Reach;
 use gwbank_server::auth::{Credentials, Role, password_hash, token_digest};
+use gwbank_server::doors::PartState;
 
 use crate::fakes::Server;
 
@@ -125,4 +126,16 @@ fn guessing_a_password_is_refused_by_address() {
     refused.problem("too-many-failures");
     assert_eq!(ask("right").status, 429, "the password is not looked at");
     assert_eq!(server.get("/healthz").status, 200);
+}
+
+#[test]
+fn a_guarded_server_tells_strangers_which_part_is_not_ready_and_not_why() {
+    let server = guarded();
+    let broken = PartState { part: "archive", ready: false, detail: "/srv/secret is full".into() };
+    *server.operations.broken.lock() = Some(broken);
+    let reply = server.get("/readyz");
+    assert_eq!(reply.problem("not-ready")["detail"], "archive");
+    assert!(!reply.text().contains("secret"), "{}", reply.text());
+    let reader = [("authorization", "Bearer token-hydrologist")];
+    assert!(server.send("GET", "/api/v1/status", &reader, b"").text().contains("/srv/secret is full"));
 }
