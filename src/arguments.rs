@@ -197,6 +197,9 @@ pub struct BrokerArguments {
     pub username: Option<String>,
     #[arg(long, env = "GWBANK_MQTT_PASSWORD", hide_env_values = true)]
     pub password: Option<String>,
+    /// For mqtts: PEM file of the authorities that are trusted [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -259,7 +262,7 @@ pub struct ExplainArguments {
     /// Topic on which it would come
     #[arg(long)]
     pub topic: String,
-    /// Offset of the gateway's clock, such as +07:00, for times without one
+    /// Offset of the gateway's clock, such as +07:00, for times without one [default: as configured]
     #[arg(long)]
     pub clock_zone: Option<String>,
 }

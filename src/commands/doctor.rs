@@ -140,10 +140,9 @@ fn check_server(client: &Client, found: &mut Findings) -> Outcome {
     }
     let list: serde_json::Value = client.get("/api/v1/gateways")?;
     for gateway in list["items"].as_array().into_iter().flatten() {
-        if let Some(offset) = gateway["clock_offset_s"].as_f64() {
-            let id = gateway["gateway_id"].as_str().unwrap_or_default();
-            let detail = format!("gateway {id} is constantly {offset} s off");
-            found.wrong("clock", &detail, "mend its clock, or name its clock_zone under [[ingest.gateways]]")?;
+        let id = gateway["gateway_id"].as_str().unwrap_or_default();
+        if let Some((detail, mend)) = gateway["clock_offset_s"].as_f64().and_then(|offset| clock_advice(id, offset)) {
+            found.wrong("clock", &detail, &mend)?;
         }
     }
     if status.dead_letters > 0 {
@@ -151,4 +150,63 @@ fn check_server(client: &Client, found: &mut Findings) -> Outcome {
         found.good("dead letters", &format!("{detail}; see `gwbank dead-letters list`"))?;
     }
     Ok(())
+}
+
+/// What is wrong with a gateway's clock and what to do; nothing where the clock is right.
+fn clock_advice(gateway: &str, offset_s: f64) -> Option<(String, String)> {
+    let seconds = offset_s.round() as i64;
+    let (apart, minutes) = (seconds.unsigned_abs(), seconds.unsigned_abs().div_ceil(60));
+    let length = format!("{apart} s ({} h {:02} min)", minutes / 60, minutes % 60);
+    match seconds {
+        0 => None,
+        1.. => {
+            let mend = match zone_of(seconds) {
+                Some(zone) => format!(
+                    "it seems to send local time as UTC: let it send the offset {zone}, or none and set \
+                     clock_zone = \"{zone}\" for it under [[ingest.gateways]]"
+                ),
+                None => "set the device's clock".to_owned(),
+            };
+            Some((format!("gateway {gateway}'s clock is {length} ahead"), mend))
+        }
+        _ => {
+            let detail = format!("gateway {gateway}'s newest readings are always {length} old");
+            Some((detail, "set the device's clock and zone; if they are right, it holds its messages back".to_owned()))
+        }
+    }
+}
+
+/// The zone whose local time, sent as UTC, would be ahead by so much.
+fn zone_of(ahead_s: i64) -> Option<String> {
+    const ZONE_STEP_S: i64 = 1800;
+    /// A clock's own error, and what a transmission takes.
+    const SLACK_S: i64 = 300;
+    const EASTERNMOST_S: i64 = 14 * 3600;
+    let nearest = (ahead_s + ZONE_STEP_S / 2) / ZONE_STEP_S * ZONE_STEP_S;
+    let is_zone = nearest > 0 && nearest <= EASTERNMOST_S && (ahead_s - nearest).abs() <= SLACK_S;
+    is_zone.then(|| format!("+{:02}:{:02}", nearest / 3600, nearest % 3600 / 60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_clock_is_named_with_its_mend() {
+        let (detail, mend) = clock_advice("gw-7", 25_200.0).unwrap();
+        assert_eq!(detail, "gateway gw-7's clock is 25200 s (7 h 00 min) ahead");
+        assert!(mend.contains("local time as UTC") && mend.contains("clock_zone = \"+07:00\""), "{mend}");
+        assert_eq!(clock_advice("gw-7", 700.0).unwrap().1, "set the device's clock");
+        assert!(clock_advice("gw-7", -25_200.0).unwrap().0.ends_with("always 25200 s (7 h 00 min) old"));
+        assert_eq!(clock_advice("gw-7", 0.0), None);
+    }
+
+    #[test]
+    fn zones_in_steps_of_half_an_hour() {
+        assert_eq!(zone_of(25_000).as_deref(), Some("+07:00"));
+        assert_eq!(zone_of(19_800).as_deref(), Some("+05:30"));
+        for none in [250, 900, 26_000, 15 * 3600, 543 * 365 * 86_400] {
+            assert_eq!(zone_of(none), None, "{none}");
+        }
+    }
 }

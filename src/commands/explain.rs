@@ -1,19 +1,21 @@
-//! `gwbank explain`: how a payload would be read, without a server.
+//! `gwbank explain`: how a payload would be read with the configuration, without a server.
 
 use std::io::Read;
 
 use anyhow::{Context as _, anyhow};
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, Timestamp};
 use gwbank_runtime::{Clock, SystemClock};
-use gwbank_wire::{Context, Format, Route, decode, route};
+use gwbank_wire::{Context, Format, Route, SourceKind, decode, route};
 
 use super::output;
-use crate::arguments::ExplainArguments;
+use crate::arguments::{ExplainArguments, General};
 use crate::config::zone_seconds;
 use crate::failure::{Failure, Outcome};
+use crate::node::settings;
 use crate::terminal::one_line;
 
-pub fn run(asked: &ExplainArguments) -> Outcome {
+pub fn run(general: &General, asked: &ExplainArguments) -> Outcome {
+    let config = general.load()?.config;
     let payload = if asked.file.as_os_str() == "-" {
         let mut bytes = Vec::new();
         std::io::stdin().read_to_end(&mut bytes)?;
@@ -45,7 +47,9 @@ pub fn run(asked: &ExplainArguments) -> Outcome {
         }
     };
     let now = Timestamp::from_micros(SystemClock.now_micros());
-    let context = Context { clock_zone, ..Context::live(now) };
+    let rules = settings::decode(&config)?;
+    let configured = rules.context(&gateway, SourceKind::Live, now);
+    let context = Context { clock_zone: clock_zone.or(configured.clock_zone), ..configured };
     let decoded = decode(format, &payload, &context);
     output::line(&format!("gateway   {gateway}\ndecoder   {format}\npayload   {} bytes\n", payload.len()))?;
 
@@ -70,6 +74,9 @@ pub fn run(asked: &ExplainArguments) -> Outcome {
         output::table(&headers, rows)?;
     }
     output::line(&format!("{} readings", decoded.readings.len()))?;
+    if decoded.ignored > 0 {
+        output::line(&format!("{} fields ignored by a device profile", decoded.ignored))?;
+    }
     for correction in &decoded.corrections {
         output::line(&format!(
             "corrected {} ({} readings, first {}): {}",

@@ -36,7 +36,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         }
         Command::Simulate(asked) => simulate::run(&asked),
         Command::Replay(asked) => replay::run(&asked),
-        Command::Explain(asked) => explain::run(&asked),
+        Command::Explain(asked) => explain::run(&general, &asked),
         Command::DeadLetters(asked) => dead_letters::run(&general, asked),
         Command::Sql(asked) => sql::run(&general, &asked),
         Command::Indicators(asked) => indicators::run(&general, &asked),

@@ -80,6 +80,7 @@ pub(super) fn publisher_config(broker: &BrokerArguments, client_id: &str) -> Pub
     let mut config = PublisherConfig::new(&broker.to, client_id);
     config.user.clone_from(&broker.username);
     config.password.clone_from(&broker.password);
+    config.ca_file.clone_from(&broker.ca_file);
     config
 }
 

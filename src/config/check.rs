@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 
+use gwbank_ingest::{IngestError, check_ca_file};
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, GatewayId, Timestamp};
 
-use super::Config;
+use super::{Config, device_profiles};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
@@ -51,6 +53,7 @@ impl Config {
         self.check_archive(&mut found);
         self.check_bounds(&mut found);
         self.check_ingest(&mut found);
+        self.check_device_profiles(&mut found);
         self.check_indicators(&mut found);
         found.0
     }
@@ -100,19 +103,37 @@ impl Config {
             }
         }
         let (certificate, tls_key) = (&self.mqtt.tls_certificate, &self.mqtt.tls_key);
-        if !self.mqtt.tls_listen.is_empty() && (certificate.is_empty() || tls_key.is_empty()) {
-            let mend = "give mqtt.tls_certificate and mqtt.tls_key, both PEM files";
-            found.error("mqtt.tls_listen", "TLS needs a certificate and its key", mend);
-        }
-        for (key, path) in [("mqtt.tls_certificate", certificate), ("mqtt.tls_key", tls_key)] {
-            if !path.is_empty() && !std::path::Path::new(path).is_file() {
-                found.error(key, format!("there is no file {path}"), "mend the path");
+        let mend = "give mqtt.tls_certificate and mqtt.tls_key, both PEM files";
+        match self.mqtt.tls() {
+            Some(_) if certificate.is_empty() || tls_key.is_empty() => {
+                found.error("mqtt.tls_listen", "TLS needs a certificate and its key", mend);
             }
+            Some(tls) => {
+                if let Err(error) = tls.check() {
+                    let is_key = matches!(&error, IngestError::Tls { file, .. } if *file == tls.key);
+                    let key = if is_key { "mqtt.tls_key" } else { "mqtt.tls_certificate" };
+                    found.error(key, error.to_string(), mend);
+                }
+            }
+            None => {}
         }
         for (index, external) in self.mqtt.external.iter().enumerate() {
             let key = format!("mqtt.external[{index}]");
             if !["mqtt://", "mqtts://"].iter().any(|scheme| external.url.starts_with(scheme)) {
-                found.error(format!("{key}.url"), format!("{:?} is no broker", external.url), "write mqtt://host:1883");
+                found.error(format!("{key}.url"), "it is no address of a broker", "write mqtt://host:1883");
+            }
+            let ca_file = external.ca_file.as_str();
+            if !ca_file.is_empty() && !external.url.starts_with("mqtts://") {
+                found.error(
+                    format!("{key}.ca_file"),
+                    "only mqtts:// trusts anybody",
+                    "write mqtts://, or leave it away",
+                );
+            } else if !ca_file.is_empty()
+                && let Err(error) = check_ca_file(Path::new(ca_file))
+            {
+                let mend = "name a PEM file with the certificate of the broker's authority";
+                found.error(format!("{key}.ca_file"), error.to_string(), mend);
             }
             if external.client_id.is_empty() {
                 let mend = "give each node its own, the same over restarts";
@@ -200,6 +221,12 @@ impl Config {
                     "write a fixed offset: \"+07:00\"",
                 );
             }
+        }
+    }
+
+    fn check_device_profiles(&self, found: &mut Findings) {
+        for problem in device_profiles(&self.device_profiles).err().into_iter().flatten() {
+            found.error(problem.key, problem.problem, problem.mend);
         }
     }
 
@@ -325,5 +352,35 @@ mod tests {
             errors(&config),
             ["postgres_wire.listen", "archive.kind", "ingest.earliest_time", "indicators.qualities"]
         );
+    }
+
+    #[test]
+    fn device_profiles_say_what_is_wrong_with_them() {
+        let wrong = |text: &str| -> String {
+            let config: Config = toml::from_str(text).unwrap();
+            config.problems().iter().map(|problem| format!("{problem}\n")).collect()
+        };
+        let head = "[[device_profiles]]\nname = \"v\"\ngateways = [\"gw-30*\"]\n";
+        let field = |field: &str| wrong(&format!("{head}fields = {{ {field} }}\n"));
+        assert_eq!(field(r#"lvl = { parameter = "depth_to_water", unit = "cm" }, fw = { ignore = true }"#), "");
+        for (text, expected) in [
+            (r#"lvl = { parameter = "level" }"#, r#"device_profiles[0].fields.lvl: "level" is no parameter of gwbank"#),
+            (
+                r#"lvl = { parameter = "ph", unit = "cm" }"#,
+                r#"unit "cm" does not belong to ph, which takes 1, pH; name one"#,
+            ),
+            (
+                r#"lvl = { parameter = "ph", ignore = true }"#,
+                "it is both read and ignored; write { ignore = true } alone",
+            ),
+            ("lvl = {}", "it says neither parameter nor ignore; name a parameter"),
+            ("well = { ignore = true }", r#"device_profiles[0]: field "well" has a meaning of its own"#),
+        ] {
+            let said = field(text);
+            assert!(said.contains(expected) && said.lines().count() == 1, "{text}: {said}");
+        }
+        let other = head.replace("gw-30*", "*-02").replace("\"v\"", "\"w\"");
+        let twice = format!("{head}fields.a.ignore = true\n{other}fields.a.ignore = true\n");
+        assert!(wrong(&twice).starts_with("device_profiles[1]: it speaks of field \"a\""), "{}", wrong(&twice));
     }
 }

@@ -1,6 +1,7 @@
 //! Reading the configuration from its three places, with errors that say where.
 
 use std::fmt;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -13,6 +14,9 @@ const VARIABLE_PREFIX: &str = "GWBANK__";
 
 /// Looked for in the working directory when no file is named.
 const DEFAULT_FILE: &str = "gwbank.toml";
+
+/// Mode bit of a file that every user may read.
+const OTHERS_READ: u32 = 0o004;
 
 /// What the command line and the environment say.
 #[derive(Debug, Clone, Default)]
@@ -110,7 +114,8 @@ pub fn load(overrides: &Overrides) -> Result<Loaded, Vec<ConfigError>> {
     }
 
     let mut errors = Vec::new();
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<ConfigError> =
+        file.as_deref().and_then(|file| readable_secret(file, &config)).into_iter().collect();
     for problem in config.problems() {
         let error = ConfigError { place: place_of(&problem, &name, &text, &origins), problem: problem.to_string() };
         match problem.weight {
@@ -119,6 +124,17 @@ pub fn load(overrides: &Overrides) -> Result<Loaded, Vec<ConfigError>> {
         }
     }
     if errors.is_empty() { Ok(Loaded { config, file, warnings }) } else { Err(errors) }
+}
+
+/// A password that stands in the file as it is, where others on this machine can read it.
+fn readable_secret(file: &Path, config: &Config) -> Option<ConfigError> {
+    let has_password =
+        config.mqtt.external.iter().any(|broker| !broker.password.is_empty() || broker.url.contains('@'));
+    let mode = std::fs::metadata(file).ok()?.permissions().mode();
+    (has_password && mode & OTHERS_READ != 0).then(|| ConfigError {
+        place: file.display().to_string(),
+        problem: "holds a password of mqtt.external and everybody on this machine can read it; chmod 640".to_owned(),
+    })
 }
 
 fn read_file(named: Option<&Path>) -> Result<(Option<PathBuf>, String), ConfigError> {
@@ -326,5 +342,21 @@ mod tests {
         let overrides = Overrides { file: Some("/nonexistent/gwbank.toml".into()), ..Overrides::default() };
         let errors = load(&overrides).unwrap_err();
         assert!(errors[0].to_string().contains("/nonexistent/gwbank.toml: cannot be read"), "{errors:?}");
+    }
+
+    #[test]
+    fn a_password_that_everybody_can_read_is_warned_of() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("gwbank.toml");
+        let broker = "[[mqtt.external]]\nurl = \"mqtt://h\"\nclient_id = \"a\"\n";
+        let warned = |text: &str, mode: u32| {
+            std::fs::write(&file, text).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            let overrides = Overrides { file: Some(file.clone()), ..Overrides::default() };
+            load(&overrides).unwrap().warnings.iter().any(|warning| warning.problem.contains("chmod 640"))
+        };
+        let secret = format!("{broker}password = \"s\"\n");
+        assert!(warned(&secret, 0o644) && warned(&broker.replace("//h", "//u:p@h"), 0o644));
+        assert!(!warned(&secret, 0o640) && !warned(broker, 0o644));
     }
 }

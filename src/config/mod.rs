@@ -9,14 +9,17 @@
 mod auth;
 mod check;
 mod load;
+mod profiles;
 
 use std::path::PathBuf;
 
+use gwbank_ingest::embedded::EmbeddedTls;
 use serde::{Deserialize, Serialize};
 
 pub use auth::AuthSection;
 pub use check::{Problem, Weight, zone_seconds};
 pub use load::{Loaded, Overrides, load};
+pub use profiles::{DeviceProfileEntry, device_profiles};
 
 /// The whole of `gwbank.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +43,8 @@ pub struct Config {
     pub query: QuerySection,
     pub ingest: IngestSection,
     pub indicators: IndicatorsSection,
+    /// What vendors' fields mean.
+    pub device_profiles: Vec<DeviceProfileEntry>,
     pub auth: AuthSection,
 }
 
@@ -61,6 +66,7 @@ impl Default for Config {
             query: QuerySection::default(),
             ingest: IngestSection::default(),
             indicators: IndicatorsSection::default(),
+            device_profiles: Vec::new(),
             auth: AuthSection::default(),
         }
     }
@@ -100,6 +106,17 @@ impl Default for MqttSection {
     }
 }
 
+impl MqttSection {
+    /// The TLS door, where one is wanted.
+    pub fn tls(&self) -> Option<EmbeddedTls> {
+        (!self.tls_listen.is_empty()).then(|| EmbeddedTls {
+            listen: self.tls_listen.clone(),
+            certificate: PathBuf::from(&self.tls_certificate),
+            key: PathBuf::from(&self.tls_key),
+        })
+    }
+}
+
 /// One broker that is not ours.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -117,6 +134,9 @@ pub struct ExternalEntry {
     pub username: String,
     #[serde(default)]
     pub password: String,
+    /// PEM file of the authorities that `mqtts` trusts; "" for the system's.
+    #[serde(default)]
+    pub ca_file: String,
 }
 
 impl ExternalEntry {
@@ -304,7 +324,9 @@ mod tests {
         keys("", &EXAMPLE.parse::<toml::Table>().unwrap(), &mut documented);
         keys("", &toml::Table::try_from(Config::default()).unwrap(), &mut known);
         // Lists of tables stand in the example as comments, because their default is empty.
-        for list in ["mqtt.external", "ingest.gateways", "auth.users", "auth.tokens", "auth.gateways"] {
+        for list in
+            ["mqtt.external", "ingest.gateways", "device_profiles", "auth.users", "auth.tokens", "auth.gateways"]
+        {
             assert!(EXAMPLE.contains(&format!("# [[{list}]]")), "{list}");
             known.retain(|key| key != list);
         }
@@ -325,6 +347,7 @@ mod tests {
         let config: Config = toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         assert_eq!(config.mqtt.external.len(), 1);
         assert_eq!(config.auth.tokens.len(), 2);
+        assert_eq!(config.device_profiles[0].fields.len(), 3);
         assert!(config.auth.credentials().is_ok());
         let errors: Vec<_> = config.problems().into_iter().filter(|p| p.weight == Weight::Error).collect();
         assert!(errors.is_empty(), "{errors:?}");

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
@@ -16,20 +17,45 @@ pub struct DataDirLock {
 
 const LOCK_FILE: &str = "lock";
 
+/// The system releases the lock of a process that was killed only when it has given back its memory, which takes seconds
+/// where that was much: longer than a supervisor waits before it starts the next one.
+const RELEASE_WAIT: Duration = Duration::from_secs(5);
+const RELEASE_LOOK: Duration = Duration::from_millis(50);
+
 impl DataDirLock {
-    /// Creates the directory where it is missing, and takes the lock or says who has it.
+    /// Creates the directory where it is missing, and takes the lock or says who has it. Waits a few seconds for a holder
+    /// that is about to be gone.
     pub fn take(data_dir: &Path) -> Outcome<Self> {
+        Self::take_within(data_dir, RELEASE_WAIT)
+    }
+
+    fn take_within(data_dir: &Path, wait: Duration) -> Outcome<Self> {
         std::fs::create_dir_all(data_dir)
             .with_context(|| format!("data_dir {} cannot be created", data_dir.display()))?;
         let file = open(data_dir)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(Failure::failed(format!(
-                "another gwbank process uses data_dir {}; stop it or choose another directory",
-                data_dir.display()
-            ))),
-            Err(TryLockError::Error(error)) => {
-                Err(anyhow::Error::new(error).context(format!("{} cannot be locked", data_dir.display())).into())
+        let began = Instant::now();
+        let mut said = false;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(TryLockError::WouldBlock) if began.elapsed() < wait => {
+                    if !std::mem::replace(&mut said, true) {
+                        tracing::info!(data_dir = %data_dir.display(), "in use; waiting for its process to end");
+                    }
+                    std::thread::sleep(RELEASE_LOOK);
+                }
+                Err(TryLockError::WouldBlock) => {
+                    return Err(Failure::failed(format!(
+                        "another gwbank process uses data_dir {} (waited {} s for its end); stop it or choose another \
+                         directory",
+                        data_dir.display(),
+                        wait.as_secs()
+                    )));
+                }
+                Err(TryLockError::Error(error)) => {
+                    let error = anyhow::Error::new(error);
+                    return Err(error.context(format!("{} cannot be locked", data_dir.display())).into());
+                }
             }
         }
     }
@@ -62,10 +88,20 @@ mod tests {
         assert!(!DataDirLock::is_held(dir.path()).unwrap());
         let lock = DataDirLock::take(dir.path()).unwrap();
         assert!(DataDirLock::is_held(dir.path()).unwrap());
-        let second = DataDirLock::take(dir.path()).unwrap_err();
+        let second = DataDirLock::take_within(dir.path(), Duration::ZERO).unwrap_err();
         assert!(second.text().contains("another gwbank process uses"), "{}", second.text());
         drop(lock);
         assert!(!DataDirLock::is_held(dir.path()).unwrap());
         DataDirLock::take(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn a_holder_that_ends_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let lock = DataDirLock::take(dir.path()).unwrap();
+        let path = dir.path().to_owned();
+        let next = std::thread::spawn(move || DataDirLock::take_within(&path, Duration::from_secs(60)));
+        drop(lock);
+        next.join().unwrap().unwrap();
     }
 }

@@ -14,7 +14,7 @@ mod courier;
 mod doors;
 pub mod lock;
 pub mod offline;
-mod settings;
+pub mod settings;
 mod stores;
 
 use std::sync::Arc;
@@ -132,9 +132,8 @@ impl Node {
             self.broker = Some(broker);
         }
         for settings in settings::external(&self.config) {
-            let url = settings.url.clone();
             let source = ExternalSource::spawn(settings, self.pipeline.clone(), self.trigger.listener())
-                .with_context(|| format!("no session with {url}"))?;
+                .context("no session with an external broker")?;
             self.external.push(source);
         }
         if let Some(http) = http {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use gwbank_delta::SqliteConfig;
-use gwbank_ingest::embedded::{Anonymous, EmbeddedConfig, EmbeddedTls, GatewayCredentials};
+use gwbank_ingest::embedded::{Anonymous, EmbeddedConfig, GatewayCredentials};
 use gwbank_ingest::external::ExternalConfig;
 use gwbank_ingest::{DecodeConfig, PipelineConfig};
 use gwbank_journal::JournalConfig;
@@ -13,19 +13,29 @@ use gwbank_model::{GatewayId, Timestamp};
 use gwbank_query::QueryConfig;
 use gwbank_watch::WatchConfig;
 
-use crate::config::{Config, zone_seconds};
+use crate::config::{Config, device_profiles, zone_seconds};
 use crate::failure::Outcome;
 
-pub fn pipeline(config: &Config) -> Outcome<PipelineConfig> {
-    let mut journal = JournalConfig::new(config.data_dir.join("journal"), config.node.id);
-    journal.bytes_max = config.journal.bytes_max;
-    journal.segment_bytes = config.journal.segment_bytes;
+/// How messages are decoded; checked when the configuration was loaded.
+pub fn decode(config: &Config) -> Outcome<DecodeConfig> {
     let mut clock_zones = std::collections::HashMap::new();
     for gateway in &config.ingest.gateways {
         let id = GatewayId::new(&gateway.id).context("ingest.gateways")?;
         clock_zones.extend(zone_seconds(&gateway.clock_zone).map(|zone| (id, zone)));
     }
-    let earliest_time = Timestamp::parse_rfc3339(&config.ingest.earliest_time);
+    Ok(DecodeConfig {
+        clock_zones,
+        earliest_time: Timestamp::parse_rfc3339(&config.ingest.earliest_time),
+        sentinels: config.ingest.sentinels.clone(),
+        profiles: device_profiles(&config.device_profiles).unwrap_or_default(),
+        ..DecodeConfig::default()
+    })
+}
+
+pub fn pipeline(config: &Config) -> Outcome<PipelineConfig> {
+    let mut journal = JournalConfig::new(config.data_dir.join("journal"), config.node.id);
+    journal.bytes_max = config.journal.bytes_max;
+    journal.segment_bytes = config.journal.segment_bytes;
     Ok(PipelineConfig {
         window_bytes_max: config.window.bytes_max,
         ledger_bytes_max: config.ingest.ledger_bytes_max,
@@ -33,12 +43,7 @@ pub fn pipeline(config: &Config) -> Outcome<PipelineConfig> {
         flush_interval: Duration::from_secs(config.archive.flush_interval_seconds),
         flush_rows: config.archive.flush_rows,
         calendar_offset_seconds: config.calendar_offset_seconds(),
-        decode: DecodeConfig {
-            clock_zones,
-            earliest_time,
-            sentinels: config.ingest.sentinels.clone(),
-            ..DecodeConfig::default()
-        },
+        decode: decode(config)?,
         ..PipelineConfig::new(journal)
     })
 }
@@ -83,11 +88,7 @@ pub fn embedded(config: &Config) -> Outcome<Option<EmbeddedConfig>> {
     // The broker always has a plain door; where only TLS is wanted it is one that nobody is told of.
     let listen = if section.listen.is_empty() { "127.0.0.1:0" } else { &section.listen };
     let mut settings = EmbeddedConfig::new(listen);
-    settings.tls = (!section.tls_listen.is_empty()).then(|| EmbeddedTls {
-        listen: section.tls_listen.clone(),
-        certificate: PathBuf::from(&section.tls_certificate),
-        key: PathBuf::from(&section.tls_key),
-    });
+    settings.tls = section.tls();
     settings.anonymous =
         if section.anonymous || config.auth.is_empty() { Anonymous::Allowed } else { Anonymous::Refused };
     for gateway in &config.auth.gateways {
@@ -106,6 +107,7 @@ pub fn external(config: &Config) -> Vec<ExternalConfig> {
         .map(|entry| ExternalConfig {
             user: given(&entry.username),
             password: given(&entry.password),
+            ca_file: given(&entry.ca_file).map(PathBuf::from),
             shared_group: given(&entry.shared_group),
             topics: entry.topics.clone(),
             ..ExternalConfig::new(&entry.url, &entry.client_id)

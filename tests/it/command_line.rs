@@ -73,6 +73,17 @@ fn explain_shows_readings_corrections_and_faults() {
     for expected in ["gateway   gw-7", "decoder   json", "| 3.42 ", "buddhist_era", "fault     unknown_parameter"] {
         assert!(said.out.contains(expected), "{expected}: {}", said.out);
     }
+    let vendor = place.file("vendor.json", r#"{"well":"W-1","time":"2026-11-23 10:15:00","lvl":342,"fw":"1.2"}"#);
+    place.file(
+        "gwbank.toml",
+        "[[ingest.gateways]]\nid = \"gw-7\"\nclock_zone = \"+07:00\"\n[[device_profiles]]\nname = \"v\"\n\
+         gateways = [\"gw-7\"]\nfields.lvl = { parameter = \"depth_to_water\", unit = \"cm\" }\nfields.fw = { ignore = true }\n",
+    );
+    let configured = place.run(&["explain", vendor.to_str().unwrap(), "--topic", "gwbank/v1/gw-7/readings"]).good();
+    for expected in ["| 3.42 ", "corrected clock_zone", "1 fields ignored"] {
+        assert!(configured.contains(expected), "{expected}: {configured}");
+    }
+    assert!(!configured.contains("fault"), "{configured}");
     let foreign = place.run(&["explain", file.to_str().unwrap(), "--topic", "weather/today"]);
     assert_eq!(foreign.code, 1);
 }

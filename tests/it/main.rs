@@ -1,5 +1,6 @@
 //! The program as its users run it: the built binary, real ports, a directory of its own.
 
+mod certificates;
 mod clients;
 mod command_line;
 mod conservation;
@@ -11,3 +12,4 @@ mod mqtt_client;
 mod program;
 mod real_series;
 mod security;
+mod tls;

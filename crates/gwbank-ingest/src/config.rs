@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gwbank_journal::JournalConfig;
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, GatewayId, Timestamp};
-use gwbank_wire::{Context, DEFAULT_SENTINELS, FUTURE_TOLERANCE_MICROS, SourceKind};
+use gwbank_wire::{Context, DEFAULT_SENTINELS, DeviceProfiles, FUTURE_TOLERANCE_MICROS, SourceKind};
 
 use crate::IngestError;
 
@@ -71,7 +71,7 @@ impl PipelineConfig {
     }
 }
 
-/// The time rules and sentinels of live messages.
+/// The time rules, sentinels and vendors' fields of live messages.
 #[derive(Debug, Clone)]
 pub struct DecodeConfig {
     /// Seconds east of UTC of the clocks of gateways that send times without offset.
@@ -80,6 +80,7 @@ pub struct DecodeConfig {
     pub earliest_time: Option<Timestamp>,
     pub future_tolerance_micros: i64,
     pub sentinels: Vec<f64>,
+    pub profiles: DeviceProfiles,
 }
 
 impl Default for DecodeConfig {
@@ -89,12 +90,14 @@ impl Default for DecodeConfig {
             earliest_time: Some(Context::EARLIEST_LIVE),
             future_tolerance_micros: FUTURE_TOLERANCE_MICROS,
             sentinels: DEFAULT_SENTINELS.to_vec(),
+            profiles: DeviceProfiles::default(),
         }
     }
 }
 
 impl DecodeConfig {
-    pub(crate) fn context(&self, gateway: &GatewayId, source: SourceKind, now: Timestamp) -> Context<'_> {
+    /// What holds for a message of a gateway that arrives now.
+    pub fn context<'a>(&'a self, gateway: &'a GatewayId, source: SourceKind, now: Timestamp) -> Context<'a> {
         Context {
             now,
             source,
@@ -102,6 +105,7 @@ impl DecodeConfig {
             earliest_time: if source == SourceKind::Live { self.earliest_time } else { None },
             sentinels: &self.sentinels,
             future_tolerance_micros: self.future_tolerance_micros,
+            profiles: self.profiles.of(gateway.as_str()),
         }
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use gwbank_model::{GatewayId, Key, Reading, Seq, SiteStatus, WellId};
 use gwbank_store::{DeadLetter, DeadLetterCause, DeadLetterFilter, DeadLetterSummary, PayloadPage, SettledDeadLetter};
-use gwbank_wire::{Context, Decoded, Fault, Format, Reason, Route, SourceKind, decode, route};
+use gwbank_wire::{Context, Decoded, Fault, FieldRule, Format, Reason, Route, SourceKind, decode, route};
 use hashbrown::{HashMap, HashSet};
 use parking_lot::Mutex;
 
@@ -126,6 +126,12 @@ impl Shared {
         letter: DeadLetter,
         last: &Mutex<Option<(Seq, bool, Arc<Understood>)>>,
     ) -> Result<Option<Receipt>, IngestError> {
+        if self.is_ignored_now(entry) {
+            // The letter's field is none any more: it leaves without having been a reading.
+            let settled = SettledDeadLetter { id: letter.id, seq: letter.seq, readings: letter.readings };
+            let content = Content { settled: vec![settled], ..Content::default() };
+            return self.submit(&letter.gateway_id, letter.topic.clone(), content, None).await.map(Some);
+        }
         let Some(understood) = self.understand_again(entry, &letter, last) else { return Ok(None) };
         let share = Share::of(entry, &letter, &understood);
         let (mut readings, faults) = if share.is_of_one_well() {
@@ -188,6 +194,14 @@ impl Shared {
             *last.lock() = Some((letter.seq, forgiven, understood.clone()));
         }
         Some(understood)
+    }
+
+    /// Whether a device profile says by now that the field of a letter is to be ignored.
+    fn is_ignored_now(&self, entry: &DeadLetterSummary) -> bool {
+        let Some((well, field)) = entry.subject.split_once('/') else { return false };
+        let profiles = self.config.decode.profiles.of(entry.gateway_id.as_str());
+        let rule = profiles.and_then(|profiles| profiles.field(well, field));
+        entry.reason == Reason::UnknownParameter.name() && rule == Some(&FieldRule::Ignore)
     }
 
     /// `None` where no decoder has a say.

@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use gwbank_journal::{AppendError, JournalError};
 use gwbank_store::{ArchiveError, MetadataError};
 
@@ -52,6 +54,9 @@ pub enum IngestError {
 
     #[error("broker url {url:?} is refused: {problem}")]
     Url { url: String, problem: String },
+
+    #[error("file {} cannot be used for TLS: {problem}", file.display())]
+    Tls { file: PathBuf, problem: String },
 
     #[error("connection to the broker failed: {0}")]
     Connection(String),

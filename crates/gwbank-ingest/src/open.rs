@@ -135,6 +135,7 @@ impl Pipeline {
             journal,
             applier,
             repeats,
+            clocks: Mutex::default(),
             registry: watch::channel(registry.clone()).0,
             present_registry: RwLock::new(registry),
             listeners,

@@ -11,13 +11,14 @@ use gwbank_recent::Window;
 use gwbank_registry::Registry;
 use gwbank_runtime::Clock;
 use gwbank_store::{Archive, GatewayCounts, Metadata, RowNames};
-use gwbank_wire::{Fault, SourceKind, decode};
+use gwbank_wire::{Decoded, Fault, SourceKind, decode};
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::applier::{Applier, Effect, Positions, Reply};
+use crate::clock_offset::ClockOffsets;
 use crate::config::PipelineConfig;
 use crate::fault::undecoded;
 use crate::gate::Gate;
@@ -27,7 +28,7 @@ use crate::message::{GatewayRow, Message, MessageContent, Receipt};
 use crate::metrics::{IngestMetrics, Metrics};
 use crate::record::{Content, encode_mark, encode_message};
 use crate::repeats::{Repeats, content_hash, take_unknown_wells};
-use crate::resolve::{Rows, depends_on_arrival, keep_registered, rows};
+use crate::resolve::{Rows, depends_on_arrival, keep_registered, newest_by_device, rows};
 use crate::writer::Committing;
 use crate::{IngestError, dead_letters};
 
@@ -65,6 +66,7 @@ pub(crate) struct Shared {
     pub(crate) journal: Journal<Effect>,
     pub(crate) applier: Arc<Mutex<Applier>>,
     pub(crate) repeats: Arc<Mutex<Repeats>>,
+    pub(crate) clocks: Mutex<ClockOffsets>,
     pub(crate) registry: watch::Sender<Arc<Registry>>,
     /// The same, for one look per message.
     pub(crate) present_registry: RwLock<Arc<Registry>>,
@@ -315,6 +317,9 @@ impl Shared {
         };
         let now = self.now();
         let decoded = decode(format, &payload, &self.config.decode.context(gateway, source, now));
+        if source == SourceKind::Live {
+            self.note_clock(gateway, now, &decoded);
+        }
         let known_by_content = depends_on_arrival(&decoded.readings);
         let mut content = keep_registered(decoded.readings, decoded.faults, &self.registry());
         if known_by_content {
@@ -328,6 +333,15 @@ impl Shared {
         }
         let at_fault = !content.faults.is_empty();
         (content, at_fault.then_some(payload))
+    }
+
+    /// What a live message shows of its gateway's clock, whether or not its readings could be stored.
+    fn note_clock(&self, gateway: &GatewayId, now: Timestamp, decoded: &Decoded) {
+        let stored = newest_by_device(&decoded.readings).map(|time| time.micros_since(now));
+        if let Some(ahead_micros) = stored.max(decoded.clock_ahead_micros) {
+            let gateway = self.names.gateways.intern(gateway);
+            self.clocks.lock().observe(gateway, now, ahead_micros);
+        }
     }
 
     /// Journals a message and waits until it is applied.
@@ -423,6 +437,7 @@ impl Shared {
             row.pending += delta.pending;
             row.last_seen = row.last_seen.max(delta.last_seen);
             row.last_error = delta.last_error.or(row.last_error.take());
+            row.clock_offset_s = self.clocks.lock().offset_s(gateway).or(row.clock_offset_s);
         }
         for row in gateways.values_mut() {
             let zone = self.config.decode.clock_zones.get(&row.gateway_id);

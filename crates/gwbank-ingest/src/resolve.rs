@@ -2,7 +2,7 @@
 
 use gwbank_model::{
     GatewayIndex, Key, Origin, Parameter, QcTests, QualityFlag, Reading, Row, Seq, SeriesId, SeriesTable, TimeSource,
-    WellId,
+    Timestamp, WellId,
 };
 use gwbank_registry::Registry;
 use gwbank_wire::Fault;
@@ -109,6 +109,12 @@ pub(crate) fn depends_on_arrival(readings: &[Reading]) -> bool {
     readings.iter().any(|reading| reading.time_source == TimeSource::Received)
 }
 
+/// The newest time that the device's own clock gave.
+pub(crate) fn newest_by_device(readings: &[Reading]) -> Option<Timestamp> {
+    let by_device = readings.iter().filter(|reading| reading.time_source != TimeSource::Received);
+    by_device.map(|reading| reading.time).max()
+}
+
 fn repeats(rows: &[Row]) -> Vec<u32> {
     // Nearly all messages come in the order of (time, series) or (series, time), which proves their keys distinct.
     let rises_by = |rank: fn(&Row) -> (i64, i64)| rows.windows(2).all(|pair| rank(&pair[0]) < rank(&pair[1]));
@@ -133,7 +139,7 @@ fn repeats(rows: &[Row]) -> Vec<u32> {
 mod tests {
     use super::*;
     use crate::fault::UNKNOWN_WELLS_LISTED_MAX;
-    use gwbank_model::{Parameter, Timestamp};
+    use gwbank_model::Parameter;
 
     fn reading(well: &str, secs: i64) -> Reading {
         Reading {

@@ -212,7 +212,7 @@ impl Shared {
                 gateway_id: self.names.gateways.id(*gateway),
                 last_seen: delta.last_seen,
                 counts,
-                clock_offset_s: None,
+                clock_offset_s: self.clocks.lock().offset_s(*gateway),
                 clock_zone: None,
                 last_error: delta.last_error.clone(),
             }

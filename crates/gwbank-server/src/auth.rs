@@ -6,20 +6,25 @@
 //! 2. Otherwise a request carries a bearer token or a name and password. Tokens are kept as SHA-256 digests (they are
 //!    long and random), passwords as Argon2 strings. Comparison takes the same time wherever they differ.
 //! 3. The local token, which only the process's own user can read, is an admin's in either case.
-//! 4. [`Access::permits`] is the only place that says what a role may do.
+//! 4. Whoever sends wrong passwords again and again is refused for a while without a look at the password: a guess costs the
+//!    guesser time and the server nothing. Who was let in before comes in from memory.
+//! 5. [`Access::permits`] is the only place that says what a role may do.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use argon2::{Argon2, PasswordHash, PasswordVerifier};
 use axum::http::{HeaderMap, header};
 use base64::Engine;
 use gwbank_model::{GatewayId, named_enum};
+use gwbank_runtime::FailureLimit;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
+use crate::guard::Peer;
 use crate::problem::{Kind, Problem};
 
 named_enum! {
@@ -204,6 +209,10 @@ pub fn password_hash(password: &str) -> Result<String, CredentialError> {
 /// How many passwords are hashed at once: each takes 19 MiB and some 20 ms of a core, and anyone may ask.
 const PASSWORD_CHECKS_AT_ONCE: usize = 2;
 
+/// Wrong passwords from one address in [`FAILURES_WINDOW`]: more than people mistype, one hundredth of a core in hashes.
+const FAILURES_MAX: u32 = 30;
+const FAILURES_WINDOW: Duration = Duration::from_secs(60);
+
 /// Checks requests against the credentials.
 #[derive(Debug)]
 pub struct Authenticator {
@@ -211,11 +220,17 @@ pub struct Authenticator {
     /// Digest of (name, password) pairs that were right, so that a client pays Argon2 once. One entry a name.
     proven: Mutex<HashMap<String, [u8; 32]>>,
     checks: Semaphore,
+    failures: Mutex<FailureLimit<Option<Peer>>>,
 }
 
 impl Authenticator {
     pub fn new(credentials: Credentials) -> Self {
-        Self { credentials, proven: Mutex::new(HashMap::new()), checks: Semaphore::new(PASSWORD_CHECKS_AT_ONCE) }
+        Self {
+            credentials,
+            proven: Mutex::new(HashMap::new()),
+            checks: Semaphore::new(PASSWORD_CHECKS_AT_ONCE),
+            failures: Mutex::new(FailureLimit::new(FAILURES_MAX, FAILURES_WINDOW)),
+        }
     }
 
     pub fn is_open(&self) -> bool {
@@ -223,7 +238,7 @@ impl Authenticator {
     }
 
     /// Who the request comes from, or a problem that says what is missing.
-    pub async fn authenticate(&self, headers: &HeaderMap) -> Result<Principal, Problem> {
+    pub async fn authenticate(&self, headers: &HeaderMap, peer: Option<Peer>) -> Result<Principal, Problem> {
         if self.is_open() {
             return Ok(Principal { name: "local".to_owned(), role: Role::Admin, gateway: None });
         }
@@ -235,7 +250,7 @@ impl Authenticator {
         if scheme.eq_ignore_ascii_case("bearer") {
             self.token(rest.trim())
         } else if scheme.eq_ignore_ascii_case("basic") {
-            self.password(rest.trim()).await
+            self.password(rest.trim(), peer).await
         } else {
             Err(unauthenticated("the Authorization scheme is neither Bearer nor Basic"))
         }
@@ -253,7 +268,7 @@ impl Authenticator {
         found.ok_or_else(|| unauthenticated("the token is not known"))
     }
 
-    async fn password(&self, encoded: &str) -> Result<Principal, Problem> {
+    async fn password(&self, encoded: &str, peer: Option<Peer>) -> Result<Principal, Problem> {
         let wrong = || unauthenticated("the user name or the password is wrong");
         let decoded = base64::engine::general_purpose::STANDARD.decode(encoded).map_err(|_| wrong())?;
         let text = String::from_utf8(decoded).map_err(|_| wrong())?;
@@ -269,11 +284,17 @@ impl Authenticator {
             let phc = checked.phc.clone();
             let password = password.to_owned();
             let _turn = self.checks.acquire().await.map_err(|_| wrong())?;
+            // After the wait: of many that came at once the first ones decide.
+            if self.failures.lock().is_reached(&peer, Instant::now()) {
+                let detail = "too many wrong passwords came from this address; wait a minute, or use a token";
+                return Err(Problem::new(Kind::TOO_MANY_FAILURES, detail));
+            }
             let right = tokio::task::spawn_blocking(move || {
                 PasswordHash::new(&phc)
                     .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
             });
             if !right.await.unwrap_or(false) || known.is_none() {
+                self.failures.lock().note(peer, Instant::now());
                 return Err(wrong());
             }
             self.proven.lock().insert(name.to_owned(), offered);
@@ -327,22 +348,52 @@ mod tests {
         credentials.set_local_token("secret");
         let auth = Authenticator::new(credentials);
 
-        assert_eq!(auth.authenticate(&headers("Bearer t0ken")).await.unwrap().role, Role::Hydrologist);
-        assert_eq!(auth.authenticate(&headers("bearer secret")).await.unwrap().role, Role::Admin);
+        assert_eq!(auth.authenticate(&headers("Bearer t0ken"), None).await.unwrap().role, Role::Hydrologist);
+        assert_eq!(auth.authenticate(&headers("bearer secret"), None).await.unwrap().role, Role::Admin);
         let basic = |text: &str| format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text));
         for _ in 0..2 {
             // The second time from memory.
-            let office = auth.authenticate(&headers(&basic("somchai:บ่อน้ำ"))).await.unwrap();
+            let office = auth.authenticate(&headers(&basic("somchai:บ่อน้ำ")), None).await.unwrap();
             assert_eq!(office.role, Role::Office);
         }
-        let gateway = auth.authenticate(&headers(&basic("gw-1:p:w"))).await.unwrap();
+        let gateway = auth.authenticate(&headers(&basic("gw-1:p:w")), None).await.unwrap();
         assert_eq!(gateway.gateway.unwrap().as_str(), "gw-1");
 
         for wrong in ["Bearer t0ke", "Bearer ", "Basic ???", &basic("somchai:x"), &basic("nobody:บ่อน้ำ"), "Digest x"]
         {
-            assert_eq!(auth.authenticate(&headers(wrong)).await.unwrap_err().kind, Kind::UNAUTHENTICATED, "{wrong}");
+            assert_eq!(
+                auth.authenticate(&headers(wrong), None).await.unwrap_err().kind,
+                Kind::UNAUTHENTICATED,
+                "{wrong}"
+            );
         }
-        assert!(auth.authenticate(&HeaderMap::new()).await.is_err());
+        assert!(auth.authenticate(&HeaderMap::new(), None).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn guessing_is_refused_without_a_look() {
+        let mut credentials = Credentials::new();
+        // The cheapest parameters: the tests run without optimisation.
+        let argon = argon2::Params::new(8, 1, 1, None).unwrap();
+        let argon = Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, argon);
+        let salt = argon2::password_hash::SaltString::encode_b64(b"saltsaltsalt").unwrap();
+        let phc = argon2::PasswordHasher::hash_password(&argon, b"right", &salt).unwrap().to_string();
+        credentials.add_user("a", Role::Admin, &phc).unwrap();
+        credentials.add_user("b", Role::Admin, &phc).unwrap();
+        credentials.add_token("t", Role::Admin, None, &token_digest("t0ken")).unwrap();
+        let auth = Authenticator::new(credentials);
+        let (guesser, other) = (Some(Peer([192, 0, 2, 1].into())), Some(Peer([192, 0, 2, 2].into())));
+        let basic = |text: &str| headers(&format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text)));
+        auth.authenticate(&basic("b:right"), guesser).await.unwrap();
+        for guess in 0..FAILURES_MAX {
+            let refused = auth.authenticate(&basic(&format!("a:{guess}")), guesser).await.unwrap_err();
+            assert_eq!(refused.kind, Kind::UNAUTHENTICATED);
+        }
+        let refused = auth.authenticate(&basic("a:right"), guesser).await.unwrap_err();
+        assert_eq!(refused.kind, Kind::TOO_MANY_FAILURES);
+        auth.authenticate(&basic("b:right"), guesser).await.expect("let in before");
+        auth.authenticate(&headers("Bearer t0ken"), guesser).await.expect("tokens cannot be guessed");
+        auth.authenticate(&basic("a:right"), other).await.expect("another address");
     }
 
     #[test]

@@ -18,6 +18,10 @@ use crate::state::App;
 const CONTENT_SECURITY_POLICY: &str =
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
+/// Whose connection a request came by: a proxy's, where there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Peer(pub IpAddr);
+
 /// A route that only `access` may use. The one way to make a route.
 pub fn only(app: &Arc<App>, access: Access, route: MethodRouter<Arc<App>>) -> MethodRouter<Arc<App>> {
     if access == Access::Public {
@@ -27,7 +31,8 @@ pub fn only(app: &Arc<App>, access: Access, route: MethodRouter<Arc<App>>) -> Me
     route.route_layer(axum::middleware::from_fn(move |mut request: Request, next: Next| {
         let app = app.clone();
         async move {
-            let principal = match app.authenticator.authenticate(request.headers()).await {
+            let peer = request.extensions().get::<Peer>().copied();
+            let principal = match app.authenticator.authenticate(request.headers(), peer).await {
                 Ok(principal) => principal,
                 Err(problem) => return problem.into_response(),
             };

@@ -29,6 +29,7 @@ pub mod metrics;
 mod openapi;
 pub mod problem;
 mod routes;
+mod stall;
 mod state;
 pub mod views;
 

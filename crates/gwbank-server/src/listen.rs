@@ -3,7 +3,8 @@
 //! # Rules
 //! 1. At most `connections_max` connections; the next one waits in the system's backlog.
 //! 2. Headers must be complete within `header_time`; an idle connection is closed after it too.
-//! 3. When shutdown begins, no connection is accepted and none takes a further request; running answers end.
+//! 3. An answer whose client takes nothing of it for `write_stall_time` is cut.
+//! 4. When shutdown begins, no connection is accepted and none takes a further request; running answers end.
 //!    What has not ended after `DRAIN_TIME` is cut.
 
 use std::io;
@@ -12,13 +13,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
 use gwbank_runtime::Shutdown;
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+use crate::guard::Peer;
+use crate::stall::StallGuard;
 use crate::state::Limits;
 
 /// How long running answers may take once shutdown has begun: a third of the ten seconds that the process has.
@@ -66,8 +72,8 @@ impl HttpServer {
                 accepted = accept(&self.listener, &places) => accepted,
             };
             match accepted {
-                Ok((stream, place)) => {
-                    let serving = connection(stream, router.clone(), limits.header_time, shutdown.clone());
+                Ok((stream, peer, place)) => {
+                    let serving = connection(stream, peer, router.clone(), limits.clone(), shutdown.clone());
                     connections.spawn(async move {
                         serving.await;
                         drop(place);
@@ -90,18 +96,23 @@ impl HttpServer {
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
     let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
+    let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
-    Ok((stream, place))
+    Ok((stream, peer, place))
 }
 
-async fn connection(stream: TcpStream, router: Router, header_time: Duration, shutdown: Shutdown) {
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, limits: Limits, shutdown: Shutdown) {
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer.ip()));
+        router.call(request)
+    });
     let serving = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_time)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .header_read_timeout(limits.header_time)
+        .serve_connection(TokioIo::new(StallGuard::new(stream, limits.write_stall_time)), service);
     tokio::pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,

@@ -34,6 +34,7 @@ kinds! {
     BAD_REQUEST = "bad-request", BAD_REQUEST, "the request cannot be read";
     BAD_PARAMETER = "bad-parameter", BAD_REQUEST, "a query parameter is missing or wrong";
     UNAUTHENTICATED = "unauthenticated", UNAUTHORIZED, "credentials are missing or wrong";
+    TOO_MANY_FAILURES = "too-many-failures", TOO_MANY_REQUESTS, "too many wrong passwords";
     FORBIDDEN = "forbidden", FORBIDDEN, "the role does not permit this";
     FOREIGN_HOST = "foreign-host", MISDIRECTED_REQUEST, "the Host header names another server";
     FOREIGN_ORIGIN = "foreign-origin", FORBIDDEN, "the request comes from a page of another server";
@@ -146,6 +147,9 @@ impl IntoResponse for Problem {
         }
         if matches!(self.kind, Kind::INGEST_FULL | Kind::LIMIT_CONCURRENT | Kind::ARCHIVE_UNAVAILABLE) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if self.kind == Kind::TOO_MANY_FAILURES {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
         }
         response
     }

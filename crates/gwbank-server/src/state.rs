@@ -18,6 +18,8 @@ pub struct Limits {
     pub request_time: Duration,
     /// Until a request's headers are complete; a slow sender may not hold a connection for nothing.
     pub header_time: Duration,
+    /// Without progress in writing an answer: a client that asks and does not read may not hold its place.
+    pub write_stall_time: Duration,
     /// For one posted message of readings: far above any gateway's, far below memory.
     pub readings_bytes_max: usize,
     /// For a file of wells or installations; 100,000 wells are some 20 MiB.
@@ -32,6 +34,7 @@ impl Default for Limits {
         Self {
             request_time: Duration::from_secs(120),
             header_time: Duration::from_secs(15),
+            write_stall_time: Duration::from_secs(60),
             readings_bytes_max: 16 << 20,
             import_bytes_max: 64 << 20,
             sql_bytes_max: 1 << 20,

@@ -536,6 +536,13 @@ pub struct PartView {
     pub detail: String,
 }
 
+impl PartView {
+    /// The part, and why it is as it is where that is told.
+    pub fn told(&self) -> String {
+        if self.detail.is_empty() { self.part.to_string() } else { format!("{}: {}", self.part, self.detail) }
+    }
+}
+
 impl From<PartState> for PartView {
     fn from(state: PartState) -> Self {
         Self { part: Cow::Borrowed(state.part), ready: state.ready, detail: state.detail }

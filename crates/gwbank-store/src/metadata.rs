@@ -32,7 +32,8 @@ pub struct GatewayRecord {
     pub gateway_id: GatewayId,
     pub last_seen: Option<Timestamp>,
     pub counts: GatewayCounts,
-    /// Median of receipt minus measurement, where it looks like a constant wrong offset.
+    /// Seconds by which the gateway's clock is ahead (negative: behind), where its messages agree on it; 0 where they show
+    /// that it is right, `None` while nothing is known.
     pub clock_offset_s: Option<f64>,
     pub clock_zone: Option<String>,
     pub last_error: Option<String>,

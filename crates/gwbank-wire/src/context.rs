@@ -2,6 +2,8 @@
 
 use gwbank_model::{Timestamp, named_enum};
 
+use crate::profile::GatewayProfiles;
+
 named_enum! {
     /// How a payload is written. The names are those of `gwbank explain` and of a stored dead letter.
     Format, "format" {
@@ -52,6 +54,8 @@ pub struct Context<'a> {
     pub sentinels: &'a [f64],
     /// Readings more than this after `now` are `clock` faults; `i64::MAX` accepts any future.
     pub future_tolerance_micros: i64,
+    /// What vendors' fields mean at this gateway; `None` where nothing is configured.
+    pub profiles: Option<GatewayProfiles<'a>>,
 }
 
 impl Context<'static> {
@@ -67,6 +71,7 @@ impl Context<'static> {
             earliest_time: Some(Self::EARLIEST_LIVE),
             sentinels: DEFAULT_SENTINELS,
             future_tolerance_micros: FUTURE_TOLERANCE_MICROS,
+            profiles: None,
         }
     }
 

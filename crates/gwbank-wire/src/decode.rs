@@ -26,7 +26,7 @@ pub fn decode(format: Format, payload: &[u8], context: &Context<'_>) -> Decoded 
         Format::SenmlJson => senml::decode_json(payload, &mut sink),
         Format::SenmlCbor => senml::decode_cbor(payload, &mut sink),
     }
-    if sink.out.readings.is_empty() && sink.out.faults.is_empty() {
+    if sink.out.received() == 0 && sink.out.ignored == 0 {
         whole(&mut sink, Reason::Empty, || "the message holds no reading: send at least one, or nothing".to_owned());
     }
     sink.out

@@ -13,9 +13,11 @@ pub struct Decoded {
     pub faults: Vec<Fault>,
     /// At most one per kind of correction.
     pub corrections: Vec<Correction>,
-    /// Of the last `clock` fault: how far its time is ahead of arrival (negative: behind), so that a constant offset over
-    /// several messages can be offered as a correction.
+    /// Of the newest time that the device's clock gave and that was a `clock` fault: how far it is ahead of arrival
+    /// (negative: behind), so that a constant offset over several messages can be offered as a correction.
     pub clock_ahead_micros: Option<i64>,
+    /// Fields that a device profile says to ignore: neither readings nor faults.
+    pub ignored: u64,
 }
 
 impl Decoded {
@@ -113,9 +115,7 @@ impl<'c> Sink<'c> {
     }
 
     pub fn note_clock(&mut self, fault: &TimeFault) {
-        if fault.ahead_micros.is_some() {
-            self.out.clock_ahead_micros = fault.ahead_micros;
-        }
+        self.out.clock_ahead_micros = self.out.clock_ahead_micros.max(fault.ahead_micros);
     }
 
     /// Notes that `readings` readings got their time by a correction.

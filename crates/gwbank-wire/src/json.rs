@@ -11,6 +11,8 @@
 //! 3. `unit` speaks of `value`. In a record with parameter keys and no `parameter` it has no meaning, and the record is
 //!    refused rather than stored in the wrong unit.
 //! 4. `parameter` without `value` is a reading only with `"status": "dry"`.
+//! 5. A name that is neither control nor parameter may be one that a device profile maps or ignores; what it ignores is
+//!    as if it were not there.
 //!
 //! Speed: visitors over `serde_json`, texts borrowed from the payload, one pass, no tree.
 
@@ -23,6 +25,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use crate::Reason;
 use crate::decode::whole;
 use crate::fault::{FaultText, Sink, excerpt, short};
+use crate::profile::{FieldReading, FieldRule};
 use crate::repair;
 use crate::scalar::{Scalar, ScalarSeed};
 use crate::time::{self, Resolved};
@@ -100,7 +103,8 @@ struct Record<'de> {
     status: Option<Scalar<'de>>,
     revision: Option<Scalar<'de>>,
     measured: Vec<(Parameter, Scalar<'de>)>,
-    unknown: Vec<Cow<'de, str>>,
+    /// Names that only a device profile may know.
+    unknown: Vec<(Cow<'de, str>, Scalar<'de>)>,
     /// The first control key that stood twice.
     repeated_control: Option<&'static str>,
     /// Bit n: the parameter of code n stood, stood twice.
@@ -141,11 +145,15 @@ impl<'de> Record<'de> {
         (named + self.measured.len() as u64 + self.unknown.len() as u64).max(1)
     }
 
-    /// The bit of a parameter that stands both as `parameter` and as a key; 0 where none does.
-    fn named_and_keyed(&self) -> u32 {
-        match &self.parameter {
-            Some(Scalar::Text(name)) => Parameter::from_name(name).map_or(0, |named| self.seen & (1 << named.code())),
-            _ => 0,
+    /// Whether nothing in it was measured.
+    fn is_without_measurement(&self) -> bool {
+        self.parameter.is_none() && self.value.is_none() && self.measured.is_empty() && self.unknown.is_empty()
+    }
+
+    fn well_text(&self) -> &str {
+        match &self.well {
+            Some(Scalar::Text(text)) => text,
+            _ => "",
         }
     }
 
@@ -212,6 +220,11 @@ impl<'de> Key<'de> {
             other => Key::Measured(Parameter::from_name(other)?),
         })
     }
+}
+
+/// Whether a key has a meaning of its own beside the parameters.
+pub(crate) fn is_control_key(name: &str) -> bool {
+    matches!(Key::known(name), Some(Key::Control(_) | Key::Readings))
 }
 
 struct KeySeed;
@@ -317,18 +330,17 @@ impl<'de> Visitor<'de> for ElementSeed<'_, '_, '_, 'de> {
                     map.next_value_seed(ReadingsSeed { native: &mut *native })?;
                 }
                 Key::Readings => {
-                    map.next_value_seed(ScalarSeed::TOP)?;
-                    record.unknown.push(Cow::Borrowed("readings"));
+                    record.unknown.push((Cow::Borrowed("readings"), map.next_value_seed(ScalarSeed::TOP)?));
                 }
                 Key::Unknown(name) => {
-                    map.next_value_seed(ScalarSeed::TOP)?;
-                    record.unknown.push(name);
+                    record.unknown.push((name, map.next_value_seed(ScalarSeed::TOP)?));
                 }
             }
         }
-        if !is_envelope {
+        let nothing_is_left = native.drop_ignored(&mut record) > 0 && record.is_without_measurement();
+        if !is_envelope && !nothing_is_left {
             native.finish(&record);
-        } else if !record.is_empty() {
+        } else if is_envelope && !nothing_is_left && !record.is_empty() {
             native.beside_readings(&record);
         }
         native.record = Some(record);
@@ -405,6 +417,34 @@ fn refuse<T>(reason: Reason, field: &'static str, detail: impl Into<String>) -> 
     Err(Refusal { reason, field, detail: detail.into() })
 }
 
+/// The name under `parameter`, and what it means; `None` where nobody knows.
+struct Named<'r, 'c> {
+    name: &'r str,
+    meaning: Option<Meaning<'c>>,
+}
+
+#[derive(Clone, Copy)]
+enum Meaning<'c> {
+    Own(Parameter),
+    Vendor(&'c FieldReading),
+}
+
+impl<'c> Meaning<'c> {
+    fn parameter(self) -> Parameter {
+        match self {
+            Meaning::Own(parameter) => parameter,
+            Meaning::Vendor(reading) => reading.parameter,
+        }
+    }
+
+    fn sentinels(self) -> Option<&'c [f64]> {
+        match self {
+            Meaning::Own(_) => None,
+            Meaning::Vendor(reading) => reading.sentinels.as_deref(),
+        }
+    }
+}
+
 /// What all readings of a record share.
 struct Shared<'r> {
     well: WellId,
@@ -414,7 +454,7 @@ struct Shared<'r> {
     revision: u32,
 }
 
-impl<'de> Native<'_, '_, 'de> {
+impl<'c, 'de> Native<'_, 'c, 'de> {
     fn read_elements<A: SeqAccess<'de>>(&mut self, seq: &mut A) -> Result<(), A::Error> {
         self.index = 0;
         while seq.next_element_seed(ElementSeed { native: &mut *self, level: Level::Record })?.is_some() {
@@ -437,7 +477,7 @@ impl<'de> Native<'_, '_, 'de> {
     /// Keys beside `readings`: they look as if they spoke for all records, which they do not.
     fn beside_readings(&mut self, record: &Record<'de>) {
         self.shape = Shape::Object;
-        let first_unknown = record.unknown.first().map_or("well, time or parameter", |name| short(name));
+        let first_unknown = record.unknown.first().map_or("well, time or parameter", |(name, _)| short(name));
         let first_unknown = first_unknown.to_owned();
         self.sink.fault(Reason::UnknownParameter, record.readings(), || FaultText {
             place: String::new(),
@@ -451,10 +491,7 @@ impl<'de> Native<'_, '_, 'de> {
         let shared = match self.shared(record) {
             Ok(shared) => shared,
             Err(refusal) => {
-                let well_text = match &record.well {
-                    Some(Scalar::Text(text)) => short(text),
-                    _ => "",
-                };
+                let well_text = short(record.well_text());
                 let place = self.place(refusal.field);
                 self.sink.fault(refusal.reason, record.readings(), || FaultText {
                     place,
@@ -465,10 +502,11 @@ impl<'de> Native<'_, '_, 'de> {
             }
         };
         let before = self.sink.out.readings.len();
-        if let Some(Scalar::Text(name)) = &record.parameter {
-            self.named_value(record, name, &shared);
+        let named = self.named(record);
+        let repeated = record.repeated | self.named_twice(record, named.as_ref());
+        if let Some(named) = named {
+            self.named_value(record, &named, repeated, &shared);
         }
-        let repeated = record.repeated | record.named_and_keyed();
         for (parameter, value) in &record.measured {
             let parameter = *parameter;
             if repeated & (1 << parameter.code()) != 0 {
@@ -479,8 +517,8 @@ impl<'de> Native<'_, '_, 'de> {
             }
             self.emit(&shared, parameter, parameter.name(), value, Conversion::IDENTITY);
         }
-        for name in &record.unknown {
-            self.field_fault(Reason::UnknownParameter, &shared, name, || units::unknown_parameter_detail(name));
+        for (name, value) in &record.unknown {
+            self.vendor_value(name, value, repeated, &shared);
         }
         let added = (self.sink.out.readings.len() - before) as u64;
         if shared.resolved.is_corrected() && added > 0 {
@@ -616,30 +654,113 @@ impl<'de> Native<'_, '_, 'de> {
         Ok(())
     }
 
+    /// What a device profile says of a name that gwbank does not know.
+    fn rule(&self, well: &str, name: &str) -> Option<&'c FieldRule> {
+        self.sink.context.profiles?.field(well, name)
+    }
+
+    /// Rule 5: takes out what a device profile ignores, and says how many.
+    fn drop_ignored(&mut self, record: &mut Record<'de>) -> u64 {
+        let Some(profiles) = self.sink.context.profiles else { return 0 };
+        let mut fields = mem::take(&mut record.unknown);
+        let before = fields.len();
+        let is_ignored = |name: &str| profiles.field(record.well_text(), name) == Some(&FieldRule::Ignore);
+        fields.retain(|(name, _)| !is_ignored(name));
+        let mut ignored = (before - fields.len()) as u64;
+        let names_ignored = matches!(&record.parameter, Some(Scalar::Text(name)) if is_ignored(name));
+        if names_ignored {
+            ignored += 1;
+            (record.parameter, record.value, record.unit) = (None, None, None);
+        }
+        record.unknown = fields;
+        self.sink.out.ignored += ignored;
+        ignored
+    }
+
+    /// What `parameter` names.
+    fn named<'r>(&self, record: &'r Record<'de>) -> Option<Named<'r, 'c>> {
+        let Some(Scalar::Text(name)) = &record.parameter else { return None };
+        let meaning = match Parameter::from_name(name) {
+            Some(parameter) => Some(Meaning::Own(parameter)),
+            None => match self.rule(record.well_text(), name) {
+                Some(FieldRule::Read(reading)) => Some(Meaning::Vendor(reading)),
+                Some(FieldRule::Ignore) | None => None,
+            },
+        };
+        Some(Named { name, meaning })
+    }
+
+    /// The bits of parameters that stand under two names: as `parameter`, as a key, as a vendor's key.
+    fn named_twice(&self, record: &Record<'de>, named: Option<&Named<'_, '_>>) -> u32 {
+        let (mut seen, mut twice) = (record.seen, 0);
+        let mut add = |parameter: Parameter| {
+            let bit = 1 << parameter.code();
+            twice |= seen & bit;
+            seen |= bit;
+        };
+        if let Some(meaning) = named.and_then(|named| named.meaning) {
+            add(meaning.parameter());
+        }
+        for (name, _) in &record.unknown {
+            if let Some(FieldRule::Read(reading)) = self.rule(record.well_text(), name) {
+                add(reading.parameter);
+            }
+        }
+        twice
+    }
+
     /// `parameter` + `value` (+ `unit`).
-    fn named_value(&mut self, record: &Record<'de>, name: &str, shared: &Shared<'_>) {
-        let Some(parameter) = Parameter::from_name(name) else {
+    fn named_value(&mut self, record: &Record<'de>, named: &Named<'_, '_>, repeated: u32, shared: &Shared<'_>) {
+        let name = named.name;
+        let Some(meaning) = named.meaning else {
             self.field_fault(Reason::UnknownParameter, shared, name, || units::unknown_parameter_detail(name));
             return;
         };
-        if record.seen & (1 << parameter.code()) != 0 {
+        let parameter = meaning.parameter();
+        if repeated & (1 << parameter.code()) != 0 {
             self.field_fault(Reason::DuplicateKey, shared, name, || {
                 format!("{parameter} stands in the record both as `parameter` and as a key: send it once")
             });
             return;
         }
-        let conversion = match &record.unit {
-            Some(Scalar::Text(unit)) => match units::conversion(parameter, unit) {
-                Some(conversion) => conversion,
-                None => {
-                    self.field_fault(Reason::UnknownUnit, shared, name, || units::unknown_unit_detail(parameter, unit));
-                    return;
-                }
-            },
-            _ => Conversion::IDENTITY,
+        let unit = match &record.unit {
+            Some(Scalar::Text(unit)) => {
+                let profiles = self.sink.context.profiles;
+                Some(profiles.and_then(|profiles| profiles.unit(shared.well.as_str(), unit)).unwrap_or(unit))
+            }
+            _ => None,
+        };
+        let conversion = match (meaning, unit) {
+            (Meaning::Vendor(reading), unit) => reading.conversion(unit),
+            (Meaning::Own(parameter), Some(unit)) => units::conversion(parameter, unit),
+            (Meaning::Own(_), None) => Some(Conversion::IDENTITY),
+        };
+        let Some(conversion) = conversion else {
+            let unit = unit.unwrap_or_default();
+            self.field_fault(Reason::UnknownUnit, shared, name, || units::unknown_unit_detail(parameter, unit));
+            return;
         };
         let value = record.value.as_ref().unwrap_or(&Scalar::Null);
-        self.emit(shared, parameter, "value", value, conversion);
+        let sentinels = meaning.sentinels().unwrap_or(self.sink.context.sentinels);
+        self.emit_with(shared, parameter, "value", value, conversion, sentinels);
+    }
+
+    /// A key that is no parameter of gwbank: what a device profile makes of it, or a fault.
+    fn vendor_value(&mut self, name: &str, value: &Scalar<'de>, repeated: u32, shared: &Shared<'_>) {
+        let Some(FieldRule::Read(reading)) = self.rule(shared.well.as_str(), name) else {
+            self.field_fault(Reason::UnknownParameter, shared, name, || units::unknown_parameter_detail(name));
+            return;
+        };
+        let parameter = reading.parameter;
+        if repeated & (1 << parameter.code()) != 0 {
+            self.field_fault(Reason::DuplicateKey, shared, name, || {
+                format!("{parameter} stands in the record under two names: send it once")
+            });
+            return;
+        }
+        let conversion = reading.conversion(None).unwrap_or(Conversion::IDENTITY);
+        let sentinels = reading.sentinels.as_deref().unwrap_or(self.sink.context.sentinels);
+        self.emit_with(shared, parameter, short(name), value, conversion, sentinels);
     }
 
     fn emit(
@@ -650,7 +771,19 @@ impl<'de> Native<'_, '_, 'de> {
         value: &Scalar<'de>,
         conversion: Conversion,
     ) {
-        let value = match numeric(value, conversion, self.sink.context.sentinels) {
+        self.emit_with(shared, parameter, field, value, conversion, self.sink.context.sentinels);
+    }
+
+    fn emit_with(
+        &mut self,
+        shared: &Shared<'_>,
+        parameter: Parameter,
+        field: &str,
+        value: &Scalar<'de>,
+        conversion: Conversion,
+        sentinels: &[f64],
+    ) {
+        let value = match numeric(value, conversion, sentinels) {
             Ok(value) => value,
             Err(detail) => {
                 let place = self.place(field);

@@ -14,7 +14,8 @@
 //!    `unreadable` for the rest. A SenML pack is one unit (its base fields and "must understand" labels speak for the
 //!    whole): one that breaks is refused whole, with one fault.
 //! 4. **Every payload gives at least one reading or fault**, and every fault says how many readings it stands for, so
-//!    that received = readings + Σ `fault.readings`.
+//!    that received = readings + Σ `fault.readings`. The one exception: a payload of nothing but fields that a device
+//!    profile ignores.
 //! 5. A value that is null, or a configured sentinel before unit conversion, is a reading without value.
 //!
 //! # Invariants
@@ -25,8 +26,10 @@ mod context;
 mod decode;
 mod fault;
 pub mod fuzz;
+mod glob;
 mod json;
 pub mod limits;
+mod profile;
 mod reason;
 mod repair;
 mod route;
@@ -38,5 +41,6 @@ pub mod units;
 pub use context::{Context, DEFAULT_SENTINELS, FUTURE_TOLERANCE_MICROS, Format, SourceKind};
 pub use decode::decode;
 pub use fault::{Correction, Decoded, Fault};
+pub use profile::{DeviceProfile, DeviceProfiles, FieldReading, FieldRule, GatewayProfiles, ProfileError};
 pub use reason::Reason;
 pub use route::{Route, route};

@@ -34,6 +34,7 @@ use crate::decode::whole;
 use crate::fault::{FaultText, Sink, excerpt, short};
 use crate::json::numeric;
 use crate::limits::SENML_RECORDS_MAX;
+use crate::profile::{FieldReading, FieldRule};
 use crate::repair;
 use crate::scalar::Scalar;
 use crate::time;
@@ -477,8 +478,23 @@ fn read_record(
     let subject = || format!("{}/{}", short(&well), short(&parameter));
     let about = |refusal: Refusal| Refusal { subject: subject(), ..refusal };
 
-    let Some(known) = Parameter::from_name(&parameter) else {
-        return refuse(Reason::UnknownParameter, units::unknown_parameter_detail(&parameter)).map_err(about);
+    let profiles = sink.context.profiles;
+    let mut vendor: Option<&FieldReading> = None;
+    let known = match Parameter::from_name(&parameter) {
+        Some(known) => known,
+        None => match profiles.and_then(|profiles| profiles.field(&well, &parameter)) {
+            Some(FieldRule::Ignore) => {
+                sink.out.ignored += 1;
+                return Ok(None);
+            }
+            Some(FieldRule::Read(reading)) => {
+                vendor = Some(reading);
+                reading.parameter
+            }
+            None => {
+                return refuse(Reason::UnknownParameter, units::unknown_parameter_detail(&parameter)).map_err(about);
+            }
+        },
     };
     let well_id = match sink.well(&well) {
         Ok(well_id) => well_id,
@@ -493,12 +509,15 @@ fn read_record(
             return refuse(Reason::UnknownUnit, format!("`u` is {}: send text", other.kind())).map_err(about);
         }
     };
-    let conversion = match unit {
-        None => Conversion::IDENTITY,
-        Some(unit) => match units::conversion(known, unit) {
-            Some(conversion) => conversion,
-            None => return refuse(Reason::UnknownUnit, units::unknown_unit_detail(known, unit)).map_err(about),
-        },
+    let unit = unit.map(|unit| profiles.and_then(|profiles| profiles.unit(&well, unit)).unwrap_or(unit));
+    let conversion = match (vendor, unit) {
+        (Some(reading), unit) => reading.conversion(unit),
+        (None, Some(unit)) => units::conversion(known, unit),
+        (None, None) => Some(Conversion::IDENTITY),
+    };
+    let Some(conversion) = conversion else {
+        let unit = unit.unwrap_or_default();
+        return refuse(Reason::UnknownUnit, units::unknown_unit_detail(known, unit)).map_err(about);
     };
     let own_seconds = match own_time {
         None => 0.0,
@@ -514,7 +533,8 @@ fn read_record(
             return refuse(fault.reason, fault.detail).map_err(about);
         }
     };
-    let (value, site_status) = read_value(&value, sum, base, conversion, sink.context.sentinels).map_err(about)?;
+    let sentinels = vendor.and_then(|reading| reading.sentinels.as_deref()).unwrap_or(sink.context.sentinels);
+    let (value, site_status) = read_value(&value, sum, base, conversion, sentinels).map_err(about)?;
     Ok(Some(Reading {
         well: well_id,
         parameter: known,

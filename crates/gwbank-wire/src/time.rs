@@ -146,7 +146,8 @@ fn device_time(micros: i64, context: &Context<'_>) -> Result<Resolved, TimeFault
 
 fn received_time(seconds_from_now: f64, context: &Context<'_>) -> Result<Resolved, TimeFault> {
     let time = context.now.plus_micros((seconds_from_now * 1e6).round() as i64);
-    check_clock(time, context)?;
+    // It was counted from arrival: it says nothing of the device's clock.
+    check_clock(time, context).map_err(|fault| TimeFault { ahead_micros: None, ..fault })?;
     Ok(Resolved { time, source: TimeSource::Received })
 }
 

@@ -29,6 +29,18 @@ impl Conversion {
         Conversion { numerator, denominator, shift: 0.0, offset: 0.0 }
     }
 
+    /// The same for values that are sent as multiples of `scale`: 342 tenths of a degree are 34.2.
+    #[must_use]
+    pub fn scaled(self, scale: f64) -> Conversion {
+        let (numerator, denominator) = fraction(scale);
+        Conversion {
+            numerator: self.numerator * numerator,
+            denominator: self.denominator * denominator,
+            shift: self.shift * denominator / numerator,
+            offset: self.offset,
+        }
+    }
+
     /// To the canonical unit. May be infinite where the input is huge: the caller checks.
     pub fn apply(self, value: f64) -> f64 {
         (value + self.shift) * self.numerator / self.denominator + self.offset
@@ -38,6 +50,18 @@ impl Conversion {
     pub fn invert(self, canonical: f64) -> f64 {
         (canonical - self.offset) * self.denominator / self.numerator - self.shift
     }
+}
+
+/// A short decimal as a fraction of whole numbers (rule 2); anything else over 1.
+fn fraction(scale: f64) -> (f64, f64) {
+    const DECIMALS_MAX: i32 = 9;
+    for denominator in (0..=DECIMALS_MAX).map(|decimals| 10f64.powi(decimals)) {
+        let numerator = (scale * denominator).round();
+        if numerator != 0.0 && numerator / denominator == scale {
+            return (numerator, denominator);
+        }
+    }
+    (scale, 1.0)
 }
 
 type Units = &'static [(&'static str, Conversion)];
@@ -233,7 +257,35 @@ mod tests {
         }
     }
 
+    #[test]
+    fn scales_are_exact_in_decimals() {
+        for (parameter, unit, scale, sent, canonical) in [
+            (Parameter::WaterTemperature, "Cel", 0.1, 279.0, 27.9),
+            (Parameter::WaterTemperature, "degF", 0.1, 2120.0, 100.0),
+            (Parameter::DepthToWater, "cm", 0.1, 3421.0, 3.421),
+            (Parameter::DepthToWater, "m", -0.01, 342.0, -3.42),
+            (Parameter::BatteryVoltage, "V", 0.0625, 58.0, 3.625),
+            (Parameter::Ph, "1", 7.0, 1.0, 7.0),
+        ] {
+            assert_eq!(
+                conversion(parameter, unit).unwrap().scaled(scale).apply(sent),
+                canonical,
+                "{sent} × {scale} {unit}"
+            );
+        }
+    }
+
     proptest! {
+        #[test]
+        fn a_scale_is_a_factor(scale in prop_oneof![0.001f64..1000.0, -1000.0f64..-0.001], value in -1e4f64..1e4) {
+            for &parameter in Parameter::ALL {
+                for (unit, c) in units(parameter) {
+                    let (scaled, expected) = (c.scaled(scale).apply(value), c.apply(value * scale));
+                    prop_assert!((scaled - expected).abs() <= 1e-9 * expected.abs().max(1e3), "{} {}", parameter, unit);
+                }
+            }
+        }
+
         /// Whole centimetres and millimetres give the double that the decimal in metres gives.
         #[test]
         fn decimals_survive(mm in -1_000_000i32..1_000_000) {

@@ -4,16 +4,21 @@
 //! 1. A gateway authenticates with its id and a password, of which the configuration holds the Argon2 hash.
 //! 2. Argon2 is slow by design: it runs off the async threads, two at a time, and what it found is remembered under a
 //!    keyed hash of the password, so that a reconnecting fleet does not wait for it.
-//! 3. Publishing is refused on server topics only. On an ingest topic it never is: a gateway drops what is refused.
+//! 3. A gateway's name that comes with wrong passwords from one address again and again is refused there for a while
+//!    without a look at the password.
+//! 4. A client id belongs to whom is connected under it: another gateway cannot take the connection over, and so end it.
+//! 5. Publishing is refused on server topics only. On an ingest topic it never is: a gateway drops what is refused.
 
 use std::future::Future;
 use std::hash::{BuildHasher, RandomState};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use argon2::{Argon2, PasswordHash, PasswordVerifier};
 use gwbank_model::GatewayId;
+use gwbank_runtime::FailureLimit;
 use gwbank_wire::{Route, route};
 use hashbrown::HashMap;
 use mqtt5::broker::{AuthProvider, AuthResult};
@@ -27,6 +32,11 @@ use crate::{IngestError, Pipeline};
 
 /// Argon2 takes a core and some 20 MB each time.
 const VERIFICATIONS_AT_ONCE: usize = 2;
+
+/// Wrong passwords of one name from one address in [`FAILURES_WINDOW`]. By name too, as one modem's operator may give
+/// thousands of gateways the same address.
+const FAILURES_MAX: u32 = 10;
+const FAILURES_WINDOW: Duration = Duration::from_secs(60);
 
 /// What a gateway proves itself with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,12 +53,47 @@ pub enum Anonymous {
     Refused,
 }
 
+/// Whose the connected client ids are; `None` is an anonymous one.
+#[derive(Debug, Default)]
+pub(crate) struct ClientOwners(Mutex<HashMap<Arc<str>, Owner>>);
+
+#[derive(Debug)]
+struct Owner {
+    user: Option<Arc<str>>,
+    /// More than one for a moment, while a connection of the same owner takes over.
+    connections: usize,
+}
+
+impl ClientOwners {
+    pub(crate) fn connected(&self, client_id: Arc<str>, user: Option<Arc<str>>) {
+        let mut owners = self.0.lock();
+        let owner = owners.entry(client_id).or_insert(Owner { user: None, connections: 0 });
+        owner.user = user;
+        owner.connections += 1;
+    }
+
+    pub(crate) fn disconnected(&self, client_id: &str) {
+        let mut owners = self.0.lock();
+        let Some(owner) = owners.get_mut(client_id) else { return };
+        owner.connections = owner.connections.saturating_sub(1);
+        if owner.connections == 0 {
+            owners.remove(client_id);
+        }
+    }
+
+    fn may_use(&self, client_id: &str, user: Option<&str>) -> bool {
+        self.0.lock().get(client_id).is_none_or(|owner| owner.user.as_deref() == user)
+    }
+}
+
 pub(crate) struct GatewayAuth {
     hashes: HashMap<String, Arc<str>>,
     anonymous: Anonymous,
     verified: Mutex<HashMap<String, [u64; 2]>>,
     keys: [RandomState; 2],
     verifications: Semaphore,
+    failures: Mutex<FailureLimit<(IpAddr, String)>>,
+    owners: Arc<ClientOwners>,
     pipeline: Pipeline,
 }
 
@@ -56,6 +101,7 @@ impl GatewayAuth {
     pub(crate) fn try_new(
         credentials: Vec<GatewayCredentials>,
         anonymous: Anonymous,
+        owners: Arc<ClientOwners>,
         pipeline: Pipeline,
     ) -> Result<Self, IngestError> {
         let mut hashes = HashMap::new();
@@ -73,11 +119,13 @@ impl GatewayAuth {
             verified: Mutex::default(),
             keys: [RandomState::new(), RandomState::new()],
             verifications: Semaphore::new(VERIFICATIONS_AT_ONCE),
+            failures: Mutex::new(FailureLimit::new(FAILURES_MAX, FAILURES_WINDOW)),
+            owners,
             pipeline,
         })
     }
 
-    async fn check(&self, connect: &ConnectPacket) -> AuthResult {
+    async fn check(&self, connect: &ConnectPacket, address: IpAddr) -> AuthResult {
         if self.pipeline.is_holding() {
             // A gateway keeps what it cannot send; one more connection would only hold one more message here.
             return AuthResult::fail_with_reason(
@@ -89,10 +137,13 @@ impl GatewayAuth {
         match (hash, self.anonymous) {
             (Some((user, hash)), _) => {
                 let password = connect.password.clone().unwrap_or_default();
-                if self.verify(user, hash, password).await {
-                    AuthResult::success_with_user(user.clone())
-                } else {
-                    AuthResult::fail(ReasonCode::BadUsernameOrPassword)
+                match self.verify(user, hash, password, address).await {
+                    Verdict::Right => AuthResult::success_with_user(user.clone()),
+                    Verdict::Wrong => AuthResult::fail(ReasonCode::BadUsernameOrPassword),
+                    Verdict::TooManyWrong => AuthResult::fail_with_reason(
+                        ReasonCode::ServerUnavailable,
+                        "too many wrong passwords, try again in a minute",
+                    ),
                 }
             }
             (None, Anonymous::Allowed) => AuthResult::success(),
@@ -103,24 +154,39 @@ impl GatewayAuth {
         }
     }
 
-    async fn verify(&self, user: &str, hash: Arc<str>, password: Vec<u8>) -> bool {
+    async fn verify(&self, user: &str, hash: Arc<str>, password: Vec<u8>, address: IpAddr) -> Verdict {
         let key = [self.keys[0].hash_one((user, &password)), self.keys[1].hash_one((user, &password))];
         if self.verified.lock().get(user) == Some(&key) {
-            return true;
+            return Verdict::Right;
         }
-        let Ok(_permit) = self.verifications.acquire().await else { return false };
+        let Ok(_permit) = self.verifications.acquire().await else { return Verdict::Wrong };
         if self.verified.lock().get(user) == Some(&key) {
-            return true; // another connection of the same gateway was first
+            return Verdict::Right; // another connection of the same gateway was first
+        }
+        let who = (address, user.to_owned());
+        if self.failures.lock().is_reached(&who, Instant::now()) {
+            return Verdict::TooManyWrong;
         }
         let verified = tokio::task::spawn_blocking(move || {
             PasswordHash::new(&hash).is_ok_and(|hash| Argon2::default().verify_password(&password, &hash).is_ok())
         });
-        let verified = verified.await.unwrap_or(false);
-        if verified {
+        if verified.await.unwrap_or(false) {
             self.verified.lock().insert(user.to_owned(), key);
+            Verdict::Right
+        } else {
+            self.failures.lock().note(who, Instant::now());
+            Verdict::Wrong
         }
-        verified
     }
+}
+
+/// Of a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Right,
+    Wrong,
+    /// Not looked at.
+    TooManyWrong,
 }
 
 impl AuthProvider for GatewayAuth {
@@ -130,7 +196,10 @@ impl AuthProvider for GatewayAuth {
         client_addr: SocketAddr,
     ) -> Pin<Box<dyn Future<Output = mqtt5::Result<AuthResult>> + Send + 'a>> {
         Box::pin(async move {
-            let result = self.check(connect).await;
+            let mut result = self.check(connect, client_addr.ip()).await;
+            if result.authenticated && !self.owners.may_use(&connect.client_id, result.user_id.as_deref()) {
+                result = AuthResult::fail(ReasonCode::ClientIdentifierNotValid);
+            }
             if !result.authenticated {
                 tracing::warn!(%client_addr, client_id = %connect.client_id, reason = ?result.reason_code, "connection refused");
             }

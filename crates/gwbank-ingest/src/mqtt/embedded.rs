@@ -2,17 +2,19 @@
 //!
 //! # Rules
 //! 1. The publish hook takes a message of a gateway in, waits until it is durable and applied, and only then lets the
-//!    broker acknowledge. While the pipeline is full the hook waits, and with it that one connection.
+//!    broker acknowledge. While the pipeline is full the hook waits, and with it that one connection: the library reads
+//!    nothing from it meanwhile, no ping, no farewell, no take-over. New connections are refused as unavailable.
 //! 2. Nothing published on an ingest topic is refused, routed or retained: what cannot be understood is a dead letter.
 //! 3. Server topics (status, flags) are the server's alone; they are published retained through the broker's router.
 //! 4. Limits that would lead to a refusal (rates, retained messages) are off; sizes and in-flight counts are raised.
 //! 5. Sessions are kept in memory: what a gateway has sent and not seen acknowledged it sends again.
+//! 6. A connection that was held for `hold_max` is let go: ended without an acknowledgement. By then most clients have
+//!    given it up, and what nobody reads from would take the place of a connection for as long as the archive is away.
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,18 +22,20 @@ use gwbank_model::GatewayId;
 use gwbank_runtime::Shutdown;
 use hashbrown::{HashMap, HashSet};
 use mqtt5::QoS;
-use mqtt5::broker::config::{AuthConfig, RateLimitConfig, StorageConfig, TlsConfig};
+use mqtt5::broker::config::{AuthConfig, RateLimitConfig, StorageConfig};
 use mqtt5::broker::router::MessageRouter;
 use mqtt5::broker::{
-    BrokerConfig, BrokerEventHandler, BrokerShutdownHandle, ClientPublishEvent, MqttBroker, PublishAction,
-    StorageBackendType,
+    BrokerConfig, BrokerEventHandler, BrokerShutdownHandle, ClientConnectEvent, ClientDisconnectEvent,
+    ClientPublishEvent, MqttBroker, PublishAction, ResourceMonitor, StorageBackendType,
 };
 use mqtt5::packet::publish::PublishPacket;
 use parking_lot::Mutex;
 
 pub use super::auth::{Anonymous, GatewayCredentials};
-use crate::mqtt::auth::GatewayAuth;
+pub use super::tls::EmbeddedTls;
+use crate::mqtt::auth::{ClientOwners, GatewayAuth};
 use crate::mqtt::dispatch::{Dispatch, dispatch};
+use crate::mqtt::tls_door::{self, BrokerParts};
 use crate::{GatewayRow, IngestError, Pipeline, status_payload, status_topic};
 
 /// Larger than what a decoder reads (4 MiB), so that a message that is too large ends as a dead letter and not as a
@@ -46,6 +50,12 @@ const SESSION_EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);
 const RETAINED_TOPICS_MAX: usize = 10_000;
 const RETAINED_BYTES_MAX: usize = 64 << 10;
 
+/// Longer than the keep-alive of most clients, so that a short fullness costs nobody a connection.
+const HOLD_MAX: Duration = Duration::from_secs(60);
+
+/// Where a message goes that must not be acknowledged: nobody can subscribe to it by a wildcard.
+const NOWHERE: &str = "$gwbank/unacknowledged";
+
 #[derive(Debug, Clone)]
 pub struct EmbeddedConfig {
     /// Host and port; port 0 takes a free one.
@@ -54,15 +64,10 @@ pub struct EmbeddedConfig {
     pub anonymous: Anonymous,
     pub gateways: Vec<GatewayCredentials>,
     pub connections_max: usize,
+    /// How long a publish waits while the pipeline is full before its connection is let go.
+    pub hold_max: Duration,
     /// How often the status topics of gateways that sent something are renewed.
     pub status_interval: Duration,
-}
-
-#[derive(Debug, Clone)]
-pub struct EmbeddedTls {
-    pub listen: String,
-    pub certificate: PathBuf,
-    pub key: PathBuf,
 }
 
 impl EmbeddedConfig {
@@ -73,6 +78,7 @@ impl EmbeddedConfig {
             anonymous: Anonymous::Refused,
             gateways: Vec::new(),
             connections_max: 10_000,
+            hold_max: HOLD_MAX,
             status_interval: Duration::from_secs(10),
         }
     }
@@ -84,6 +90,7 @@ pub struct EmbeddedBroker {
     address: SocketAddr,
     tls_address: Option<SocketAddr>,
     router: Arc<MessageRouter>,
+    monitor: Arc<ResourceMonitor>,
     stopped: tokio_util::sync::CancellationToken,
 }
 
@@ -92,29 +99,49 @@ impl EmbeddedBroker {
     /// is acknowledged once it is durable.
     pub async fn start(config: EmbeddedConfig, pipeline: Pipeline, shutdown: Shutdown) -> Result<Self, IngestError> {
         let failed = |error: mqtt5::MqttError| IngestError::Broker(error.to_string());
-        let auth = GatewayAuth::try_new(config.gateways.clone(), config.anonymous, pipeline.clone())?;
-        let hook = Hook { pipeline: pipeline.clone(), retained: ClientsRetained::default() };
-        let settings = broker_config(&config, Arc::new(hook)).await?;
-        let mut broker = MqttBroker::with_config(settings).await.map_err(failed)?.with_auth_provider(Arc::new(auth));
+        let owners = Arc::new(ClientOwners::default());
+        let auth = GatewayAuth::try_new(config.gateways.clone(), config.anonymous, owners.clone(), pipeline.clone())?;
+        let hook = Arc::new(Hook::new(pipeline.clone(), config.hold_max, owners));
+        let settings = broker_config(&config, hook.clone()).await?;
+        let mut broker =
+            MqttBroker::with_config(settings.clone()).await.map_err(failed)?.with_auth_provider(Arc::new(auth));
+        let router = hook.router.get_or_init(|| broker.router()).clone();
+        let (tls_address, tls_door) = match &config.tls {
+            Some(tls) => {
+                let parts = BrokerParts::of(&broker, settings);
+                let (address, door) = tls_door::open(tls, parts, shutdown.clone()).await?;
+                (Some(address), Some(door))
+            }
+            None => (None, None),
+        };
         let address = broker.local_addr().ok_or_else(|| IngestError::Broker("no address is bound".to_owned()))?;
         let started = Self {
             address,
-            tls_address: broker.tls_local_addr(),
-            router: broker.router(),
+            tls_address,
+            router,
+            monitor: broker.resource_monitor(),
             stopped: tokio_util::sync::CancellationToken::new(),
         };
         let handle = broker.shutdown_handle();
         let mut ready = broker.ready_receiver();
-        let stopped = started.stopped.clone();
-        tokio::spawn(async move {
+        let running = tokio::spawn(async move {
             if let Err(error) = broker.run().await {
                 tracing::error!(%error, "the embedded broker failed");
             }
-            stopped.cancel();
         });
         if ready.wait_for(|ready| *ready).await.is_err() {
             return Err(IngestError::Broker("it ended while starting".to_owned()));
         }
+        let tls_door = tls_door.map(tokio::spawn);
+        let stopped = started.stopped.clone();
+        tokio::spawn(async move {
+            for door in [Some(running), tls_door].into_iter().flatten() {
+                if let Err(error) = door.await {
+                    tracing::error!(%error, "a door of the embedded broker failed");
+                }
+            }
+            stopped.cancel();
+        });
         tokio::spawn(stop_with(handle, shutdown.clone()));
         tokio::spawn(publish_statuses(started.clone(), pipeline, config.status_interval, shutdown));
         Ok(started)
@@ -127,6 +154,11 @@ impl EmbeddedBroker {
 
     pub fn tls_address(&self) -> Option<SocketAddr> {
         self.tls_address
+    }
+
+    /// Clients that are connected, at both doors.
+    pub async fn connections(&self) -> usize {
+        self.monitor.get_stats().await.current_connections
     }
 
     /// Publishes on a server topic. An empty payload removes what was retained.
@@ -143,12 +175,6 @@ impl EmbeddedBroker {
 }
 
 async fn broker_config(config: &EmbeddedConfig, hook: Arc<Hook>) -> Result<BrokerConfig, IngestError> {
-    let tls = match &config.tls {
-        Some(EmbeddedTls { listen, certificate, key }) => {
-            Some(TlsConfig::new(certificate.clone(), key.clone()).with_bind_address(resolve(listen).await?))
-        }
-        None => None,
-    };
     let open_to_our_provider = AuthConfig {
         allow_anonymous: true,
         rate_limit: RateLimitConfig { enabled: false, ..RateLimitConfig::default() },
@@ -160,7 +186,6 @@ async fn broker_config(config: &EmbeddedConfig, hook: Arc<Hook>) -> Result<Broke
         max_packet_size: PACKET_BYTES_MAX,
         session_expiry_interval: SESSION_EXPIRY,
         auth_config: open_to_our_provider,
-        tls_config: tls,
         storage_config: StorageConfig::default().with_backend(StorageBackendType::Memory),
         sys_topics_enabled: false,
         max_retained_messages: 0,
@@ -180,7 +205,13 @@ async fn resolve(listen: &str) -> Result<SocketAddr, IngestError> {
 
 struct Hook {
     pipeline: Pipeline,
+    hold_max: Duration,
     retained: ClientsRetained,
+    owners: Arc<ClientOwners>,
+    /// Set before anybody can connect.
+    router: OnceLock<Arc<MessageRouter>>,
+    /// Connections (by client id) that are to end; whatever they still send is not taken in.
+    let_go: Mutex<HashSet<Arc<str>>>,
 }
 
 /// Topics of the clients' own (not ingest, not the server's) on which a message is retained. The broker's limit would
@@ -212,10 +243,33 @@ impl BrokerEventHandler for Hook {
     ) -> Pin<Box<dyn Future<Output = PublishAction> + Send + 'a>> {
         Box::pin(self.publish(event))
     }
+
+    fn on_client_connect<'a>(&'a self, event: ClientConnectEvent) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        self.let_go.lock().remove(&event.client_id);
+        self.owners.connected(event.client_id, event.user_id);
+        Box::pin(std::future::ready(()))
+    }
+
+    fn on_client_disconnect<'a>(
+        &'a self,
+        event: ClientDisconnectEvent,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        self.let_go.lock().remove(&event.client_id);
+        self.owners.disconnected(&event.client_id);
+        Box::pin(std::future::ready(()))
+    }
 }
 
 impl Hook {
+    fn new(pipeline: Pipeline, hold_max: Duration, owners: Arc<ClientOwners>) -> Self {
+        let (retained, router, let_go) = (ClientsRetained::default(), OnceLock::new(), Mutex::default());
+        Self { pipeline, hold_max, retained, owners, router, let_go }
+    }
+
     async fn publish(&self, event: ClientPublishEvent) -> PublishAction {
+        if self.let_go.lock().contains(&event.client_id) {
+            return unacknowledged();
+        }
         let publisher = event.user_id.as_deref().and_then(|user| GatewayId::new(user).ok());
         let message = match dispatch(publisher.as_ref(), &event.topic, &event.payload) {
             Dispatch::Ingest(message) => message,
@@ -228,15 +282,32 @@ impl Hook {
             }
             Dispatch::Other => return PublishAction::Continue,
         };
-        match self.pipeline.ingest(message).await {
-            Ok(_) => PublishAction::Handled,
-            Err(error) => {
-                // Not durable, so never acknowledged: the gateway keeps it and sends it again to the next start.
+        match tokio::time::timeout(self.hold_max, self.pipeline.ingest(message)).await {
+            Ok(Ok(_)) => return PublishAction::Handled,
+            Ok(Err(error)) => {
                 tracing::warn!(%error, client_id = %event.client_id, topic = %event.topic, "message not taken in");
-                std::future::pending().await
+            }
+            Err(_) => {
+                tracing::warn!(client_id = %event.client_id, topic = %event.topic, "message held too long");
             }
         }
+        // Not known to be durable, so never acknowledged: the gateway keeps it and sends it again.
+        self.let_go(event.client_id).await;
+        unacknowledged()
     }
+
+    /// Ends a connection; its session stays.
+    async fn let_go(&self, client_id: Arc<str>) {
+        self.let_go.lock().insert(client_id.clone());
+        if let Some(router) = self.router.get() {
+            router.disconnect_client(&client_id).await;
+        }
+    }
+}
+
+/// The library acknowledges whatever the hook returns, but for a message of quality of service 0.
+fn unacknowledged() -> PublishAction {
+    PublishAction::Transform(PublishPacket::new(NOWHERE, Bytes::new(), QoS::AtMostOnce))
 }
 
 async fn stop_with(handle: BrokerShutdownHandle, shutdown: Shutdown) {

@@ -14,6 +14,7 @@
 //! 4. Subscriptions are made on the first connection of the process and whenever the broker forgot the session.
 //! 5. This client publishes nothing: in the library a publish can block a session for good.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +53,8 @@ pub struct ExternalConfig {
     pub client_id: String,
     pub user: Option<String>,
     pub password: Option<String>,
+    /// PEM: the authorities that are trusted, in place of the system's.
+    pub ca_file: Option<PathBuf>,
     /// Nodes of one group share the messages.
     pub shared_group: Option<String>,
     pub topics: Vec<String>,
@@ -66,6 +69,7 @@ impl ExternalConfig {
             client_id: client_id.into(),
             user: None,
             password: None,
+            ca_file: None,
             shared_group: None,
             topics: DEFAULT_TOPICS.iter().map(|&topic| topic.to_owned()).collect(),
             receive_maximum: 1000,
@@ -103,7 +107,8 @@ impl ExternalSource {
     /// Connects in the background, and again whenever the connection breaks, until `shutdown` ends accepting.
     pub fn spawn(config: ExternalConfig, pipeline: Pipeline, shutdown: Shutdown) -> Result<Self, IngestError> {
         let receive_maximum = config.receive_maximum.max(1);
-        let mut options = options(&config.url, &config.client_id, config.user.as_deref(), config.password.as_deref())?;
+        let (user, password) = (config.user.as_deref(), config.password.as_deref());
+        let mut options = options(&config.url, &config.client_id, user, password, config.ca_file.as_deref())?;
         options.set_clean_start(false);
         options.set_session_expiry_interval(Some(SESSION_EXPIRY_SECONDS));
         options.set_receive_maximum(Some(receive_maximum));

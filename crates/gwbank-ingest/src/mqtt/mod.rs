@@ -9,3 +9,7 @@ pub mod embedded;
 pub mod external;
 mod options;
 pub mod publisher;
+mod tls;
+mod tls_door;
+
+pub use tls::check_ca_file;

@@ -1,5 +1,6 @@
 //! Connection options from a URL.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use rumqttc::v5::MqttOptions;
 use url::Url;
 
 use crate::IngestError;
+use crate::mqtt::tls::trusting;
 
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
@@ -15,11 +17,13 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const PACKET_BYTES_MAX: u32 = 16 << 20;
 
 /// `mqtt://[user[:password]@]host[:port]` or `mqtts://…`; user and password given apart win over those in the URL.
+/// `ca_file` names the only authorities that `mqtts` trusts; without it those of the system.
 pub(crate) fn options(
     url: &str,
     client_id: &str,
     user: Option<&str>,
     password: Option<&str>,
+    ca_file: Option<&Path>,
 ) -> Result<MqttOptions, IngestError> {
     let refuse = |problem: &str| {
         let shown = Url::parse(url).map_or_else(|_| "?".to_owned(), |url| url.host_str().unwrap_or("?").to_owned());
@@ -27,9 +31,11 @@ pub(crate) fn options(
     };
     let parsed = Url::parse(url).map_err(|error| refuse(&error.to_string()))?;
     let host = parsed.host_str().ok_or_else(|| refuse("it names no host"))?;
-    let (transport, port) = match parsed.scheme() {
-        "mqtt" | "tcp" => (Transport::Tcp, 1883),
-        "mqtts" | "ssl" => {
+    let (transport, port) = match (parsed.scheme(), ca_file) {
+        ("mqtt" | "tcp", None) => (Transport::Tcp, 1883),
+        ("mqtt" | "tcp", Some(_)) => return Err(refuse("a ca_file is for mqtts")),
+        ("mqtts" | "ssl", Some(file)) => (Transport::tls_with_config(trusting(file)?.into()), 8883),
+        ("mqtts" | "ssl", None) => {
             // One provider for the process; that somebody was first is no error.
             let _ = rustls::crypto::ring::default_provider().install_default();
             (Transport::tls_with_default_config(), 8883)
@@ -77,13 +83,13 @@ mod tests {
 
     #[test]
     fn urls() {
-        let opened = options("mqtt://gw%2D1:se%63ret@broker.example", "id", None, None).unwrap();
+        let opened = options("mqtt://gw%2D1:se%63ret@broker.example", "id", None, None, None).unwrap();
         assert_eq!(opened.broker_address(), ("broker.example".to_owned(), 1883));
         let login = opened.credentials().unwrap();
         assert_eq!((login.username.as_str(), login.password.as_str()), ("gw-1", "secret"));
-        let opened = options("mqtt://a:b@h:77", "id", Some("c"), Some("d")).unwrap();
+        let opened = options("mqtt://a:b@h:77", "id", Some("c"), Some("d"), None).unwrap();
         assert_eq!(opened.credentials().unwrap().username, "c");
-        assert!(options("http://h", "id", None, None).is_err());
-        assert!(options("nonsense", "id", None, None).is_err());
+        assert!(options("http://h", "id", None, None, None).is_err());
+        assert!(options("nonsense", "id", None, None, None).is_err());
     }
 }

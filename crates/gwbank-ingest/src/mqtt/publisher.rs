@@ -8,6 +8,7 @@
 //! 3. One task only polls.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,13 +38,16 @@ pub struct PublisherConfig {
     pub client_id: String,
     pub user: Option<String>,
     pub password: Option<String>,
+    /// PEM: the authorities that are trusted, in place of the system's.
+    pub ca_file: Option<PathBuf>,
     /// Messages sent and not yet acknowledged.
     pub in_flight_max: u16,
 }
 
 impl PublisherConfig {
     pub fn new(url: impl Into<String>, client_id: impl Into<String>) -> Self {
-        Self { url: url.into(), client_id: client_id.into(), user: None, password: None, in_flight_max: 64 }
+        let (url, client_id) = (url.into(), client_id.into());
+        Self { url, client_id, user: None, password: None, ca_file: None, in_flight_max: 64 }
     }
 
     #[must_use]
@@ -93,7 +97,8 @@ impl Publisher {
     /// Connects; fails if the first attempt does. Later breaks are mended in the background.
     pub async fn connect(config: PublisherConfig) -> Result<Self, IngestError> {
         let in_flight_max = config.in_flight_max.max(1);
-        let mut options = options(&config.url, &config.client_id, config.user.as_deref(), config.password.as_deref())?;
+        let (user, password) = (config.user.as_deref(), config.password.as_deref());
+        let mut options = options(&config.url, &config.client_id, user, password, config.ca_file.as_deref())?;
         options.set_clean_start(true);
         options.set_outgoing_inflight_upper_limit(in_flight_max);
         let (client, mut events) = new_client(&options, in_flight_max);

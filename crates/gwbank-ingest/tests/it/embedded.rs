@@ -10,7 +10,7 @@ use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, Event, MqttOptions};
 
-use crate::rig::{Rig, START_SECS, depth, gateway, gateway_counts};
+use crate::rig::{Rig, START_SECS, depth, eventually, gateway, gateway_counts};
 
 fn credentials(id: &str, password: &str) -> GatewayCredentials {
     // The cheapest parameters: the tests run without optimisation.
@@ -89,7 +89,35 @@ async fn only_the_right_password_lets_a_gateway_in() {
     for _ in 0..2 {
         Publisher::connect(config().with_credentials("gw-1", "secret")).await.unwrap().close().await;
     }
-    Publisher::connect(config().with_credentials("gw-1", "wrong")).await.unwrap_err();
+    for _ in 0..20 {
+        Publisher::connect(config().with_credentials("gw-1", "guess")).await.unwrap_err();
+    }
+    let refused = Publisher::connect(config().with_credentials("gw-1", "guess")).await.unwrap_err().to_string();
+    assert!(refused.contains("ServerUnavailable"), "after so many the password is not looked at: {refused}");
+    Publisher::connect(config().with_credentials("gw-1", "secret")).await.expect("known from before").close().await;
+    trigger.stop();
+    broker.stopped().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_cannot_take_over_anothers_connection() {
+    let rig = Rig::new();
+    let pipeline = rig.open_with_wells(&["A"]).await;
+    let trigger = ShutdownTrigger::new();
+    let mut config = EmbeddedConfig::new("127.0.0.1:0");
+    config.gateways = vec![credentials("gw-1", "secret"), credentials("gw-2", "other")];
+    let broker = EmbeddedBroker::start(config, pipeline.clone(), trigger.listener()).await.unwrap();
+    let first = PublisherConfig::new(url(&broker), "client").with_credentials("gw-1", "secret");
+    let second = PublisherConfig::new(url(&broker), "client").with_credentials("gw-2", "other");
+    let publisher = Publisher::connect(first).await.unwrap();
+    let refused = Publisher::connect(second.clone()).await.unwrap_err().to_string();
+    assert!(refused.contains("ClientIdentifierNotValid"), "{refused}");
+    publisher.publish("gwbank/v1/gw-1/readings", depth("A", START_SECS, 1.0)).await;
+    let counts = publisher.flush().await;
+    assert_eq!((counts.acknowledged, counts.reconnects), (1, 0), "nobody disturbed it");
+    publisher.close().await;
+    eventually("everybody to be gone", || async { broker.connections().await == 0 }).await;
+    Publisher::connect(second).await.unwrap().close().await;
     trigger.stop();
     broker.stopped().await;
 }

@@ -19,15 +19,19 @@ pub async fn alive() -> &'static str {
     "alive\n"
 }
 
-/// Whether every part does its work; names those that do not.
+/// Whether every part does its work; names those that do not. Why is told by a server without credentials only: of a
+/// guarded one it stands in `/api/v1/status`.
 #[utoipa::path(get, path = "/readyz", tag = "operation", responses(
     (status = 200, description = "all parts are ready", body = [PartView]),
     (status = 503, description = "some are not", body = ProblemView, content_type = "application/problem+json"),
 ))]
 pub async fn ready(State(app): State<Arc<App>>) -> Answer<Json<Vec<PartView>>> {
-    let parts: Vec<PartView> = app.operations.parts().await.into_iter().map(PartView::from).collect();
-    let not_ready: Vec<String> =
-        parts.iter().filter(|part| !part.ready).map(|part| format!("{}: {}", part.part, part.detail)).collect();
+    let mut parts: Vec<PartView> = app.operations.parts().await.into_iter().map(PartView::from).collect();
+    if !app.authenticator.is_open() {
+        // Anybody may ask: names of files and hosts are not for anybody.
+        parts.iter_mut().for_each(|part| part.detail.clear());
+    }
+    let not_ready: Vec<String> = parts.iter().filter(|part| !part.ready).map(PartView::told).collect();
     if not_ready.is_empty() {
         return Ok(Json(parts));
     }

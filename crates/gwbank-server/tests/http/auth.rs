@@ -4,6 +4,7 @@ use base64::Engine;
 use gwbank_model::GatewayId;
 use gwbank_server::Reach;
 use gwbank_server::auth::{Credentials, Role, password_hash, token_digest};
+use gwbank_server::doors::PartState;
 
 use crate::fakes::Server;
 
@@ -104,4 +105,37 @@ fn an_office_acknowledges_in_its_own_name() {
     assert_eq!(post("token-admin", "drought-1", r#"{"by":"somebody"}"#).json()["acknowledged_by"], "somebody");
     post("token-office", "nothing", "").problem("unknown-flag");
     post("token-office", "drought-0", "").problem("conflict");
+}
+
+#[test]
+fn guessing_a_password_is_refused_by_address() {
+    use argon2::password_hash::{PasswordHasher, SaltString};
+    use argon2::{Algorithm, Argon2, Params, Version};
+    // The cheapest parameters: the tests run without optimisation.
+    let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
+    let salt = SaltString::encode_b64(b"saltsaltsalt").unwrap();
+    let mut credentials = Credentials::new();
+    credentials.add_user("a", Role::Admin, &argon.hash_password(b"right", &salt).unwrap().to_string()).unwrap();
+    let server = Server::start(credentials, Reach::Anywhere);
+    let ask = |password: &str| {
+        let basic = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("a:{password}")));
+        server.send("GET", "/api/v1/wells", &[("authorization", &basic)], b"")
+    };
+    let refused = (0..100).map(|guess| ask(&guess.to_string())).find(|reply| reply.status != 401).unwrap();
+    assert_eq!((refused.status, refused.header("retry-after")), (429, "60"));
+    refused.problem("too-many-failures");
+    assert_eq!(ask("right").status, 429, "the password is not looked at");
+    assert_eq!(server.get("/healthz").status, 200);
+}
+
+#[test]
+fn a_guarded_server_tells_strangers_which_part_is_not_ready_and_not_why() {
+    let server = guarded();
+    let broken = PartState { part: "archive", ready: false, detail: "/srv/secret is full".into() };
+    *server.operations.broken.lock() = Some(broken);
+    let reply = server.get("/readyz");
+    assert_eq!(reply.problem("not-ready")["detail"], "archive");
+    assert!(!reply.text().contains("secret"), "{}", reply.text());
+    let reader = [("authorization", "Bearer token-hydrologist")];
+    assert!(server.send("GET", "/api/v1/status", &reader, b"").text().contains("/srv/secret is full"));
 }

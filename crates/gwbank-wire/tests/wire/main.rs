@@ -6,4 +6,5 @@ mod native_json;
 mod senml;
 
 mod corpus;
+mod profiles;
 mod properties;
