@@ -13,10 +13,12 @@ use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
+use datafusion::optimizer::Optimizer;
 use datafusion::prelude::SessionConfig;
 
 use crate::config::QueryConfig;
 use crate::functions;
+use crate::guard::{Guard, GuardOperators, GuardOption, guard_functions, rules_with_checkpoints};
 use crate::readings::ReadCut;
 
 const CATALOG: &str = "gwbank";
@@ -49,15 +51,19 @@ impl Template {
             )
             // For errors that say where.
             .set_bool("datafusion.sql_parser.collect_spans", true);
-        let mut state = SessionStateBuilder::new()
+        let mut builder = SessionStateBuilder::new()
             .with_config(session)
             .with_runtime_env(Arc::new(RuntimeEnvBuilder::new().build()?))
             .with_default_features()
             // No format and no factory: nothing that could open a file is known by any name.
             .with_file_formats(Vec::new())
             .with_table_factories(std::collections::HashMap::new())
-            .build();
+            // After the usual rules, among them the one that makes types agree.
+            .with_analyzer_rule(Arc::new(GuardOperators));
+        builder.optimizer().get_or_insert_default().rules = rules_with_checkpoints(&Optimizer::new().rules);
+        let mut state = builder.build();
         functions::register(&mut state)?;
+        guard_functions(&mut state)?;
         state.catalog_list().register_catalog(CATALOG.to_owned(), Arc::new(catalog));
         Ok(Self { state, tables })
     }
@@ -77,8 +83,14 @@ impl Template {
         names
     }
 
-    pub(crate) fn session(&self, config: &QueryConfig, cut: Arc<ReadCut>) -> Result<SessionState, DataFusionError> {
-        let session = self.state.config().clone().with_extension(cut);
+    pub(crate) fn session(
+        &self,
+        config: &QueryConfig,
+        cut: Arc<ReadCut>,
+        guard: &Arc<Guard>,
+    ) -> Result<SessionState, DataFusionError> {
+        let mut session = self.state.config().clone().with_extension(cut);
+        session.options_mut().extensions.insert(GuardOption(guard.clone()));
         let mut state = SessionStateBuilder::new_from_existing(self.state.clone())
             .with_config(session)
             .with_runtime_env(Arc::new(runtime_env(config)?))
