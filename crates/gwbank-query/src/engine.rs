@@ -29,7 +29,7 @@ use crate::config::QueryConfig;
 use crate::error::{Limit, QueryError};
 use crate::guard::{Guard, check_constants, guarded};
 use crate::readings::ReadCut;
-use crate::session::Template;
+use crate::session::{self, Template};
 use crate::statement;
 use crate::tables::{self, GatewaySource};
 use crate::views;
@@ -302,7 +302,7 @@ impl Runner {
         let shared = &self.shared;
         let translate = |error| shared.translate(&error);
         let parsed = statement::parse(sql)?;
-        let session = shared.template.session(&shared.config, shared.read_cut(), &self.guard).map_err(translate)?;
+        let session = shared.template.session(shared.read_cut(), &self.guard);
         let logical = session.statement_to_plan(parsed).await.map_err(translate)?;
         statement::check_plan(&logical)?;
         let optimized = session.optimize(&logical).map_err(translate)?;
@@ -311,7 +311,8 @@ impl Runner {
         let physical = planner.create_physical_plan(&optimized, &session).await.map_err(translate)?;
         let physical = guarded(physical, &self.guard).map_err(translate)?;
         self.guard.planned();
-        execute_stream(physical, session.task_ctx()).map_err(translate)
+        let task = session::task(&shared.config, &session).map_err(translate)?;
+        execute_stream(physical, task).map_err(translate)
     }
 
     async fn pump(&self, stream: &mut datafusion::physical_plan::SendableRecordBatchStream) -> Result<(), QueryError> {

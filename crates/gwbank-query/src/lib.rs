@@ -25,6 +25,7 @@ mod engine;
 mod error;
 pub mod functions;
 mod guard;
+mod latest;
 mod readings;
 mod series_reader;
 mod session;

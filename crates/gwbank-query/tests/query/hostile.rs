@@ -9,8 +9,8 @@ use crate::support::{Bench, config, run};
 
 /// They would run for hours, and most of them never yield.
 const ENDLESS: &[&str] = &[
-    "WITH t AS (SELECT * FROM generate_series(1, 3) AS g(x)), u AS (SELECT * FROM generate_series(1, 100000000) AS g(x)) SELECT count(*) FROM t a, t b, t c, t d, t e, t f, t g, \
-     t h, t i, u j WHERE a.x + b.x + c.x + d.x + e.x + f.x + g.x + h.x + i.x + j.x < 0",
+    "WITH t AS (SELECT * FROM generate_series(1, 100) AS g(x)) SELECT count(*) FROM t a, t b, t c, t d, t e, t f, t g, \
+     t h, t i, t j WHERE a.x + b.x + c.x + d.x + e.x + f.x + g.x + h.x + i.x + j.x < 0",
     "WITH RECURSIVE t AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM t) SELECT count(*) FROM t",
     "WITH RECURSIVE t AS (SELECT 1 AS x UNION ALL SELECT x FROM t) SELECT x FROM t WHERE x < 0",
     "SELECT count(*) FROM generate_series(1, 1000000000) AS a(x) CROSS JOIN generate_series(1, 1000000000) AS b(y)",
@@ -32,9 +32,12 @@ fn endless_queries_end_in_time_and_stop_computing() {
         for sql in ENDLESS {
             let began = Instant::now();
             let error = bench.error(sql).await;
-            assert_eq!(error.kind(), QueryErrorKind::Limit(Limit::Seconds), "{sql}: {error:?}");
+            let QueryErrorKind::Limit(limit) = error.kind() else { panic!("{sql}: {error:?}") };
+            // A join of ten tables may fill its memory first.
+            let expected = limit == Limit::Seconds || (limit == Limit::Memory && sql.contains("t i, t j"));
+            assert!(expected, "{sql}: {error:?}");
             assert!(began.elapsed() < Duration::from_millis(2500), "{sql}: {:?}", began.elapsed());
-            assert!(error.to_string().contains("query.seconds_max"), "{error}");
+            assert!(error.to_string().contains(limit.config_key()), "{error}");
             ended(&bench, sql).await;
             assert_eq!(bench.rows("SELECT 1").await, ["1"]);
         }
