@@ -27,7 +27,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 
 use crate::config::QueryConfig;
 use crate::error::{Limit, QueryError};
-use crate::guard::{Guard, check_constants, guarded};
+use crate::guard::{Guard, batch_bytes, check_constants, guarded};
 use crate::readings::ReadCut;
 use crate::session::{self, Template};
 use crate::statement;
@@ -38,7 +38,7 @@ use crate::views;
 const BATCHES_AHEAD: usize = 2;
 
 /// Larger batches are sent in pieces.
-const SENT_BYTES: usize = 4 << 20;
+const SENT_BYTES: u64 = 4 << 20;
 
 /// How much longer the receiving side waits than the running side, which has the better error.
 const RECEIVER_GRACE: Duration = Duration::from_secs(1);
@@ -337,7 +337,7 @@ impl Runner {
 /// A batch as the receiver gets it: what is made of it on the way out (JSON, CSV) is some times as large.
 fn pieces(batch: RecordBatch) -> impl Iterator<Item = RecordBatch> {
     let rows = batch.num_rows();
-    let pieces = batch.get_array_memory_size().div_ceil(SENT_BYTES).clamp(1, rows.max(1));
+    let pieces = usize::try_from(batch_bytes(&batch).div_ceil(SENT_BYTES)).unwrap_or(usize::MAX).clamp(1, rows.max(1));
     let step = rows.div_ceil(pieces).max(1);
     (0..rows).step_by(step).map(move |start| batch.slice(start, step.min(rows - start)))
 }

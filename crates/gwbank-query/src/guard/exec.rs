@@ -22,7 +22,7 @@ use futures::{Stream, StreamExt};
 use tokio::task::coop;
 
 use super::held::HeldRows;
-use super::width::{unnested_pieces, widest_row};
+use super::width::{repeated_row, unnested_pieces};
 use super::{BATCH_ROWS, Guard, charge, join_filter};
 
 /// What an operator does with the rows of its input, where that matters for memory.
@@ -166,7 +166,7 @@ impl GuardedStream {
         match &self.of {
             Use::Plain => {}
             Use::Repeated => {
-                let bytes = widest_row(&batch).saturating_mul(BATCH_ROWS);
+                let bytes = repeated_row(&batch).saturating_mul(BATCH_ROWS);
                 self.guard.check_bytes(bytes).map_err(|error| error.into_engine())?;
             }
             Use::Unnested(lists) => {

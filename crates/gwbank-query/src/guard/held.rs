@@ -12,7 +12,7 @@ use datafusion::physical_expr::window::WindowExpr;
 use datafusion::scalar::ScalarValue;
 use parking_lot::Mutex;
 
-use super::measure::{content_bytes, widest};
+use super::measure::{batch_bytes, widest};
 
 /// A window that reaches back further keeps about all of its rows.
 const REACH_ROWS: i64 = 100_000;
@@ -43,7 +43,7 @@ impl HeldRows {
         let Some(held) = self.partitions.get(partition) else { return Ok(()) };
         let mut held = held.lock();
         // A result such as the first value is repeated for each row of its partition.
-        let bytes: u64 = batch.columns().iter().map(|column| content_bytes(column)).sum();
+        let bytes = batch_bytes(batch);
         let repeated: u64 = batch.columns().iter().map(|column| widest(column)).sum();
         let bytes = bytes.saturating_add(repeated.saturating_mul(batch.num_rows() as u64) / 2);
         held.rows += batch.num_rows();

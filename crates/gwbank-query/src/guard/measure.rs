@@ -1,6 +1,6 @@
 //! How many bytes values have.
 
-use arrow::array::{Array, ArrayRef, AsArray, GenericListArray, OffsetSizeTrait};
+use arrow::array::{Array, ArrayRef, AsArray, GenericListArray, OffsetSizeTrait, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{ArrowNativeType, ByteArrayType, DataType, Int64Type};
 use datafusion::error::Result;
@@ -8,6 +8,11 @@ use datafusion::logical_expr::ColumnarValue;
 
 /// What a value needs besides its content, roughly: an offset, a view.
 const OVERHEAD: u64 = 16;
+
+/// Bytes of a batch, as if no value were shared.
+pub(crate) fn batch_bytes(batch: &RecordBatch) -> u64 {
+    batch.columns().iter().map(|column| content_bytes(column)).sum()
+}
 
 /// Bytes of all values, as if none were shared.
 pub(super) fn content_bytes(array: &dyn Array) -> u64 {

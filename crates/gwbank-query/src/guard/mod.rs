@@ -1,14 +1,14 @@
 //! What ends a query at its limits where DataFusion alone would not.
 //!
 //! ```text
-//! text ─▶ depth ─▶ plan: a checkpoint after each rule ─▶ constants ─▶ operators wrapped ─▶ run
+//! text ─▶ depth ─▶ plan: checkpoints between rules ─▶ constants ─▶ operators wrapped ─▶ run
 //!                        └ functions and operators that can blow up are replaced by guarded ones
 //! ```
 //!
 //! # Rules
 //! 1. **A query that is over stops by itself.** DataFusion stops a query by not polling it any more, which never happens
 //!    to one that does not yield. So the query asks its [`Guard`] between two batches of each operator, between two
-//!    pieces of a join's filter, between two slices of an expensive function and between two rules of the planner, and
+//!    pieces of a join's filter, between two slices of an expensive function and every few rules of the planner, and
 //!    fails when its time is up or nobody waits for it.
 //! 2. **Memory is asked for before it is taken.** A function whose result can be larger than what it is given says how
 //!    large before it runs. A row that a join, an unnest or a window would repeat is measured before it is repeated.
@@ -44,6 +44,7 @@ pub(crate) use constants::check_constants;
 pub(crate) use depth::check_depth;
 pub(crate) use exec::guarded;
 pub(crate) use function::guard_functions;
+pub(crate) use measure::batch_bytes;
 pub(crate) use operators::GuardOperators;
 
 /// Rows of a batch of DataFusion: what repeats a row repeats it about so often at a time.

@@ -7,9 +7,19 @@ use datafusion::error::Result;
 use super::measure::{content_bytes, list_lengths, widest};
 use super::{BATCH_ROWS, Guard};
 
-/// Bytes of the widest row.
-pub(super) fn widest_row(batch: &RecordBatch) -> u64 {
-    batch.columns().iter().map(|column| widest(column)).sum()
+/// Elements of lists are moved, not repeated: a number is as good as any.
+const ELEMENT_BYTES: u64 = 8;
+
+/// Bytes that repeating a row takes, for the widest row. Texts by view are shared, not copied.
+pub(super) fn repeated_row(batch: &RecordBatch) -> u64 {
+    batch.columns().iter().map(|column| repeated(column)).sum()
+}
+
+fn repeated(column: &dyn Array) -> u64 {
+    match column.data_type() {
+        DataType::Utf8View | DataType::BinaryView => size_of::<u128>() as u64,
+        _ => widest(column),
+    }
 }
 
 /// Cuts a batch so that unnesting a piece makes about a batch of it; an error where one row makes too much.
@@ -26,12 +36,12 @@ pub(super) fn unnested_pieces(batch: &RecordBatch, lists: &[usize], guard: &Guar
     }
     pieces.push(batch.slice(start, batch.num_rows() - start));
     for piece in &pieces {
-        let most = unnested_rows(piece, lists).into_iter().max().unwrap_or(0).max(BATCH_ROWS.min(together));
+        let made: u64 = unnested_rows(piece, lists).into_iter().fold(0, u64::saturating_add);
         let is_list = |column: &usize| lists.contains(column);
-        let repeated: u64 = (0..piece.num_columns())
-            .map(|column| if is_list(&column) { 8 } else { widest(piece.column(column)) })
+        let row: u64 = (0..piece.num_columns())
+            .map(|column| if is_list(&column) { ELEMENT_BYTES } else { repeated(piece.column(column)) })
             .sum();
-        guard.check_bytes(most.saturating_mul(repeated)).map_err(|error| error.into_engine())?;
+        guard.check_bytes(made.saturating_mul(row)).map_err(|error| error.into_engine())?;
     }
     Ok(pieces)
 }
