@@ -80,6 +80,13 @@ async fn measure(stores: &Stores, settings: &Settings, steps: usize) -> Result<(
                       (PARTITION BY well_id ORDER BY time DESC) AS n FROM readings WHERE parameter = 'depth_to_water') \
                       WHERE n = 1";
     let latest_row = ask(&engine, settings, latest_row, WELLS).await?;
+    let distinct_on = "SELECT DISTINCT ON (well_id) well_id, time, value FROM readings \
+                       WHERE parameter = 'depth_to_water' ORDER BY well_id, time DESC";
+    let distinct_on = ask(&engine, settings, distinct_on, WELLS).await?;
+    // The count needs every row, so this is what the first question takes where the latest is not read alone.
+    let latest_of_all = "SELECT well_id, last_value(value ORDER BY time), count(*) FROM readings \
+                         WHERE parameter = 'depth_to_water' GROUP BY well_id";
+    let latest_of_all = ask(&engine, settings, latest_of_all, WELLS).await?;
     let end = Timestamp::from_secs(START_SECS + steps as i64 * STEP_SECS);
     let day = format!(
         "SELECT time, value FROM readings WHERE well_id = '{}' AND parameter = 'depth_to_water' \
@@ -99,7 +106,9 @@ async fn measure(stores: &Stores, settings: &Settings, steps: usize) -> Result<(
     for (what, mut times, target) in [
         ("latest of every well, from a snapshot, ms", snapshot, "20"),
         ("latest of every well, SQL last_value, ms", latest, "20"),
-        ("latest of every well, SQL row_number() = 1, ms", latest_row, ""),
+        ("latest of every well, SQL row_number() = 1, ms", latest_row, "20"),
+        ("latest of every well, SQL DISTINCT ON, ms", distinct_on, "20"),
+        ("the same with count(*), which reads every row, ms", latest_of_all, ""),
         ("last 24 h of one well, SQL, ms", day, "5"),
     ] {
         println!("{what:<52} {:>9.2} {:>9.2} {target:>9}", times.millis(0.5), times.millis(0.99));

@@ -1,9 +1,8 @@
 //! Taking queries, running them within limits, giving their batches.
 //!
 //! # Rules
-//! 1. A query computes on the query runtime; its caller only receives. Two deadlines watch it: one where it runs, and
-//!    one where it is received, for plans that never yield: those are abandoned, and keep their place among the
-//!    concurrent queries until they end.
+//! 1. A query computes on the query runtime; its caller only receives. Its [`Guard`] ends it where it runs, whether it
+//!    yields or not; a second deadline where it is received answers in time even while it does not.
 //! 2. The stream ends well only after the runner said so; a runner that vanished is an error.
 
 use std::fmt;
@@ -28,14 +27,18 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 
 use crate::config::QueryConfig;
 use crate::error::{Limit, QueryError};
+use crate::guard::{Guard, batch_bytes, check_constants, guarded};
 use crate::readings::ReadCut;
-use crate::session::Template;
+use crate::session::{self, Template};
 use crate::statement;
 use crate::tables::{self, GatewaySource};
 use crate::views;
 
 /// Batches made ahead of a slow receiver.
 const BATCHES_AHEAD: usize = 2;
+
+/// Larger batches are sent in pieces.
+const SENT_BYTES: u64 = 4 << 20;
 
 /// How much longer the receiving side waits than the running side, which has the better error.
 const RECEIVER_GRACE: Duration = Duration::from_secs(1);
@@ -183,12 +186,14 @@ impl QueryEngine {
             Err(_) => return Err(Limit::Concurrent.reached(&shared.config)),
         };
         let deadline = Instant::now() + seconds;
+        let guard = Arc::new(Guard::new(shared.config.clone(), deadline.into_std()));
         let (schema_sender, schema_receiver) = oneshot::channel();
         let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
-        let runner = Runner { shared: shared.clone(), deadline, sender, _running: Running::new(&shared, place) };
+        let running = Running::new(&shared, place);
+        let runner = Runner { shared: shared.clone(), deadline, guard: guard.clone(), sender, _running: running };
         let Some(runtime) = &shared.runtime else { return Err(QueryError::Closed) };
         let task = runtime.spawn(runner.run(sql.to_owned(), schema_sender));
-        let task = AbortOnDrop(task.abort_handle());
+        let task = StopOnDrop { task: task.abort_handle(), guard };
         let give_up = deadline + RECEIVER_GRACE;
         let schema = match timeout_at(give_up, schema_receiver).await {
             Ok(Ok(planned)) => planned?,
@@ -263,6 +268,7 @@ enum Message {
 struct Runner {
     shared: Arc<Shared>,
     deadline: Instant,
+    guard: Arc<Guard>,
     sender: mpsc::Sender<Message>,
     _running: Running,
 }
@@ -296,11 +302,17 @@ impl Runner {
         let shared = &self.shared;
         let translate = |error| shared.translate(&error);
         let parsed = statement::parse(sql)?;
-        let session = shared.template.session(&shared.config, shared.read_cut()).map_err(translate)?;
+        let session = shared.template.session(shared.read_cut(), &self.guard);
         let logical = session.statement_to_plan(parsed).await.map_err(translate)?;
         statement::check_plan(&logical)?;
-        let physical = session.create_physical_plan(&logical).await.map_err(translate)?;
-        execute_stream(physical, session.task_ctx()).map_err(translate)
+        let optimized = session.optimize(&logical).map_err(translate)?;
+        check_constants(&optimized, &self.guard).map_err(translate)?;
+        let planner = session.query_planner().clone();
+        let physical = planner.create_physical_plan(&optimized, &session).await.map_err(translate)?;
+        let physical = guarded(physical, &self.guard).map_err(translate)?;
+        self.guard.planned();
+        let task = session::task(&shared.config, &session).map_err(translate)?;
+        execute_stream(physical, task).map_err(translate)
     }
 
     async fn pump(&self, stream: &mut datafusion::physical_plan::SendableRecordBatchStream) -> Result<(), QueryError> {
@@ -312,19 +324,40 @@ impl Runner {
             if rows > config.rows_max {
                 return Err(Limit::Rows.reached(config));
             }
-            if batch.num_rows() > 0 && self.sender.send(Message::Batch(batch)).await.is_err() {
-                return Ok(()); // the receiver went away
+            for piece in pieces(batch) {
+                if self.sender.send(Message::Batch(piece)).await.is_err() {
+                    return Ok(()); // the receiver went away
+                }
             }
         }
         Ok(())
     }
 }
 
-struct AbortOnDrop(AbortHandle);
+/// A batch as the receiver gets it: what is made of it on the way out (JSON, CSV) is some times as large.
+fn pieces(batch: RecordBatch) -> impl Iterator<Item = RecordBatch> {
+    let rows = batch.num_rows();
+    let pieces = usize::try_from(batch_bytes(&batch).div_ceil(SENT_BYTES)).unwrap_or(usize::MAX).clamp(1, rows.max(1));
+    let step = rows.div_ceil(pieces).max(1);
+    (0..rows).step_by(step).map(move |start| batch.slice(start, step.min(rows - start)))
+}
 
-impl Drop for AbortOnDrop {
+/// Ends a query when nobody waits for it any more: at once where it yields, at its next look at the guard where not.
+struct StopOnDrop {
+    task: AbortHandle,
+    guard: Arc<Guard>,
+}
+
+impl StopOnDrop {
+    fn stop(&self) {
+        self.guard.stop();
+        self.task.abort();
+    }
+}
+
+impl Drop for StopOnDrop {
     fn drop(&mut self) {
-        self.0.abort();
+        self.stop();
     }
 }
 
@@ -333,14 +366,14 @@ struct Received {
     batches: mpsc::Receiver<Message>,
     give_up: Pin<Box<Sleep>>,
     shared: Arc<Shared>,
-    task: AbortOnDrop,
+    task: StopOnDrop,
     ended: bool,
 }
 
 impl Received {
     fn fail(&mut self, error: QueryError) -> Poll<Option<Result<RecordBatch, QueryError>>> {
         self.ended = true;
-        self.task.0.abort();
+        self.task.stop();
         self.shared.count(&error);
         Poll::Ready(Some(Err(error)))
     }

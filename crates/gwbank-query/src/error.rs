@@ -37,6 +37,9 @@ pub enum QueryError {
     Failed(String),
     #[error("the server is shutting down")]
     Closed,
+    /// Nobody waits for the answer any more.
+    #[error("the query was cancelled")]
+    Cancelled,
     #[error("the query broke off inside the server: {0}")]
     Internal(String),
 }
@@ -125,7 +128,7 @@ impl QueryError {
             Self::ArchiveUnavailable { .. } | Self::MetadataUnavailable(_) | Self::Closed => {
                 QueryErrorKind::Unavailable
             }
-            Self::Failed(_) => QueryErrorKind::Failed,
+            Self::Failed(_) | Self::Cancelled => QueryErrorKind::Failed,
             Self::Internal(_) => QueryErrorKind::Internal,
         }
     }
@@ -145,7 +148,7 @@ impl QueryError {
             Self::Limit { limit: Limit::SpillBytes, .. } => "53100",
             Self::Limit { limit: Limit::Concurrent, .. } => "53300",
             Self::Limit { limit: Limit::Rows, .. } => "54000",
-            Self::Limit { limit: Limit::Seconds, .. } => "57014",
+            Self::Limit { limit: Limit::Seconds, .. } | Self::Cancelled => "57014",
             Self::ArchiveUnavailable { .. } | Self::MetadataUnavailable(_) => "58000",
             Self::Closed => "57P01",
             Self::Failed(_) => "22000",

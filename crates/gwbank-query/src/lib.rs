@@ -14,8 +14,8 @@
 //!    no plan shape changes an answer.
 //! 3. **Complete or an error.** When the archive is needed and down, the query fails and says so.
 //! 4. **Limits** on memory, rows, seconds, concurrent queries and spilled bytes, each with its own error that names the
-//!    limit and its key. A dropped result stops computing.
-//! 5. **Away from ingest.** Queries run on a runtime of their own, so that a plan that never yields stops nothing else.
+//!    limit and its key. A dropped result stops computing, and so does a plan that never yields: see `guard`.
+//! 5. **Away from ingest.** Queries run on a runtime of their own.
 //!
 //! # Invariant: what is absent
 //! - No setting survives a query, no statement changes anything, no file format and no object store is registered.
@@ -24,6 +24,8 @@ mod config;
 mod engine;
 mod error;
 pub mod functions;
+mod guard;
+mod latest;
 mod readings;
 mod series_reader;
 mod session;

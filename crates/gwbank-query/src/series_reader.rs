@@ -17,7 +17,7 @@ use gwbank_store::{DailyLevel, DailyLevelRequest, SeriesReadError, SeriesReader}
 
 use crate::engine::QueryEngine;
 use crate::error::{QueryError, chain};
-use crate::readings::{ReadCut, ReadingFilter, ReadingsExec, Table};
+use crate::readings::{ReadCut, ReadingFilter, ReadingsExec, Table, Wanted};
 
 /// Columns of `readings` that daily levels need, by their places in the table.
 const OUTPUTS: [&str; 6] = ["well_id", "parameter", "time", "value", "site_status", "quality"];
@@ -54,7 +54,8 @@ impl QueryEngine {
         let place = |name: &str| columns.iter().position(|(column, _)| *column == name).expect("a column of readings");
         let outputs = OUTPUTS.map(place);
         let partitions = shared.config.threads;
-        let plan = ReadingsExec::plan(Table::Readings, shared.read_cut(), filter, &outputs, None, partitions).await?;
+        let (table, cut) = (Table::Readings, shared.read_cut());
+        let plan = ReadingsExec::plan(table, Wanted::All, cut, filter, &outputs, None, partitions).await?;
         let counts = Arc::new(Counted::new(&qualities));
         let mut tasks = Vec::new();
         for partition in 0..plan.partitions() {

@@ -7,16 +7,19 @@ use datafusion::catalog::{
     CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider, TableProvider,
 };
 use datafusion::error::DataFusionError;
-use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
+use datafusion::execution::{SessionStateBuilder, TaskContext};
+use datafusion::optimizer::Optimizer;
 use datafusion::prelude::SessionConfig;
 
 use crate::config::QueryConfig;
 use crate::functions;
+use crate::guard::{Guard, GuardOperators, GuardOption, guard_functions, rules_with_checkpoints};
+use crate::latest::LatestOfSeries;
 use crate::readings::ReadCut;
 
 const CATALOG: &str = "gwbank";
@@ -49,15 +52,21 @@ impl Template {
             )
             // For errors that say where.
             .set_bool("datafusion.sql_parser.collect_spans", true);
-        let mut state = SessionStateBuilder::new()
+        let mut builder = SessionStateBuilder::new()
             .with_config(session)
-            .with_runtime_env(Arc::new(RuntimeEnvBuilder::new().build()?))
+            .with_runtime_env(Arc::new(runtime_env(config)?))
             .with_default_features()
             // No format and no factory: nothing that could open a file is known by any name.
             .with_file_formats(Vec::new())
             .with_table_factories(std::collections::HashMap::new())
-            .build();
+            // After the usual rules, among them the one that makes types agree.
+            .with_analyzer_rule(Arc::new(GuardOperators));
+        let mut rules = Optimizer::new().rules;
+        rules.push(Arc::new(LatestOfSeries));
+        builder.optimizer().get_or_insert_default().rules = rules_with_checkpoints(&rules);
+        let mut state = builder.build();
         functions::register(&mut state)?;
+        guard_functions(&mut state)?;
         state.catalog_list().register_catalog(CATALOG.to_owned(), Arc::new(catalog));
         Ok(Self { state, tables })
     }
@@ -77,16 +86,21 @@ impl Template {
         names
     }
 
-    pub(crate) fn session(&self, config: &QueryConfig, cut: Arc<ReadCut>) -> Result<SessionState, DataFusionError> {
-        let session = self.state.config().clone().with_extension(cut);
-        let mut state = SessionStateBuilder::new_from_existing(self.state.clone())
-            .with_config(session)
-            .with_runtime_env(Arc::new(runtime_env(config)?))
-            .build();
+    /// A copy: building a session anew would register every function again, for each query.
+    pub(crate) fn session(&self, cut: Arc<ReadCut>, guard: &Arc<Guard>) -> SessionState {
+        let mut session = self.state.config().clone().with_extension(cut);
+        session.options_mut().extensions.insert(GuardOption(guard.clone()));
+        let mut state = self.state.clone();
+        *state.config_mut() = session;
         // What `now()` is during this query; without it `now()` cannot be evaluated at all.
         state.mark_start_execution();
-        Ok(state)
+        state
     }
+}
+
+/// What a query runs with: its session, and memory and temporary files of its own.
+pub(crate) fn task(config: &QueryConfig, session: &SessionState) -> Result<Arc<TaskContext>, DataFusionError> {
+    Ok(Arc::new(TaskContext::from(session).with_runtime(Arc::new(runtime_env(config)?))))
 }
 
 /// Memory and temporary files of one query.

@@ -138,6 +138,21 @@ impl Chunk {
         }
     }
 
+    /// The series that are wanted (sorted and distinct; `None` is all) and their rows.
+    pub(crate) fn series_within(&self, wanted: Option<&[SeriesId]>) -> impl Iterator<Item = (SeriesId, Range<usize>)> {
+        let mut rest = wanted;
+        self.runs.iter().enumerate().filter_map(move |(number, run)| {
+            if let Some(list) = rest {
+                let left = &list[list.partition_point(|series| *series < run.series)..];
+                rest = Some(left);
+                if left.first() != Some(&run.series) {
+                    return None;
+                }
+            }
+            Some((run.series, self.run_rows(number)))
+        })
+    }
+
     /// The part of `rows` (of one series) with from ≤ time < to.
     pub(crate) fn within(&self, rows: Range<usize>, from: Timestamp, to: Timestamp) -> Range<usize> {
         let times = &self.times[rows.clone()];

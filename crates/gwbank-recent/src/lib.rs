@@ -24,6 +24,7 @@
 mod bits;
 mod chunk;
 mod evict;
+mod latest;
 mod merge;
 mod scan;
 mod snapshot;

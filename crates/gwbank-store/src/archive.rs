@@ -158,6 +158,12 @@ pub trait Archive: Debug + Send + Sync + 'static {
     /// The latest committed state. Cheap: no I/O on the embedded archive.
     async fn snapshot(&self) -> Result<Arc<dyn ArchiveSnapshot>, ArchiveError>;
 
+    /// Whether every series that has rows here has a number in the table of names, so that what is not there need not be
+    /// looked for.
+    fn names_every_series(&self) -> bool {
+        false
+    }
+
     /// One bounded step of compaction and clean-up, if one is due.
     async fn maintain(&self) -> Result<MaintenanceReport, ArchiveError>;
 }

@@ -188,6 +188,11 @@ impl Archive for DeltaArchive {
         Ok(Arc::new(DeltaSnapshot::new(self.0.clone(), state)))
     }
 
+    /// Each gets its number when the ranges of the series are read, at open, or when its first row is committed.
+    fn names_every_series(&self) -> bool {
+        true
+    }
+
     async fn maintain(&self) -> Result<MaintenanceReport, ArchiveError> {
         Ok(blocking(&self.0, Shared::maintain).await?)
     }

@@ -1,6 +1,6 @@
 //! The one state of the world that all tables of a query see.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use gwbank_model::{Key, Parameter, Row, Timestamp};
@@ -103,6 +103,24 @@ impl ReadCut {
         let series = self.wanted_series(filter);
         let none_wanted = series.as_ref().is_some_and(|series| series.is_empty());
         (!none_wanted).then(|| RowFilter { from: filter.from(), to: filter.to(), series })
+    }
+
+    /// What is still to be looked for in the archive when the window has given the latest row of some series: later than
+    /// all that the archive has of them. `None` when that is nothing.
+    pub(crate) fn without_series_of(&self, filter: &ReadingFilter, latest: &[Row]) -> Option<ReadingFilter> {
+        if !self.archive.names_every_series() {
+            return Some(filter.clone());
+        }
+        let keys = self.names.series.keys();
+        let mut found = vec![false; keys.len()];
+        for row in latest {
+            if let Some(found) = found.get_mut(row.series.0 as usize) {
+                *found = true;
+            }
+        }
+        let missing = keys.iter().zip(found).filter(|(key, found)| !found && filter.wants_series(key));
+        let wells: BTreeSet<String> = missing.map(|(key, _)| key.well.as_str().to_owned()).collect();
+        (!wells.is_empty()).then(|| ReadingFilter { wells: Some(wells), ..filter.clone() })
     }
 
     fn wanted_series(&self, filter: &ReadingFilter) -> Option<Arc<[gwbank_model::SeriesId]>> {

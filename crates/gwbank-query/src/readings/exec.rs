@@ -29,8 +29,17 @@ use crate::readings::cut::{HiddenKeys, Pending, ReadCut};
 use crate::readings::filter::ReadingFilter;
 use crate::readings::slices::{BATCH_ROWS, SliceBatches};
 
+/// Which of the rows that a filter wants a scan gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Wanted {
+    All,
+    /// Of each series the latest, and perhaps earlier ones: for plans whose answer is the same with and without those.
+    Latest,
+}
+
 pub(crate) struct ReadingsExec {
     table: Table,
+    wanted: Wanted,
     cut: Arc<ReadCut>,
     filter: ReadingFilter,
     projection: Arc<Projection>,
@@ -61,25 +70,35 @@ impl ReadingsExec {
     /// Plans a scan of the columns `outputs`; reads of the archive what is needed to weigh pending versions.
     pub(crate) async fn plan(
         table: Table,
+        wanted: Wanted,
         cut: Arc<ReadCut>,
         filter: ReadingFilter,
         outputs: &[usize],
         limit: Option<usize>,
         partitions: usize,
     ) -> Result<Self, QueryError> {
-        let request = cut.archive_request(&filter, partitions.max(1));
-        let mut pending = match &request {
-            Some(_) => cut.pending(&filter).await?,
-            None => Pending::default(),
+        let latest = match (wanted, cut.window_filter(&filter)) {
+            (Wanted::Latest, Some(filter)) => cut.window().latest_rows(&filter),
+            _ => Vec::new(),
         };
+        let older = match wanted {
+            Wanted::All => Some(filter.clone()),
+            Wanted::Latest => cut.without_series_of(&filter, &latest),
+        };
+        let request = older.as_ref().and_then(|older| cut.archive_request(older, partitions.max(1)));
+        let mut pending = match (&request, &older) {
+            (Some(_), Some(older)) => cut.pending(older).await?,
+            _ => Pending::default(),
+        };
+        pending.winners.extend(latest);
         if table == Table::Revisions {
             // What was superseded stays superseded, whoever wins now.
             pending.hidden = HiddenKeys::default();
         }
         let with_keys = if pending.hidden.is_empty() { WithKeys::No } else { WithKeys::Yes };
         let projection = Arc::new(Projection::new(table, outputs, with_keys));
-        let slices = match (table, cut.window_filter(&filter)) {
-            (Table::Readings, Some(filter)) => cut.window().scan(&filter),
+        let slices = match (table, wanted, cut.window_filter(&filter)) {
+            (Table::Readings, Wanted::All, Some(filter)) => cut.window().scan(&filter),
             _ => Vec::new(),
         };
         let extra = extra_batches(table, &cut, &filter, &pending, &projection)
@@ -108,6 +127,7 @@ impl ReadingsExec {
         .with_scheduling_type(SchedulingType::Cooperative);
         Ok(Self {
             table,
+            wanted,
             cut,
             filter,
             projection,
@@ -256,6 +276,9 @@ impl DisplayAs for ReadingsExec {
         }
         if let Some(limit) = self.limit {
             write!(f, ", limit={limit}")?;
+        }
+        if self.wanted == Wanted::Latest {
+            write!(f, ", latest of each series")?;
         }
         Ok(())
     }

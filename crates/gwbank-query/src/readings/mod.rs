@@ -16,6 +16,6 @@ mod slices;
 
 pub(crate) use columns::Table;
 pub(crate) use cut::ReadCut;
-pub(crate) use exec::ReadingsExec;
+pub(crate) use exec::{ReadingsExec, Wanted};
 pub(crate) use filter::ReadingFilter;
 pub(crate) use provider::ReadingsTable;

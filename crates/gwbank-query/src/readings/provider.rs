@@ -10,16 +10,25 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 
-use crate::readings::{ReadCut, ReadingFilter, ReadingsExec, Table};
+use crate::readings::{ReadCut, ReadingFilter, ReadingsExec, Table, Wanted};
 
 /// Has no state of its own: what it shows is the [`ReadCut`] of the query's session.
 #[derive(Debug)]
-pub(crate) struct ReadingsTable(pub(crate) Table);
+pub(crate) struct ReadingsTable {
+    pub(crate) table: Table,
+    pub(crate) wanted: Wanted,
+}
+
+impl ReadingsTable {
+    pub(crate) fn all(table: Table) -> Self {
+        Self { table, wanted: Wanted::All }
+    }
+}
 
 #[async_trait]
 impl TableProvider for ReadingsTable {
     fn schema(&self) -> SchemaRef {
-        self.0.schema()
+        self.table.schema()
     }
 
     fn table_type(&self) -> TableType {
@@ -51,12 +60,13 @@ impl TableProvider for ReadingsTable {
         let outputs = match projection {
             Some(projection) => projection,
             None => {
-                all = (0..self.0.columns().len()).collect();
+                all = (0..self.table.columns().len()).collect();
                 &all
             }
         };
         let partitions = state.config().target_partitions();
-        let plan = ReadingsExec::plan(self.0, cut, filter, outputs, limit, partitions).await;
+        let Self { table, wanted } = *self;
+        let plan = ReadingsExec::plan(table, wanted, cut, filter, outputs, limit, partitions).await;
         Ok(Arc::new(plan.map_err(|error| error.into_engine())?))
     }
 }

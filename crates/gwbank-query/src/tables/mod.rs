@@ -50,8 +50,8 @@ impl GatewaySource for MetadataGateways {
 /// Adds every table that is not a view.
 pub(crate) fn register(template: &Template, sources: &QuerySources) -> Result<(), DataFusionError> {
     let QuerySources { metadata, registry, gateways, .. } = sources;
-    template.add_table("readings", Arc::new(ReadingsTable(Table::Readings)))?;
-    template.add_table("reading_revisions", Arc::new(ReadingsTable(Table::Revisions)))?;
+    template.add_table("readings", Arc::new(ReadingsTable::all(Table::Readings)))?;
+    template.add_table("reading_revisions", Arc::new(ReadingsTable::all(Table::Revisions)))?;
     template.add_table("provinces", SmallTable::shared(places::Provinces))?;
     template.add_table("districts", SmallTable::shared(places::Districts))?;
     template.add_table("subdistricts", SmallTable::shared(places::Subdistricts))?;

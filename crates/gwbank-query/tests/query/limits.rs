@@ -128,3 +128,28 @@ fn long_chains_do_not_exhaust_the_stack() {
         assert!(too_long.contains("more than the 65536"), "{too_long}");
     });
 }
+
+/// Text that nests or lists without end is refused by its form, before it is planned.
+#[test]
+fn what_nests_or_lists_too_much_is_refused() {
+    run(async {
+        let bench = Bench::new(config(), usize::MAX);
+        let many = |text: &str, times: usize| text.repeat(times);
+        for sql in [
+            format!("SELECT {}1{}", many("(", 10_000), many(")", 10_000)),
+            format!("SELECT 1 WHERE true{}", many(" OR 1=1", 5_000)),
+            format!("SELECT 1 WHERE true{}", many(" OR well_id = 'W-1'", 10_000)),
+            format!("SELECT {}true", many("NOT ", 10_000)),
+            format!("SELECT {}1", many("- ", 10_000)),
+            format!("SELECT 'a'{}", many("||'a'", 5_000)),
+            format!("{}SELECT 1{}", many("SELECT * FROM (", 4_000), many(")", 4_000)),
+            format!("SELECT {}1{}", many("abs(", 8_000), many(")", 8_000)),
+            format!("SELECT 1 IN ({}1)", many("1,", 100_000)),
+            format!("SELECT '{}'", many("x", 1 << 20)),
+        ] {
+            let error = bench.error(&sql).await;
+            assert_eq!(error.kind(), QueryErrorKind::Invalid, "{:.60}: {error:?}", sql);
+        }
+        assert_eq!(bench.rows("SELECT 1").await, ["1"]);
+    });
+}

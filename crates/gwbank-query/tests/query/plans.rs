@@ -93,3 +93,61 @@ fn a_count_of_the_window_is_known_without_reading() {
         assert_eq!(bench.rows("SELECT count(*) FROM readings").await, ["8"]);
     });
 }
+
+#[test]
+fn the_latest_of_each_series_is_read_alone() {
+    run(async {
+        let bench = halves().await;
+        for sql in [
+            "SELECT well_id, last_value(value ORDER BY time) FROM readings WHERE parameter = 'ph' GROUP BY well_id",
+            "SELECT well_id, first_value(value ORDER BY time DESC), max(time) FROM readings GROUP BY well_id",
+            "SELECT r.well_id, r.parameter, max(r.time) FROM readings AS r GROUP BY r.well_id, r.parameter",
+            "SELECT max(time) FROM readings WHERE well_id = 'A'",
+            "SELECT DISTINCT ON (well_id) well_id, time, value FROM readings WHERE parameter = 'ph' ORDER BY well_id, time DESC",
+            "SELECT DISTINCT well_id FROM readings",
+            "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY well_id ORDER BY time DESC) rn FROM readings \
+             WHERE parameter = 'ph') WHERE rn = 1",
+            "WITH r AS (SELECT well_id AS w, time AS t, value, rank() OVER (PARTITION BY well_id ORDER BY time DESC) AS n \
+             FROM readings) SELECT w, t, value FROM r WHERE n < 2 AND value > 0",
+            "SELECT well_id, value FROM readings WHERE parameter = 'ph' \
+             QUALIFY row_number() OVER (PARTITION BY well_id ORDER BY time DESC) = 1",
+            "SELECT well_id, last_value(value ORDER BY time) FROM readings WHERE well_id LIKE 'A%' GROUP BY well_id",
+            "SELECT w.name, r.value FROM wells w JOIN (SELECT well_id, last_value(value ORDER BY time) AS value \
+             FROM readings WHERE time < '2026-06-01' GROUP BY well_id) r USING (well_id)",
+        ] {
+            let plan = plan(&bench, sql).await;
+            assert!(plan.contains("latest of each series"), "{sql}:\n{plan}");
+        }
+    });
+}
+
+#[test]
+fn what_asks_for_more_than_the_latest_reads_more() {
+    run(async {
+        let bench = halves().await;
+        for sql in [
+            "SELECT well_id, last_value(value ORDER BY time) FROM readings WHERE value IS NOT NULL GROUP BY well_id",
+            "SELECT well_id, last_value(value ORDER BY time) FROM readings WHERE quality = 1 GROUP BY well_id",
+            "SELECT well_id, last_value(value ORDER BY time) FILTER (WHERE value > 1) FROM readings GROUP BY well_id",
+            "SELECT well_id, last_value(value) IGNORE NULLS ORDER BY time FROM readings GROUP BY well_id",
+            "SELECT well_id, last_value(value ORDER BY time DESC) FROM readings GROUP BY well_id",
+            "SELECT well_id, first_value(value ORDER BY time) FROM readings GROUP BY well_id",
+            "SELECT well_id, last_value(value ORDER BY value, time) FROM readings GROUP BY well_id",
+            "SELECT well_id, last_value(value ORDER BY time), count(*) FROM readings GROUP BY well_id",
+            "SELECT well_id, max(value) FROM readings GROUP BY well_id",
+            "SELECT bangkok_day(time), max(time) FROM readings GROUP BY bangkok_day(time)",
+            "SELECT well_id, max(time) FROM (SELECT * FROM readings LIMIT 5) GROUP BY well_id",
+            "SELECT well_id, max(time) FROM (SELECT well_id, time + interval '1 day' AS time FROM readings) GROUP BY well_id",
+            "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY well_id ORDER BY time DESC) rn FROM readings) WHERE rn <= 2",
+            "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY well_id ORDER BY time DESC) rn, \
+             count(*) OVER (PARTITION BY well_id) n FROM readings) WHERE rn = 1",
+            "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY well_id ORDER BY time) rn FROM readings) WHERE rn = 1",
+            "SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY quality ORDER BY time DESC) rn FROM readings) WHERE rn = 1",
+            "SELECT well_id, max(time) FROM reading_revisions GROUP BY well_id",
+        ] {
+            let Ok(batches) = bench.batches(&format!("EXPLAIN FORMAT INDENT {sql}")).await else { continue };
+            let plan: Vec<String> = batches.iter().flat_map(crate::support::text_rows).collect();
+            assert!(!plan.concat().contains("latest of each series"), "{sql}:\n{plan:#?}");
+        }
+    });
+}

@@ -107,6 +107,8 @@ async fn check(bench: &Bench) {
     let newest: Vec<String> = newest.iter().take(3).map(|row| line(bench, row)).collect();
     assert_eq!(bench.rows(&format!("{ALL} ORDER BY time DESC, well_id, parameter LIMIT 3")).await, newest);
 
+    check_latest(bench).await;
+
     // Joins: with itself on the key each row meets itself alone; with wells none is lost.
     let itself = "SELECT count(*) FROM readings a JOIN readings b USING (well_id, parameter, time) WHERE a.seq = b.seq";
     assert_eq!(bench.rows(itself).await, [all.len().to_string()]);
@@ -140,6 +142,52 @@ async fn check(bench: &Bench) {
         |versions: &&StoredVersions| versions.winner.time >= from && bench.well_of(versions.winner.series) == "A";
     let late_revisions: usize = bench.truth.values().filter(of_a).map(|versions| versions.revisions.len()).sum();
     assert_eq!(bench.rows(&late).await, [late_revisions.to_string()]);
+}
+
+/// Questions for the latest are answered by the latest alone, and as if all were read.
+async fn check_latest(bench: &Bench) {
+    let (from, to) = (hour(2), hour(6));
+    let times = |row: &Row| row.time >= from && row.time < to;
+    type Wants<'a> = &'a dyn Fn(&Row) -> bool;
+    let conditions: [(String, Wants<'_>); 4] = [
+        ("true".to_owned(), &|_| true),
+        (format!("time >= '{from}' AND time < '{to}'"), &times),
+        (format!("time < '{to}'"), &|row| row.time < to),
+        ("value > 1".to_owned(), &|row| row.value > 1.0),
+    ];
+    for (turn, (condition, wants)) in conditions.into_iter().enumerate() {
+        let mut of_well: std::collections::BTreeMap<String, Row> = std::collections::BTreeMap::new();
+        let winners = bench.truth.values().map(|versions| versions.winner);
+        for row in winners.filter(|row| wants(row) && bench.parameter_of(row.series) == Parameter::DepthToWater) {
+            of_well
+                .entry(bench.well_of(row.series))
+                .and_modify(|best| {
+                    if row.time > best.time {
+                        *best = row
+                    }
+                })
+                .or_insert(row);
+        }
+        let latest =
+            |(well, row): (&String, &Row)| format!("{well}|{}|{}|{}", row.time.as_micros(), number(row.value), row.seq);
+        let latest: Vec<String> = of_well.iter().map(latest).collect();
+        let of = format!("FROM readings WHERE parameter = 'depth_to_water' AND {condition}");
+        let micros = "CAST(time AS BIGINT)";
+        let forms = [
+            format!(
+                "SELECT well_id, CAST(max(time) AS BIGINT), last_value(value ORDER BY time), \
+                     first_value(seq ORDER BY time DESC) {of} GROUP BY well_id"
+            ),
+            format!("SELECT DISTINCT ON (well_id) well_id, {micros}, value, seq {of} ORDER BY well_id, time DESC"),
+            format!(
+                "SELECT well_id, {micros}, value, seq FROM (SELECT *, row_number() OVER (PARTITION BY well_id \
+                     ORDER BY time DESC) AS n {of}) WHERE n = 1"
+            ),
+        ];
+        // One form a condition, another one each time: all of them meet over the cases.
+        let sql = &forms[(turn + bench.truth.len()) % forms.len()];
+        assert_eq!(sorted(bench, sql).await, latest, "{sql}");
+    }
 }
 
 async fn play(steps: Vec<Step>, window_bytes: usize) {

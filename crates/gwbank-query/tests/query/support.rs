@@ -44,6 +44,9 @@ impl Archive for Switchable {
         }
         self.inner.snapshot().await
     }
+    fn names_every_series(&self) -> bool {
+        self.inner.names_every_series()
+    }
     async fn maintain(&self) -> Result<MaintenanceReport, ArchiveError> {
         self.inner.maintain().await
     }

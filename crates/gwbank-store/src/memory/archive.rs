@@ -67,6 +67,11 @@ impl Archive for MemoryArchive {
         Ok(Arc::new(MemorySnapshot { names: self.names.clone(), state: self.state.read().clone() }))
     }
 
+    /// Rows are kept by number.
+    fn names_every_series(&self) -> bool {
+        true
+    }
+
     async fn maintain(&self) -> Result<MaintenanceReport, ArchiveError> {
         Ok(MaintenanceReport::default())
     }
