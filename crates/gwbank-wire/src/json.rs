@@ -662,7 +662,7 @@ impl<'c, 'de> Native<'_, 'c, 'de> {
     /// Rule 5: takes out what a device profile ignores, and says how many.
     fn drop_ignored(&mut self, record: &mut Record<'de>) -> u64 {
         let Some(profiles) = self.sink.context.profiles else { return 0 };
-        let mut fields = mem::take(&mut record.unknown);
+        let mut fields = std::mem::take(&mut record.unknown);
         let before = fields.len();
         let is_ignored = |name: &str| profiles.field(record.well_text(), name) == Some(&FieldRule::Ignore);
         fields.retain(|(name, _)| !is_ignored(name));

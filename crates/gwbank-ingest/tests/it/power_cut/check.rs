@@ -179,11 +179,12 @@ pub async fn open_letters(running: &Running) -> Letters {
     let mut letters: Letters = Vec::new();
     for entry in running.metadata.dead_letters(DeadLetterFilter::default()).await.expect("readable") {
         let well = (entry.reason == "unknown_well").then(|| entry.subject.clone());
-        let payloads = running.metadata.dead_letter_payloads(entry.id).await.expect("readable");
+        let all = PayloadPage { payloads_max: usize::MAX, bytes_max: usize::MAX, ..PayloadPage::FIRST };
+        let payloads = running.metadata.dead_letter_payloads(entry.id, all).await.expect("readable");
         assert_eq!(payloads.len() as u64, entry.count, "payloads of {entry:?}");
         assert_eq!(payloads.iter().map(|letter| letter.readings).sum::<u64>(), entry.readings, "readings of {entry:?}");
         for letter in payloads {
-            let payload = String::from_utf8(letter.payload).expect("text");
+            let payload = String::from_utf8(letter.payload.to_vec()).expect("text");
             letters.push((entry.gateway_id.to_string(), well.clone(), payload));
         }
     }
