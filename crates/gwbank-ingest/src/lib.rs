@@ -44,6 +44,7 @@ mod warm;
 
 mod dead_letters;
 mod registry_changes;
+mod share;
 mod status;
 
 mod mqtt;
