@@ -11,17 +11,18 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
-use gwbank_model::{GatewayId, Key, Reading, Seq, SiteStatus, WellId};
-use gwbank_store::{DeadLetter, DeadLetterCause, DeadLetterFilter, DeadLetterSummary, PayloadPage, SettledDeadLetter};
-use gwbank_wire::{Context, Decoded, Fault, FieldRule, Format, Reason, Route, SourceKind, decode, route};
-use hashbrown::{HashMap, HashSet};
+use gwbank_model::{GatewayId, Key, Reading, Seq, SiteStatus};
+use gwbank_store::{DeadLetter, DeadLetterFilter, DeadLetterSummary, PayloadPage, SettledDeadLetter};
+use gwbank_wire::{Context, Decoded, FieldRule, Format, Reason, Route, SourceKind, decode, route};
+use hashbrown::HashSet;
 use parking_lot::Mutex;
 
-use crate::fault::{payload_subject, unknown_wells};
+use crate::fault::payload_subject;
 use crate::message::Receipt;
 use crate::pipeline::Shared;
 use crate::record::Content;
 use crate::resolve::{rows, take_unregistered};
+use crate::share::{Share, Understood};
 use crate::{IngestError, Pipeline};
 
 /// Letters on their way at once: as many as share one sync of the journal.
@@ -33,12 +34,12 @@ const LETTERS_REMEMBERED_MIN: usize = 8;
 /// Payloads in memory at once, but for one that is larger.
 const PAGE_BYTES_MAX: usize = 32 << 20;
 
-/// What a replay did, in readings but for the first two.
+/// What a replay did, in readings but for the first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeadLetterReport {
     /// Payloads looked at.
     pub messages: u64,
-    /// Payloads whose cause is still there.
+    /// Their cause is still there.
     pub left: u64,
     pub stored: u64,
     pub duplicate: u64,
@@ -71,17 +72,18 @@ struct Run {
     until: Seq,
     /// Messages of which something is settled that the metadata does not know of yet.
     touched: HashSet<Seq>,
-    /// The last message of many letters, and whether its clock was forgiven.
-    last: Mutex<Option<(Seq, bool, Arc<Understood>)>>,
+    last: LastUnderstood,
     report: DeadLetterReport,
 }
 
-/// A message as it is read now, whatever is registered.
-struct Understood {
-    readings: Vec<Reading>,
-    faults: Vec<Fault>,
-    /// Of letters that are counted under the payload as a whole.
-    payload_subject: String,
+/// The last message of many letters, and whether its clock was forgiven.
+type LastUnderstood = Mutex<Option<(Seq, bool, Arc<Understood>)>>;
+
+/// What became of a letter.
+struct Replayed {
+    receipt: Receipt,
+    /// Readings whose cause is still there.
+    left: u64,
 }
 
 impl Shared {
@@ -105,34 +107,34 @@ impl Shared {
                 .map(|letter| async move { (letter.seq, self.replay_letter(entry, letter, last).await) })
                 .buffer_unordered(IN_FLIGHT_MAX);
             while let Some((seq, outcome)) = outcomes.next().await {
-                match outcome? {
-                    Some(receipt) => {
-                        run.touched.insert(seq);
-                        report.stored += receipt.stored;
-                        report.duplicate += receipt.duplicate;
-                        report.pending += receipt.pending;
-                        report.dead += receipt.dead;
-                    }
-                    None => report.left += 1,
+                let Replayed { receipt, left } = outcome?;
+                if receipt.received > 0 {
+                    run.touched.insert(seq);
                 }
+                report.stored += receipt.stored;
+                report.duplicate += receipt.duplicate;
+                report.pending += receipt.pending;
+                report.dead += receipt.dead;
+                report.left += left;
             }
         }
     }
 
-    /// `None` when the letter stays.
     async fn replay_letter(
         &self,
         entry: &DeadLetterSummary,
         letter: DeadLetter,
-        last: &Mutex<Option<(Seq, bool, Arc<Understood>)>>,
-    ) -> Result<Option<Receipt>, IngestError> {
+        last: &LastUnderstood,
+    ) -> Result<Replayed, IngestError> {
         if self.is_ignored_now(entry) {
             // The letter's field is none any more: it leaves without having been a reading.
             let settled = SettledDeadLetter { id: letter.id, seq: letter.seq, readings: letter.readings };
             let content = Content { settled: vec![settled], ..Content::default() };
-            return self.submit(&letter.gateway_id, letter.topic.clone(), content, None).await.map(Some);
+            let receipt = self.submit(&letter.gateway_id, letter.topic.clone(), content, None).await?;
+            return Ok(Replayed { receipt, left: 0 });
         }
-        let Some(understood) = self.understand_again(entry, &letter, last) else { return Ok(None) };
+        let stays = Replayed { receipt: Receipt::default(), left: letter.readings };
+        let Some(understood) = self.understand_again(entry, &letter, last) else { return Ok(stays) };
         let share = Share::of(entry, &letter, &understood);
         let (mut readings, faults) = if share.is_of_one_well() {
             let of_well = understood.readings.iter().filter(|reading| reading.well.as_str() == entry.subject);
@@ -147,7 +149,7 @@ impl Shared {
         // What is not found any more is nobody's to call stored.
         let is_gone = share.is_of_wells() && (readings.len() as u64) < mended;
         if mended == 0 || is_gone {
-            return Ok(None);
+            return Ok(stays);
         }
         if !share.is_alone() || !share.is_of_wells() {
             self.drop_known(&letter.gateway_id, &mut readings).await?;
@@ -170,7 +172,8 @@ impl Shared {
             content_hash: None,
             settled: vec![SettledDeadLetter { id: letter.id, seq: letter.seq, readings: mended }],
         };
-        self.submit(&letter.gateway_id, letter.topic.clone(), content, payload).await.map(Some)
+        let receipt = self.submit(&letter.gateway_id, letter.topic.clone(), content, payload).await?;
+        Ok(Replayed { receipt, left: letter.readings - mended })
     }
 
     /// `None` where no decoder has a say.
@@ -178,7 +181,7 @@ impl Shared {
         &self,
         entry: &DeadLetterSummary,
         letter: &DeadLetter,
-        last: &Mutex<Option<(Seq, bool, Arc<Understood>)>>,
+        last: &LastUnderstood,
     ) -> Option<Arc<Understood>> {
         let forgiven = is_clock(&entry.reason);
         let remembered = letter.beside.len() >= LETTERS_REMEMBERED_MIN;
@@ -254,126 +257,8 @@ impl Shared {
     }
 }
 
-/// What a letter has of its message.
-struct Share<'a> {
-    cause: DeadLetterCause,
-    payload_subject: &'a str,
-    /// The message's other letters, with what is still dead of them.
-    beside: HashMap<&'a DeadLetterCause, u64>,
-}
-
-/// Faults that the message has still, one for each cause.
-struct Again {
-    /// Readings that the letter's own cause keeps dead.
-    same_cause: u64,
-    other_causes: Vec<Fault>,
-}
-
 fn is_clock(reason: &str) -> bool {
     reason == Reason::Clock.name()
-}
-
-fn cause_of(reason: Reason, subject: &str) -> DeadLetterCause {
-    DeadLetterCause { reason: reason.name().to_owned(), subject: subject.to_owned() }
-}
-
-fn is_of_wells(cause: &DeadLetterCause) -> bool {
-    cause.reason == Reason::UnknownWell.name()
-}
-
-impl<'a> Share<'a> {
-    fn of(entry: &DeadLetterSummary, letter: &'a DeadLetter, understood: &'a Understood) -> Self {
-        Self {
-            cause: DeadLetterCause { reason: entry.reason.clone(), subject: entry.subject.clone() },
-            payload_subject: &understood.payload_subject,
-            beside: letter.beside.iter().map(|(cause, readings)| (cause, *readings)).collect(),
-        }
-    }
-
-    /// The message has no other letter.
-    fn is_alone(&self) -> bool {
-        self.beside.is_empty() && !self.is_of_further_wells()
-    }
-
-    /// Stands for readings that were good but for their well.
-    fn is_of_wells(&self) -> bool {
-        is_of_wells(&self.cause)
-    }
-
-    /// Stands for the unregistered wells that have no letter of their own.
-    fn is_of_further_wells(&self) -> bool {
-        self.is_of_wells() && self.cause.subject == self.payload_subject
-    }
-
-    fn is_of_one_well(&self) -> bool {
-        self.is_of_wells() && !self.is_of_further_wells()
-    }
-
-    fn has_own_letter(&self, well: &WellId) -> bool {
-        let cause = cause_of(Reason::UnknownWell, well.as_str());
-        cause == self.cause || self.beside.contains_key(&cause)
-    }
-
-    /// Whether it may stand for a reading of a registered well, beside those of one well.
-    fn may_have(&self, reading: &Reading) -> bool {
-        !self.is_of_further_wells() || !self.has_own_letter(&reading.well)
-    }
-
-    fn told_apart(&self, unknown: Vec<(WellId, u64)>, faults: Vec<Fault>) -> Again {
-        let further_beside = self.beside.contains_key(&cause_of(Reason::UnknownWell, self.payload_subject));
-        let gathers = self.is_of_further_wells() || further_beside;
-        let (listed, further): (Vec<_>, Vec<_>) =
-            unknown.into_iter().partition(|(well, _)| !gathers || self.has_own_letter(well));
-        let mut again = Again { same_cause: 0, other_causes: Vec::new() };
-        let mut places: HashMap<DeadLetterCause, usize> = HashMap::new();
-        let further: Vec<Fault> =
-            unknown_wells(further).map(|fault| Fault { subject: self.payload_subject.to_owned(), ..fault }).collect();
-        for mut fault in faults.into_iter().chain(unknown_wells(listed)).chain(further) {
-            if fault.subject.is_empty() {
-                fault.subject = self.payload_subject.to_owned();
-            }
-            let cause = cause_of(fault.reason, &fault.subject);
-            if cause == self.cause {
-                again.same_cause += fault.readings;
-            } else if let Some(place) = places.get(&cause) {
-                again.other_causes[*place].readings += fault.readings;
-            } else {
-                places.insert(cause, again.other_causes.len());
-                again.other_causes.push(fault);
-            }
-        }
-        if self.is_of_wells() {
-            again.other_causes.clear(); // its readings were good: what is at fault is another letter's
-        }
-        again
-    }
-
-    /// Leaves to the message's other letters what is theirs and says how many of the rest may be its own. The count of a
-    /// letter is a guess where its message could not be read in full: what no other letter stands for is its own too, so
-    /// that nothing is left behind.
-    fn budget(&self, mended: u64, readings: &mut Vec<Reading>, again: &mut Again) -> u64 {
-        let mut theirs = self.beside.clone();
-        let mut leave = |cause: &DeadLetterCause, found: u64| {
-            let Some(dead) = theirs.get_mut(cause) else { return 0 };
-            let left = found.min(*dead);
-            *dead -= left;
-            left
-        };
-        for fault in &mut again.other_causes {
-            fault.readings -= leave(&cause_of(fault.reason, &fault.subject), fault.readings);
-        }
-        if !self.is_of_wells() {
-            let further = cause_of(Reason::UnknownWell, self.payload_subject);
-            readings.retain(|reading| {
-                let of_well = cause_of(Reason::UnknownWell, reading.well.as_str());
-                let cause = if self.beside.contains_key(&of_well) { &of_well } else { &further };
-                leave(cause, 1) == 0
-            });
-        }
-        let theirs: u64 = theirs.iter().filter(|(cause, _)| !is_of_wells(cause)).map(|(_, dead)| dead).sum();
-        let found = readings.len() as u64 + again.other_causes.iter().map(|fault| fault.readings).sum::<u64>();
-        mended.max(found.saturating_sub(theirs))
-    }
 }
 
 /// Readings as a message, for those that came without one and must be kept as a dead letter.

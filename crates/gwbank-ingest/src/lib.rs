@@ -45,6 +45,7 @@ mod warm;
 
 mod dead_letters;
 mod registry_changes;
+mod share;
 mod status;
 
 mod mqtt;
