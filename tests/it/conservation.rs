@@ -1,10 +1,11 @@
 //! What is acknowledged is never lost: a publisher that records every PUBACK, a server killed at random under load.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -196,7 +197,98 @@ impl Load {
 
 /// How often a server is killed; `scripts/soak` asks for the full count.
 fn kills() -> usize {
-    std::env::var("GWBANK_TEST_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(4)
+    std::env::var("GWBANK_TEST_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5)
+}
+
+/// Frequent flushes, so that commits and merges of the archive are under way at any time.
+const EAGER: [&str; 4] = ["--set", "archive.flush_interval_seconds=1", "--set", "archive.flush_rows=2000"];
+
+/// When a server is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Moment {
+    AnyTime,
+    /// A data file is there that no entry of the log names yet.
+    Flush,
+    /// An entry of the log is being written, or just was.
+    Commit,
+    /// Files were merged; what they replace is not deleted yet.
+    Compaction,
+    /// The next server is killed too, before it has replayed the journal.
+    Replay,
+}
+
+impl Moment {
+    const ALL: [Moment; 5] = [Moment::AnyTime, Moment::Flush, Moment::Commit, Moment::Compaction, Moment::Replay];
+
+    /// Waits until the archive shows it.
+    fn comes(self, place: &Place) {
+        /// Longer than it takes to have enough files to merge, on a loaded machine.
+        const PATIENCE: Duration = Duration::from_secs(60);
+        let table = place.data_dir().join("archive/readings");
+        let known = names_below(&table);
+        let began = Instant::now();
+        // No pause: what is waited for is there for milliseconds.
+        while !names_below(&table).difference(&known).any(|path| self.is_shown_by(path)) {
+            assert!(began.elapsed() < PATIENCE, "{self:?} did not come");
+            std::thread::yield_now();
+        }
+    }
+
+    fn is_shown_by(self, new: &Path) -> bool {
+        let ends = |end: &str| new.to_str().is_some_and(|path| path.ends_with(end));
+        match self {
+            Moment::AnyTime | Moment::Replay => true,
+            Moment::Flush => ends(".parquet"),
+            Moment::Commit => ends(".json.tmp") || ends(".json"),
+            Moment::Compaction => {
+                ends(".json") && std::fs::read_to_string(new).is_ok_and(|entry| entry.contains("OPTIMIZE"))
+            }
+        }
+    }
+}
+
+fn names_below(dir: &Path) -> HashSet<PathBuf> {
+    let mut names = HashSet::new();
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            names.extend(names_below(&entry.path()));
+        } else {
+            names.insert(entry.path());
+        }
+    }
+    names
+}
+
+/// Every moment in turn, for the whole number of kills; so a few kills meet as many as they can.
+struct Killer {
+    rng: SmallRng,
+    kills: usize,
+    in_replay: usize,
+}
+
+impl Killer {
+    fn new(seed: u64) -> Self {
+        Self { rng: SmallRng::seed_from_u64(seed), kills: 0, in_replay: 0 }
+    }
+
+    /// Kills a server after some progress, at the next moment, and maybe the one after it.
+    fn kill(&mut self, server: Server, load: &Load, place: &Place, settings: &[&str]) {
+        let moment = Moment::ALL[self.kills % Moment::ALL.len()];
+        self.kills += 1;
+        load.goes_on_by(self.rng.random_range(0..3_000));
+        if !matches!(moment, Moment::AnyTime | Moment::Replay) {
+            moment.comes(place);
+        }
+        server.kill();
+        if moment == Moment::Replay && place.start(settings).kill_in_replay() {
+            self.in_replay += 1;
+        }
+    }
+
+    /// A replay of milliseconds may be over before anybody looks, but not every time.
+    fn met_replays(&self) {
+        assert!(self.in_replay > 0 || self.kills < 3 * Moment::ALL.len(), "no replay was met");
+    }
 }
 
 fn broker_of(server: &Server) -> &str {
@@ -213,18 +305,15 @@ pub fn place_with_wells() -> Place {
 #[test]
 fn acknowledged_readings_survive_kills() {
     let place = place_with_wells();
-    // Frequent flushes, so that archive commits and merges fall between the kills too.
-    let settings = ["--set", "archive.flush_interval_seconds=1"];
-    let mut server = place.serve_with(&settings);
+    let mut server = place.serve_with(&EAGER);
     let load = Load::start(broker_of(&server));
-    let mut rng = SmallRng::seed_from_u64(4711);
+    let mut killer = Killer::new(4711);
     for _ in 0..kills() {
-        // At a random moment of real progress: sometimes at once, during the replay of the start before.
-        load.goes_on_by(rng.random_range(0..3_000));
-        server.kill();
-        server = place.serve_with(&settings);
+        killer.kill(server, &load, &place, &EAGER);
+        server = place.serve_with(&EAGER);
         load.moves_to(broker_of(&server));
     }
+    killer.met_replays();
     load.goes_on_by(500);
     let acknowledged = load.stop();
     check_conserved(&server, &acknowledged);
@@ -232,7 +321,7 @@ fn acknowledged_readings_survive_kills() {
     // A clean end, and everything again from what lies on disk.
     let (code, _) = server.terminate();
     assert_eq!(code, Some(0));
-    check_conserved(&place.serve_with(&settings), &acknowledged);
+    check_conserved(&place.serve_with(&EAGER), &acknowledged);
 }
 
 #[test]
@@ -242,18 +331,18 @@ fn readings_that_mosquitto_acknowledged_survive_kills_of_gwbank() {
     let config =
         format!("[[mqtt.external]]\nurl = \"mqtt://{}\"\nclient_id = \"gwbank-conservation\"\n", mosquitto.address);
     let config = place.file("external.toml", &config);
-    let settings = ["--config", config.to_str().expect("a path"), "--set", "archive.flush_interval_seconds=1"];
+    let settings = [&["--config", config.to_str().expect("a path")], &EAGER[..]].concat();
     let mut server = place.serve_with(&settings);
     // The session must exist before anything is published: before that, a broker owes nothing to a subscriber.
     until("gwbank has subscribed", || (server.ask("GET", "/readyz", &[], &[]).0 == 200).then_some(()));
     let load = Load::start(&mosquitto.address);
-    let mut rng = SmallRng::seed_from_u64(4712);
+    let mut killer = Killer::new(4712);
     for _ in 0..kills() {
-        load.goes_on_by(rng.random_range(0..3_000));
-        server.kill();
-        load.goes_on_by(rng.random_range(0..500)); // Mosquitto holds these
+        killer.kill(server, &load, &place, &settings);
+        load.goes_on_by(killer.rng.random_range(0..500)); // Mosquitto holds these
         server = place.serve_with(&settings);
     }
+    killer.met_replays();
     load.goes_on_by(500);
     let acknowledged = load.stop();
     let keys = acknowledged.len() as i64;

@@ -86,6 +86,11 @@ impl Place {
     }
 
     pub fn serve_with(&self, arguments: &[&str]) -> Server {
+        self.start(arguments).ready()
+    }
+
+    /// A server that has only just been started.
+    pub fn start(&self, arguments: &[&str]) -> Starting {
         let child = gwbank()
             .current_dir(self.dir.path())
             .args(["serve", "--http-listen", "127.0.0.1:0", "--mqtt-listen", "127.0.0.1:0", "--data-dir"])
@@ -96,7 +101,7 @@ impl Place {
             .stderr(Stdio::inherit())
             .spawn()
             .unwrap();
-        Server::ready(child, &self.data_dir())
+        Starting { child, data_dir: self.data_dir() }
     }
 }
 
@@ -111,6 +116,42 @@ pub fn until<T>(what: &str, mut check: impl FnMut() -> Option<T>) -> T {
         std::thread::yield_now();
         std::thread::park_timeout(Duration::from_millis(20));
     }
+}
+
+pub struct Starting {
+    child: Child,
+    data_dir: PathBuf,
+}
+
+impl Starting {
+    pub fn ready(self) -> Server {
+        Server::ready(self.child, &self.data_dir)
+    }
+
+    /// Kills it between the opening of the journal and the end of its replay, as its threads tell; false when the replay
+    /// was over before anybody looked.
+    pub fn kill_in_replay(mut self) -> bool {
+        let in_replay = loop {
+            let threads = thread_names(self.child.id());
+            if threads.iter().any(|name| name == "applier") {
+                break false;
+            }
+            if threads.iter().any(|name| name == "journal") {
+                break true;
+            }
+            assert!(self.child.try_wait().unwrap().is_none(), "the server ended at once");
+            std::thread::yield_now();
+        };
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        in_replay
+    }
+}
+
+fn thread_names(process: u32) -> Vec<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).ok();
+    tasks.filter_map(name).map(|name| name.trim().to_owned()).collect()
 }
 
 pub struct Server {

@@ -14,7 +14,7 @@
 //! # Rules
 //! 1. A file is on disk, with its directory, before the log entry that names it; the entry is on disk, with its directory,
 //!    before a commit returns. A cut anywhere leaves the table before or after the commit, and files that no entry names
-//!    are removed later.
+//!    are removed later. A checkpoint has its name when its bytes are durable, and entries below it go after that.
 //! 2. The position is the application transaction `gwbank` of the entry. A commit whose entry was lost is repeated by the
 //!    replay of the journal and finds nothing; one whose entry survived finds its rows known.
 //! 3. One writer. An entry of somebody else (an OPTIMIZE from outside) is noticed, the table read anew, the commit refused

@@ -7,8 +7,15 @@ use rand::Rng;
 /// What a disk writes as a whole or not at all.
 pub(crate) const SECTOR_BYTES: usize = 512;
 
-/// What a power cut may leave of a file that was `before` when it was last synced and `after` when the power failed.
+/// What a power cut may leave of a file that was `before` when it was last synced and `after` when the power failed. As
+/// often as not the disk had written in order, and then up to somewhere.
 pub fn torn(before: &[u8], after: &[u8], rng: &mut impl Rng) -> Vec<u8> {
+    if rng.random_bool(0.5) {
+        let same = before.iter().zip(after).take_while(|(before, after)| before == after).count();
+        let written = rng.random_range(same..=after.len());
+        let kept = before.get(written..).unwrap_or_default();
+        return [&after[..written], kept].concat();
+    }
     let mut inode = Inode::default();
     inode.set_durable(before.to_vec());
     inode.rewrite(after);

@@ -37,7 +37,7 @@ pub struct Account {
 }
 
 /// What of a message is dead.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Letter {
     pub payload: String,
     /// The unknown well; `None` for nonsense.
@@ -48,12 +48,6 @@ pub struct Letter {
 impl Letter {
     pub fn count(&self) -> u64 {
         (self.readings.len() as u64).max(1)
-    }
-}
-
-impl PartialEq for Sent {
-    fn eq(&self, other: &Self) -> bool {
-        (&self.well, self.parameter, self.time, self.value) == (&other.well, other.parameter, other.time, other.value)
     }
 }
 

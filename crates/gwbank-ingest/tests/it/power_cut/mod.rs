@@ -69,7 +69,7 @@ fn history(seed: u64) -> u32 {
     let mut rng = SmallRng::seed_from_u64(seed);
     let fills_window = rng.random_bool(0.1);
     let shape = Shape {
-        segment_bytes: [2_000, 20_000][rng.random_range(0..2)],
+        segment_bytes: [300, 1_500, 20_000][rng.random_range(0..3)],
         file_rows_max: if fills_window { 4_000 } else { [40, 400][rng.random_range(0..2)] },
         warm_bytes_max: if rng.random_bool(0.5) { 2_000 } else { 1 << 20 },
         window_bytes_max: 1 << 16,
@@ -84,7 +84,7 @@ fn history(seed: u64) -> u32 {
     let crashes = history.rng.random_range(3..8);
     for _ in 0..crashes {
         // Sometimes early, so that it meets the recovery.
-        let most = if history.rng.random_bool(0.3) { 30 } else { 400 };
+        let most = if history.rng.random_bool(0.3) { 30 } else { 150 };
         let fails_after = history.rng.random_range(0..most);
         history.machine.power.turn_on(Some(fails_after));
         block_on(history.live());
