@@ -84,7 +84,7 @@ fn history(seed: u64) -> u32 {
     let crashes = history.rng.random_range(3..8);
     for _ in 0..crashes {
         // Sometimes early, so that it meets the recovery.
-        let most = if history.rng.random_bool(0.3) { 30 } else { 400 };
+        let most = if history.rng.random_bool(0.3) { 30 } else { 150 };
         let fails_after = history.rng.random_range(0..most);
         history.machine.power.turn_on(Some(fails_after));
         block_on(history.live());
