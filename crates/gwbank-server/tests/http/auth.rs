@@ -1,12 +1,21 @@
 //! Every role at every route.
 
+use argon2::password_hash::{PasswordHasher, SaltString};
+use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine;
 use gwbank_model::GatewayId;
 use gwbank_server::Reach;
-use gwbank_server::auth::{Credentials, Role, password_hash, token_digest};
+use gwbank_server::auth::{Credentials, Role, token_digest};
 use gwbank_server::doors::PartState;
 
 use crate::fakes::Server;
+
+/// With the cheapest parameters: the tests run without optimisation.
+fn cheap_hash(password: &str) -> String {
+    let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
+    let salt = SaltString::encode_b64(b"saltsaltsalt").unwrap();
+    argon.hash_password(password.as_bytes(), &salt).unwrap().to_string()
+}
 
 fn guarded() -> Server {
     let mut credentials = Credentials::new();
@@ -14,7 +23,7 @@ fn guarded() -> Server {
         let gateway = (*role == Role::Gateway).then(|| GatewayId::new("gw-1").unwrap());
         credentials.add_token(role.name(), *role, gateway, &token_digest(&format!("token-{role}"))).unwrap();
     }
-    credentials.add_gateway(&GatewayId::new("gw-2").unwrap(), &password_hash("pw").unwrap()).unwrap();
+    credentials.add_gateway(&GatewayId::new("gw-2").unwrap(), &cheap_hash("pw")).unwrap();
     credentials.set_local_token("local-secret");
     Server::start(credentials, Reach::Anywhere)
 }
@@ -109,13 +118,8 @@ fn an_office_acknowledges_in_its_own_name() {
 
 #[test]
 fn guessing_a_password_is_refused_by_address() {
-    use argon2::password_hash::{PasswordHasher, SaltString};
-    use argon2::{Algorithm, Argon2, Params, Version};
-    // The cheapest parameters: the tests run without optimisation.
-    let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
-    let salt = SaltString::encode_b64(b"saltsaltsalt").unwrap();
     let mut credentials = Credentials::new();
-    credentials.add_user("a", Role::Admin, &argon.hash_password(b"right", &salt).unwrap().to_string()).unwrap();
+    credentials.add_user("a", Role::Admin, &cheap_hash("right")).unwrap();
     let server = Server::start(credentials, Reach::Anywhere);
     let ask = |password: &str| {
         let basic = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("a:{password}")));

@@ -6,7 +6,9 @@ use futures::TryStreamExt;
 use gwbank_ingest::GatewayRow;
 use gwbank_model::{Key, Parameter, QcTests, QualityFlag, Row, Seq, Timestamp};
 use gwbank_quality::{Point, SeriesConfig, WellFacts, assess};
-use gwbank_store::{Archive, DeadLetterFilter, GatewayCounts, ScanRequest, StoredVersions, batch_to_revisions};
+use gwbank_store::{
+    Archive, DeadLetterFilter, GatewayCounts, PayloadPage, ScanRequest, StoredVersions, batch_to_revisions,
+};
 
 use super::book::{Book, Series, Version, winner};
 use super::machine::Running;
