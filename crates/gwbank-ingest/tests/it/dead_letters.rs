@@ -169,7 +169,9 @@ async fn run(steps: Vec<Step>) {
                 pipeline.ingest(json("gw", payload(&message))).await.unwrap();
             }
             Step::Register(number) => pipeline.put_wells(vec![well(&format!("W-{number}"))]).await.unwrap(),
-            Step::Replay => drop(replay(&pipeline).await),
+            Step::Replay => {
+                replay(&pipeline).await;
+            }
             Step::ReplayBrokenOff { after_polls } => {
                 let mut replay = std::pin::pin!(replay(&pipeline));
                 for _ in 0..after_polls {
