@@ -24,7 +24,7 @@ use parking_lot::Mutex;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Filter, Packet, Publish, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, Event, EventLoop};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::mqtt::dispatch::dispatch_external;
@@ -37,6 +37,10 @@ pub const DEFAULT_TOPICS: &[&str] = &["gwbank/v1/+/readings", "gwbank/v1/+/senml
 
 /// Messages of quality of service 0 that wait beside those the broker counts; more wait in the socket.
 const UNCOUNTED_MESSAGES_MAX: usize = 1024;
+/// Acknowledgements that the library has not sent yet. As many as there are packet ids: whatever the broker sends, handing
+/// one over never has to wait. (The library sends one for each round in which it reads a dozen packets, and Mosquitto
+/// before 2.0.12 sends more than the receive maximum once acknowledgements flow: thousands do pile up.)
+const REQUESTS_MAX: usize = u16::MAX as usize + OUTGOING_IN_FLIGHT_MAX as usize;
 /// This client sends subscriptions only; the library reserves memory for each.
 const OUTGOING_IN_FLIGHT_MAX: u16 = 16;
 const SESSION_EXPIRY_SECONDS: u32 = u32::MAX; // never
@@ -114,11 +118,15 @@ impl ExternalSource {
         options.set_receive_maximum(Some(receive_maximum));
         options.set_manual_acks(true);
         options.set_outgoing_inflight_upper_limit(OUTGOING_IN_FLIGHT_MAX);
-        // More than can be unacknowledged: handing over an acknowledgement never has to wait.
-        let (client, events) = AsyncClient::new(options, 2 * usize::from(receive_maximum) + UNCOUNTED_MESSAGES_MAX);
+        let (client, events) = AsyncClient::new(options, REQUESTS_MAX);
 
         let (state_sender, state) = watch::channel(ExternalState::default());
-        let session = Arc::new(Session { client, epoch: Mutex::new(0), state: state_sender });
+        let session = Arc::new(Session {
+            client,
+            epoch: Mutex::new(0),
+            acknowledgement_lost: Notify::new(),
+            state: state_sender,
+        });
         let waiting_max = usize::from(receive_maximum) + UNCOUNTED_MESSAGES_MAX;
         let (arrived, arrivals) = mpsc::channel(waiting_max);
         let (taken, tickets) = mpsc::channel(waiting_max);
@@ -145,6 +153,8 @@ impl ExternalSource {
 struct Session {
     client: AsyncClient,
     epoch: Mutex<u64>,
+    /// An acknowledgement of this epoch will never be sent: only a new connection makes the broker ask again.
+    acknowledgement_lost: Notify,
     state: watch::Sender<ExternalState>,
 }
 
@@ -175,6 +185,10 @@ impl Poller {
         loop {
             let event = tokio::select! {
                 () = shutdown.accepting_ended() => break,
+                () = self.session.acknowledgement_lost.notified() => {
+                    self.end_epoch("an acknowledgement could not be handed over");
+                    continue;
+                }
                 event = self.events.poll() => event,
             };
             match event {
@@ -303,9 +317,7 @@ async fn acknowledge(mut tickets: mpsc::Receiver<Ticket>, session: Arc<Session>)
         };
         match handed {
             Ok(()) => session.state.send_modify(|state| state.acknowledged += 1),
-            Err(error) => {
-                tracing::error!(%error, "acknowledgement cannot be handed over; the message will be redelivered")
-            }
+            Err(_) => session.acknowledgement_lost.notify_one(),
         }
     }
 }
