@@ -220,18 +220,21 @@ enum Moment {
 impl Moment {
     const ALL: [Moment; 5] = [Moment::AnyTime, Moment::Flush, Moment::Commit, Moment::Compaction, Moment::Replay];
 
-    /// Waits until the archive shows it.
-    fn comes(self, place: &Place) {
-        /// Longer than it takes to have enough files to merge, on a loaded machine.
-        const PATIENCE: Duration = Duration::from_secs(60);
+    /// Waits until the archive shows it; false when it is long in coming, as a merge on a loaded machine, where the kill
+    /// shall come all the same.
+    fn comes(self, place: &Place) -> bool {
+        const PATIENCE: Duration = Duration::from_secs(20);
         let table = place.data_dir().join("archive/readings");
         let known = names_below(&table);
         let began = Instant::now();
         // No pause: what is waited for is there for milliseconds.
         while !names_below(&table).difference(&known).any(|path| self.is_shown_by(path)) {
-            assert!(began.elapsed() < PATIENCE, "{self:?} did not come");
+            if began.elapsed() > PATIENCE {
+                return false;
+            }
             std::thread::yield_now();
         }
+        true
     }
 
     fn is_shown_by(self, new: &Path) -> bool {
@@ -263,12 +266,12 @@ fn names_below(dir: &Path) -> HashSet<PathBuf> {
 struct Killer {
     rng: SmallRng,
     kills: usize,
-    in_replay: usize,
+    met: HashSet<Moment>,
 }
 
 impl Killer {
     fn new(seed: u64) -> Self {
-        Self { rng: SmallRng::seed_from_u64(seed), kills: 0, in_replay: 0 }
+        Self { rng: SmallRng::seed_from_u64(seed), kills: 0, met: HashSet::new() }
     }
 
     /// Kills a server after some progress, at the next moment, and maybe the one after it.
@@ -276,18 +279,24 @@ impl Killer {
         let moment = Moment::ALL[self.kills % Moment::ALL.len()];
         self.kills += 1;
         load.goes_on_by(self.rng.random_range(0..3_000));
-        if !matches!(moment, Moment::AnyTime | Moment::Replay) {
-            moment.comes(place);
-        }
+        let mut is_met = match moment {
+            Moment::AnyTime | Moment::Replay => true,
+            Moment::Flush | Moment::Commit | Moment::Compaction => moment.comes(place),
+        };
         server.kill();
-        if moment == Moment::Replay && place.start(settings).kill_in_replay() {
-            self.in_replay += 1;
+        if moment == Moment::Replay {
+            is_met = place.start(settings).kill_in_replay();
+        }
+        if is_met {
+            self.met.insert(moment);
         }
     }
 
-    /// A replay of milliseconds may be over before anybody looks, but not every time.
-    fn met_replays(&self) {
-        assert!(self.in_replay > 0 || self.kills < 3 * Moment::ALL.len(), "no replay was met");
+    /// A replay of milliseconds may be over before anybody looks, a merge may be late; but not every time.
+    fn met_every_moment(&self) {
+        eprintln!("{} kills, met {:?}", self.kills, self.met);
+        let moments = Moment::ALL.len();
+        assert!(self.met.len() == moments || self.kills < 3 * moments, "met only {:?}", self.met);
     }
 }
 
@@ -313,7 +322,7 @@ fn acknowledged_readings_survive_kills() {
         server = place.serve_with(&EAGER);
         load.moves_to(broker_of(&server));
     }
-    killer.met_replays();
+    killer.met_every_moment();
     load.goes_on_by(500);
     let acknowledged = load.stop();
     check_conserved(&server, &acknowledged);
@@ -331,18 +340,18 @@ fn readings_that_mosquitto_acknowledged_survive_kills_of_gwbank() {
     let config =
         format!("[[mqtt.external]]\nurl = \"mqtt://{}\"\nclient_id = \"gwbank-conservation\"\n", mosquitto.address);
     let config = place.file("external.toml", &config);
-    let settings = [&["--config", config.to_str().expect("a path")], &EAGER[..]].concat();
+    let settings = ["--config", config.to_str().expect("a path"), "--set", "archive.flush_interval_seconds=1"];
     let mut server = place.serve_with(&settings);
     // The session must exist before anything is published: before that, a broker owes nothing to a subscriber.
     until("gwbank has subscribed", || (server.ask("GET", "/readyz", &[], &[]).0 == 200).then_some(()));
     let load = Load::start(&mosquitto.address);
-    let mut killer = Killer::new(4712);
+    let mut rng = SmallRng::seed_from_u64(4712);
     for _ in 0..kills() {
-        killer.kill(server, &load, &place, &settings);
-        load.goes_on_by(killer.rng.random_range(0..500)); // Mosquitto holds these
+        load.goes_on_by(rng.random_range(0..3_000));
+        server.kill();
+        load.goes_on_by(rng.random_range(0..500)); // Mosquitto holds these
         server = place.serve_with(&settings);
     }
-    killer.met_replays();
     load.goes_on_by(500);
     let acknowledged = load.stop();
     let keys = acknowledged.len() as i64;
