@@ -5,7 +5,8 @@
 //! generator, one after the other, alternately; compare the ratio, not runs of different days. On a machine that others
 //! use too, the CPU time a reading says more than the rate: two cores can give at most two seconds of it a second.
 //!
-//! `cargo bench --bench durable_ingest`, or with `GWBANK_BENCH_SECONDS=300 GWBANK_BENCH_ROUNDS=1` for the lasting rate.
+//! `cargo bench --bench durable_ingest`, or with `GWBANK_BENCH_SECONDS=300 GWBANK_BENCH_ROUNDS=1` for the lasting rate;
+//! `-- 100` measures only the workload whose name begins so.
 
 mod support;
 
@@ -39,7 +40,9 @@ fn main() -> Result<(), Error> {
     println!("durable ingest: {} s a run, {} pairs, QoS 1", settings.run.as_secs(), settings.rounds);
     print_machine();
     let mut summaries = Vec::new();
-    for workload in WORKLOADS {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let is_wanted = |w: &Workload| wanted.is_empty() || wanted.iter().any(|name| w.name.starts_with(name.as_str()));
+    for workload in WORKLOADS.into_iter().filter(is_wanted) {
         println!("{}, {} messages in flight each", workload.name, workload.in_flight);
         let (mut bare_rates, mut our_rates) = (Vec::new(), Vec::new());
         let (mut bare_micros, mut our_micros) = (Vec::new(), Vec::new());
