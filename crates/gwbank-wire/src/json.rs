@@ -31,6 +31,9 @@ use crate::scalar::{Scalar, ScalarSeed};
 use crate::time::{self, Resolved};
 use crate::units::{self, Conversion};
 
+/// What a record mostly takes at least: so that the list of readings need not grow again and again.
+const RECORD_BYTES_USUAL: usize = 96;
+
 pub(crate) fn decode(payload: &[u8], sink: &mut Sink<'_>) {
     let Err(error) = read(payload, sink) else { return };
     // Slow path: JSON cannot say NaN, but many senders do. See `repair`.
@@ -53,6 +56,7 @@ fn unreadable(sink: &mut Sink<'_>, error: &serde_json::Error) {
 }
 
 fn read(payload: &[u8], sink: &mut Sink<'_>) -> Result<(), serde_json::Error> {
+    sink.out.readings.reserve(payload.len() / RECORD_BYTES_USUAL);
     // Checked once as a whole, the texts in it need not be checked one by one. What is no UTF-8 is read as far as it goes.
     match std::str::from_utf8(payload) {
         Ok(text) => read_from(serde_json::Deserializer::from_str(text), sink),
