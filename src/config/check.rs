@@ -177,11 +177,13 @@ impl Config {
     }
 
     fn check_bounds(&self, found: &mut Findings) {
+        // The largest message that is taken, 16 MiB of what nobody can read, must fit: else it would wait for ever.
+        let journal_bytes_min = self.journal.segment_bytes.saturating_mul(2).max(32 << 20);
         let at_least: [(&str, u64, u64); 14] = [
             ("archive.flush_interval_seconds", self.archive.flush_interval_seconds, 1),
             ("archive.flush_rows", self.archive.flush_rows, 1),
             ("journal.segment_bytes", self.journal.segment_bytes, 1 << 16),
-            ("journal.bytes_max", self.journal.bytes_max, self.journal.segment_bytes.saturating_mul(2)),
+            ("journal.bytes_max", self.journal.bytes_max, journal_bytes_min),
             ("window.bytes_max", self.window.bytes_max as u64, 1 << 20),
             ("dead_letters.bytes_max", self.dead_letters.bytes_max, 1 << 16),
             ("dead_letters.bytes_max_per_gateway", self.dead_letters.bytes_max_per_gateway, 1 << 16),
