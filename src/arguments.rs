@@ -50,7 +50,8 @@ pub enum Command {
     Readings(ReadingsCommand),
     /// Publishes simulated gateways to any MQTT broker
     Simulate(SimulateArguments),
-    /// Publishes files of readings to any MQTT broker, as if they were measured now
+    /// Publishes files of readings to any MQTT broker, with the times they have: a server takes those before its
+    /// ingest.earliest_time for a lost clock (dead letters `clock`), unless that is ""
     Replay(ReplayArguments),
     /// Shows how a payload would be read: decoder, readings, corrections, faults
     Explain(ExplainArguments),

@@ -3,6 +3,7 @@
 //! The history goes the way that live readings go: over real MQTT connections to the embedded broker, acknowledged once
 //! it is durable. Each gateway keeps to one connection, so that its messages keep their order.
 
+use std::io::IsTerminal;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use super::output::{self, grouped};
 use super::serve::stop_signal;
 use crate::arguments::{DemoArguments, General};
 use crate::config::Config;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use crate::node::Node;
 use crate::node::offline::runtime;
 
@@ -33,10 +34,17 @@ const LIVE_INTERVAL: Duration = Duration::from_secs(5);
 /// So much faster than real time the simulated water moves: a live message is a step of fifteen minutes.
 const LIVE_SPEED: f64 = 180.0;
 const YEAR_SECONDS: i64 = 31_557_600;
+/// Between two lines of progress in a log.
+const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 /// How long the summary waits for the indicators of the history.
 const INDICATORS_PATIENCE: Duration = Duration::from_secs(120);
 
 pub fn run(general: &General, asked: &DemoArguments) -> Outcome {
+    if general.config.is_some() || !general.sets.is_empty() {
+        let problem =
+            "the demo takes no configuration: give it --mqtt-port, --http-port and --data-dir, or use `gwbank serve`";
+        return Err(Failure::usage(anyhow::anyhow!(problem)));
+    }
     let began = Instant::now();
     let (data_dir, temporary) = match &general.data_dir {
         Some(dir) => (dir.clone(), None),
@@ -50,7 +58,7 @@ pub fn run(general: &General, asked: &DemoArguments) -> Outcome {
     let sim = SimConfig { seed: asked.seed, wells: asked.wells, start, ..SimConfig::demo(now) };
     let config = demo_config(asked, data_dir.clone(), sim.start)?;
     eprintln!("simulating {} wells in 77 provinces …", asked.wells);
-    let world = Arc::new(World::new(sim).map_err(crate::failure::Failure::usage)?);
+    let world = Arc::new(World::new(sim).map_err(Failure::usage)?);
 
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
@@ -131,6 +139,7 @@ impl Demo<'_> {
         let progress = ProgressBar::new(self.world.history().readings_about());
         let style = "back-filling {bar:30} {human_pos}/{human_len} readings, {per_sec}, {eta} left";
         progress.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let reporting = (!std::io::stderr().is_terminal()).then(|| tokio::spawn(report(progress.clone())));
         let mut senders = Vec::new();
         let mut connections = tokio::task::JoinSet::new();
         for connection in 0..CONNECTIONS {
@@ -155,6 +164,9 @@ impl Demo<'_> {
         making.await.context("the simulation failed")?;
         self.node.pipeline.flush().await.context("the archive does not take readings in")?;
         progress.finish_and_clear();
+        if let Some(reporting) = reporting {
+            reporting.abort();
+        }
         Ok(())
     }
 
@@ -276,6 +288,15 @@ fn program() -> String {
 fn connection_of(topic: &str) -> usize {
     let sum = topic.bytes().fold(0usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
     sum % CONNECTIONS
+}
+
+/// Lines in place of a bar, where nobody could see it move: in a log or a pipe.
+async fn report(progress: ProgressBar) {
+    loop {
+        tokio::time::sleep(REPORT_INTERVAL).await;
+        let (done, all) = (progress.position(), progress.length().unwrap_or_default());
+        eprintln!("back-filling: {} of about {} readings", grouped(done), grouped(all));
+    }
 }
 
 async fn publish(publisher: Publisher, mut messages: mpsc::Receiver<Message>, progress: ProgressBar) {

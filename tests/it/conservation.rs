@@ -55,9 +55,9 @@ fn payload(readings: &[Reading]) -> String {
 fn publish_until_stopped(
     number: usize,
     address: Arc<Mutex<String>>,
-    pause: Duration,
     stop: &AtomicBool,
     sent: &AtomicU64,
+    allowed: &AtomicU64,
 ) -> Acknowledged {
     let mut rng = SmallRng::seed_from_u64(number as u64);
     let mut acknowledged = Acknowledged::new();
@@ -67,6 +67,10 @@ fn publish_until_stopped(
     let mut connection: Option<Publisher> = None;
     let mut session = 0;
     while !stop.load(Ordering::Relaxed) {
+        if sent.load(Ordering::Relaxed) >= allowed.load(Ordering::Relaxed) {
+            std::thread::park_timeout(Duration::from_millis(1));
+            continue;
+        }
         let mut readings = Vec::new();
         for _ in 0..rng.random_range(1..=20) {
             let (well, time, revision) = match rng.random_range(0..10) {
@@ -111,7 +115,6 @@ fn publish_until_stopped(
             }
         }
         sent.fetch_add(readings.len() as u64, Ordering::Relaxed);
-        std::thread::park_timeout(pause);
         for r in readings {
             let entry = acknowledged.entry((r.well, r.time)).or_insert((r.value, r.revision));
             if r.revision >= entry.1 {
@@ -156,9 +159,15 @@ fn check_conserved(server: &Server, acknowledged: &Acknowledged) {
     });
 }
 
-/// The pause of publishers whose broker acknowledges without syncing anything: else they outrun a debug build by far, and
-/// the test waits for the backlog.
-const UNHURRIED: Duration = Duration::from_millis(5);
+/// How fast publishers may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// As fast as they are acknowledged.
+    Own,
+    /// As far as the test lets them: a broker that acknowledges without syncing anything takes far more than a debug build
+    /// can follow, and the test would wait for the backlog.
+    Allowed,
+}
 
 /// Publishers under way, and what they were promised.
 struct Load {
@@ -166,23 +175,30 @@ struct Load {
     address: Arc<Mutex<String>>,
     stop: Arc<AtomicBool>,
     sent: Arc<AtomicU64>,
+    /// How many readings may have been sent.
+    allowed: Arc<AtomicU64>,
 }
 
 impl Load {
-    /// Each publisher pauses as long after each message.
-    fn start(address: &str, pause: Duration) -> Self {
+    fn start(address: &str, pace: Pace) -> Self {
         let address = Arc::new(Mutex::new(address.to_owned()));
         let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let allowed = Arc::new(AtomicU64::new(if pace == Pace::Own { u64::MAX } else { 0 }));
         let publishers = (0..PUBLISHERS)
             .map(|number| {
-                let (address, stop, sent) = (address.clone(), stop.clone(), sent.clone());
-                std::thread::spawn(move || publish_until_stopped(number, address, pause, &stop, &sent))
+                let (address, stop, sent, allowed) = (address.clone(), stop.clone(), sent.clone(), allowed.clone());
+                std::thread::spawn(move || publish_until_stopped(number, address, &stop, &sent, &allowed))
             })
             .collect();
-        Self { publishers, address, stop, sent }
+        Self { publishers, address, stop, sent, allowed }
+    }
+
+    fn may_go_on_by(&self, readings: u64) {
+        self.allowed.fetch_max(self.sent.load(Ordering::Relaxed) + readings, Ordering::Relaxed);
     }
 
     fn goes_on_by(&self, readings: u64) {
+        self.may_go_on_by(readings);
         let target = self.sent.load(Ordering::Relaxed) + readings;
         until("the publishers get on", || (self.sent.load(Ordering::Relaxed) >= target).then_some(()));
     }
@@ -229,16 +245,22 @@ impl Moment {
 
     /// Waits until the archive shows it; false when it is long in coming, as a merge on a loaded machine, where the kill
     /// shall come all the same.
-    fn comes(self, place: &Place) -> bool {
+    fn comes(self, place: &Place, load: &Load) -> bool {
         const PATIENCE: Duration = Duration::from_secs(20);
+        /// What a debug build follows without effort.
+        const READINGS_PER_SECOND: u64 = 4_000;
+        let first_allowed = load.sent.load(Ordering::Relaxed);
         let table = place.data_dir().join("archive/readings");
         let known = names_below(&table);
         let began = Instant::now();
         // No pause: what is waited for is there for milliseconds.
         while !names_below(&table).difference(&known).any(|path| self.is_shown_by(path)) {
-            if began.elapsed() > PATIENCE {
+            let elapsed = began.elapsed();
+            if elapsed > PATIENCE {
                 return false;
             }
+            let allowed = first_allowed + elapsed.as_millis() as u64 * READINGS_PER_SECOND / 1_000;
+            load.allowed.fetch_max(allowed, Ordering::Relaxed);
             std::thread::yield_now();
         }
         true
@@ -288,7 +310,7 @@ impl Killer {
         load.goes_on_by(self.rng.random_range(0..3_000));
         let mut is_met = match moment {
             Moment::AnyTime | Moment::Replay => true,
-            Moment::Flush | Moment::Commit | Moment::Compaction => moment.comes(place),
+            Moment::Flush | Moment::Commit | Moment::Compaction => moment.comes(place, load),
         };
         server.kill();
         if moment == Moment::Replay {
@@ -322,7 +344,7 @@ pub fn place_with_wells() -> Place {
 fn acknowledged_readings_survive_kills() {
     let place = place_with_wells();
     let mut server = place.serve_with(&EAGER);
-    let load = Load::start(broker_of(&server), Duration::ZERO);
+    let load = Load::start(broker_of(&server), Pace::Own);
     let mut killer = Killer::new(4711);
     for _ in 0..kills() {
         killer.kill(server, &load, &place, &EAGER);
@@ -351,7 +373,7 @@ fn readings_that_mosquitto_acknowledged_survive_kills_of_gwbank() {
     let mut server = place.serve_with(&settings);
     // The session must exist before anything is published: before that, a broker owes nothing to a subscriber.
     until("gwbank has subscribed", || (server.ask("GET", "/readyz", &[], &[]).0 == 200).then_some(()));
-    let load = Load::start(&mosquitto.address, UNHURRIED);
+    let load = Load::start(&mosquitto.address, Pace::Allowed);
     let mut killer = Killer::new(4712);
     for _ in 0..kills() {
         killer.kill(server, &load, &place, &settings);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gwbank_model::versions::Change;
-use gwbank_model::{GatewayIndex, Month, Row, Seq, SeriesId, Timestamp};
+use gwbank_model::{GatewayIndex, Key, Month, Row, Seq, SeriesId, Timestamp};
 use gwbank_recent::{Classified, Window};
 use gwbank_registry::Registry;
 use gwbank_store::{RowNames, SettledDeadLetter};
@@ -175,9 +175,28 @@ impl Applier {
             rows.extend_from_slice(&effect.rows.rows);
             parts.push(Part { first, last, rows: effect.rows.rows.len(), effect });
         }
-        let Some(applied) = parts.last().map(|part| part.last) else { return };
+        self.apply_parts(parts, rows);
+    }
 
+    /// A version that meets another one of its key in the same group is applied after it, so that what becomes of the
+    /// loser is the same however the messages were grouped, now or in a replay.
+    fn apply_parts(&mut self, mut parts: Vec<Part>, mut rows: Vec<Row>) {
         let verdicts = self.window.classify(&rows);
+        let is_another = |verdict: &Classified| matches!(verdict, Classified::New(Change::Supersedes | Change::Loses));
+        // Nearly all groups bring new keys only.
+        if !verdicts.iter().any(is_another) {
+            return self.apply_at_once(parts, rows, verdicts);
+        }
+        for Segment { parts: part_count, rows: row_count } in without_meetings(&parts, &rows) {
+            let (later_parts, later_rows) = (parts.split_off(part_count), rows.split_off(row_count));
+            let verdicts = self.window.classify(&rows);
+            self.apply_at_once(parts, rows, verdicts);
+            (parts, rows) = (later_parts, later_rows);
+        }
+    }
+
+    fn apply_at_once(&mut self, parts: Vec<Part>, rows: Vec<Row>, verdicts: Vec<Classified>) {
+        let Some(applied) = parts.last().map(|part| part.last) else { return };
         let mut accepted: Vec<Accepted> = Vec::with_capacity(rows.len());
         let mut receipts: Vec<Receipt> = Vec::with_capacity(parts.len());
         let mut archived_before: Vec<Row> = Vec::new();
@@ -320,6 +339,33 @@ impl Applier {
         receipt.faults = effect.faults;
         (effect.reply, first, receipt)
     }
+}
+
+/// Messages that follow one another, and their rows.
+struct Segment {
+    parts: usize,
+    rows: usize,
+}
+
+/// A group as segments in which no key is brought by more than one message.
+fn without_meetings(parts: &[Part], rows: &[Row]) -> Vec<Segment> {
+    let mut segments = Vec::new();
+    let mut brought: HashSet<Key> = HashSet::new();
+    let mut segment = Segment { parts: 0, rows: 0 };
+    let mut rest = rows;
+    for part in parts {
+        let (own, later) = rest.split_at(part.rows);
+        rest = later;
+        if own.iter().any(|row| brought.contains(&row.key())) {
+            segments.push(std::mem::replace(&mut segment, Segment { parts: 0, rows: 0 }));
+            brought.clear();
+        }
+        brought.extend(own.iter().map(Row::key));
+        segment.parts += 1;
+        segment.rows += part.rows;
+    }
+    segments.push(segment);
+    segments
 }
 
 /// What a series is, and its month of the moment: most rows are of the same month as the one before.

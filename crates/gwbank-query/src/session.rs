@@ -50,6 +50,8 @@ impl Template {
                 "datafusion.execution.sort_spill_reservation_bytes",
                 (config.memory_bytes_per_query / 4).min(32 << 20),
             )
+            // `now()` is an instant, as the times of readings are.
+            .set_str("datafusion.execution.time_zone", "+00:00")
             // For errors that say where.
             .set_bool("datafusion.sql_parser.collect_spans", true);
         let mut builder = SessionStateBuilder::new()

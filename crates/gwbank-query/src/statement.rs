@@ -11,7 +11,7 @@ use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{Query, SetExpr, Statement as SqlStatement};
 
 use crate::error::QueryError;
-use crate::guard::check_depth;
+use crate::guard::check_size;
 
 /// Levels of nested parentheses and subqueries: deeper text is a mistake or an attack on the stack.
 const RECURSION_MAX: usize = 50;
@@ -51,7 +51,7 @@ pub(crate) fn parse(sql: &str) -> Result<Statement, QueryError> {
 
 fn check(statement: &Statement) -> Result<(), QueryError> {
     match statement {
-        Statement::Statement(sql) => check_sql(sql).and_then(|()| check_depth(sql)),
+        Statement::Statement(sql) => check_sql(sql).and_then(|()| check_size(sql)),
         Statement::Explain(explain) => check(&explain.statement),
         Statement::CreateExternalTable(_) => refused("CREATE EXTERNAL TABLE"),
         Statement::CopyTo(_) => refused("COPY"),

@@ -192,8 +192,9 @@ impl Poller {
                 event = self.events.poll() => event,
             };
             match event {
-                Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                Ok(Event::Incoming(Packet::ConnAck(ack))) => {
                     backoff.reset();
+                    self.greeted(ack.session_present);
                     // Packets of the former connection may have been handed out since it broke: they are of the past.
                     *self.session.epoch.lock() += 1;
                     self.session.state.send_modify(|state| {
@@ -227,6 +228,21 @@ impl Poller {
             }
         }
         self.stop(acknowledging).await;
+    }
+
+    /// A session that the broker does not know any more took what it held for us with it: the operator must learn of it.
+    fn greeted(&self, session_present: bool) {
+        let is_first = self.session.state.borrow().connections == 0;
+        match (session_present, is_first) {
+            (true, _) => tracing::info!("connected to the external broker; it has kept the session"),
+            (false, true) => tracing::warn!(
+                "connected to the external broker, which knows no session of this client_id: right at the very first \
+                 start; later it means that what the broker held for gwbank is gone (is its persistence on?)"
+            ),
+            (false, false) => tracing::warn!(
+                "the external broker has forgotten the session: what it held for gwbank is gone (is its persistence on?)"
+            ),
+        }
     }
 
     fn subscribe(&self) {

@@ -1,7 +1,7 @@
 //! What was acknowledged is there, once, and counted once, whatever happens in between.
 
-use gwbank_ingest::IngestError;
-use gwbank_model::{Month, Parameter, Timestamp};
+use gwbank_ingest::{IngestError, Pipeline};
+use gwbank_model::{Month, Parameter, Seq, Timestamp};
 use gwbank_store::{DeadLetterFilter, Metadata};
 use std::sync::atomic::Ordering;
 
@@ -377,4 +377,32 @@ async fn a_correction_beside_a_reading_that_requalifies_what_it_corrects() {
     pipeline.flush().await.unwrap();
     let values: Vec<f64> = rig.archived("A", Parameter::DepthToWater).await.iter().map(|row| row.value).collect();
     assert_eq!(values, [1.0, 1.0, 900.0]);
+}
+
+/// How messages are grouped on their way is chance; what is told of a version that lost must not be.
+#[tokio::test]
+async fn revisions_are_the_same_after_a_replay() {
+    let rig = Rig::new();
+    let pipeline = rig.open_with_wells(&["W1"]).await;
+    let start = START_SECS - 3_600;
+    let mended = depth("W1", start + 30, 2.005).replace('}', r#","revision":1}"#);
+    for message in [
+        depth("W1", start, 2.0),
+        depth("W1", start + 60, 2.0),
+        depth("W1", start + 120, 2.01),
+        depth("W1", start + 30, 9.0),
+        mended,
+    ] {
+        pipeline.ingest(json("gw", message)).await.unwrap();
+    }
+    let told = |pipeline: &Pipeline| {
+        let revisions = pipeline.window().snapshot().revisions(Seq::ZERO);
+        revisions.iter().map(|revision| format!("{:?}", revision.row)).collect::<Vec<String>>()
+    };
+    let before = told(&pipeline);
+    assert_eq!(before.len(), 1);
+    pipeline.halt().await.unwrap();
+    let pipeline = rig.open().await;
+    assert_eq!(told(&pipeline), before);
+    pipeline.shutdown().await.unwrap();
 }

@@ -41,7 +41,7 @@ use crate::error::{Limit, QueryError};
 
 pub(crate) use checkpoints::rules_with_checkpoints;
 pub(crate) use constants::check_constants;
-pub(crate) use depth::check_depth;
+pub(crate) use depth::check_size;
 pub(crate) use exec::guarded;
 pub(crate) use function::guard_functions;
 pub(crate) use measure::batch_bytes;

@@ -156,3 +156,14 @@ fn errors_help() {
         assert_eq!(failed.kind(), QueryErrorKind::Failed, "{failed:?}");
     });
 }
+
+#[test]
+fn a_chain_of_unions_is_refused_before_it_is_planned() {
+    run(async {
+        let bench = Bench::new(config(), usize::MAX);
+        let chain = |selects: usize| vec!["SELECT 1"; selects].join(" UNION ALL ");
+        assert_eq!(bench.rows(&chain(200)).await.len(), 200);
+        let error = bench.error(&chain(3_000)).await;
+        assert!(error.to_string().contains("256 SELECTs"), "{error}");
+    });
+}
