@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::future::Future;
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
@@ -93,15 +93,27 @@ impl BrokerEventHandler for Handler {
     }
 }
 
+/// It begins anew at the start of its file then: in five minutes it would fill a disk.
+const FILE_BYTES_MAX: u64 = 4 << 30;
+
 /// Everything that waits is one group.
 fn write(mut file: File, waiting: &Receiver<Waiting>, times: &Mutex<Times>) {
     let mut buffer = Vec::new();
+    let mut written = 0;
     while let Ok(first) = waiting.recv() {
         buffer.clear();
         let mut group = Vec::new();
         for (payload, done) in std::iter::once(first).chain(waiting.try_iter()) {
             buffer.extend_from_slice(&payload);
             group.push(done);
+        }
+        written += buffer.len() as u64;
+        if written > FILE_BYTES_MAX {
+            written = 0;
+            if let Err(error) = file.rewind() {
+                eprintln!("the bare writer failed: {error}");
+                return;
+            }
         }
         let began = Instant::now();
         if let Err(error) = file.write_all(&buffer).and_then(|()| file.sync_data()) {
