@@ -10,7 +10,9 @@ use futures::StreamExt;
 use gwbank_delta::{DeltaArchive, DeltaConfig, SqliteConfig, SqliteMetadata};
 use gwbank_model::condition::Scope;
 use gwbank_model::{GatewayId, Origin, Parameter, QcTests, QualityFlag, Row, Seq, TimeSource, Timestamp, WellId};
-use gwbank_store::{Archive, ArchiveCommit, IndicatorRow, Metadata, RowNames, ScanRequest, WatchCommit, columns};
+use gwbank_store::{
+    Archive, ArchiveCommit, IndicatorRow, Metadata, RowNames, ScanRequest, Upkeep, WatchCommit, columns,
+};
 
 type Error = Box<dyn std::error::Error>;
 
@@ -62,7 +64,7 @@ async fn main() -> Result<(), Error> {
         let archive = DeltaArchive::open(config.clone()).await?;
         took(what, started);
         let started = Instant::now();
-        archive.maintain().await?;
+        archive.maintain(Upkeep::AtRest).await?;
         took("  upkeep", started);
     }
 
@@ -80,7 +82,7 @@ async fn main() -> Result<(), Error> {
         }
     }
     let started = Instant::now();
-    let report = archive.maintain().await?;
+    let report = archive.maintain(Upkeep::AtRest).await?;
     took(&format!("merge of {} files", report.files_merged), started);
     let corrections: Vec<Row> = (0..100).map(|well| row(&names, well * 100, start + 900, -1.0, 3000)).collect();
     let started = Instant::now();

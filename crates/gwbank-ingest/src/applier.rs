@@ -5,12 +5,14 @@
 //! 2. A group is applied as a whole: one classification, one assessment, one insertion. No lock is taken per row.
 //! 3. Acknowledgements are given after the insertion: acknowledged implies queryable.
 //! 4. What the archive or the metadata had accounted for before the restart is not counted again.
+//! 5. Stretches end where the journal says, or where it holds enough since the last end: so they end in the same places
+//!    in a replay, and what becomes a version of its own because its stretch had ended does so again.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use gwbank_model::versions::Change;
-use gwbank_model::{GatewayIndex, Key, Month, Row, Seq, SeriesId, Timestamp};
+use gwbank_model::{GatewayIndex, Key, Month, Origin, Row, Seq, SeriesId, Timestamp};
 use gwbank_recent::{Classified, Window};
 use gwbank_registry::Registry;
 use gwbank_store::{RowNames, SettledDeadLetter};
@@ -48,10 +50,16 @@ pub(crate) struct Effect {
     pub(crate) duplicates: u64,
     pub(crate) content_hash: Option<u64>,
     pub(crate) settled: Vec<SettledDeadLetter>,
+    /// Ends the open stretch.
+    pub(crate) seals: bool,
     pub(crate) reply: Reply,
 }
 
 impl Effect {
+    pub(crate) fn seal(reply: Reply) -> Self {
+        Self { seals: true, ..Self::mark(reply) }
+    }
+
     pub(crate) fn mark(reply: Reply) -> Self {
         Self {
             gateway: None,
@@ -62,6 +70,7 @@ impl Effect {
             duplicates: 0,
             content_hash: None,
             settled: Vec::new(),
+            seals: false,
             reply,
         }
     }
@@ -86,6 +95,7 @@ pub(crate) struct Applier {
     start: Positions,
     pub(crate) judge: Judge,
     pub(crate) ledger: Ledger,
+    taken: Taken,
     repeats: Arc<Mutex<Repeats>>,
     applied: Seq,
     months: MonthCache,
@@ -101,9 +111,16 @@ pub(crate) struct ApplierParts {
     pub(crate) listeners: Arc<LevelPublisher>,
     pub(crate) calendar_offset_seconds: i32,
     pub(crate) flush_rows: u64,
-    /// A stretch that takes more memory is sealed.
+    /// A stretch with more bytes of payloads is sealed.
     pub(crate) seal_bytes: usize,
     pub(crate) start: Positions,
+}
+
+/// What records brought since the last seal, whatever became of it: the same in a replay.
+#[derive(Debug, Default)]
+struct Taken {
+    rows: u64,
+    payload_bytes: usize,
 }
 
 /// One message of a group.
@@ -140,6 +157,7 @@ impl Applier {
             start,
             judge,
             ledger: Ledger::new(start.archive.min(start.metadata)),
+            taken: Taken::default(),
             repeats,
             applied: start.archive.min(start.metadata),
             months: MonthCache::default(),
@@ -162,6 +180,10 @@ impl Applier {
         let mut rows: Vec<Row> = Vec::with_capacity(row_count);
         for (first, mut effect) in group {
             let last = first.nth(effect.rows.seq_count() - 1);
+            self.taken.rows += effect.rows.rows.len() as u64;
+            self.taken.payload_bytes += effect.payload.as_ref().map_or(0, Bytes::len);
+            let ends_stretch =
+                effect.seals || self.taken.rows >= self.flush_rows || self.taken.payload_bytes >= self.seal_bytes;
             if let (Some(gateway), Some(hash)) = (effect.gateway, effect.content_hash) {
                 if !self.repeats.lock().remember(gateway, hash, first) {
                     effect.duplicates += effect.rows.rows.len() as u64;
@@ -174,8 +196,23 @@ impl Applier {
             effect.rows.number(first);
             rows.extend_from_slice(&effect.rows.rows);
             parts.push(Part { first, last, rows: effect.rows.rows.len(), effect });
+            if ends_stretch {
+                self.apply_parts(std::mem::take(&mut parts), std::mem::take(&mut rows));
+                self.seal();
+            }
         }
         self.apply_parts(parts, rows);
+    }
+
+    /// Ends the open stretch. Judgements of sealed rows that it brought become what they will stay.
+    pub(crate) fn seal(&mut self) {
+        let requalified: Vec<Key> = self.ledger.open.requalified.drain().collect();
+        if !requalified.is_empty() {
+            let winners = self.window.settle_judgements(&requalified, self.sealed_through(), self.ledger.open.through);
+            self.judge.refresh(&winners);
+        }
+        self.taken = Taken::default();
+        self.ledger.seal();
     }
 
     /// A version that meets another one of its key in the same group is applied after it, so that what becomes of the
@@ -214,8 +251,11 @@ impl Applier {
         }
 
         let window = self.window.snapshot();
-        let judgement = self.judge.assess(&mut accepted, &window, self.sealed_through());
+        let sealed = self.sealed_through();
+        let judgement = self.judge.assess(&mut accepted, &window, sealed);
         drop(window); // so that the insertion need not copy what only this snapshot holds
+        let is_own_version = |row: &&Row| row.origin == Origin::Requalified && row.seq > sealed;
+        self.ledger.open.requalified.extend(judgement.changed.iter().filter(is_own_version).map(Row::key));
         self.ledger.open.unassessed.extend(judgement.unassessed);
         let counted = |row: &Row| row.seq > self.start.metadata;
         let touched: Vec<Row> = accepted.iter().map(|a| a.row).chain(judgement.changed).collect();
@@ -242,9 +282,6 @@ impl Applier {
         let mut replies = Vec::with_capacity(parts.len());
         for (part, receipt) in parts.into_iter().zip(receipts) {
             replies.push(self.account(part, receipt));
-        }
-        if self.ledger.open.rows >= self.flush_rows || self.ledger.open.memory_bytes() >= self.seal_bytes {
-            self.ledger.seal();
         }
         self.listeners.publish(&levels);
         for (reply, seq, receipt) in replies {

@@ -5,7 +5,9 @@
 //! 2. Everything else (late readings, corrections) re-assesses the stretch of the series that it can alter, with the
 //!    winners around it from the window, and rebuilds the stream.
 //! 3. A quality that changes in a row that no sealed stretch holds is changed in place. In a sealed row it is a new
-//!    version, with origin requalified and the seq of the row that brought it about.
+//!    version, with origin requalified. Until its own stretch is sealed it has the seq of a row that brought it about and
+//!    changes in place; at the seal it gets the seq of the seal, or goes if nothing is left of the change. So neither the
+//!    grouping of messages nor judgements that come and go leave a trace.
 //! 4. Where the window does not reach back far enough, the key is noted as unassessed and nothing beside it is changed:
 //!    the archive writer settles both with the archive's neighbours before the commit.
 

@@ -1,8 +1,9 @@
 //! The account of what was taken in and is not yet archived and accounted for.
 //!
 //! # Rules
-//! 1. The applier writes into the open [`Stretch`] of the journal. A stretch is sealed at a boundary between messages;
-//!    from then on its rows are as the archive gets them: a later change of a quality is a new version.
+//! 1. The applier writes into the open [`Stretch`] of the journal. A stretch is sealed at a boundary between messages,
+//!    the same in every replay; from then on its rows are as the archive gets them: a later change of a quality is a new
+//!    version.
 //! 2. Sealed stretches are committed one by one, oldest first: archive, then metadata, then it is dropped here. Until
 //!    then its counts are added to those of the metadata, so that the sum never jumps.
 //! 3. What it holds is bounded: beyond `ledger_bytes_max` sources wait, as they do for the window.
@@ -89,6 +90,8 @@ pub(crate) struct Stretch {
     pub(crate) seen_before: Vec<Row>,
     /// Keys whose quality needs neighbours that only the archive has.
     pub(crate) unassessed: HashSet<Key>,
+    /// Keys of sealed rows that have another quality since: what of it stays is a version, once the stretch is sealed.
+    pub(crate) requalified: HashSet<Key>,
     /// Rows inserted into the window.
     pub(crate) rows: u64,
     pub(crate) messages: u64,
@@ -115,7 +118,7 @@ impl Stretch {
         }
         // Hash tables are at most 7/8 full and half of that after they have grown.
         let tables = self.pending.len() * size_of::<(Version, bool)>()
-            + self.unassessed.len() * size_of::<Key>()
+            + (self.unassessed.len() + self.requalified.len()) * size_of::<Key>()
             + self.gateways.len() * (size_of::<(GatewayIndex, GatewayDelta)>() + LAST_ERROR_BYTES);
         let lists = list(&self.settled) + list(&self.contents) + list(&self.dirty) + list(&self.seen_before);
         self.dead_messages_bytes + lists + 2 * tables

@@ -198,6 +198,7 @@ fn replay(
                 effect_of(&gateway, topic, content, payload, names)
             }
             Ok(Record::Mark) => Effect::mark(Reply::Nobody),
+            Ok(Record::Seal) => Effect::seal(Reply::Nobody),
             Err(source) => return Err(IngestError::Record { seq: seq.as_i64(), source }),
         };
         records += 1;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use bytes::Bytes;
 use gwbank_journal::{Entry, FsyncStats, Journal};
@@ -26,7 +27,7 @@ use crate::ledger::GatewayDelta;
 use crate::level_changes::{LevelChanges, LevelPublisher};
 use crate::message::{GatewayRow, Message, MessageContent, Receipt};
 use crate::metrics::{IngestMetrics, Metrics};
-use crate::record::{Content, encode_mark, encode_message};
+use crate::record::{Content, encode_mark, encode_message, encode_seal};
 use crate::repeats::{Repeats, content_hash, take_unknown_wells};
 use crate::resolve::{Rows, depends_on_arrival, keep_registered, newest_by_device, rows};
 use crate::writer::Committing;
@@ -86,6 +87,9 @@ pub(crate) struct Shared {
 
 /// The configuration's name of the bound of the journal.
 const JOURNAL_LIMIT: &str = "journal.bytes_max";
+
+/// How long the archive waits for a seal to be journaled, which takes a sync and what is waiting before it.
+const SEAL_WAIT: Duration = Duration::from_secs(2);
 
 /// A message on its way.
 #[derive(Debug)]
@@ -377,6 +381,7 @@ impl Shared {
             duplicates,
             content_hash,
             settled,
+            seals: false,
             reply: Reply::Receipt(sender),
         };
         self.append(record, effect).await?;
@@ -388,6 +393,23 @@ impl Shared {
         let (sender, receiver) = oneshot::channel();
         self.append(encode_mark(), Effect::mark(Reply::Seq(sender))).await?;
         receiver.await.map_err(|_| IngestError::Closed)
+    }
+
+    /// Ends the open stretch, with a record, so that a replay ends it there too. Where the journal cannot take one, because
+    /// it or its disk is full or it is closing, the stretch ends all the same: what is archived then makes room.
+    pub(crate) async fn seal(&self) {
+        if self.applier.lock().ledger.open.is_empty() {
+            return;
+        }
+        let recorded = async {
+            let (sender, receiver) = oneshot::channel();
+            let appended = self.append(encode_seal(), Effect::seal(Reply::Seq(sender))).await.is_ok();
+            appended && receiver.await.is_ok()
+        };
+        let recorded = !self.journal.is_full() && tokio::time::timeout(SEAL_WAIT, recorded).await.unwrap_or(false);
+        if !recorded {
+            self.applier.lock().seal();
+        }
     }
 
     async fn append(&self, payload: Vec<u8>, effect: Effect) -> Result<(), IngestError> {
@@ -511,6 +533,7 @@ pub(crate) fn effect_of(
         duplicates,
         content_hash,
         settled,
+        seals: false,
         reply: Reply::Nobody,
     }
 }

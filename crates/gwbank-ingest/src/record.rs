@@ -22,6 +22,7 @@
 //!   faults: varint n, n × (reason │ place │ detail │ subject │ readings varint)
 //!   [payload: varint length, bytes]
 //! kind 2, mark: no body; takes a place in the order of the journal
+//! kind 3, seal: no body; ends a stretch of the ledger here, in a replay too
 //! ```
 //! Integers and floats of fixed size are little-endian. A reader refuses a version that it does not know.
 
@@ -33,6 +34,7 @@ use hashbrown::HashMap;
 const VERSION: u8 = 1;
 const KIND_MESSAGE: u8 = 1;
 const KIND_MARK: u8 = 2;
+const KIND_SEAL: u8 = 3;
 
 const HAS_PAYLOAD: u8 = 1;
 const HAS_CONTENT_HASH: u8 = 2;
@@ -78,6 +80,7 @@ pub struct Content {
 pub enum Record {
     Message { gateway: GatewayId, topic: String, content: Content, payload: Option<Vec<u8>> },
     Mark,
+    Seal,
 }
 
 /// Encodes a message from borrowed parts.
@@ -127,6 +130,11 @@ pub fn encode_mark() -> Vec<u8> {
     vec![VERSION, KIND_MARK]
 }
 
+/// A record that ends a stretch of the ledger.
+pub fn encode_seal() -> Vec<u8> {
+    vec![VERSION, KIND_SEAL]
+}
+
 /// Reads a record; any bytes give a record or an error, never a panic.
 pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
     let mut input = Input(bytes);
@@ -137,6 +145,7 @@ pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
     let record = match input.byte()? {
         KIND_MESSAGE => decode_message(&mut input)?,
         KIND_MARK => Record::Mark,
+        KIND_SEAL => Record::Seal,
         kind => return Err(RecordError::Kind(kind)),
     };
     match input.0.len() {
@@ -477,8 +486,9 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_and_strange_records() {
+    fn a_mark_a_seal_and_strange_records() {
         assert_eq!(decode(&encode_mark()), Ok(Record::Mark));
+        assert_eq!(decode(&encode_seal()), Ok(Record::Seal));
         assert_eq!(decode(&[9, 1]), Err(RecordError::Version(9)));
         assert_eq!(decode(&[1, 7]), Err(RecordError::Kind(7)));
         assert_eq!(decode(&[1, 2, 0]), Err(RecordError::Trailing(1)));

@@ -104,7 +104,6 @@ impl Settler<'_> {
         let points: Vec<Point> = series_rows.iter().map(point).collect();
         let assessments = gwbank_quality::assess(config, &points);
         let in_span = |row: &Row| span.from <= row.time && row.time <= span.to;
-        let trigger = indices.iter().map(|i| rows[*i]).filter(in_span).map(|row| row.seq).max().unwrap_or(Seq::ZERO);
         // Rows that an earlier life of this process archived are in the commit to be counted, not to be stored.
         let archived = self.archive.position().max(self.stretch.after);
         let own_places: HashMap<(Key, Seq, Origin), usize> =
@@ -125,7 +124,7 @@ impl Settler<'_> {
                 set(&mut later, assessment);
                 changed.insert(row.key(), later);
             } else {
-                changed.insert(row.key(), requalified(row, assessment, trigger, archived));
+                changed.insert(row.key(), requalified(row, assessment, self.stretch.through, archived));
             }
         }
         // A version that loses says nothing of its neighbours; judge it by itself.

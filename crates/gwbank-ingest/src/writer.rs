@@ -14,7 +14,7 @@ use gwbank_model::versions::Outcome;
 use gwbank_model::{GatewayIndex, Month, Origin, Row, Seq, SeriesId};
 use gwbank_quality::SeriesConfig;
 use gwbank_runtime::Backoff;
-use gwbank_store::{ArchiveCommit, DirtyMonth, GatewayRecord, IngestCommit, ReceivedContent};
+use gwbank_store::{ArchiveCommit, ArchiveError, DirtyMonth, GatewayRecord, IngestCommit, ReceivedContent, Upkeep};
 use hashbrown::HashMap;
 use tokio_util::sync::CancellationToken;
 
@@ -74,7 +74,7 @@ pub(crate) async fn run(shared: Arc<Shared>, cancelled: CancellationToken) {
                 continue;
             }
         }
-        if let Err(error) = shared.archive.maintain().await {
+        if let Err(error) = shared.maintain().await {
             tracing::warn!(error = %chain(&error), "maintenance of the archive failed");
             shared.note_error(&error);
         }
@@ -97,7 +97,7 @@ impl Shared {
     /// Archives everything that is applied by now.
     pub(crate) async fn flush(&self) -> Result<(), IngestError> {
         let mut committing = self.committing.lock().await;
-        self.applier.lock().ledger.seal();
+        self.seal().await;
         let result = loop {
             let next = self.applier.lock().ledger.sealed.front().cloned();
             let Some(stretch) = next else { break Ok(()) };
@@ -113,6 +113,23 @@ impl Shared {
             Err(error) => self.note_error(error),
         }
         result
+    }
+
+    /// Upkeep of the archive: what cannot wait, and while no rows do also the rest. The sources wait for the archive once
+    /// the window is full, so that merging while the next rows wait would slow down the whole ingest.
+    async fn maintain(&self) -> Result<(), ArchiveError> {
+        loop {
+            let upkeep = if self.rows_wait() { Upkeep::UnderLoad } else { Upkeep::AtRest };
+            let report = self.archive.maintain(upkeep).await?;
+            if report.files_merged == 0 || self.rows_wait() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether a whole commit of rows waits to be archived.
+    fn rows_wait(&self) -> bool {
+        self.gate.is_closed() || self.applier.lock().ledger.unarchived_rows() >= self.config.flush_rows / 2
     }
 
     async fn commit(&self, stretch: &Arc<Stretch>, committing: &mut Committing) -> Result<(), IngestError> {

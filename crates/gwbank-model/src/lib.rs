@@ -28,7 +28,7 @@ pub mod versions;
 pub use ids::{GatewayId, IdError, WellId};
 pub use parameter::{Parameter, UnknownParameter};
 pub use reading::{Origin, Reading, Row};
-pub use runs::runs_in_order;
+pub use runs::{runs_in_order, sorted_by_runs};
 pub use seq::{Seq, SeqClock};
 pub use series::{GatewayIndex, GatewayTable, Key, SeriesId, SeriesKey, SeriesTable};
 pub use status::{QcTest, QcTests, QualityFlag, SiteStatus, TimeSource, UnknownName};

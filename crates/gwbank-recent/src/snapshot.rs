@@ -1,6 +1,6 @@
 //! The reading side: a state of the window that never changes.
 
-use gwbank_model::{Key, Row, Seq, SeriesId, Timestamp, versions};
+use gwbank_model::{Key, Row, Seq, SeriesId, Timestamp, sorted_by_runs, versions};
 
 use crate::chunk::{Part, rank};
 use crate::scan::{RowFilter, Slice};
@@ -220,8 +220,11 @@ impl WindowSnapshot {
                 part.for_each(|chunk, row| wanted(chunk.seqs[row]), |row, _| rows.push(row));
             }
         }
-        rows.sort_by_key(crate::chunk::chunk_order);
-        rows
+        // Each part is in order already.
+        sorted_by_runs(&rows, |row| row.series).unwrap_or_else(|| {
+            rows.sort_by_key(crate::chunk::chunk_order);
+            rows
+        })
     }
 
     fn parts_within(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = &Part> {

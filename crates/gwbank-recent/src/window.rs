@@ -74,6 +74,17 @@ impl Window {
         self.publish(&writer);
     }
 
+    /// Makes the judgements that came after `sealed` what they will stay: a requalified version gets the seq `through`, so
+    /// that it is the same whichever reading brought it about; one that no longer says anything else than the version
+    /// before it, or that another version has beaten, goes. Returns the winners of the keys.
+    pub fn settle_judgements(&self, keys: &[Key], sealed: Seq, through: Seq) -> Vec<Row> {
+        let mut writer = self.0.writer.lock();
+        let settled: Vec<Row> = keys.iter().filter_map(|key| writer.settle_judgement(*key, sealed, through)).collect();
+        writer.insert(settled);
+        self.publish(&writer);
+        keys.iter().filter_map(|key| writer.winner(*key)).collect()
+    }
+
     /// Fills the window from the archive: winners and the versions that lost, every version of a key. What is there
     /// already stays as it is.
     pub fn load_archived(&self, winners: Vec<Row>, revisions: Vec<Row>) {
@@ -170,6 +181,33 @@ impl Writer {
 
     fn versions(&self, key: Key) -> Vec<Row> {
         self.positions(key).iter().map(|p| self.parts[p.part].chunk.row(key.series, p.row)).collect()
+    }
+
+    fn winner(&self, key: Key) -> Option<Row> {
+        self.versions(key).into_iter().max_by_key(rank)
+    }
+
+    /// Takes away the judgement of a key that came after `sealed`; gives it back with its last seq if it is to stay.
+    fn settle_judgement(&mut self, key: Key, sealed: Seq, through: Seq) -> Option<Row> {
+        let came_after = |row: &Row| row.origin == Origin::Requalified && row.seq > sealed;
+        let mut judgement = None;
+        for Position { part, row, .. } in self.positions(key) {
+            let part = &mut self.parts[part];
+            let version = part.chunk.row(key.series, row);
+            if came_after(&version) {
+                part.dead.insert(row, part.chunk.len());
+                part.losers.remove(row);
+                judgement = Some(version);
+            }
+        }
+        let left = self.positions(key);
+        self.mark_losers(&left, left.iter().map(|position| position.rank).max());
+        let judgement = judgement?;
+        let stays = self.winner(key).is_none_or(|winner| {
+            let differs = (winner.quality, winner.qc_tests) != (judgement.quality, judgement.qc_tests);
+            differs && rank(&winner) < rank(&judgement)
+        });
+        stays.then_some(Row { seq: through, ..judgement })
     }
 
     fn holds(&self, row: &Row) -> bool {

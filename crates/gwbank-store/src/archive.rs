@@ -165,7 +165,16 @@ pub trait Archive: Debug + Send + Sync + 'static {
     }
 
     /// One bounded step of compaction and clean-up, if one is due.
-    async fn maintain(&self) -> Result<MaintenanceReport, ArchiveError>;
+    async fn maintain(&self, upkeep: Upkeep) -> Result<MaintenanceReport, ArchiveError>;
+}
+
+/// How much upkeep there is time for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upkeep {
+    /// Whatever is due.
+    AtRest,
+    /// Only what cannot wait: the next rows do already.
+    UnderLoad,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

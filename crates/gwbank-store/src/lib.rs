@@ -23,7 +23,7 @@ mod series_reader;
 
 pub use archive::{
     Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, BatchStream, CommitReport, MaintenanceReport, RevisionRow,
-    ScanRequest, StoredVersions,
+    ScanRequest, StoredVersions, Upkeep,
 };
 pub use metadata::{
     ConditionFlag, DeadLetter, DeadLetterCause, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage,

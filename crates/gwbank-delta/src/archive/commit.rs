@@ -79,10 +79,9 @@ impl Shared {
         for group in order.chunk_by(same_key) {
             let key = rows[group[0]].key();
             let month = key.time.month(0);
-            let (mut known, file) = match found.remove(&key) {
-                Some(found) => (Some(found.versions), Some(found.file)),
-                None => (None, None),
-            };
+            // Nearly every commit brings new keys only.
+            let found = if found.is_empty() { None } else { found.remove(&key) };
+            let (mut known, file) = found.map_or((None, None), |found| (Some(found.versions), Some(found.file)));
             let revisions_before = known.as_ref().map_or(0, |versions| versions.revisions.len());
             let mut new_winner = false;
             for &i in group {
@@ -177,15 +176,15 @@ impl Shared {
         let mut added: Vec<Arc<DataFile>> = Vec::new();
         let mut write_all = || {
             for (&month, rows) in winners {
-                let rows = PartRows::Winners(rows.clone());
+                let rows = PartRows::Winners(rows.into());
                 added.extend(part_writer.write(Part { month, superseded: false }, rows)?);
             }
             for replacement in replaced.values() {
                 let rows = self.replace(replacement)?;
-                added.extend(part_writer.write(replacement.file.part, PartRows::Winners(rows))?);
+                added.extend(part_writer.write(replacement.file.part, PartRows::Winners(rows.into()))?);
             }
             for (&month, revisions) in losers {
-                let rows = PartRows::Losers(revisions.clone());
+                let rows = PartRows::Losers(revisions.into());
                 added.extend(part_writer.write(Part { month, superseded: true }, rows)?);
             }
             Ok(())
@@ -249,13 +248,15 @@ impl Shared {
 
     /// Merges files of one partition into few. The sources stay as they are.
     pub(super) fn merge(&self, part: Part, sources: &[Arc<DataFile>]) -> Result<Vec<Arc<DataFile>>, DeltaError> {
-        let mut rows = if part.superseded { PartRows::Losers(Vec::new()) } else { PartRows::Winners(Vec::new()) };
+        let (mut winners, mut losers) = (Vec::new(), Vec::new());
         for file in sources {
-            match &mut rows {
-                PartRows::Winners(rows) => rows.append(&mut self.rows_of(file, &ScanRequest::all(), None)?),
-                PartRows::Losers(rows) => rows.append(&mut self.revisions_of(file, &ScanRequest::all(), None)?),
+            if part.superseded {
+                losers.append(&mut self.revisions_of(file, &ScanRequest::all(), None)?);
+            } else {
+                winners.append(&mut self.rows_of(file, &ScanRequest::all(), None)?);
             }
         }
+        let rows = if part.superseded { PartRows::Losers(losers.into()) } else { PartRows::Winners(winners.into()) };
         let expected: u64 = sources.iter().map(|file| file.rows).sum();
         if rows.len() as u64 != expected {
             let path = sources.first().map(|file| file.path.clone()).unwrap_or_default();

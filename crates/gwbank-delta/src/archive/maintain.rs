@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gwbank_store::MaintenanceReport;
+use gwbank_store::{MaintenanceReport, Upkeep};
 
 use super::commit::FileChange;
 use super::files::{DataFile, Part, TableState};
@@ -20,11 +20,13 @@ use crate::DeltaError;
 const TIER_ROWS: u64 = 4096;
 /// How much larger the files of the next tier are.
 const TIER_FACTOR: u64 = 8;
+/// Under load so many times more files wait before they are merged: a merge costs as much as archiving its rows anew.
+const UNDER_LOAD_FACTOR: usize = 4;
 /// New files after which the cache of series ranges is written again: bounds the files that an opening reads.
 const UNCOVERED_FILES_MAX: usize = 64;
 
 impl Shared {
-    pub(super) fn maintain(&self) -> Result<MaintenanceReport, DeltaError> {
+    pub(super) fn maintain(&self, upkeep: Upkeep) -> Result<MaintenanceReport, DeltaError> {
         let _one_at_a_time = self.maintaining.lock();
         let mut report = MaintenanceReport::default();
         let merge = {
@@ -33,7 +35,7 @@ impl Shared {
             let state = self.state.read().clone();
             report.files_deleted = self.delete_removed(&mut writer, &state)?;
             self.save_ranges_if_due(&mut writer, &state)?;
-            self.choose(&state)
+            self.choose(&state, upkeep)
         };
         self.checkpoint_if_due()?;
         if let Some((part, sources)) = merge {
@@ -61,8 +63,12 @@ impl Shared {
     }
 
     /// The files to merge next.
-    fn choose(&self, state: &TableState) -> Option<(Part, Vec<Arc<DataFile>>)> {
+    fn choose(&self, state: &TableState, upkeep: Upkeep) -> Option<(Part, Vec<Arc<DataFile>>)> {
         let rows_max = self.config.file_rows_max as u64;
+        let files_min = match upkeep {
+            Upkeep::AtRest => self.config.merge_files_min.max(2),
+            Upkeep::UnderLoad => self.config.merge_files_min.max(2) * UNDER_LOAD_FACTOR,
+        };
         let mut best: Option<(Part, Vec<Arc<DataFile>>)> = None;
         for (&part, files) in &state.parts {
             let mut tiers: Vec<Vec<Arc<DataFile>>> = Vec::new();
@@ -71,7 +77,7 @@ impl Shared {
                 tiers.resize(tiers.len().max(tier + 1), Vec::new());
                 tiers[tier].push(file.clone());
             }
-            for mut tier in tiers.into_iter().filter(|tier| tier.len() >= self.config.merge_files_min.max(2)) {
+            for mut tier in tiers.into_iter().filter(|tier| tier.len() >= files_min) {
                 tier.sort_by_key(|file| (file.time.0, file.rows));
                 let mut rows = 0;
                 tier.retain(|file| {

@@ -23,7 +23,7 @@ use gwbank_model::Row;
 use gwbank_runtime::{Clock, SystemClock};
 use gwbank_store::{
     Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, CommitReport, MaintenanceReport, RevisionRow, RowNames,
-    ScanRequest, batch_to_revisions, batch_to_rows, reading_schema, revision_schema,
+    ScanRequest, Upkeep, batch_to_revisions, batch_to_rows, reading_schema, revision_schema,
 };
 use parking_lot::{Mutex, RwLock};
 
@@ -193,8 +193,8 @@ impl Archive for DeltaArchive {
         true
     }
 
-    async fn maintain(&self) -> Result<MaintenanceReport, ArchiveError> {
-        Ok(blocking(&self.0, Shared::maintain).await?)
+    async fn maintain(&self, upkeep: Upkeep) -> Result<MaintenanceReport, ArchiveError> {
+        Ok(blocking(&self.0, move |shared| shared.maintain(upkeep)).await?)
     }
 }
 

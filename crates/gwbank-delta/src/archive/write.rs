@@ -1,5 +1,6 @@
 //! Writes Parquet: sorted by (well_id, parameter, time), small, and quick to skip in.
 
+use std::borrow::Cow;
 use std::collections::hash_map::RandomState;
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher};
@@ -8,7 +9,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
-use gwbank_model::{Row, SeriesKey, runs_in_order};
+use gwbank_model::{Row, SeriesKey, sorted_by_runs};
 use gwbank_store::{RevisionRow, RowNames, reading_schema, revision_schema, revisions_to_batch, rows_to_batch};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -54,12 +55,12 @@ pub(crate) fn writer_properties() -> WriterProperties {
 }
 
 /// Rows of one partition, on their way into files.
-pub(crate) enum PartRows {
-    Winners(Vec<Row>),
-    Losers(Vec<RevisionRow>),
+pub(crate) enum PartRows<'a> {
+    Winners(Cow<'a, [Row]>),
+    Losers(Cow<'a, [RevisionRow]>),
 }
 
-impl PartRows {
+impl PartRows<'_> {
     pub fn len(&self) -> usize {
         match self {
             PartRows::Winners(rows) => rows.len(),
@@ -84,11 +85,11 @@ impl PartRows {
     /// Sorts as files are sorted: by the text of the names.
     fn sort(&mut self, order: &NameOrder) {
         match self {
-            PartRows::Winners(rows) => match runs_in_order(rows, |row| order.rank(row)) {
-                Some(runs) => *rows = runs.into_iter().flat_map(|run| &rows[run]).copied().collect(),
-                None => rows.sort_unstable_by_key(|row| (order.rank(row), row.time)),
+            PartRows::Winners(rows) => match sorted_by_runs(rows, |row| order.rank(row)) {
+                Some(sorted) => *rows = sorted.into(),
+                None => rows.to_mut().sort_unstable_by_key(|row| (order.rank(row), row.time)),
             },
-            PartRows::Losers(revisions) => revisions.sort_unstable_by_key(|revision| {
+            PartRows::Losers(revisions) => revisions.to_mut().sort_unstable_by_key(|revision| {
                 (order.rank(&revision.row), revision.row.time, revision.superseded_at, revision.row.seq)
             }),
         }
@@ -109,7 +110,7 @@ struct NameOrder {
 }
 
 impl NameOrder {
-    fn of(rows: &PartRows, names: &RowNames) -> Self {
+    fn of(rows: &PartRows<'_>, names: &RowNames) -> Self {
         let keys = names.series.keys();
         let mut ranks = vec![u32::MAX; keys.len()];
         let mut used: Vec<usize> = Vec::new();
@@ -148,7 +149,7 @@ pub(crate) struct PartWriter<'a> {
 impl PartWriter<'_> {
     /// Writes rows of one partition as durable files of at most `file_rows_max` rows. Takes what it wrote away again
     /// when it fails.
-    pub fn write(&self, part: Part, mut rows: PartRows) -> Result<Vec<Arc<DataFile>>, DeltaError> {
+    pub fn write(&self, part: Part, mut rows: PartRows<'_>) -> Result<Vec<Arc<DataFile>>, DeltaError> {
         if rows.len() == 0 {
             return Ok(Vec::new());
         }
@@ -193,7 +194,7 @@ impl PartWriter<'_> {
     fn write_file(
         &self,
         part: Part,
-        rows: &PartRows,
+        rows: &PartRows<'_>,
         from: usize,
         to: usize,
         order: &NameOrder,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use gwbank_delta::{DeltaArchive, DeltaConfig};
 use gwbank_store::conformance::model::{Model, Writer};
 use gwbank_store::conformance::{archive_suite, check_against_model};
-use gwbank_store::{Archive, ArchiveCommit, RowNames};
+use gwbank_store::{Archive, ArchiveCommit, RowNames, Upkeep};
 
 use crate::{data_files, eager, open, rounds};
 
@@ -37,7 +37,7 @@ async fn commits_upkeep_and_reopening_follow_the_model() {
             let report = archive.commit(ArchiveCommit { rows: rows.clone(), through }).await.unwrap();
             assert_eq!(report.outcomes, model.commit(&rows, through), "seed {seed} step {step}");
             if writer.random.one_in(2) {
-                let report = archive.maintain().await.unwrap();
+                let report = archive.maintain(Upkeep::AtRest).await.unwrap();
                 merged += report.files_merged;
                 deleted += report.files_deleted;
             }
@@ -57,7 +57,7 @@ async fn commits_upkeep_and_reopening_follow_the_model() {
         }
         check_against_model(&archive, &names, &model).await;
         assert!(merged > 0 && deleted > 0, "upkeep had work: merged {merged}, deleted {deleted}");
-        while archive.maintain().await.unwrap() != Default::default() {}
+        while archive.maintain(Upkeep::AtRest).await.unwrap() != Default::default() {}
         check_against_model(&archive, &names, &model).await;
         assert_eq!(data_files(archive.table_dir()).len(), archive.file_count(), "nothing unnamed stays");
     }
@@ -100,14 +100,14 @@ async fn a_snapshot_keeps_its_files() {
     }
     let held = archive.snapshot().await.unwrap();
     let count = held.row_count();
-    while archive.maintain().await.unwrap().files_merged > 0 {}
-    archive.maintain().await.unwrap();
+    while archive.maintain(Upkeep::AtRest).await.unwrap().files_merged > 0 {}
+    archive.maintain(Upkeep::AtRest).await.unwrap();
     let files = data_files(archive.table_dir()).len();
     assert!(files > archive.file_count(), "the merged files are still there");
     let (rows, _) = gwbank_store::conformance::read_all(&*held, &names, &gwbank_store::ScanRequest::all()).await;
     assert_eq!(rows.len() as u64, count);
     drop(held);
-    archive.maintain().await.unwrap();
+    archive.maintain(Upkeep::AtRest).await.unwrap();
     assert_eq!(data_files(archive.table_dir()).len(), archive.file_count());
     check_against_model(&archive, &names, &model).await;
 }

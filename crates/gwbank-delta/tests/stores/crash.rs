@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use gwbank_delta::{DeltaArchive, DeltaConfig, DiskOperation};
 use gwbank_store::conformance::check_against_model;
 use gwbank_store::conformance::model::{Model, Writer};
-use gwbank_store::{Archive, ArchiveCommit, RowNames};
+use gwbank_store::{Archive, ArchiveCommit, RowNames, Upkeep};
 
 use crate::{copy_dir, data_files, eager, open, rounds};
 
@@ -50,7 +50,7 @@ async fn a_crash_at_any_step_is_mended_by_the_replay() {
         let expected = model.commit(&rows, through);
         let commit = ArchiveCommit { rows, through };
         assert_eq!(archive.commit(commit.clone()).await.unwrap().outcomes, expected);
-        archive.maintain().await.unwrap();
+        archive.maintain(Upkeep::AtRest).await.unwrap();
         armed.store(false, Ordering::SeqCst);
 
         let taken = std::mem::take(&mut *taken.lock().unwrap());
@@ -63,7 +63,7 @@ async fn a_crash_at_any_step_is_mended_by_the_replay() {
             assert_eq!(report.outcomes, expected, "seed {seed} before {operation}");
             check_against_model(&reopened, &names, &model).await;
             // What no entry names goes.
-            while reopened.maintain().await.unwrap() != Default::default() {}
+            while reopened.maintain(Upkeep::AtRest).await.unwrap() != Default::default() {}
             assert_eq!(data_files(reopened.table_dir()).len(), reopened.file_count(), "{operation}");
             check_against_model(&reopened, &names, &model).await;
         }
@@ -148,9 +148,9 @@ async fn an_error_at_any_step_leaves_all_or_nothing() {
         }
         let report = archive.commit(commit).await.unwrap();
         assert_eq!(report.outcomes, expected, "operation {operation}");
-        if archive.maintain().await.is_err() {
+        if archive.maintain(Upkeep::AtRest).await.is_err() {
             failures += 1;
-            let _ = archive.maintain().await.unwrap();
+            let _ = archive.maintain(Upkeep::AtRest).await.unwrap();
         }
         check_against_model(&archive, &names, &model).await;
         if left.swap(NEVER, Ordering::SeqCst) != NEVER {

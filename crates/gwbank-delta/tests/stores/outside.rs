@@ -8,7 +8,7 @@ use deltalake::arrow::array::{Array, AsArray};
 use deltalake::arrow::datatypes::{DataType, Float64Type, TimestampMicrosecondType};
 use deltalake::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use gwbank_store::conformance::model::{Model, Writer};
-use gwbank_store::{Archive, ArchiveCommit, RowNames};
+use gwbank_store::{Archive, ArchiveCommit, RowNames, Upkeep};
 
 use crate::open;
 
@@ -64,7 +64,7 @@ async fn a_reader_from_outside_sees_each_winner_once() {
         let (rows, through) = writer.commit(50);
         model.commit(&rows, through);
         archive.commit(ArchiveCommit { rows, through }).await.unwrap();
-        archive.maintain().await.unwrap();
+        archive.maintain(Upkeep::AtRest).await.unwrap();
         if step % 4 != 3 {
             continue;
         }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use futures::TryStreamExt;
+use gwbank_ingest::Pipeline;
 use gwbank_model::versions::{Change, compare};
 use gwbank_model::{GatewayIndex, Origin, Parameter, QcTests, QualityFlag, Row, Seq, SeriesId, TimeSource, Timestamp};
 use gwbank_quality::{Point, SeriesConfig, WellFacts, assess};
-use gwbank_store::{Archive, ScanRequest, batch_to_revisions};
+use gwbank_store::{Archive, RevisionRow, ScanRequest, batch_to_revisions};
 use proptest::prelude::*;
 
 use crate::rig::{Rig, START_SECS, block_on, gateway_counts, json, rounds};
@@ -33,9 +34,26 @@ enum Step {
         count: i64,
     },
     Flush,
+    /// What came until now is sealed, but the archive is away, and then the process ends.
+    SealAndRestart,
     /// The archive takes what the metadata does not, and then the process ends.
     HalfFlushAndRestart,
     Restart,
+}
+
+impl Step {
+    fn message(&self, next_slot: &mut [i64; WELLS.len()]) -> Option<Vec<Sent>> {
+        match self {
+            Step::Send(message) => Some(message.clone()),
+            &Step::Run { well, count } => {
+                let first = next_slot[well];
+                next_slot[well] += count;
+                let value = |slot: i64| Some(if slot % 97 == 13 { 60 } else { (slot / 40 % 5) as i32 });
+                Some((first..first + count).map(|slot| Sent { well, slot, value: value(slot), revision: 0 }).collect())
+            }
+            _ => None,
+        }
+    }
 }
 
 fn sent(slots: i64) -> impl Strategy<Value = Sent> {
@@ -54,6 +72,7 @@ fn step(slots: i64) -> impl Strategy<Value = Step> {
         6 => proptest::collection::vec(sent(slots), 1..8).prop_map(Step::Send),
         3 => (0..WELLS.len(), 1i64..60).prop_map(|(well, count)| Step::Run { well, count }),
         2 => Just(Step::Flush),
+        1 => Just(Step::SealAndRestart),
         1 => Just(Step::HalfFlushAndRestart),
         1 => Just(Step::Restart),
     ]
@@ -67,7 +86,6 @@ struct Model {
     received: u64,
     stored: u64,
     duplicate: u64,
-    next_slot: [i64; WELLS.len()],
 }
 
 impl Model {
@@ -112,17 +130,20 @@ impl Model {
     }
 }
 
-/// Superseded values that the archive has, beside those that were only judged anew.
-async fn corrections(rig: &Rig) -> u64 {
+async fn revisions(rig: &Rig) -> Vec<RevisionRow> {
     let snapshot = rig.archive.snapshot().await.unwrap();
-    let mut corrections = 0;
+    let mut revisions = Vec::new();
     for mut stream in snapshot.scan_revisions(ScanRequest::all()).unwrap() {
         while let Some(batch) = stream.try_next().await.unwrap() {
-            let revisions = batch_to_revisions(&batch, &rig.names).unwrap();
-            corrections += revisions.iter().filter(|revision| revision.cause == "correction").count() as u64;
+            revisions.extend(batch_to_revisions(&batch, &rig.names).unwrap());
         }
     }
-    corrections
+    revisions
+}
+
+/// Superseded values that the archive has, beside those that were only judged anew.
+async fn corrections(rig: &Rig) -> u64 {
+    revisions(rig).await.iter().filter(|revision| revision.cause == "correction").count() as u64
 }
 
 fn time(slot: i64) -> Timestamp {
@@ -154,6 +175,62 @@ fn shown(rows: &[Row]) -> Vec<Shown> {
     rows.iter().map(|row| (row.time, row.value(), row.quality, row.qc_tests)).collect()
 }
 
+#[derive(Clone, Copy, PartialEq)]
+enum Crashes {
+    Happen,
+    /// The process goes on where it would end.
+    LeftOut,
+}
+
+async fn perform(rig: &Rig, pipeline: Pipeline, step: &Step, message: Option<&[Sent]>, crashes: Crashes) -> Pipeline {
+    if let Some(message) = message {
+        pipeline.ingest(json("gw", payload(message))).await.unwrap();
+    }
+    let away = match step {
+        Step::Send(_) | Step::Run { .. } => return pipeline,
+        Step::Flush => {
+            pipeline.flush().await.unwrap();
+            return pipeline;
+        }
+        Step::Restart => None,
+        Step::SealAndRestart => Some(&rig.archive.away),
+        Step::HalfFlushAndRestart => Some(&rig.metadata_away),
+    };
+    if let Some(away) = away {
+        away.store(true, Ordering::SeqCst);
+        // Fails where there is anything to archive or to account for.
+        let _ = pipeline.flush().await;
+        away.store(false, Ordering::SeqCst);
+    }
+    if crashes == Crashes::LeftOut {
+        return pipeline;
+    }
+    pipeline.halt().await.unwrap();
+    rig.open().await
+}
+
+/// Everything that the archive holds after the steps, as text: winners, and what they superseded.
+async fn archived_after(steps: &[Step], crashes: Crashes) -> (Vec<String>, Vec<String>) {
+    let mut rig = Rig::new();
+    // Stretches end where the steps say.
+    rig.config.flush_rows = u64::MAX;
+    let mut next_slot = [0; WELLS.len()];
+    let mut pipeline = rig.open_with_wells(&WELLS).await;
+    for step in steps {
+        let message = step.message(&mut next_slot);
+        pipeline = perform(&rig, pipeline, step, message.as_deref(), crashes).await;
+    }
+    pipeline.flush().await.unwrap();
+    let mut winners = Vec::new();
+    for well in WELLS {
+        let rows = rig.archived(well, Parameter::DepthToWater).await;
+        winners.extend(rows.iter().map(|row| format!("{well} {row:?}")));
+    }
+    let revisions = revisions(&rig).await.iter().map(|revision| format!("{revision:?}")).collect();
+    pipeline.shutdown().await.unwrap();
+    (winners, revisions)
+}
+
 /// Runs the steps; `small` makes a window that holds little, so that late data is older than it.
 async fn run(steps: Vec<Step>, small: bool) {
     let mut rig = Rig::new();
@@ -162,37 +239,12 @@ async fn run(steps: Vec<Step>, small: bool) {
         rig.config.window_bytes_max = 1 << 16;
         rig.config.warm_bytes_max = 2000;
     }
-    let mut model = Model::default();
+    let (mut model, mut next_slot) = (Model::default(), [0; WELLS.len()]);
     let mut pipeline = rig.open_with_wells(&WELLS).await;
     for step in steps {
-        match step {
-            Step::Send(message) => {
-                message.iter().for_each(|sent| model.take(sent));
-                pipeline.ingest(json("gw", payload(&message))).await.unwrap();
-            }
-            Step::Run { well, count } => {
-                let first = model.next_slot[well];
-                model.next_slot[well] += count;
-                let value = |slot: i64| Some(if slot % 97 == 13 { 60 } else { (slot / 40 % 5) as i32 });
-                let message: Vec<Sent> =
-                    (first..first + count).map(|slot| Sent { well, slot, value: value(slot), revision: 0 }).collect();
-                message.iter().for_each(|sent| model.take(sent));
-                pipeline.ingest(json("gw", payload(&message))).await.unwrap();
-            }
-            Step::Flush => pipeline.flush().await.unwrap(),
-            Step::HalfFlushAndRestart => {
-                rig.metadata_away.store(true, Ordering::SeqCst);
-                // Fails where there is anything to account for.
-                let _ = pipeline.flush().await;
-                rig.metadata_away.store(false, Ordering::SeqCst);
-                pipeline.halt().await.unwrap();
-                pipeline = rig.open().await;
-            }
-            Step::Restart => {
-                pipeline.halt().await.unwrap();
-                pipeline = rig.open().await;
-            }
-        }
+        let message = step.message(&mut next_slot);
+        message.iter().flatten().for_each(|sent| model.take(sent));
+        pipeline = perform(&rig, pipeline, &step, message.as_deref(), Crashes::Happen).await;
         let [received, stored, duplicate, dead, pending] = gateway_counts(&pipeline, "gw").await;
         assert_eq!((received, dead), (model.received, 0));
         assert!(stored <= model.stored && duplicate <= model.duplicate);
@@ -225,6 +277,19 @@ proptest! {
     #[test]
     fn any_order_with_crashes_gives_what_the_model_says(steps in proptest::collection::vec(step(60), 1..30)) {
         block_on(run(steps, false));
+    }
+
+    #[test]
+    fn crashes_change_nothing_of_the_archive(steps in proptest::collection::vec(step(60), 1..30)) {
+        block_on(async {
+            let (winners, revisions) = archived_after(&steps, Crashes::Happen).await;
+            let (expected_winners, expected_revisions) = archived_after(&steps, Crashes::LeftOut).await;
+            for (found, expected) in [(winners, expected_winners), (revisions, expected_revisions)] {
+                let differing = found.iter().zip(&expected).find(|(found, expected)| found != expected);
+                assert_eq!(differing, None, "(found, expected)");
+                assert_eq!(found.len(), expected.len());
+            }
+        });
     }
 
     #[test]

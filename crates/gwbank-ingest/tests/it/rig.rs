@@ -12,7 +12,7 @@ use gwbank_runtime::ManualClock;
 use gwbank_store::memory::{MemoryArchive, MemoryMetadata};
 use gwbank_store::{
     Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, CommitReport, MaintenanceReport, Metadata, MetadataError,
-    RowNames,
+    RowNames, Upkeep,
 };
 use proptest::prelude::ProptestConfig;
 
@@ -39,8 +39,8 @@ impl Archive for MoodyArchive {
     async fn snapshot(&self) -> Result<Arc<dyn ArchiveSnapshot>, ArchiveError> {
         self.inner.snapshot().await
     }
-    async fn maintain(&self) -> Result<MaintenanceReport, ArchiveError> {
-        self.inner.maintain().await
+    async fn maintain(&self, upkeep: Upkeep) -> Result<MaintenanceReport, ArchiveError> {
+        self.inner.maintain(upkeep).await
     }
 }
 

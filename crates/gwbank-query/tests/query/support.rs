@@ -17,6 +17,7 @@ use gwbank_registry::{BankType, Registry, Well};
 use gwbank_store::memory::{MemoryArchive, MemoryMetadata};
 use gwbank_store::{
     Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, CommitReport, MaintenanceReport, RowNames, StoredVersions,
+    Upkeep,
 };
 use tokio::sync::watch;
 
@@ -47,8 +48,8 @@ impl Archive for Switchable {
     fn names_every_series(&self) -> bool {
         self.inner.names_every_series()
     }
-    async fn maintain(&self) -> Result<MaintenanceReport, ArchiveError> {
-        self.inner.maintain().await
+    async fn maintain(&self, upkeep: Upkeep) -> Result<MaintenanceReport, ArchiveError> {
+        self.inner.maintain(upkeep).await
     }
 }
 

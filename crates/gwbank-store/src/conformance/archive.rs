@@ -11,8 +11,8 @@ use gwbank_model::{
 
 use super::model::{Model, Writer};
 use crate::{
-    Archive, ArchiveCommit, ArchiveSnapshot, RevisionRow, RowNames, ScanRequest, batch_to_revisions, batch_to_rows,
-    columns, reading_schema, revision_schema,
+    Archive, ArchiveCommit, ArchiveSnapshot, RevisionRow, RowNames, ScanRequest, Upkeep, batch_to_revisions,
+    batch_to_rows, columns, reading_schema, revision_schema,
 };
 
 /// Tests an implementation of [`Archive`]. `make` gives an empty one at each call.
@@ -224,7 +224,7 @@ async fn a_snapshot_never_changes(archive: &dyn Archive, names: &Names) {
             .map(|row| Row { value: -1.0 - step as f64, seq: Seq::from_i64((20 + step) << 20), ..*row })
             .collect();
         archive.commit(commit(corrected, 20 + step)).await.expect("commit");
-        archive.maintain().await.expect("maintain");
+        archive.maintain(Upkeep::AtRest).await.expect("maintain");
     }
     let after = read_all(&*snapshot, &names.names, &ScanRequest::all()).await;
     assert_eq!(format!("{before:?}"), format!("{after:?}"));
@@ -411,7 +411,7 @@ async fn follows_the_model(archive: &dyn Archive, names: &RowNames, seed: u64) {
         let report = archive.commit(ArchiveCommit { rows: rows.clone(), through }).await.expect("commit");
         assert_eq!(report.outcomes, model.commit(&rows, through), "seed {seed} step {step}");
         if writer.random.one_in(3) {
-            archive.maintain().await.expect("maintain");
+            archive.maintain(Upkeep::AtRest).await.expect("maintain");
         }
         if writer.random.one_in(4) {
             check_against_model(archive, names, &model).await;

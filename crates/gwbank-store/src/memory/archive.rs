@@ -12,7 +12,7 @@ use parking_lot::RwLock;
 
 use crate::{
     Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, BatchStream, CommitReport, MaintenanceReport, RevisionRow,
-    RowNames, ScanRequest, StoredVersions, reading_schema, revision_schema, revisions_to_batch, rows_to_batch,
+    RowNames, ScanRequest, StoredVersions, Upkeep, reading_schema, revision_schema, revisions_to_batch, rows_to_batch,
 };
 
 /// Rows in one batch of a scan.
@@ -72,7 +72,7 @@ impl Archive for MemoryArchive {
         true
     }
 
-    async fn maintain(&self) -> Result<MaintenanceReport, ArchiveError> {
+    async fn maintain(&self, _upkeep: Upkeep) -> Result<MaintenanceReport, ArchiveError> {
         Ok(MaintenanceReport::default())
     }
 }

@@ -12,7 +12,7 @@ use gwbank_ingest::{JournalHost, Pipeline, PipelineConfig, PipelineParts};
 use gwbank_journal::JournalConfig;
 use gwbank_model::Timestamp;
 use gwbank_runtime::ManualClock;
-use gwbank_store::{Archive, Metadata, MetadataError, RowNames};
+use gwbank_store::{Archive, Metadata, MetadataError, RowNames, Upkeep};
 use gwbank_testkit::{PowerCutDisk, PowerSwitch, ShadowDir, torn};
 use parking_lot::Mutex;
 use rand::rngs::SmallRng;
@@ -141,7 +141,7 @@ impl Machine {
         let Running { pipeline, archive, database, .. } = running;
         let _ = pipeline.halt().await; // its journal may have failed
         // Both wait for what is under way on another thread, and change nothing.
-        let _ = archive.maintain().await;
+        let _ = archive.maintain(Upkeep::AtRest).await;
         let _ = database.outbox_delivered("none", Timestamp::from_secs(0)).await;
         self.metadata.capture();
     }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use gwbank_ingest::{IngestError, Message as Incoming};
 use gwbank_model::{Seq, Timestamp};
-use gwbank_store::{Archive, DeadLetterFilter};
+use gwbank_store::{Archive, DeadLetterFilter, Upkeep};
 use gwbank_testkit::{test_rounds, test_seed};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -244,7 +244,7 @@ impl History {
     }
 
     async fn maintain(&mut self, running: &Running) {
-        if let Err(error) = running.archive.maintain().await {
+        if let Err(error) = running.archive.maintain(Upkeep::AtRest).await {
             self.is_excused("cannot maintain", &chain(&error));
         }
     }
@@ -291,7 +291,7 @@ impl History {
         running.pipeline.replay_dead_letters(DeadLetterFilter::default()).await.expect("replayed");
         self.settle(|_, _| false);
         self.check(&running).await;
-        while running.archive.maintain().await.expect("maintained") != Default::default() {}
+        while running.archive.maintain(Upkeep::AtRest).await.expect("maintained") != Default::default() {}
         self.check(&running).await;
         running.pipeline.shutdown().await.expect("stopped");
 
