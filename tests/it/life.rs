@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::certificates::Certificates;
 use crate::program::Place;
 
 const WELLS: &str = "well_id,province_code,bank_type\nW-1,30,observation\nW-2,30,observation\n";
@@ -91,13 +92,28 @@ fn a_data_directory_has_one_process() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_named() {
+fn a_port_that_is_taken_is_named_with_its_key_and_the_mend() {
     let place = Place::new();
+    let certificates = Certificates::make(place.dir.path(), "theirs");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let said = place.run(&["serve", "--http-listen", &address, "--mqtt-listen", "127.0.0.1:0"]);
-    assert_eq!(said.code, 1);
-    assert!(said.err.contains(&address), "{said:?}");
+    for key in ["http.listen", "mqtt.listen", "mqtt.tls_listen"] {
+        let mut arguments: Vec<String> = vec!["serve".to_owned()];
+        for (set, value) in [
+            ("http.listen", "127.0.0.1:0"),
+            ("mqtt.listen", "127.0.0.1:0"),
+            ("mqtt.tls_certificate", certificates.server.to_str().unwrap()),
+            ("mqtt.tls_key", certificates.key.to_str().unwrap()),
+            (key, address.as_str()),
+        ] {
+            arguments.extend(["--set".to_owned(), format!("{set}={value}")]);
+        }
+        let said = place.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(said.code, 1, "{said:?}");
+        let expected = format!("{key}: cannot listen on {address}: Address already in use");
+        assert!(said.err.contains(&expected), "{said:?}");
+        assert!(said.err.contains("choose another port, or port 0 for a free one"), "{said:?}");
+    }
 }
 
 #[test]

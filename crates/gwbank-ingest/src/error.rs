@@ -52,6 +52,10 @@ pub enum IngestError {
     #[error("broker cannot start: {0}")]
     Broker(String),
 
+    /// An address that cannot be listened on, under its key of the configuration.
+    #[error("{setting}: cannot listen on {address}")]
+    Listen { setting: &'static str, address: String, source: std::io::Error },
+
     #[error("broker url {url:?} is refused: {problem}")]
     Url { url: String, problem: String },
 
