@@ -39,7 +39,8 @@ impl SqlDoor for Sql {
 
 fn sql_error(error: QueryError) -> SqlError {
     let kind = match error.kind() {
-        QueryErrorKind::Invalid | QueryErrorKind::Failed => SqlErrorKind::Invalid,
+        QueryErrorKind::Invalid => SqlErrorKind::Invalid,
+        QueryErrorKind::Failed => SqlErrorKind::Failed,
         QueryErrorKind::ReadOnly => SqlErrorKind::ReadOnly,
         QueryErrorKind::Limit(limit) => SqlErrorKind::Limit(limit.name().to_owned()),
         QueryErrorKind::Unavailable => SqlErrorKind::ArchiveUnavailable,

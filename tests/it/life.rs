@@ -80,6 +80,10 @@ fn every_format_of_sql_comes_through_the_command_line() {
     assert!(refused.err.contains("read-only"), "{refused:?}");
     let unknown = place.run(&["sql", "SELECT * FROM reading"]);
     assert!(unknown.err.contains("did you mean"), "{unknown:?}");
+    for failing in ["SELECT 1 / count(*) FROM readings", "SELECT CAST(well_id AS INT) FROM wells"] {
+        let failed = place.run(&["sql", failing]);
+        assert!(failed.code == 1 && failed.err.contains("the query failed on a value (422)"), "{failing}: {failed:?}");
+    }
 }
 
 #[test]

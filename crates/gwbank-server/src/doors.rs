@@ -46,6 +46,8 @@ pub struct SqlError {
 pub enum SqlErrorKind {
     /// Not SQL, or not a plan: unknown table, column, function, wrong types.
     Invalid,
+    /// A value did not permit it, such as a division by zero or text that is no number.
+    Failed,
     /// Would change data, files or settings, or reach the network.
     ReadOnly,
     /// A limit was reached: its name, such as `rows` or `seconds`.
