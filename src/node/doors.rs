@@ -65,6 +65,10 @@ impl GatewaySource for Gateways {
             })
             .collect())
     }
+
+    async fn account_dead_letters(&self) -> Result<(), MetadataError> {
+        self.0.account_dead_letters().await.map_err(|error| MetadataError::Unavailable(Box::new(error)))
+    }
 }
 
 fn record(row: GatewayRow) -> GatewayRecord {

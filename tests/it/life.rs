@@ -45,6 +45,10 @@ fn a_dead_letter_comes_in_once_its_well_is_registered() {
     let server = place.serve();
     let problem = server.post_readings(&format!("[{}]", reading("W-2", 1, 2.5)));
     assert_eq!(problem["type"], "/api/docs#problem-no-reading-stored");
+    let letters = "SELECT count(*) AS n FROM dead_letters";
+    assert_eq!(server.sql(letters)[0]["n"], 1, "at once");
+    let last_error = || server.sql("SELECT last_error FROM gateways")[0]["last_error"].clone();
+    assert!(last_error().as_str().unwrap().starts_with("unknown_well"));
     let list = place.run(&["dead-letters", "list"]).good();
     assert!(list.contains("unknown_well") && list.contains("1 dead letters"), "{list}");
     let id = list.lines().find(|line| line.contains("unknown_well")).unwrap();
@@ -56,6 +60,8 @@ fn a_dead_letter_comes_in_once_its_well_is_registered() {
     let replayed = place.run(&["dead-letters", "replay"]).good();
     assert!(replayed.contains("1 readings stored"), "{replayed}");
     assert_eq!(server.sql("SELECT value FROM readings")[0]["value"], 2.5);
+    assert_eq!(server.sql(letters)[0]["n"], 0, "at once");
+    assert!(last_error().is_null());
     assert!(place.run(&["dead-letters", "list"]).good().contains("0 dead letters"));
 }
 
