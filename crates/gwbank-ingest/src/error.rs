@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use gwbank_journal::{AppendError, JournalError};
 use gwbank_store::{ArchiveError, MetadataError};
 
+use crate::BrokerProblem;
 use crate::record::RecordError;
 
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +64,7 @@ pub enum IngestError {
     Tls { file: PathBuf, problem: String },
 
     #[error("connection to the broker failed: {0}")]
-    Connection(String),
+    Connection(BrokerProblem),
 }
 
 impl From<AppendError> for IngestError {

@@ -167,8 +167,10 @@ pub enum FlagsDoorError {
 pub struct PartState {
     pub part: &'static str,
     pub ready: bool,
-    /// What is wrong and what to do, or a few words on what is right.
+    /// What is wrong, or a few words on what is right.
     pub detail: String,
+    /// What to do about what is wrong, where that is known.
+    pub mend: Option<&'static str>,
 }
 
 /// What an operator watches.
