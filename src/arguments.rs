@@ -2,8 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::PossibleValuesParser;
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use gwbank_model::GatewayId;
+use gwbank_model::condition::{FlagState, Hazard};
+use gwbank_registry::places;
 use gwbank_sim::SimConfig;
+use gwbank_watch::WELL_INDICATORS;
+use gwbank_wire::Reason;
 
 use crate::config::{Loaded, Overrides, load};
 use crate::failure::{Failure, Outcome};
@@ -65,7 +71,7 @@ pub enum Command {
     /// Condition flags and their evidence
     #[command(subcommand)]
     Flags(FlagsCommand),
-    /// Checks disk, journal, archive, server and clock; says what to do
+    /// Checks disk, journal, archive, server, external brokers and clocks; says what to do
     Doctor(ServerArguments),
     /// Reads a password from standard input and prints its line for the section auth
     HashPassword,
@@ -77,7 +83,7 @@ pub enum Command {
 #[derive(Debug, Clone, Default, Args)]
 pub struct ServerArguments {
     /// Address of the server [default: the one that runs on data_dir]
-    #[arg(long, value_name = "URL", env = "GWBANK_SERVER")]
+    #[arg(long, value_name = "URL", env = "GWBANK_SERVER", value_parser = server_address)]
     pub server: Option<String>,
     /// Bearer token [default: the local token of data_dir]
     #[arg(long, value_name = "TOKEN", env = "GWBANK_TOKEN", hide_env_values = true)]
@@ -127,8 +133,8 @@ pub enum WellsCommand {
     },
     /// One line a well
     List {
-        /// Province code
-        #[arg(long)]
+        /// Province code, such as 30
+        #[arg(long, value_parser = province_code)]
         province: Option<String>,
         #[command(flatten)]
         server: ServerArguments,
@@ -273,9 +279,9 @@ pub enum DeadLettersCommand {
     /// One line a reason and subject
     List {
         #[arg(long)]
-        gateway: Option<String>,
+        gateway: Option<GatewayId>,
         /// Such as unknown_well
-        #[arg(long)]
+        #[arg(long, value_parser = reasons(), hide_possible_values = true)]
         reason: Option<String>,
         #[command(flatten)]
         server: ServerArguments,
@@ -291,8 +297,9 @@ pub enum DeadLettersCommand {
         #[arg(long)]
         id: Option<i64>,
         #[arg(long)]
-        gateway: Option<String>,
-        #[arg(long)]
+        gateway: Option<GatewayId>,
+        /// Such as unknown_well
+        #[arg(long, value_parser = reasons(), hide_possible_values = true)]
         reason: Option<String>,
         #[command(flatten)]
         server: ServerArguments,
@@ -322,14 +329,16 @@ pub enum SqlFormat {
 }
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("place").required(true).args(["well", "province"])))]
 pub struct IndicatorsArguments {
-    #[arg(long, conflicts_with = "province", required_unless_present = "province")]
+    /// Id of a well
+    #[arg(long)]
     pub well: Option<String>,
-    /// Province code
-    #[arg(long)]
+    /// Province code, such as 30
+    #[arg(long, value_parser = province_code)]
     pub province: Option<String>,
-    /// Only this one, such as sgi
-    #[arg(long)]
+    /// Only this one
+    #[arg(long, value_parser = PossibleValuesParser::new(WELL_INDICATORS))]
     pub indicator: Option<String>,
     /// Months from the newest back
     #[arg(long, default_value_t = 24)]
@@ -342,13 +351,13 @@ pub struct IndicatorsArguments {
 pub enum FlagsCommand {
     /// Open condition flags, the worst first
     List {
-        /// open, stale, closed or all
-        #[arg(long)]
+        /// By default all that are not closed
+        #[arg(long, value_parser = flag_states())]
         state: Option<String>,
-        /// Province code
-        #[arg(long)]
+        /// Province code, such as 30
+        #[arg(long, value_parser = province_code)]
         province: Option<String>,
-        #[arg(long)]
+        #[arg(long, value_parser = hazards())]
         hazard: Option<String>,
         #[command(flatten)]
         server: ServerArguments,
@@ -400,6 +409,38 @@ impl General {
     }
 }
 
+fn flag_states() -> PossibleValuesParser {
+    PossibleValuesParser::new(FlagState::ALL.iter().map(|state| state.name()).chain(["all"]))
+}
+
+fn hazards() -> PossibleValuesParser {
+    PossibleValuesParser::new(Hazard::ALL.iter().map(|hazard| hazard.name()))
+}
+
+fn reasons() -> PossibleValuesParser {
+    PossibleValuesParser::new(Reason::ALL.iter().map(|reason| reason.name()))
+}
+
+fn server_address(text: &str) -> Result<String, &'static str> {
+    let is_address = url::Url::parse(text).is_ok_and(|url| url.scheme() == "http" && url.has_host());
+    if is_address { Ok(text.to_owned()) } else { Err("write http://host:8080") }
+}
+
+/// One of the 77; who writes a name is told its code.
+fn province_code(text: &str) -> Result<String, String> {
+    if places::province(text).is_some() {
+        return Ok(text.to_owned());
+    }
+    let is_meant = |province: &&places::Province| {
+        let names = [province.name_en, province.name_th, &province.iso_code];
+        names.iter().any(|name| name.eq_ignore_ascii_case(text))
+    };
+    Err(match places::provinces().iter().find(is_meant) {
+        Some(province) => format!("the code of {} is {}", province.name_en, province.code),
+        None => "no province has this code; codes have two digits, such as 30 for Nakhon Ratchasima".to_owned(),
+    })
+}
+
 /// Loads, or fails with every error on a line of its own.
 pub fn load_or_explain(overrides: &Overrides) -> Outcome<Loaded> {
     load(overrides).map_err(|errors| {
@@ -416,5 +457,37 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    fn refused(arguments: &[&str]) -> String {
+        let refused = Arguments::try_parse_from(["gwbank"].iter().chain(arguments)).unwrap_err();
+        assert_eq!(refused.exit_code(), 2, "{arguments:?}");
+        refused.to_string()
+    }
+
+    #[test]
+    fn a_choice_that_there_is_not_is_wrong_use_and_names_those_that_there_are() {
+        for (arguments, expected) in [
+            (vec!["flags", "list", "--state", "bogus"], "[possible values: open, stale, closed, all]"),
+            (vec!["flags", "list", "--hazard", "fire"], "[possible values: drought, flood, salinity,"),
+            (vec!["flags", "list", "--province", "99"], "codes have two digits, such as 30"),
+            (vec!["wells", "list", "--province", "krabi"], "the code of Krabi is 81"),
+            (vec!["wells", "list", "--province", "TH-30"], "the code of Nakhon Ratchasima is 30"),
+            (vec!["indicators", "--province", "3"], "codes have two digits"),
+            (vec!["indicators", "--well", "W-1", "--indicator", "sgl"], "[possible values: sgi, percentile,"),
+            (vec!["dead-letters", "list", "--reason", "weather"], "[possible values: unreadable, too_large,"),
+            (vec!["dead-letters", "replay", "--gateway", "a/b"], "id contains '/'"),
+            (vec!["sql", "SELECT 1", "--server", "127.0.0.1:8080"], "write http://host:8080"),
+        ] {
+            let said = refused(&arguments);
+            assert!(said.contains(expected), "{arguments:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn indicators_are_of_a_well_or_of_a_province() {
+        let said = refused(&["indicators"]);
+        assert!(said.contains("--well <WELL>") && said.contains("--province <PROVINCE>"), "{said}");
+        refused(&["indicators", "--well", "W-1", "--province", "30"]);
     }
 }

@@ -106,7 +106,7 @@ impl Client {
         }
         let status = reply.status();
         let text = reply.body_mut().read_to_string().unwrap_or_default();
-        Err(Failure::failed(explain(status.as_u16(), &text)))
+        Err(refusal(status.as_u16(), &text))
     }
 
     /// Sends, and gives the answer whatever its status.
@@ -141,6 +141,18 @@ pub fn read_all(reply: &mut Reply) -> Outcome<Vec<u8>> {
     let mut bytes = Vec::new();
     reply.body_mut().as_reader().read_to_end(&mut bytes).context("the answer broke off")?;
     Ok(bytes)
+}
+
+/// A choice that the server does not know is wrong use, whoever forwarded it.
+const WRONG_CHOICE: &str = "#problem-bad-parameter";
+
+fn refusal(status: u16, text: &str) -> Failure {
+    let problem = serde_json::from_str::<Value>(text).unwrap_or_default();
+    let said = anyhow!("{}", explain(status, text));
+    match problem["type"].as_str() {
+        Some(kind) if kind.ends_with(WRONG_CHOICE) => Failure::Usage(said),
+        _ => Failure::Failed(said),
+    }
 }
 
 /// A problem document as a person reads it.
@@ -195,5 +207,14 @@ mod tests {
             r#"{"title":"t","detail":"d","faults":[{"line":3,"column":"depth","value":"x","problem":"p","mend":"m"}]}"#;
         assert_eq!(explain(422, text), "t (422): d\n  line 3, column depth: \"x\": p; m");
         assert_eq!(explain(502, "<html>"), "the server answered 502: <html>");
+    }
+
+    #[test]
+    fn a_choice_that_the_server_refuses_is_wrong_use() {
+        let text = r#"{"type":"/api/docs#problem-bad-parameter","title":"t","detail":"state is not one of open"}"#;
+        assert!(matches!(refusal(400, text), Failure::Usage(_)));
+        assert!(refusal(400, text).text().contains("not one of open"));
+        assert!(matches!(refusal(400, &text.replace("bad-parameter", "bad-request")), Failure::Failed(_)));
+        assert!(matches!(refusal(502, "<html>"), Failure::Failed(_)));
     }
 }

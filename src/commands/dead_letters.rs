@@ -1,5 +1,6 @@
 //! `gwbank dead-letters list|show|replay`
 
+use gwbank_model::GatewayId;
 use serde_json::{Value, json};
 
 use super::output::{self, cell};
@@ -11,8 +12,11 @@ pub fn run(general: &General, command: DeadLettersCommand) -> Outcome {
     match command {
         DeadLettersCommand::List { gateway, reason, server } => {
             let client = Client::needed(general, &server)?;
-            let asked =
-                query(&[("gateway", gateway.as_deref()), ("reason", reason.as_deref()), ("limit", Some("10000"))]);
+            let asked = query(&[
+                ("gateway", gateway.as_ref().map(GatewayId::as_str)),
+                ("reason", reason.as_deref()),
+                ("limit", Some("10000")),
+            ]);
             let list: Value = client.get(&format!("/api/v1/dead-letters{asked}"))?;
             let headers =
                 ["id", "reason", "subject", "gateway_id", "count", "readings", "expired", "last_received_at", "detail"];
@@ -51,7 +55,7 @@ pub fn run(general: &General, command: DeadLettersCommand) -> Outcome {
         }
         DeadLettersCommand::Replay { id, gateway, reason, server } => {
             let client = Client::needed(general, &server)?;
-            let body = json!({ "id": id, "gateway": gateway, "reason": reason });
+            let body = json!({ "id": id, "gateway": gateway.as_ref().map(GatewayId::as_str), "reason": reason });
             let replayed: Value = client.post("/api/v1/dead-letters/replay", &body)?;
             output::line(&format!(
                 "{} payloads replayed: {} readings stored, {} duplicate, {} still dead",

@@ -3,11 +3,18 @@
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
+use gwbank_ingest::IngestError;
+use gwbank_ingest::external::ExternalConfig;
+use gwbank_ingest::publisher::{Publisher, PublisherConfig};
+
 use super::output;
 use crate::arguments::{General, ServerArguments};
 use crate::client::{Client, Found};
+use crate::config::Config;
 use crate::failure::{Failure, Outcome};
 use crate::node::addresses::Addresses;
+use crate::node::offline::runtime;
+use crate::node::settings;
 
 /// Free space below which an archive of a busy day may not fit.
 const FREE_BYTES_MIN: u64 = 1 << 30;
@@ -54,6 +61,7 @@ pub fn run(general: &General, server: &ServerArguments) -> Outcome {
             } else {
                 found.good("server", "none runs")?;
             }
+            check_brokers(&loaded.config, &mut found)?;
         }
         Err(failure) => found.wrong("server", &failure.text(), "wait a moment, or look at its log")?,
     }
@@ -121,6 +129,30 @@ fn check_clock(found: &mut Findings) -> Outcome {
     found.good("clock", "plausible")
 }
 
+/// Connects as the server would, but for the client id: the session that a broker keeps for the server stays as it is.
+fn check_brokers(config: &Config, found: &mut Findings) -> Outcome {
+    const PART: &str = "external broker";
+    let runtime = runtime()?;
+    for (index, external) in settings::external(config).into_iter().enumerate() {
+        let ExternalConfig { url, user, password, ca_file, .. } = external;
+        let client_id = format!("gwbank-doctor-{}", std::process::id());
+        let publisher = PublisherConfig { user, password, ca_file, ..PublisherConfig::new(url, client_id) };
+        let entry = format!("mqtt.external[{index}]");
+        match runtime.block_on(Publisher::connect(publisher)) {
+            Ok(publisher) => {
+                runtime.block_on(publisher.close());
+                found.good(PART, &format!("{entry}: answers"))?;
+            }
+            Err(IngestError::Connection(problem)) => {
+                found.wrong(PART, &format!("{entry}: {}", problem.problem), problem.mend)?;
+            }
+            Err(error) => found.wrong(PART, &format!("{entry}: {error}"), "mend the entry")?,
+        }
+    }
+    runtime.shutdown_background();
+    Ok(())
+}
+
 fn check_server(client: &Client, found: &mut Findings) -> Outcome {
     let status: gwbank_server::views::StatusView = client.get("/api/v1/status")?;
     found.good("server", &format!("{} answers at {}", status.version, client.base()))?;
@@ -128,7 +160,7 @@ fn check_server(client: &Client, found: &mut Findings) -> Outcome {
         if part.ready {
             found.good(&part.part, &part.detail)?;
         } else {
-            found.wrong(&part.part, &part.detail, "see the server's log")?;
+            found.wrong(&part.part, &part.detail, part.mend.as_deref().unwrap_or("see the server's log"))?;
         }
     }
     if let Some(there) = gwbank_model::Timestamp::parse_rfc3339(&status.now) {

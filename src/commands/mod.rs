@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod broker;
 mod check_config;
 mod dead_letters;
 mod demo;

@@ -5,14 +5,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
-use gwbank_ingest::publisher::{Publisher, PublisherConfig};
 use gwbank_model::{GatewayId, Reading, Timestamp};
 use gwbank_runtime::{Clock, SystemClock};
 
+use super::broker::connect;
 use super::import::{existing, progress_bar};
 use super::messages::{json_payload, topic};
 use super::output::{self, grouped};
-use crate::arguments::{BrokerArguments, Payload, ReplayArguments};
+use crate::arguments::{Payload, ReplayArguments};
 use crate::failure::{Failure, Outcome};
 use crate::history::{Map, Tally, read_file};
 use crate::node::offline::runtime;
@@ -30,7 +30,7 @@ pub fn run(asked: &ReplayArguments) -> Outcome {
     let files = existing(&asked.files)?;
     let runtime = runtime()?;
     let client_id = format!("gwbank-replay-{}", std::process::id());
-    let publisher = runtime.block_on(Publisher::connect(publisher_config(&asked.broker, &client_id)))?;
+    let publisher = runtime.block_on(connect(&asked.broker, &client_id))?;
     let topic = topic(gateway.as_str(), Payload::Json);
     let now = Timestamp::from_micros(SystemClock.now_micros());
     let progress = progress_bar(&files);
@@ -74,14 +74,6 @@ pub fn run(asked: &ReplayArguments) -> Outcome {
         return Err(Failure::failed(format!("the broker refused {} messages", grouped(counts.refused))));
     }
     Ok(())
-}
-
-pub(super) fn publisher_config(broker: &BrokerArguments, client_id: &str) -> PublisherConfig {
-    let mut config = PublisherConfig::new(&broker.to, client_id);
-    config.user.clone_from(&broker.username);
-    config.password.clone_from(&broker.password);
-    config.ca_file.clone_from(&broker.ca_file);
-    config
 }
 
 /// At full speed by number; at a measured speed each time by itself, so that a reading comes when it is due.

@@ -14,9 +14,9 @@ use gwbank_registry::import::write_wells_csv;
 use gwbank_runtime::{Clock, SystemClock};
 use gwbank_sim::{SimConfig, World};
 
+use super::broker::connect;
 use super::messages::{json_payload, senml_payload, topic};
 use super::output::{self, grouped};
-use super::replay::publisher_config;
 use super::serve::stop_signal;
 use crate::arguments::{Payload, SimulateArguments};
 use crate::failure::{Failure, Outcome};
@@ -26,6 +26,10 @@ use crate::node::offline::runtime;
 const PAST_DAYS: i64 = 400;
 /// Two readings of one well are at least so far apart, whatever the rate.
 const READING_APART_MICROS: i64 = 1000;
+/// For all gateways to connect, beside `--seconds`.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than anybody waits, and no overflow of the clock.
+const FOREVER: Duration = Duration::from_secs(1 << 30);
 
 pub fn run(asked: &SimulateArguments) -> Outcome {
     if asked.gateways == 0 || asked.batch == 0 || !asked.rate.is_finite() || asked.rate < 0.0 {
@@ -51,15 +55,21 @@ pub fn run(asked: &SimulateArguments) -> Outcome {
 
 async fn simulate(asked: &SimulateArguments, world: Arc<World>) -> Outcome {
     let stopping = stop_signal()?;
-    let gateways = asked.gateways.min(world.wells().len());
+    tokio::pin!(stopping);
+    let limit = asked.seconds.map_or(FOREVER, Duration::from_secs).min(FOREVER);
+    let publishers = tokio::select! {
+        connected = connect_all(asked, asked.gateways.min(world.wells().len())) => connected?,
+        _ = &mut stopping => return Ok(()),
+        () = tokio::time::sleep(limit + CONNECT_PATIENCE) => {
+            return Err(Failure::failed("the broker did not take all gateways in; use fewer --gateways, or try later"));
+        }
+    };
+    let gateways = publishers.len();
     let stop = Arc::new(AtomicBool::new(false));
     let mut tasks = tokio::task::JoinSet::new();
-    for number in 0..gateways {
-        let id = format!("sim-{number:04}");
-        let config = publisher_config(&asked.broker, &format!("gwbank-{id}-{}", std::process::id()));
-        let publisher = Publisher::connect(config).await?;
+    for (number, publisher) in publishers.into_iter().enumerate() {
         let gateway = SimulatedGateway {
-            topic: topic(&id, asked.payload),
+            topic: topic(&gateway_id(number), asked.payload),
             wells: (number..world.wells().len()).step_by(gateways).collect(),
             world: world.clone(),
             payload: asked.payload,
@@ -72,10 +82,9 @@ async fn simulate(asked: &SimulateArguments, world: Arc<World>) -> Outcome {
         tasks.spawn(gateway.run(publisher, stop.clone()));
     }
     let began = Instant::now();
-    let limit = asked.seconds.map_or(Duration::MAX, Duration::from_secs);
     tokio::select! {
-        _ = stopping => {}
-        () = tokio::time::sleep(limit.min(Duration::from_secs(1 << 30))) => {}
+        _ = &mut stopping => {}
+        () = tokio::time::sleep(limit) => {}
     }
     stop.store(true, Ordering::Relaxed);
     let mut total = PublishCounts::default();
@@ -96,6 +105,19 @@ async fn simulate(asked: &SimulateArguments, world: Arc<World>) -> Outcome {
         grouped(total.refused),
         total.reconnects,
     ))
+}
+
+fn gateway_id(number: usize) -> String {
+    format!("sim-{number:04}")
+}
+
+async fn connect_all(asked: &SimulateArguments, gateways: usize) -> Outcome<Vec<Publisher>> {
+    let mut publishers = Vec::with_capacity(gateways);
+    for number in 0..gateways {
+        let client_id = format!("gwbank-{}-{}", gateway_id(number), std::process::id());
+        publishers.push(connect(&asked.broker, &client_id).await?);
+    }
+    Ok(publishers)
 }
 
 struct SimulatedGateway {

@@ -119,7 +119,8 @@ impl Config {
         }
         for (index, external) in self.mqtt.external.iter().enumerate() {
             let key = format!("mqtt.external[{index}]");
-            if !["mqtt://", "mqtts://"].iter().any(|scheme| external.url.starts_with(scheme)) {
+            let is_broker = |url: &url::Url| ["mqtt", "mqtts"].contains(&url.scheme()) && url.has_host();
+            if !url::Url::parse(&external.url).is_ok_and(|url| is_broker(&url)) {
                 found.error(format!("{key}.url"), "it is no address of a broker", "write mqtt://host:1883");
             }
             let ca_file = external.ca_file.as_str();

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use super::places::Places;
 use super::{Config, Problem, Weight};
 
 /// Prefix of the variables that override keys: `GWBANK__HTTP__LISTEN`.
@@ -116,8 +117,9 @@ pub fn load(overrides: &Overrides) -> Result<Loaded, Vec<ConfigError>> {
     let mut errors = Vec::new();
     let mut warnings: Vec<ConfigError> =
         file.as_deref().and_then(|file| readable_secret(file, &config)).into_iter().collect();
+    let places = Places::of(&text);
     for problem in config.problems() {
-        let error = ConfigError { place: place_of(&problem, &name, &text, &origins), problem: problem.to_string() };
+        let error = ConfigError { place: place_of(&problem, &name, &places, &origins), problem: problem.to_string() };
         match problem.weight {
             Weight::Error => errors.push(error),
             Weight::Warning => warnings.push(error),
@@ -191,74 +193,18 @@ fn toml_error(file: &str, text: &str, error: &toml::de::Error) -> ConfigError {
     let Some(span) = error.span() else {
         return ConfigError { place: file.to_owned(), problem: message };
     };
-    let line = line_of(text, span.start);
-    let key = key_at(text, line);
-    let problem = if key.is_empty() { message } else { format!("{key}: {message}") };
-    ConfigError { place: format!("{file}:{line}"), problem: format!("{problem}; see gwbank.example.toml") }
-}
-
-/// Counted from 1.
-fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes()[..offset.min(text.len())].iter().filter(|&&byte| byte == b'\n').count() + 1
-}
-
-/// The key that a line sets, with its section.
-fn key_at(text: &str, line: usize) -> String {
-    let lines: Vec<&str> = text.lines().take(line).collect();
-    let section = lines.iter().rev().find_map(|line| section_of(line)).unwrap_or_default();
-    match lines.last().and_then(|line| line.split_once('=')) {
-        Some((key, _)) if section.is_empty() => key.trim().to_owned(),
-        Some((key, _)) => format!("{section}.{}", key.trim()),
-        None => section,
-    }
-}
-
-fn section_of(line: &str) -> Option<String> {
-    let name = line.trim().strip_prefix('[')?.trim_start_matches('[');
-    Some(name.split(']').next()?.trim().to_owned())
+    let places = Places::of(text);
+    let key = places.key_at(span.start).map(|key| format!("{key}: ")).unwrap_or_default();
+    let line = places.line_at(span.start);
+    ConfigError { place: format!("{file}:{line}"), problem: format!("{key}{message}; see gwbank.example.toml") }
 }
 
 /// Where the value of a problem's key comes from.
-fn place_of(problem: &Problem, file: &str, text: &str, origins: &[(String, String)]) -> String {
+fn place_of(problem: &Problem, file: &str, places: &Places<'_>, origins: &[(String, String)]) -> String {
     if let Some((_, place)) = origins.iter().rev().find(|(key, _)| problem.key.starts_with(key.as_str())) {
         return place.clone();
     }
-    let mut index = None;
-    let mut key = String::new();
-    for part in problem.key.split('.') {
-        let (name, number) = match part.split_once('[') {
-            Some((name, number)) => (name, number.trim_end_matches(']').parse::<usize>().ok()),
-            None => (part, None),
-        };
-        index = number.or(index);
-        if !key.is_empty() {
-            key.push('.');
-        }
-        key.push_str(name);
-    }
-    let mut seen = 0;
-    let mut section_line = None;
-    for (number, line) in text.lines().enumerate() {
-        if line.trim_start().starts_with('#') {
-            continue;
-        }
-        let at = key_at(text, number + 1);
-        let is_header = section_of(line).is_some();
-        if is_header && at == key && line.trim_start().starts_with("[[") {
-            if Some(seen) == index {
-                return format!("{file}:{}", number + 1);
-            }
-            seen += 1;
-        } else if !is_header && line.contains('=') && at == key && index.is_none() {
-            return format!("{file}:{}", number + 1);
-        } else if is_header && key.starts_with(&at) {
-            section_line = Some(number + 1);
-        }
-    }
-    match section_line {
-        Some(line) if text.lines().count() >= line && index.is_none() => format!("{file}:{line}"),
-        _ => file.to_owned(),
-    }
+    places.line_of(&problem.key).map_or_else(|| file.to_owned(), |line| format!("{file}:{line}"))
 }
 
 #[cfg(test)]
@@ -303,6 +249,49 @@ mod tests {
         );
         assert!(entry.contains("F:1: auth.tokens[0]: sha256 of \"a\" is not"), "{entry}");
         assert!(entry.contains("F:5: auth.tokens[1]: role \"king\" is not one of"), "{entry}");
+    }
+
+    #[test]
+    fn errors_in_lists_name_line_and_key_too() {
+        for (text, expected) in [
+            (
+                "[[mqtt.external]]\nclient_id = \"a\"\nurl = \"mqtt://h\"\n[[mqtt.external]]\nclient_id = \"b\"\nurl = \"x\"\n",
+                "F:6: mqtt.external[1].url: it is no address of a broker",
+            ),
+            (
+                "[[mqtt.external]]\nclient_id = \"a\"\nurl = \"mqtt://\"\n",
+                "F:3: mqtt.external[0].url: it is no address of a broker",
+            ),
+            (
+                "[[mqtt.external]]\nurl = \"mqtt://h\"\nclient_id = \"\"\ntopics = []\n",
+                "F:4: mqtt.external[0].topics: nothing is subscribed to",
+            ),
+            ("\n[[mqtt.external]]\nurl = \"mqtt://h\"\n", "F:2: mqtt.external[0]: missing field `client_id`"),
+            (
+                "[mqtt]\nexternal = [\n  { url = \"mqtt://h\", clientid = \"a\" },\n]\n",
+                "F:3: mqtt.external[0].clientid: unknown field `clientid`",
+            ),
+            (
+                "[[ingest.gateways]]\nid = \"g\"\nclock_zone = \"noon\"\n",
+                "F:3: ingest.gateways[0].clock_zone: \"noon\" is no zone",
+            ),
+            (
+                "[[device_profiles]]\nname = \"v\"\ngateways = [\"*\"]\n[device_profiles.fields]\nlvl = { unit = \"cm\" }\n",
+                "F:5: device_profiles[0].fields.lvl: it says neither parameter nor ignore",
+            ),
+            (
+                "[[device_profiles]]\nname = \"v\"\ngateways = [\"*\"]\nfields.lvl.scale = \"a\"\n",
+                "F:4: device_profiles[0].fields.lvl.scale: invalid type: string",
+            ),
+            (
+                "[[auth.users]]\nname = \"a\"\nrole = \"admin\"\npassword = \"p\"\n[[auth.users]]\nname = \"b\"\nrole = \"gateway\"\npassword = \"\"\n",
+                "F:5: auth.users[1]: role gateway belongs under [[auth.gateways]]",
+            ),
+            ("[[auth.gateways]]\nid = \"g\"\npassword = 3\n", "F:3: auth.gateways[0].password: invalid type: integer"),
+        ] {
+            let said = refused(text);
+            assert!(said.contains(expected), "{text}: {said}");
+        }
     }
 
     #[test]

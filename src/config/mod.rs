@@ -9,6 +9,7 @@
 mod auth;
 mod check;
 mod load;
+mod places;
 mod profiles;
 
 use std::path::PathBuf;

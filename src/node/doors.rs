@@ -39,7 +39,8 @@ impl SqlDoor for Sql {
 
 fn sql_error(error: QueryError) -> SqlError {
     let kind = match error.kind() {
-        QueryErrorKind::Invalid | QueryErrorKind::Failed => SqlErrorKind::Invalid,
+        QueryErrorKind::Invalid => SqlErrorKind::Invalid,
+        QueryErrorKind::Failed => SqlErrorKind::Failed,
         QueryErrorKind::ReadOnly => SqlErrorKind::ReadOnly,
         QueryErrorKind::Limit(limit) => SqlErrorKind::Limit(limit.name().to_owned()),
         QueryErrorKind::Unavailable => SqlErrorKind::ArchiveUnavailable,
@@ -63,6 +64,10 @@ impl GatewaySource for Gateways {
                 gwbank_query::GatewayRow { record: record(row), pending }
             })
             .collect())
+    }
+
+    async fn account_dead_letters(&self) -> Result<(), MetadataError> {
+        self.0.account_dead_letters().await.map_err(|error| MetadataError::Unavailable(Box::new(error)))
     }
 }
 
@@ -231,6 +236,23 @@ impl Operations {
     }
 }
 
+fn external_part(index: usize, state: &ExternalState) -> PartState {
+    let entry = format!("mqtt.external[{index}] at {}", state.broker);
+    let detail = match (&state.problem, state.connected) {
+        (Some(problem), false) => format!("{entry}: not connected, tried again by itself: {}", problem.problem),
+        (Some(problem), true) => format!("{entry}: {}", problem.problem),
+        (None, false) => format!("{entry}: not connected yet"),
+        (None, true) if state.subscribed => format!("{entry}: connected"),
+        (None, true) => format!("{entry}: connected, not subscribed yet"),
+    };
+    PartState {
+        part: "external broker",
+        ready: state.connected && state.subscribed,
+        detail,
+        mend: state.problem.as_ref().map(|problem| problem.mend),
+    }
+}
+
 #[async_trait]
 impl OperationsDoor for Operations {
     async fn parts(&self) -> Vec<PartState> {
@@ -249,24 +271,21 @@ impl OperationsDoor for Operations {
         };
         let metadata = self.metadata.position().await;
         let mut parts = vec![
-            PartState { part: "journal", ready: status.limit_reached.is_none(), detail: journal_detail },
-            PartState { part: "archive", ready: status.last_error.is_none(), detail: archive_detail },
+            PartState {
+                part: "journal",
+                ready: status.limit_reached.is_none(),
+                detail: journal_detail,
+                mend: status.limit_reached.map(|_| "look at the parts archive and metadata, and at the disk"),
+            },
+            PartState { part: "archive", ready: status.last_error.is_none(), detail: archive_detail, mend: None },
             PartState {
                 part: "metadata",
                 ready: metadata.is_ok(),
                 detail: metadata.err().map_or_else(|| "answers".to_owned(), |error| error.to_string()),
+                mend: None,
             },
         ];
-        for state in &self.external {
-            let state = state.borrow().clone();
-            let detail = match (&state.last_error, state.connected) {
-                (_, true) if state.subscribed => "connected".to_owned(),
-                (_, true) => "connected, not subscribed yet".to_owned(),
-                (Some(error), false) => format!("not connected: {error}; tried again by itself"),
-                (None, false) => "not connected yet".to_owned(),
-            };
-            parts.push(PartState { part: "external broker", ready: state.connected && state.subscribed, detail });
-        }
+        parts.extend(self.external.iter().enumerate().map(|(index, state)| external_part(index, &state.borrow())));
         parts
     }
 

@@ -17,13 +17,14 @@ pub mod offline;
 pub mod settings;
 mod stores;
 
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use gwbank_ingest::Pipeline;
 use gwbank_ingest::embedded::EmbeddedBroker;
 use gwbank_ingest::external::ExternalSource;
+use gwbank_ingest::{IngestError, Pipeline};
 use gwbank_query::{QueryEngine, QuerySources};
 use gwbank_runtime::{Clock, ShutdownTrigger, SystemClock};
 use gwbank_server::{App, AppParts, HttpServer, Limits, Reach, router};
@@ -31,7 +32,7 @@ use gwbank_store::Metadata;
 use gwbank_watch::{Watch, WatchHandle, WatchParts};
 
 use crate::config::Config;
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome};
 use addresses::Addresses;
 use lock::DataDirLock;
 
@@ -111,14 +112,18 @@ impl Node {
         // HTTP is bound first: a port that is taken is told before any gateway connects.
         let http = match self.config.http.listen.as_str() {
             "" => None,
-            address => Some(HttpServer::bind(address).await?),
+            address => {
+                let bound = HttpServer::bind(address).await;
+                Some(bound.map_err(|error| cannot_listen("http.listen", address, &error.source))?)
+            }
         };
         let deliveries = Arc::new(courier::Deliveries::default());
         if let Some(settings) = settings::embedded(&self.config)? {
-            let listen = settings.listen.clone();
-            let broker = EmbeddedBroker::start(settings, self.pipeline.clone(), self.trigger.listener())
-                .await
-                .with_context(|| format!("the embedded broker cannot listen on {listen}"))?;
+            let started = EmbeddedBroker::start(settings, self.pipeline.clone(), self.trigger.listener()).await;
+            let broker = started.map_err(|error| match &error {
+                IngestError::Listen { setting, address, source } => cannot_listen(setting, address, source),
+                _ => Failure::Failed(anyhow::Error::new(error).context("the embedded broker does not start")),
+            })?;
             self.addresses.mqtt = Some(broker.address().to_string());
             self.addresses.mqtt_tls = broker.tls_address().map(|address| address.to_string());
             let courier = courier::run(
@@ -206,4 +211,13 @@ impl Node {
         }
         Addresses::remove(&config.data_dir);
     }
+}
+
+fn cannot_listen(key: &str, address: &str, error: &io::Error) -> Failure {
+    let mend = match error.kind() {
+        ErrorKind::AddrInUse => "choose another port, or port 0 for a free one",
+        ErrorKind::PermissionDenied => "choose a port from 1024 on, or let this user have lower ones",
+        _ => "name an address of this machine",
+    };
+    Failure::failed(format!("{key}: cannot listen on {address}: {error}; {mend}"))
 }

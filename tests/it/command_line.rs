@@ -12,8 +12,14 @@ fn wrong_use_ends_with_2() {
         vec!["readings", "import", "missing.csv"],
         vec!["explain", "x", "--topic", "t", "--clock-zone", "noon"],
         vec!["--set", "nonsense", "check-config"],
+        vec!["flags", "list", "--state", "bogus"],
+        vec!["wells", "list", "--province", "99"],
+        vec!["indicators"],
+        vec!["simulate", "--to", "http://127.0.0.1:1"],
+        vec!["replay", "x.csv", "--to", "nonsense"],
     ] {
         std::fs::write(place.path("x"), "[]").unwrap();
+        std::fs::write(place.path("x.csv"), "well_id,time,parameter,value\n").unwrap();
         assert_eq!(place.run(&arguments).code, 2, "{arguments:?}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::certificates::Certificates;
 use crate::program::Place;
 
 const WELLS: &str = "well_id,province_code,bank_type\nW-1,30,observation\nW-2,30,observation\n";
@@ -44,6 +45,10 @@ fn a_dead_letter_comes_in_once_its_well_is_registered() {
     let server = place.serve();
     let problem = server.post_readings(&format!("[{}]", reading("W-2", 1, 2.5)));
     assert_eq!(problem["type"], "/api/docs#problem-no-reading-stored");
+    let letters = "SELECT count(*) AS n FROM dead_letters";
+    assert_eq!(server.sql(letters)[0]["n"], 1, "at once");
+    let last_error = || server.sql("SELECT last_error FROM gateways")[0]["last_error"].clone();
+    assert!(last_error().as_str().unwrap().starts_with("unknown_well"));
     let list = place.run(&["dead-letters", "list"]).good();
     assert!(list.contains("unknown_well") && list.contains("1 dead letters"), "{list}");
     let id = list.lines().find(|line| line.contains("unknown_well")).unwrap();
@@ -55,6 +60,8 @@ fn a_dead_letter_comes_in_once_its_well_is_registered() {
     let replayed = place.run(&["dead-letters", "replay"]).good();
     assert!(replayed.contains("1 readings stored"), "{replayed}");
     assert_eq!(server.sql("SELECT value FROM readings")[0]["value"], 2.5);
+    assert_eq!(server.sql(letters)[0]["n"], 0, "at once");
+    assert!(last_error().is_null());
     assert!(place.run(&["dead-letters", "list"]).good().contains("0 dead letters"));
 }
 
@@ -79,6 +86,10 @@ fn every_format_of_sql_comes_through_the_command_line() {
     assert!(refused.err.contains("read-only"), "{refused:?}");
     let unknown = place.run(&["sql", "SELECT * FROM reading"]);
     assert!(unknown.err.contains("did you mean"), "{unknown:?}");
+    for failing in ["SELECT 1 / count(*) FROM readings", "SELECT CAST(well_id AS INT) FROM wells"] {
+        let failed = place.run(&["sql", failing]);
+        assert!(failed.code == 1 && failed.err.contains("the query failed on a value (422)"), "{failing}: {failed:?}");
+    }
 }
 
 #[test]
@@ -91,13 +102,28 @@ fn a_data_directory_has_one_process() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_named() {
+fn a_port_that_is_taken_is_named_with_its_key_and_the_mend() {
     let place = Place::new();
+    let certificates = Certificates::make(place.dir.path(), "theirs");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let said = place.run(&["serve", "--http-listen", &address, "--mqtt-listen", "127.0.0.1:0"]);
-    assert_eq!(said.code, 1);
-    assert!(said.err.contains(&address), "{said:?}");
+    for key in ["http.listen", "mqtt.listen", "mqtt.tls_listen"] {
+        let mut arguments: Vec<String> = vec!["serve".to_owned()];
+        for (set, value) in [
+            ("http.listen", "127.0.0.1:0"),
+            ("mqtt.listen", "127.0.0.1:0"),
+            ("mqtt.tls_certificate", certificates.server.to_str().unwrap()),
+            ("mqtt.tls_key", certificates.key.to_str().unwrap()),
+            (key, address.as_str()),
+        ] {
+            arguments.extend(["--set".to_owned(), format!("{set}={value}")]);
+        }
+        let said = place.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(said.code, 1, "{said:?}");
+        let expected = format!("{key}: cannot listen on {address}: Address already in use");
+        assert!(said.err.contains(&expected), "{said:?}");
+        assert!(said.err.contains("choose another port, or port 0 for a free one"), "{said:?}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The program as its users run it: the built binary, real ports, a directory of its own.
 
+mod brokers;
 mod certificates;
 mod clients;
 mod command_line;

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use gwbank_journal::{AppendError, JournalError};
 use gwbank_store::{ArchiveError, MetadataError};
 
+use crate::BrokerProblem;
 use crate::record::RecordError;
 
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +53,10 @@ pub enum IngestError {
     #[error("broker cannot start: {0}")]
     Broker(String),
 
+    /// An address that cannot be listened on, under its key of the configuration.
+    #[error("{setting}: cannot listen on {address}")]
+    Listen { setting: &'static str, address: String, source: std::io::Error },
+
     #[error("broker url {url:?} is refused: {problem}")]
     Url { url: String, problem: String },
 
@@ -59,7 +64,7 @@ pub enum IngestError {
     Tls { file: PathBuf, problem: String },
 
     #[error("connection to the broker failed: {0}")]
-    Connection(String),
+    Connection(BrokerProblem),
 }
 
 impl From<AppendError> for IngestError {

@@ -106,6 +106,11 @@ impl Stretch {
         self.gateways.values().map(|delta| delta.pending).sum()
     }
 
+    /// New ones, or what is settled of those that the metadata has.
+    pub(crate) fn has_dead_letters(&self) -> bool {
+        !self.dead_messages.is_empty() || !self.settled.is_empty()
+    }
+
     pub(crate) fn add_dead_message(&mut self, message: DeadMessage) {
         self.dead_messages_bytes += memory_bytes(&message);
         self.dead_messages.push(message);

@@ -57,7 +57,7 @@ pub use gwbank_wire::{DeviceProfile, DeviceProfiles, Fault, FieldReading, FieldR
 pub use level_changes::LevelChanges;
 pub use message::{GatewayRow, Message, MessageContent, Receipt};
 pub use metrics::IngestMetrics;
-pub use mqtt::{check_ca_file, embedded, external, publisher};
+pub use mqtt::{BrokerProblem, check_ca_file, embedded, external, publisher};
 pub use open::JournalHost;
 pub use pipeline::{Pipeline, PipelineParts, PipelineStatus, ReadingsOptions};
 pub use status::{status_payload, status_topic};

@@ -23,7 +23,7 @@ use crate::clock_offset::ClockOffsets;
 use crate::config::PipelineConfig;
 use crate::fault::undecoded;
 use crate::gate::Gate;
-use crate::ledger::GatewayDelta;
+use crate::ledger::{GatewayDelta, Stretch};
 use crate::level_changes::{LevelChanges, LevelPublisher};
 use crate::message::{GatewayRow, Message, MessageContent, Receipt};
 use crate::metrics::{IngestMetrics, Metrics};
@@ -184,6 +184,13 @@ impl Pipeline {
     /// Archives what is applied by now, at once.
     pub async fn flush(&self) -> Result<(), IngestError> {
         self.0.shared.flush().await
+    }
+
+    /// Brings the dead letters of what is applied by now into the metadata. That takes a flush, so nothing is done where
+    /// there is none on the way: a table that is asked for every second may not write as often.
+    pub async fn account_dead_letters(&self) -> Result<(), IngestError> {
+        let on_their_way = self.0.shared.applier.lock().ledger.stretches().any(Stretch::has_dead_letters);
+        if on_their_way { self.0.shared.flush().await } else { Ok(()) }
     }
 
     pub fn window(&self) -> Window {

@@ -30,7 +30,7 @@ pub enum QueryError {
     Limit { limit: Limit, value: u64 },
     #[error("the history cannot be read now, so the answer would be incomplete; readings since {covers_from} can")]
     ArchiveUnavailable { covers_from: String, source: Cause },
-    #[error("the tables of the registry, gateways and flags cannot be read now")]
+    #[error("the tables of the registry, gateways, dead letters and flags cannot be read now")]
     MetadataUnavailable(#[source] Cause),
     /// The data did not allow it, such as a division by zero or text that is no number.
     #[error("{0}")]

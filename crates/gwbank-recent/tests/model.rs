@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use gwbank_model::versions::{Change, compare};
 use gwbank_model::{
-    GatewayIndex, Key, Origin, QcTest, QcTests, QualityFlag, Row, Seq, SeriesId, SiteStatus, TimeSource, Timestamp,
+    GatewayIndex, Key, Origin, QcTest, QcTests, QualityFlag, Row, Seq, SeriesId, SiteStatus, Timestamp,
 };
 use gwbank_recent::{Classified, RowFilter, Slice, Window, WindowSnapshot, supersessions};
+use gwbank_testkit::received_row;
 use proptest::prelude::*;
 
 const SERIES: u32 = 3;
@@ -40,18 +41,12 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn row(series: u32, time: i64, value: u8, revision: u32, seq: Seq) -> Row {
+    let shown = if value == 0 { f64::NAN } else { f64::from(value) };
     Row {
-        series: SeriesId(series),
         gateway: GatewayIndex(series + 70_000 * u32::from(value == 3)),
-        time: Timestamp::from_secs(time),
-        value: if value == 0 { f64::NAN } else { f64::from(value) },
-        seq,
         revision,
-        qc_tests: QcTests::NONE,
-        quality: if value == 0 { QualityFlag::Missing } else { QualityFlag::Pass },
         site_status: (value == 4).then_some(SiteStatus::Dry),
-        time_source: TimeSource::Device,
-        origin: Origin::Received,
+        ..received_row(SeriesId(series), Timestamp::from_secs(time), shown, seq)
     }
 }
 

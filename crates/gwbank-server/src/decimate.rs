@@ -2,7 +2,7 @@
 //!
 //! The range is cut into equal stretches of time. Of each stretch the first, the lowest, the highest and the last value
 //! stay (M4, Jugel et al. 2014), and one missing value if it has any, so that gaps remain gaps. What stays are stored
-//! readings, never averages.
+//! readings, never averages. Who asks for fewer than one stretch has gets the ends first, then the extremes.
 
 /// One reading as far as a chart is concerned; `value` is NaN where missing.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,8 +17,8 @@ pub struct ChartPoint {
 /// At most this many points stay of one stretch.
 const KEPT_PER_STRETCH: usize = 5;
 
-/// Smallest number of points that can be asked for: one stretch.
-pub const POINTS_MIN: usize = KEPT_PER_STRETCH;
+/// Smallest number of points that can be asked for: the first and the last.
+pub const POINTS_MIN: usize = 2;
 
 /// `points` in time order; the answer has at most `points_max` of them (at least [`POINTS_MIN`]), in time order.
 pub fn decimate(points: Vec<ChartPoint>, points_max: usize) -> Vec<ChartPoint> {
@@ -33,29 +33,25 @@ pub fn decimate(points: Vec<ChartPoint>, points_max: usize) -> Vec<ChartPoint> {
 
     let mut kept = Vec::with_capacity(points_max);
     for stretch in points.chunk_by(|a, b| stretch_of(a) == stretch_of(b)) {
-        keep(stretch, &mut kept);
+        keep(stretch, points_max, &mut kept);
     }
     kept
 }
 
-fn keep(stretch: &[ChartPoint], kept: &mut Vec<ChartPoint>) {
+fn keep(stretch: &[ChartPoint], points_max: usize, kept: &mut Vec<ChartPoint>) {
     let present = || stretch.iter().enumerate().filter(|(_, point)| !point.value.is_nan());
     let by_value = |a: &(usize, &ChartPoint), b: &(usize, &ChartPoint)| a.1.value.total_cmp(&b.1.value);
-    let mut places = [
+    let by_importance = [
         present().next().map(|(place, _)| place),
+        present().next_back().map(|(place, _)| place),
         present().min_by(by_value).map(|(place, _)| place),
         present().max_by(by_value).map(|(place, _)| place),
-        present().next_back().map(|(place, _)| place),
         stretch.iter().position(|point| point.value.is_nan()),
     ];
+    let mut places: Vec<usize> = by_importance.into_iter().flatten().take(points_max).collect();
     places.sort_unstable();
-    let mut previous = None;
-    for place in places.into_iter().flatten() {
-        if previous != Some(place) {
-            kept.push(stretch[place]);
-            previous = Some(place);
-        }
-    }
+    places.dedup();
+    kept.extend(places.into_iter().map(|place| stretch[place]));
 }
 
 #[cfg(test)]
@@ -85,6 +81,18 @@ mod tests {
         }
         assert_eq!(decimate(points.clone(), 10_000).len(), 10_000, "nothing to drop");
         assert!(decimate(Vec::new(), 10).is_empty());
+    }
+
+    #[test]
+    fn of_few_points_the_ends_come_first() {
+        let points: Vec<ChartPoint> =
+            [2.0, 9.0, f64::NAN, -5.0, 3.0].iter().zip(0..).map(|(&value, time)| point(time, value)).collect();
+        let kept = |points_max| decimate(points.clone(), points_max).iter().map(|p| p.value).collect::<Vec<f64>>();
+        assert_eq!(kept(2), [2.0, 3.0]);
+        assert_eq!(kept(3), [2.0, -5.0, 3.0]);
+        assert_eq!(kept(4), [2.0, 9.0, -5.0, 3.0]);
+        let missing: Vec<ChartPoint> = (0..3).map(|time| point(time, f64::NAN)).collect();
+        assert_eq!(decimate(missing, 2).len(), 1, "a gap stays a gap");
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub struct SqlError {
 pub enum SqlErrorKind {
     /// Not SQL, or not a plan: unknown table, column, function, wrong types.
     Invalid,
+    /// A value did not permit it, such as a division by zero or text that is no number.
+    Failed,
     /// Would change data, files or settings, or reach the network.
     ReadOnly,
     /// A limit was reached: its name, such as `rows` or `seconds`.
@@ -165,8 +167,10 @@ pub enum FlagsDoorError {
 pub struct PartState {
     pub part: &'static str,
     pub ready: bool,
-    /// What is wrong and what to do, or a few words on what is right.
+    /// What is wrong, or a few words on what is right.
     pub detail: String,
+    /// What to do about what is wrong, where that is known.
+    pub mend: Option<&'static str>,
 }
 
 /// What an operator watches.

@@ -52,6 +52,7 @@ kinds! {
     INVALID_ROWS = "invalid-rows", UNPROCESSABLE_ENTITY, "some rows are wrong and nothing was applied";
     ALL_DEAD = "no-reading-stored", UNPROCESSABLE_ENTITY, "no reading of the message could be stored";
     INVALID_SQL = "invalid-sql", UNPROCESSABLE_ENTITY, "the query cannot be planned";
+    SQL_FAILED = "query-failed", UNPROCESSABLE_ENTITY, "the query failed on a value";
     READ_ONLY = "read-only", FORBIDDEN, "only reading statements are permitted";
     LIMIT_MEMORY = "query-limit-memory", UNPROCESSABLE_ENTITY, "the query needs more memory than permitted";
     LIMIT_ROWS = "query-limit-rows", UNPROCESSABLE_ENTITY, "the query gives more rows than permitted";
@@ -159,6 +160,7 @@ impl From<SqlError> for Problem {
     fn from(error: SqlError) -> Self {
         match &error.kind {
             SqlErrorKind::Invalid => Problem::new(Kind::INVALID_SQL, error.message),
+            SqlErrorKind::Failed => Problem::new(Kind::SQL_FAILED, error.message),
             SqlErrorKind::ReadOnly => Problem::new(Kind::READ_ONLY, error.message),
             SqlErrorKind::Limit(limit) => {
                 let limit = limit.clone();

@@ -534,18 +534,27 @@ pub struct PartView {
     pub part: Cow<'static, str>,
     pub ready: bool,
     pub detail: String,
+    /// What to do about what is wrong, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mend: Option<Cow<'static, str>>,
 }
 
 impl PartView {
     /// The part, and why it is as it is where that is told.
     pub fn told(&self) -> String {
-        if self.detail.is_empty() { self.part.to_string() } else { format!("{}: {}", self.part, self.detail) }
+        if self.detail.is_empty() { self.part.to_string() } else { format!("{}: {}", self.part, self.why()) }
+    }
+
+    pub fn why(&self) -> String {
+        let mend = self.mend.iter().map(|mend| format!("; {mend}"));
+        std::iter::once(self.detail.clone()).chain(mend).collect()
     }
 }
 
 impl From<PartState> for PartView {
     fn from(state: PartState) -> Self {
-        Self { part: Cow::Borrowed(state.part), ready: state.ready, detail: state.detail }
+        let PartState { part, ready, detail, mend } = state;
+        Self { part: Cow::Borrowed(part), ready, detail, mend: mend.map(Cow::Borrowed) }
     }
 }
 

@@ -36,6 +36,7 @@ pub struct GatewayRecord {
     /// that it is right, `None` while nothing is known.
     pub clock_offset_s: Option<f64>,
     pub clock_zone: Option<String>,
+    /// Of its newest dead letter, until the last one is settled.
     pub last_error: Option<String>,
 }
 
@@ -187,7 +188,8 @@ pub struct IngestCommit {
     pub dead_messages: Vec<DeadMessage>,
     pub dirty_months: Vec<DirtyMonth>,
     /// What a replay brought in: the entry counts those readings less. A message whose readings all came in is counted no
-    /// more, and the entry goes with its last message. The gateway's counts are the caller's to move.
+    /// more, and the entry goes with its last message. A gateway of which this leaves no message has no `last_error` any
+    /// more. The gateway's counts are the caller's to move.
     pub settled_dead_letters: Vec<SettledDeadLetter>,
     /// Replace what is known of equal (gateway, content).
     pub received_contents: Vec<ReceivedContent>,

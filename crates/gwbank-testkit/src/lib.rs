@@ -1,12 +1,13 @@
 //! What tests of several crates share: disks that lose what was not synced, in memory or beside a real directory, the
-//! switch that cuts their power at one instant, a clock that is not to be trusted, and the number of rounds. Nothing of the
-//! program depends on this crate.
+//! switch that cuts their power at one instant, a clock that is not to be trusted, a plain row, and the number of rounds.
+//! Nothing of the program depends on this crate.
 
 mod clock;
 mod inode;
 mod power_cut_disk;
 mod power_switch;
 mod rounds;
+mod rows;
 mod shadow_dir;
 
 pub use clock::SeededClock;
@@ -14,4 +15,5 @@ pub use inode::torn;
 pub use power_cut_disk::{DiskFaults, PowerCutDisk};
 pub use power_switch::PowerSwitch;
 pub use rounds::{test_rounds, test_seed};
+pub use rows::received_row;
 pub use shadow_dir::ShadowDir;

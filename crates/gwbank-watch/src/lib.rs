@@ -43,5 +43,6 @@ pub use live::LiveReport;
 pub use monthly::MonthlyReport;
 pub use parts::{LevelChanges, WatchParts};
 pub use place_standing::ProvinceStanding;
+pub use rows::WELL_INDICATORS;
 pub use topics::{MQTT_CHANNEL, current_retained, flag_topic};
 pub use watch::{Watch, WatchHandle};

@@ -18,7 +18,8 @@ pub(crate) const PERCENTILE_CLASS: &str = "percentile_class";
 pub(crate) const POSITION_INDEX: &str = "position_index";
 pub(crate) const IPS: &str = "ips";
 
-pub(crate) const WELL_INDICATORS: [&str; 5] = [SGI, PERCENTILE, PERCENTILE_CLASS, POSITION_INDEX, IPS];
+/// All that are computed; places have some of them.
+pub const WELL_INDICATORS: [&str; 5] = [SGI, PERCENTILE, PERCENTILE_CLASS, POSITION_INDEX, IPS];
 
 /// What a row says, apart from when it was computed.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -185,7 +185,18 @@ pub(super) fn settle(connection: &Connection, settled: SettledDeadLetter) -> rus
     let open: bool = connection
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM dead_letter_shares WHERE seq = ?1 AND readings > 0)")?
         .query_row([seq.as_i64()], |row| row.get(0))?;
-    if open { Ok(()) } else { delete_message(connection, seq.as_i64()) }
+    if open { Ok(()) } else { forget_error(connection, &delete_message(connection, seq.as_i64())?) }
+}
+
+/// Of a gateway without any kept message: nothing is left to mend.
+fn forget_error(connection: &Connection, gateway_id: &str) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "UPDATE gateways SET last_error = NULL WHERE gateway_id = ?1
+                AND NOT EXISTS (SELECT 1 FROM dead_letter_messages WHERE gateway_id = ?1)",
+        )?
+        .execute([gateway_id])?;
+    Ok(())
 }
 
 /// Ends an entry that has no open share: what it counts yet has expired.
@@ -215,8 +226,8 @@ fn close_entry(connection: &Connection, id: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Deletes a message with its shares.
-fn delete_message(connection: &Connection, seq: i64) -> rusqlite::Result<()> {
+/// Deletes a message with its shares; gives its gateway.
+fn delete_message(connection: &Connection, seq: i64) -> rusqlite::Result<String> {
     let (gateway_id, kept_bytes): (String, i64) = connection
         .prepare_cached("DELETE FROM dead_letter_messages WHERE seq = ?1 RETURNING gateway_id, kept_bytes")?
         .query_row([seq], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -224,8 +235,8 @@ fn delete_message(connection: &Connection, seq: i64) -> rusqlite::Result<()> {
     charge_gateway(connection, &gateway_id, -kept_bytes)?;
     connection
         .prepare_cached("DELETE FROM dead_letter_gateways WHERE gateway_id = ?1 AND kept_bytes <= 0")?
-        .execute([gateway_id])?;
-    Ok(())
+        .execute([&gateway_id])?;
+    Ok(gateway_id)
 }
 
 /// Lets the oldest messages go until the rest is within the bounds.

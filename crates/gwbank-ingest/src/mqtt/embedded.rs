@@ -181,7 +181,7 @@ async fn broker_config(config: &EmbeddedConfig, hook: Arc<Hook>) -> Result<Broke
         ..AuthConfig::default()
     };
     Ok(BrokerConfig {
-        bind_addresses: vec![resolve(&config.listen).await?],
+        bind_addresses: vec![free_address(&config.listen).await?],
         max_clients: config.connections_max,
         max_packet_size: PACKET_BYTES_MAX,
         session_expiry_interval: SESSION_EXPIRY,
@@ -197,10 +197,13 @@ async fn broker_config(config: &EmbeddedConfig, hook: Arc<Hook>) -> Result<Broke
     })
 }
 
-async fn resolve(listen: &str) -> Result<SocketAddr, IngestError> {
-    let refused = |problem: String| IngestError::Broker(format!("address {listen:?} cannot be used: {problem}"));
-    let mut addresses = tokio::net::lookup_host(listen).await.map_err(|error| refused(error.to_string()))?;
-    addresses.next().ok_or_else(|| refused("it names no host".to_owned()))
+/// An address that can be listened on. The library would say in prose what is wrong with it.
+async fn free_address(listen: &str) -> Result<SocketAddr, IngestError> {
+    let refused = |source| IngestError::Listen { setting: "mqtt.listen", address: listen.to_owned(), source };
+    let mut addresses = tokio::net::lookup_host(listen).await.map_err(refused)?;
+    let address = addresses.next().ok_or_else(|| refused(std::io::Error::other("it names no host")))?;
+    tokio::net::TcpListener::bind(address).await.map_err(refused)?;
+    Ok(address)
 }
 
 struct Hook {

@@ -27,6 +27,7 @@ use rumqttc::v5::{AsyncClient, Event, EventLoop};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::task::TaskTracker;
 
+use crate::mqtt::broker_problem::BrokerProblem;
 use crate::mqtt::dispatch::dispatch_external;
 use crate::mqtt::options::options;
 use crate::pipeline::Taken;
@@ -92,12 +93,15 @@ impl ExternalConfig {
 /// How a session is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExternalState {
+    /// Host and port.
+    pub broker: String,
     pub connected: bool,
     pub subscribed: bool,
     pub messages: u64,
     pub acknowledged: u64,
     pub connections: u64,
-    pub last_error: Option<String>,
+    /// Of the present connection, or of the last one where there is none.
+    pub problem: Option<BrokerProblem>,
 }
 
 /// A running session.
@@ -118,9 +122,11 @@ impl ExternalSource {
         options.set_receive_maximum(Some(receive_maximum));
         options.set_manual_acks(true);
         options.set_outgoing_inflight_upper_limit(OUTGOING_IN_FLIGHT_MAX);
+        let (host, port) = options.broker_address();
         let (client, events) = AsyncClient::new(options, REQUESTS_MAX);
 
-        let (state_sender, state) = watch::channel(ExternalState::default());
+        let unconnected = ExternalState { broker: format!("{host}:{port}"), ..ExternalState::default() };
+        let (state_sender, state) = watch::channel(unconnected);
         let session = Arc::new(Session {
             client,
             epoch: Mutex::new(0),
@@ -186,7 +192,8 @@ impl Poller {
             let event = tokio::select! {
                 () = shutdown.accepting_ended() => break,
                 () = self.session.acknowledgement_lost.notified() => {
-                    self.end_epoch("an acknowledgement could not be handed over");
+                    let problem = "an acknowledgement could not be handed over";
+                    self.end_epoch(BrokerProblem::new(problem, "it is tried again"));
                     continue;
                 }
                 event = self.events.poll() => event,
@@ -200,7 +207,7 @@ impl Poller {
                     self.session.state.send_modify(|state| {
                         state.connected = true;
                         state.connections += 1;
-                        state.last_error = None;
+                        state.problem = None;
                     });
                     // Also when the session was resumed: whether the broker got the subscription before the link broke
                     // nobody can tell, and to subscribe again changes nothing.
@@ -219,7 +226,7 @@ impl Poller {
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    self.end_epoch(&error.to_string());
+                    self.end_epoch(BrokerProblem::of(&error));
                     tokio::select! {
                         () = shutdown.accepting_ended() => break,
                         () = tokio::time::sleep(backoff.next_delay()) => {}
@@ -260,21 +267,22 @@ impl Poller {
         match refused {
             Some(error) => {
                 tracing::error!(%error, "subscription refused");
-                self.session.state.send_modify(|state| state.last_error = Some(error));
+                let problem = BrokerProblem::new(error, "let the broker permit the topics, or mend them");
+                self.session.state.send_modify(|state| state.problem = Some(problem));
             }
             None => self.session.state.send_modify(|state| state.subscribed = true),
         }
     }
 
-    fn end_epoch(&mut self, error: &str) {
+    fn end_epoch(&mut self, problem: BrokerProblem) {
         *self.session.epoch.lock() += 1;
         // Acknowledgements that were handed over between the break and the end of the epoch.
         self.events.clean();
-        tracing::warn!(error, "connection to the external broker broke");
+        tracing::warn!(%problem, "no connection with the external broker");
         self.session.state.send_modify(|state| {
             state.connected = false;
             state.subscribed = false;
-            state.last_error = Some(error.to_owned());
+            state.problem = Some(problem);
         });
     }
 

@@ -24,6 +24,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::IngestError;
+use crate::mqtt::broker_problem::BrokerProblem;
 use crate::mqtt::options::options;
 
 /// Room in the library's request channel beside the publishes: a disconnect.
@@ -106,7 +107,7 @@ impl Publisher {
             match events.poll().await {
                 Ok(Event::Incoming(Packet::ConnAck(_))) => break,
                 Ok(_) => {}
-                Err(error) => return Err(IngestError::Connection(error.to_string())),
+                Err(error) => return Err(IngestError::Connection(BrokerProblem::of(&error))),
             }
         }
         let state = State {

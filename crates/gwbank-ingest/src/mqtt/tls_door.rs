@@ -72,7 +72,7 @@ pub(crate) async fn open(
     parts: BrokerParts,
     shutdown: Shutdown,
 ) -> Result<(SocketAddr, impl Future<Output = ()> + Send + 'static), IngestError> {
-    let refused = |error: std::io::Error| IngestError::Broker(format!("TLS address {:?}: {error}", tls.listen));
+    let refused = |source| IngestError::Listen { setting: "mqtt.tls_listen", address: tls.listen.clone(), source };
     let acceptor = Arc::new(tls.server_config()?);
     let listener = TcpListener::bind(&tls.listen).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;

@@ -137,7 +137,7 @@ async fn a_session_at_a_broker_misses_nothing_while_the_pipeline_is_away() {
     publish(300, 310).await;
     eventually("what came last", || async { stored(&pipeline).await == 310 }).await;
     let state = source.state().borrow().clone();
-    assert_eq!(state.last_error, None);
+    assert_eq!(state.problem, None);
     trigger.stop_accepting();
     source.stopped().await;
     pipeline.shutdown().await.unwrap();

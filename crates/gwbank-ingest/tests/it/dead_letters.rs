@@ -103,6 +103,34 @@ async fn a_redelivery_of_a_letter_with_relative_times_is_a_duplicate() {
     assert_eq!(gateway_counts(&pipeline, "gw").await, [2, 1, 1, 0, 0]);
 }
 
+#[tokio::test]
+async fn a_gateways_last_error_goes_with_its_last_dead_letter() {
+    let rig = Rig::new();
+    let pipeline = rig.open_with_wells(&["A"]).await;
+    let last_error = async || pipeline.gateways().await.unwrap()[0].last_error.clone();
+    pipeline.ingest(json("gw", depth("B", START_SECS, 1.0))).await.unwrap();
+    pipeline.ingest(json("gw", depth("C", START_SECS, 1.0))).await.unwrap();
+    assert!(last_error().await.unwrap().starts_with("unknown_well: "));
+    for (registered, error_stays) in [("C", true), ("B", false)] {
+        pipeline.put_wells(vec![well(registered)]).await.unwrap();
+        assert_eq!(replay(&pipeline).await.stored, 1);
+        assert_eq!(last_error().await.is_some(), error_stays, "{registered}");
+    }
+}
+
+#[tokio::test]
+async fn dead_letters_are_accounted_for_when_they_are_asked_for_and_not_else() {
+    let rig = Rig::new();
+    let pipeline = rig.open_with_wells(&["A"]).await;
+    pipeline.ingest(json("gw", depth("A", START_SECS, 1.0))).await.unwrap();
+    pipeline.account_dead_letters().await.unwrap();
+    assert_eq!(pipeline.status().unarchived_rows, 1, "no flush without a dead letter");
+    pipeline.ingest(json("gw", depth("B", START_SECS, 1.0))).await.unwrap();
+    pipeline.account_dead_letters().await.unwrap();
+    assert_eq!(rig.dead_letters().await.len(), 1);
+    assert_eq!(pipeline.status().unarchived_rows, 0);
+}
+
 const WELLS: usize = 6;
 
 #[derive(Debug, Clone, Copy)]

@@ -6,9 +6,10 @@ use std::sync::atomic::Ordering;
 use futures::TryStreamExt;
 use gwbank_ingest::Pipeline;
 use gwbank_model::versions::{Change, compare};
-use gwbank_model::{GatewayIndex, Origin, Parameter, QcTests, QualityFlag, Row, Seq, SeriesId, TimeSource, Timestamp};
+use gwbank_model::{Parameter, QcTests, QualityFlag, Row, Seq, SeriesId, Timestamp};
 use gwbank_quality::{Point, SeriesConfig, WellFacts, assess};
 use gwbank_store::{Archive, RevisionRow, ScanRequest, batch_to_revisions};
+use gwbank_testkit::received_row;
 use proptest::prelude::*;
 
 use crate::rig::{Rig, START_SECS, block_on, gateway_counts, json, rounds};
@@ -91,19 +92,9 @@ struct Model {
 impl Model {
     fn take(&mut self, sent: &Sent) {
         self.seq += 1;
-        let row = Row {
-            series: SeriesId(sent.well as u32),
-            gateway: GatewayIndex(0),
-            time: time(sent.slot),
-            value: sent.value.map_or(f64::NAN, f64::from),
-            seq: Seq::from_i64(self.seq),
-            revision: sent.revision,
-            qc_tests: QcTests::NONE,
-            quality: QualityFlag::NotEvaluated,
-            site_status: None,
-            time_source: TimeSource::Device,
-            origin: Origin::Received,
-        };
+        let value = sent.value.map_or(f64::NAN, f64::from);
+        let row = received_row(SeriesId(sent.well as u32), time(sent.slot), value, Seq::from_i64(self.seq));
+        let row = Row { revision: sent.revision, ..row };
         self.received += 1;
         let known = self.keys.entry((sent.well, sent.slot)).or_default();
         match compare(known.iter(), &row) {

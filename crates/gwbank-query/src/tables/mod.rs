@@ -29,10 +29,13 @@ pub struct GatewayRow {
     pub pending: u64,
 }
 
-/// Who knows the gateways as of now: the pipeline, or (without one) the metadata.
+/// Who knows the gateways and their dead letters as of now: the pipeline, or (without one) the metadata.
 #[async_trait]
 pub trait GatewaySource: Debug + Send + Sync + 'static {
     async fn gateways(&self) -> Result<Vec<GatewayRow>, MetadataError>;
+
+    /// Returns when the metadata has every dead letter of what was acknowledged before.
+    async fn account_dead_letters(&self) -> Result<(), MetadataError>;
 }
 
 /// Gateways as of the last commit.
@@ -44,6 +47,10 @@ impl GatewaySource for MetadataGateways {
     async fn gateways(&self) -> Result<Vec<GatewayRow>, MetadataError> {
         let records = self.0.gateways().await?;
         Ok(records.into_iter().map(|record| GatewayRow { record, pending: 0 }).collect())
+    }
+
+    async fn account_dead_letters(&self) -> Result<(), MetadataError> {
+        Ok(())
     }
 }
 
@@ -58,7 +65,8 @@ pub(crate) fn register(template: &Template, sources: &QuerySources) -> Result<()
     template.add_table("wells", SmallTable::shared(wells::Wells(registry.clone())))?;
     template.add_table("installations", SmallTable::shared(wells::Installations(registry.clone())))?;
     template.add_table("gateways", SmallTable::shared(operations::Gateways(gateways.clone())))?;
-    template.add_table("dead_letters", SmallTable::shared(operations::DeadLetters(metadata.clone())))?;
+    let letters = operations::DeadLetters { metadata: metadata.clone(), gateways: gateways.clone() };
+    template.add_table("dead_letters", SmallTable::shared(letters))?;
     template.add_table("indicators", SmallTable::shared(indicators::Indicators(metadata.clone())))?;
     template.add_table("condition_flags", SmallTable::shared(flags::ConditionFlags(metadata.clone())))?;
     template.add_table("flag_transitions", SmallTable::shared(flags::FlagTransitions(metadata.clone())))?;

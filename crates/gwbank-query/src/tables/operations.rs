@@ -44,7 +44,10 @@ impl Rows for Gateways {
 
 /// One row an open entry; the payload is the oldest one kept.
 #[derive(Debug)]
-pub(super) struct DeadLetters(pub(super) Arc<dyn Metadata>);
+pub(super) struct DeadLetters {
+    pub(super) metadata: Arc<dyn Metadata>,
+    pub(super) gateways: Arc<dyn GatewaySource>,
+}
 
 type Letter = (DeadLetterSummary, Option<String>);
 
@@ -79,12 +82,15 @@ impl Rows for DeadLetters {
         let gateway_id = wanted.text("gateway_id").and_then(|id| GatewayId::new(id).ok());
         let reason = wanted.text("reason").map(str::to_owned);
         let filter = DeadLetterFilter { gateway_id, reason, ..DeadLetterFilter::default() };
-        let summaries = self.0.dead_letters(filter).await.map_err(QueryError::metadata)?;
+        // Not added to what the metadata has, as counts of gateways are: an entry gets its id, by which it is shown and
+        // replayed, from the metadata.
+        self.gateways.account_dead_letters().await.map_err(QueryError::metadata)?;
+        let summaries = self.metadata.dead_letters(filter).await.map_err(QueryError::metadata)?;
         let mut rows = Vec::with_capacity(summaries.len());
         for summary in summaries {
             let payload = if wanted.column("payload") {
-                let kept =
-                    self.0.dead_letter_payloads(summary.id, PayloadPage::FIRST).await.map_err(QueryError::metadata)?;
+                let kept = self.metadata.dead_letter_payloads(summary.id, PayloadPage::FIRST).await;
+                let kept = kept.map_err(QueryError::metadata)?;
                 kept.into_iter().next().map(|letter| readable(letter.payload.into()))
             } else {
                 None

@@ -7,10 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use async_trait::async_trait;
-use gwbank_model::{
-    GatewayId, GatewayIndex, Key, Origin, Parameter, QcTests, QualityFlag, Row, Seq, SeriesId, TimeSource, Timestamp,
-    WellId,
-};
+use gwbank_model::{GatewayId, Key, Parameter, Row, Seq, SeriesId, Timestamp, WellId};
 use gwbank_query::{MetadataGateways, QueryConfig, QueryEngine, QueryError, QuerySources};
 use gwbank_recent::Window;
 use gwbank_registry::{BankType, Registry, Well};
@@ -19,6 +16,7 @@ use gwbank_store::{
     Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, CommitReport, MaintenanceReport, RowNames, StoredVersions,
     Upkeep,
 };
+use gwbank_testkit::received_row;
 use tokio::sync::watch;
 
 /// `C` has a long name, which Arrow keeps apart from the short ones.
@@ -115,19 +113,7 @@ impl Bench {
     }
 
     pub fn row(&self, series: usize, hours: i64, value: f64) -> Row {
-        Row {
-            series: self.series[series],
-            gateway: GatewayIndex(0),
-            time: hour(hours),
-            value,
-            seq: seq(self.messages),
-            revision: 0,
-            qc_tests: QcTests::NONE,
-            quality: if value.is_nan() { QualityFlag::Missing } else { QualityFlag::Pass },
-            site_status: None,
-            time_source: TimeSource::Device,
-            origin: Origin::Received,
-        }
+        received_row(self.series[series], hour(hours), value, seq(self.messages))
     }
 
     /// Takes the rows of one message in, as the pipeline does.

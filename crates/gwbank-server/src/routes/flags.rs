@@ -51,13 +51,14 @@ pub async fn list(
         None => None,
         Some(text) => Some(input::named("scope", text, || Scope::ALL.iter().map(|scope| scope.name()).collect())?),
     };
+    let province = input::province(asked.province.as_deref())?;
     let open_only = asked.state.is_none() || matches!(state, Some(FlagState::Open | FlagState::Stale));
     let mut flags = app.metadata.flags(open_only).await?;
     flags.retain(|flag| {
         state.is_none_or(|state| flag.state == state)
             && hazard.is_none_or(|hazard| flag.hazard == hazard)
             && scope.is_none_or(|scope| flag.scope == scope)
-            && asked.province.as_ref().is_none_or(|province| flag.province_code == *province)
+            && province.is_none_or(|province| flag.province_code == province)
     });
     flags.sort_by(|a, b| {
         (a.closed_at.is_some(), b.severity, b.changed_at, &a.id).cmp(&(

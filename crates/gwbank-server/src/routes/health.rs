@@ -29,7 +29,7 @@ pub async fn ready(State(app): State<Arc<App>>) -> Answer<Json<Vec<PartView>>> {
     let mut parts: Vec<PartView> = app.operations.parts().await.into_iter().map(PartView::from).collect();
     if !app.authenticator.is_open() {
         // Anybody may ask: names of files and hosts are not for anybody.
-        parts.iter_mut().for_each(|part| part.detail.clear());
+        parts.iter_mut().for_each(|part| (part.detail, part.mend) = (String::new(), None));
     }
     let not_ready: Vec<String> = parts.iter().filter(|part| !part.ready).map(PartView::told).collect();
     if not_ready.is_empty() {

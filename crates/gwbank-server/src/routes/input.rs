@@ -5,6 +5,7 @@ use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use gwbank_model::Timestamp;
+use gwbank_registry::places;
 use serde::de::DeserializeOwned;
 
 use crate::problem::{Answer, Kind, Problem};
@@ -114,6 +115,17 @@ pub fn named<T: std::str::FromStr>(name: &str, text: &str, all: impl Fn() -> Vec
         let detail = format!("{name}={text:?} is not one of {}", all().join(", "));
         Problem::bad_parameter(name, detail)
     })
+}
+
+/// The code of a province in a query.
+pub fn province(code: Option<&str>) -> Answer<Option<&str>> {
+    match code {
+        Some(code) if places::province(code).is_none() => {
+            let detail = format!("province={code:?} is no province; codes have two digits, such as 30");
+            Err(Problem::bad_parameter("province", detail))
+        }
+        known => Ok(known),
+    }
 }
 
 /// Bound of one page of a list.

@@ -107,7 +107,7 @@ fn write_parts(body: &mut String, status: &StatusView) {
     }
     body.push_str("<section class=\"alert\"><h2>ยังไม่พร้อม <small>not ready</small></h2><ul>");
     for part in status.parts.iter().filter(|part| !part.ready) {
-        let _ = write!(body, "<li><b>{}</b> {}</li>", escape(&part.part), escape(&part.detail));
+        let _ = write!(body, "<li><b>{}</b> {}</li>", escape(&part.part), escape(&part.why()));
     }
     body.push_str("</ul></section>");
 }

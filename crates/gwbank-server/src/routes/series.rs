@@ -44,7 +44,8 @@ pub struct SeriesParameters {
     from: Option<String>,
     /// RFC 3339, or a day in Thai time; excluded.
     to: Option<String>,
-    /// Default 5,000. Where there are more readings, the first, lowest, highest and last of each stretch of time stay.
+    /// From 2 to 200,000, by default 5,000. Where there are more readings, the first, lowest, highest and last of each
+    /// stretch of time stay; of 2 the first and the last.
     max_points: Option<usize>,
 }
 

@@ -40,7 +40,7 @@ impl Drop for QueryTime {
         (Vec<u8> = "application/vnd.apache.parquet"),
     )),
     (status = 403, description = "not a reading statement", body = ProblemView, content_type = "application/problem+json"),
-    (status = 422, description = "not a query that can be planned, or a limit", body = ProblemView, content_type = "application/problem+json"),
+    (status = 422, description = "not a query that can be planned, a value that it fails on, or a limit", body = ProblemView, content_type = "application/problem+json"),
     (status = 429, description = "too many queries at once", body = ProblemView, content_type = "application/problem+json"),
 ))]
 pub async fn run(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer<Response<Body>> {

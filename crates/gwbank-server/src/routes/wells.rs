@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Response, header};
 use axum::response::IntoResponse;
 use gwbank_model::WellId;
-use gwbank_registry::{Registry, Weight, import};
+use gwbank_registry::{BankType, Registry, Weight, import};
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::IntoParams;
@@ -47,12 +47,16 @@ pub async fn list(
 ) -> Answer<Response<Body>> {
     let accept = headers.get(header::ACCEPT).map(|value| value.to_str().unwrap_or("?"));
     let format = preferred(accept, &["application/json", CSV, GEOJSON])?;
+    let province = input::province(asked.province.as_deref())?;
+    let types = || BankType::ALL.iter().map(|bank_type| bank_type.name()).collect();
+    let bank_type: Option<BankType> =
+        asked.bank_type.as_deref().map(|text| input::named("bank_type", text, types)).transpose()?;
     let registry = app.ingest.registry();
     let wells: Vec<_> = registry
         .wells()
         .iter()
-        .filter(|well| asked.province.as_ref().is_none_or(|province| well.province_code == *province))
-        .filter(|well| asked.bank_type.as_ref().is_none_or(|bank_type| well.bank_type.name() == bank_type))
+        .filter(|well| province.is_none_or(|province| well.province_code == province))
+        .filter(|well| bank_type.is_none_or(|bank_type| well.bank_type == bank_type))
         .cloned()
         .collect();
     if format == 0 {

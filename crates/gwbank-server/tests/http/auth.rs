@@ -135,7 +135,8 @@ fn guessing_a_password_is_refused_by_address() {
 #[test]
 fn a_guarded_server_tells_strangers_which_part_is_not_ready_and_not_why() {
     let server = guarded();
-    let broken = PartState { part: "archive", ready: false, detail: "/srv/secret is full".into() };
+    let detail = "/srv/secret is full".into();
+    let broken = PartState { part: "archive", ready: false, detail, mend: Some("free some space") };
     *server.operations.broken.lock() = Some(broken);
     let reply = server.get("/readyz");
     assert_eq!(reply.problem("not-ready")["detail"], "archive");

@@ -126,7 +126,7 @@ pub struct FakeOperations {
 #[async_trait]
 impl OperationsDoor for FakeOperations {
     async fn parts(&self) -> Vec<PartState> {
-        let journal = PartState { part: "journal", ready: true, detail: "writes".into() };
+        let journal = PartState { part: "journal", ready: true, detail: "writes".into(), mend: None };
         std::iter::once(journal).chain(self.broken.lock().clone()).collect()
     }
     async fn metrics(&self, text: &mut MetricsText) {

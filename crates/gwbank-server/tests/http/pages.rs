@@ -9,11 +9,13 @@ fn readiness_names_what_is_not_ready() {
     let server = Server::open();
     assert_eq!(server.get("/healthz").text(), "alive\n");
     assert_eq!(server.get("/readyz").json()[0]["part"], "journal");
-    *server.operations.broken.lock() = Some(PartState { part: "archive", ready: false, detail: "disk is full".into() });
+    let detail = "disk is full".into();
+    let broken = PartState { part: "archive", ready: false, detail, mend: Some("free some space") };
+    *server.operations.broken.lock() = Some(broken);
     let reply = server.get("/readyz");
     assert_eq!(reply.status, 503);
     let problem = reply.problem("not-ready");
-    assert_eq!(problem["detail"], "archive: disk is full");
+    assert_eq!(problem["detail"], "archive: disk is full; free some space");
     assert_eq!(problem["parts"][1]["ready"], false);
     assert_eq!(server.get("/healthz").status, 200, "alive all the same");
     assert!(server.get("/").text().contains("disk is full"));

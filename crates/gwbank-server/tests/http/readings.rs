@@ -89,4 +89,10 @@ fn a_series_is_decimated_and_keeps_its_extremes() {
     assert!(asked.contains("well_id = 'W-1' AND parameter = 'depth_to_water'"), "{asked}");
     assert!(asked.contains("time >= TIMESTAMP '2025-12-31T17:00:00Z'"), "{asked}");
     assert!(asked.contains("time < TIMESTAMP '2026-01-31T17:00:00Z'"), "{asked}");
+
+    let two = server.get(&path.replace("max_points=100", "max_points=2")).json();
+    let times: Vec<&str> = two["points"].as_array().unwrap().iter().map(|p| p["time"].as_str().unwrap()).collect();
+    assert_eq!(times, ["1970-01-01T07:00:00+07:00", "1970-01-01T09:46:39+07:00"]);
+    let one = server.get(&path.replace("max_points=100", "max_points=1"));
+    assert_eq!(one.problem("bad-parameter")["detail"], "max_points must lie between 2 and 200000");
 }

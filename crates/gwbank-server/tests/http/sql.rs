@@ -126,6 +126,7 @@ fn errors_before_the_first_row_have_a_type_of_their_own() {
     let limit = |name: &str| SqlErrorKind::Limit(name.into());
     for (kind, name, status) in [
         (SqlErrorKind::Invalid, "invalid-sql", 422),
+        (SqlErrorKind::Failed, "query-failed", 422),
         (SqlErrorKind::ReadOnly, "read-only", 403),
         (limit("rows"), "query-limit-rows", 422),
         (limit("memory_bytes"), "query-limit-memory", 422),

@@ -4,8 +4,8 @@ use gwbank_model::Seq;
 
 use super::metadata::{at, gateway, seq};
 use crate::{
-    DeadLetter, DeadLetterCause, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadMessage, IngestCommit,
-    Metadata, NewDeadLetter, PayloadPage, SettledDeadLetter,
+    DeadLetter, DeadLetterCause, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadMessage, GatewayCounts,
+    GatewayRecord, IngestCommit, Metadata, NewDeadLetter, PayloadPage, SettledDeadLetter,
 };
 
 const ALL: PayloadPage = PayloadPage { after: Seq::ZERO, payloads_max: usize::MAX, bytes_max: usize::MAX };
@@ -131,6 +131,47 @@ pub(super) async fn can_be_filed_under_another_cause(metadata: &dyn Metadata) {
     settle(metadata, vec![settled(&left[0], 1, 4), settled(&left[1], 1, 1)]).await;
     assert!(list(metadata, DeadLetterFilter::default()).await.is_empty());
     assert_eq!(metadata.dead_letter_usage().await.expect("usage").bytes, 0);
+}
+
+pub(super) async fn leave_no_error_behind_with_the_last_one(metadata: &dyn Metadata) {
+    let record = |gateway_id: &str, error: Option<&str>| GatewayRecord {
+        gateway_id: gateway(gateway_id),
+        last_seen: None,
+        counts: GatewayCounts::default(),
+        clock_offset_s: None,
+        clock_zone: None,
+        last_error: error.map(str::to_owned),
+    };
+    let errors = async || -> Vec<Option<String>> {
+        let gateways = metadata.gateways().await.expect("gateways");
+        gateways.into_iter().map(|record| record.last_error).collect()
+    };
+    let (said, other) = (Some("unknown_well".to_owned()), Some("clock".to_owned()));
+    let commit = IngestCommit {
+        gateways: vec![record("a", said.as_deref()), record("b", other.as_deref())],
+        dead_messages: vec![
+            message("a", 1, &[("W-1", 2)]),
+            message("a", 2, &[("W-2", 1)]),
+            message("b", 3, &[("W-1", 1)]),
+        ],
+        ..IngestCommit::default()
+    };
+    metadata.commit_ingest(commit).await.expect("commit");
+    let entries = list(metadata, DeadLetterFilter::default()).await;
+    settle(metadata, vec![settled(&entries[0], 1, 2)]).await;
+    assert_eq!(errors().await, [said.clone(), other.clone()], "a letter of the gateway is open");
+
+    let commit = IngestCommit {
+        gateways: vec![record("a", Some("clock"))],
+        dead_messages: vec![message("a", 4, &[("W-4", 1)])],
+        settled_dead_letters: vec![settled(&entries[1], 2, 1)],
+        ..IngestCommit::default()
+    };
+    metadata.commit_ingest(commit).await.expect("commit");
+    assert_eq!(errors().await, [other.clone(), other.clone()], "a new one came with the end of the former");
+    let newest = list(metadata, DeadLetterFilter { gateway_id: Some(gateway("a")), ..Default::default() }).await;
+    settle(metadata, vec![settled(&newest[0], 4, 1)]).await;
+    assert_eq!(errors().await, [None, other], "nothing is left to mend, and the other gateway has its own");
 }
 
 pub(super) async fn are_read_page_by_page(metadata: &dyn Metadata) {

@@ -26,6 +26,7 @@ where
     dead_letters::are_one_entry_a_cause(&*make().await).await;
     dead_letters::share_a_payload_and_come_in_by_parts(&*make().await).await;
     dead_letters::can_be_filed_under_another_cause(&*make().await).await;
+    dead_letters::leave_no_error_behind_with_the_last_one(&*make().await).await;
     dead_letters::are_read_page_by_page(&*make().await).await;
     contents_are_known_until_they_are_forgotten(&*make().await).await;
     wells_are_replaced_by_id(&*make().await).await;

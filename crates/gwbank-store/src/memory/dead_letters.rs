@@ -86,15 +86,16 @@ impl DeadLetters {
         })
     }
 
-    pub(super) fn settle(&mut self, settled: SettledDeadLetter) {
+    /// Gives the gateway where it has no message any more after this.
+    pub(super) fn settle(&mut self, settled: SettledDeadLetter) -> Option<GatewayId> {
         let SettledDeadLetter { id, seq, readings } = settled;
-        let (Some(message), Some(entry)) = (self.messages.get_mut(&seq), self.entries.get_mut(&id)) else { return };
-        let Some(share) = message.shares.iter_mut().find(|share| share.id == id) else { return };
+        let (message, entry) = (self.messages.get_mut(&seq)?, self.entries.get_mut(&id)?);
+        let share = message.shares.iter_mut().find(|share| share.id == id)?;
         let settled = readings.min(share.readings);
         share.readings -= settled;
         entry.readings -= settled;
         if share.readings > 0 || !self.open.remove(&(id, seq)) {
-            return;
+            return None;
         }
         entry.count -= 1;
         entry.payload_bytes -= message.payload.len() as u64;
@@ -103,9 +104,12 @@ impl DeadLetters {
         {
             self.by_cause.remove(&(gateway_id, DeadLetterCause { reason, subject }));
         }
-        if message.shares.iter().all(|share| share.readings == 0) {
-            self.messages.remove(&seq);
+        if message.shares.iter().any(|share| share.readings > 0) {
+            return None;
         }
+        let gateway_id = self.messages.remove(&seq)?.gateway_id;
+        let has_others = self.messages.values().any(|message| message.gateway_id == gateway_id);
+        (!has_others).then_some(gateway_id)
     }
 
     pub(super) fn list(&self, filter: &DeadLetterFilter) -> Vec<DeadLetterSummary> {

@@ -84,7 +84,13 @@ impl Metadata for MemoryMetadata {
         }
         gateways.into_iter().for_each(|change| state.add_gateway(change));
         dead_messages.into_iter().for_each(|message| state.dead_letters.add(message));
-        settled_dead_letters.into_iter().for_each(|settled| state.dead_letters.settle(settled));
+        for settled in settled_dead_letters {
+            if let Some(gateway_id) = state.dead_letters.settle(settled)
+                && let Some(known) = state.gateways.get_mut(&gateway_id)
+            {
+                known.last_error = None;
+            }
+        }
         let contents = received_contents.into_iter().map(|new| ((new.gateway_id, new.content_hash), new.seq));
         state.contents.extend(contents);
         if let Some(before) = contents_forgotten_before {

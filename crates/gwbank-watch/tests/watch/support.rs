@@ -6,10 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use gwbank_model::condition::{Hazard, Scope};
-use gwbank_model::{
-    Day, GatewayIndex, Month, Origin, Parameter, QcTests, QualityFlag, Row, Seq, SeriesId, TimeSource, Timestamp,
-    WellId,
-};
+use gwbank_model::{Day, Month, Parameter, Row, Seq, SeriesId, Timestamp, WellId};
 use gwbank_registry::{BankType, Registry, Sampling, Well};
 use gwbank_runtime::{ManualClock, Shutdown};
 use gwbank_store::memory::MemoryMetadata;
@@ -17,6 +14,7 @@ use gwbank_store::{
     ConditionFlag, DailyLevel, DailyLevelRequest, DirtyMonth, FlagTransition, IndicatorRow, IngestCommit, Metadata,
     SeriesReadError, SeriesReader,
 };
+use gwbank_testkit::received_row;
 use gwbank_watch::{Watch, WatchConfig, WatchParts};
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -191,19 +189,8 @@ impl World {
     }
 
     pub fn read_at(&self, well: &str, parameter: Parameter, time: Timestamp, value: f64) {
-        let row = Row {
-            series: SeriesId(0),
-            gateway: GatewayIndex(0),
-            time,
-            value,
-            seq: Seq::from_i64(self.now().as_millis() << 20),
-            revision: 0,
-            qc_tests: QcTests::NONE,
-            quality: QualityFlag::Pass,
-            site_status: None,
-            time_source: TimeSource::Device,
-            origin: Origin::Received,
-        };
+        let seq = Seq::from_i64(self.now().as_millis() << 20);
+        let row = received_row(SeriesId(0), time, value, seq);
         self.reader.rows.lock().insert((id(well), parameter, time), row);
     }
 
