@@ -12,4 +12,5 @@ mod mqtt_client;
 mod program;
 mod real_series;
 mod security;
+mod time_raw;
 mod tls;

@@ -1,11 +1,12 @@
 //! The window against the simplest thing that could be right: a map from key to versions.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use gwbank_model::versions::{Change, compare};
 use gwbank_model::{
-    GatewayIndex, Key, Origin, QcTest, QcTests, QualityFlag, Row, Seq, SeriesId, SiteStatus, TimeSource, Timestamp,
+    GatewayIndex, Key, Origin, QcTest, QcTests, QualityFlag, Row, Seq, SeriesId, SiteStatus, TimeFormIndex, TimeForms,
+    TimeSource, Timestamp,
 };
 use gwbank_recent::{Classified, RowFilter, Slice, Window, WindowSnapshot, supersessions};
 use proptest::prelude::*;
@@ -52,8 +53,13 @@ fn row(series: u32, time: i64, value: u8, revision: u32, seq: Seq) -> Row {
         site_status: (value == 4).then_some(SiteStatus::Dry),
         time_source: TimeSource::Device,
         origin: Origin::Received,
+        time_form: (value == 2).then(|| *TIME_FORM),
     }
 }
+
+/// Any form will do: the window only carries its number.
+static TIME_FORM: LazyLock<TimeFormIndex> =
+    LazyLock::new(|| TimeForms::default().intern("as written", Timestamp::from_secs(0), None).unwrap());
 
 fn requalified(row: Row) -> Row {
     let quality = if row.quality == QualityFlag::Suspect { QualityFlag::Pass } else { QualityFlag::Suspect };
@@ -196,6 +202,7 @@ fn slice_rows(slice: &Slice) -> Vec<Row> {
             site_status: columns.site_status(row),
             time_source: columns.time_source(row),
             origin: columns.origin(row),
+            time_form: columns.time_form(row),
         }));
     }
     rows

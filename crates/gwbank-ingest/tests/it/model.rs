@@ -85,6 +85,7 @@ impl Model {
             site_status: None,
             time_source: TimeSource::Device,
             origin: Origin::Received,
+            time_form: None,
         };
         self.received += 1;
         let known = self.keys.entry((sent.well, sent.slot)).or_default();

@@ -126,6 +126,7 @@ impl Bench {
             site_status: None,
             time_source: TimeSource::Device,
             origin: Origin::Received,
+            time_form: None,
         }
     }
 

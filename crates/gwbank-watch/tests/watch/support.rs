@@ -203,6 +203,7 @@ impl World {
             site_status: None,
             time_source: TimeSource::Device,
             origin: Origin::Received,
+            time_form: None,
         };
         self.reader.rows.lock().insert((id(well), parameter, time), row);
     }
