@@ -94,9 +94,7 @@ pub fn encode_message(gateway: &str, topic: &str, content: &Content, payload: Op
     fields |= if content.content_hash.is_some() { HAS_CONTENT_HASH } else { 0 };
     fields |= if content.settled.is_empty() { 0 } else { HAS_SETTLED };
     fields |= if content.duplicates == 0 { 0 } else { HAS_DUPLICATES };
-    let has_time_raw = readings.iter().any(|reading| reading.time_raw.is_some());
-    let version = if has_time_raw { VERSION_WITH_TIME_RAW } else { VERSION };
-    out.extend_from_slice(&[version, KIND_MESSAGE, fields]);
+    out.extend_from_slice(&[VERSION, KIND_MESSAGE, fields]);
     put_text(&mut out, gateway);
     put_text(&mut out, topic);
     if let Some(hash) = content.content_hash {
@@ -113,7 +111,7 @@ pub fn encode_message(gateway: &str, topic: &str, content: &Content, payload: Op
             put_varint(&mut out, settled.readings);
         }
     }
-    put_readings(&mut out, readings);
+    out[0] = put_readings(&mut out, readings);
     put_varint(&mut out, content.faults.len() as u64);
     for fault in &content.faults {
         for text in [fault.reason.name(), &fault.place, &fault.detail, &fault.subject] {
@@ -161,7 +159,8 @@ pub fn fuzz_record(bytes: &[u8]) {
     }
 }
 
-fn put_readings(out: &mut Vec<u8>, readings: &[Reading]) {
+/// Gives the lowest version that can say them.
+fn put_readings(out: &mut Vec<u8>, readings: &[Reading]) -> u8 {
     let mut wells = Names::default();
     let mut parameters: Vec<Parameter> = Vec::new();
     let names: Vec<(u32, u32)> = readings
@@ -218,6 +217,7 @@ fn put_readings(out: &mut Vec<u8>, readings: &[Reading]) {
             time_raw_before = time_raw;
         }
     }
+    if time_raw_before.is_empty() { VERSION } else { VERSION_WITH_TIME_RAW }
 }
 
 /// Numbers for the wells of one message, in order of first sight.
@@ -333,6 +333,9 @@ fn decode_readings(input: &mut Input<'_>) -> Result<Vec<Reading>, RecordError> {
         let time_raw = if fields & HAS_TIME_RAW != 0 {
             let text = input.text()?;
             time_raw_before = if text.is_empty() { time_raw_before } else { text };
+            if time_raw_before.is_empty() {
+                return Err(RecordError::Impossible("time"));
+            }
             Some(Box::from(time_raw_before))
         } else {
             None

@@ -11,7 +11,8 @@
 //! 2. Texts of one sender have one form, or a few where numbers come with and without leading zeros.
 //! 3. Numbers of forms are private to one process, as all dense numbers: journal and archive carry the text.
 //! 4. Forms are bounded ([`FORMS_MAX`]; within it [`LITERAL_FORMS_MAX`] of those that one text alone has; texts of at most
-//!    [`TEXT_BYTES_MAX`]). Beyond the bounds a row has no text from here on; the journal has it still.
+//!    [`TEXT_BYTES_MAX`]). Beyond the bounds a row has no text from here on: the journal has it still, a file of the
+//!    archive that is written anew loses it.
 //!
 //! # Pattern
 //! As `strftime` writes it: `%Y` year, `%E` year of the Buddhist era, `%m` month, `%d` day, `%H` hour, `%I` hour of twelve,
