@@ -20,6 +20,7 @@
 //! fraction; `%b` `%B` month and `%a` `%A` weekday by short and long name, `%p` AM or PM, with `^` in capitals, with `_` in
 //! small letters; `%%` a percent sign. An offset from UTC is the same in all texts of a form and stands there as it is.
 
+use std::fmt::Write;
 use std::num::NonZeroU16;
 use std::sync::{Arc, RwLock};
 
@@ -117,11 +118,12 @@ fn put_field(text: &mut String, code: &mut std::str::Chars<'_>, local: NaiveDate
     let month = MONTHS[local.month0() as usize];
     let weekday = WEEKDAYS[local.weekday().num_days_from_monday() as usize];
     let number = match field {
-        'Y' => return text.push_str(&format!("{:04}", local.year())),
-        'E' => return text.push_str(&format!("{:04}", local.year() + BUDDHIST_ERA_OFFSET)),
+        'Y' => return put_number(text, local.year(), 4),
+        'E' => return put_number(text, local.year() + BUDDHIST_ERA_OFFSET, 4),
         '1'..='6' => {
-            let digits = format!("{:06}", local.and_utc().timestamp_subsec_micros());
-            return text.push_str(&digits[..usize::from(field as u8 - b'0')]);
+            let digits = usize::from(field as u8 - b'0');
+            let beyond = 10u32.pow(6 - digits as u32);
+            return put_number(text, local.and_utc().timestamp_subsec_micros() / beyond, digits);
         }
         'b' => return put_name(text, &month[..SHORT_NAME], style),
         'B' => return put_name(text, month, style),
@@ -136,7 +138,12 @@ fn put_field(text: &mut String, code: &mut std::str::Chars<'_>, local: NaiveDate
         'S' => local.second(),
         other => return text.push(other),
     };
-    text.push_str(&if style == '-' { number.to_string() } else { format!("{number:02}") });
+    put_number(text, number, if style == '-' { 1 } else { 2 });
+}
+
+/// With at least so many digits.
+fn put_number(text: &mut String, number: impl std::fmt::Display, digits: usize) {
+    write!(text, "{number:0digits$}").expect("a String takes everything");
 }
 
 fn put_name(text: &mut String, name: &str, style: char) {
