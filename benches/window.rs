@@ -136,6 +136,7 @@ fn fill(stores: &Stores, window: &Window, series: &[SeriesId], steps: usize) -> 
                 site_status: None,
                 time_source: TimeSource::Device,
                 origin: Origin::Received,
+                time_form: None,
             });
             if group.len() == ROWS_AT_ONCE || (step + 1 == steps && index + 1 == WELLS) {
                 let began = Instant::now();

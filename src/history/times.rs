@@ -124,6 +124,39 @@ mod tests {
     }
 
     #[test]
+    fn what_a_format_wrote_is_written_again_by_few_forms() {
+        let now = Timestamp::parse_rfc3339("2026-11-23T00:00:00Z").unwrap();
+        let context = Context { clock_zone: Some(7 * 3600), ..Context::import(now) };
+        for (format, forms_max) in [
+            ("%d/%m/%Y %H:%M:%S", 1),
+            ("%m/%d/%Y %H:%M", 2), // 11 November reads both ways
+            ("%Y/%m/%d %H.%M", 1),
+            ("%Y%m%d%H%M%S", 1),
+            ("%d%m%Y %H%M", 1),
+            ("%d %B %Y %I:%M:%S %p", 2), // May is May
+            ("%a, %-d %b %Y %k:%M:%S%.3f", 8),
+            ("%-d/%-m/%Y %-H:%M", 8),
+            ("%H:%M %d-%m-%Y", 1),
+            ("%d/%m/%Y", 1),
+            ("%Y-%m-%dT%H:%M:%S%:z", 1),
+        ] {
+            let time_format = TimeFormat::new(format).unwrap();
+            let mut forms = std::collections::HashSet::new();
+            for step in 0..400i64 {
+                let written =
+                    chrono::DateTime::from_timestamp_millis(1_000_000_000_000 + step * 1_234_567_891).unwrap();
+                let buddhist = (chrono::Datelike::year(&written) + 543).to_string();
+                let text = written.format(&format.replace("%Y", &buddhist)).to_string();
+                let resolved = resolve(&text, Some(&time_format), &context).unwrap();
+                let form = gwbank_model::TimeForm::derive(&text, resolved.time);
+                assert_eq!(form.render(resolved.time), text, "{form:?}");
+                forms.insert(form);
+            }
+            assert!(forms.len() <= forms_max, "{format}: {forms:?}");
+        }
+    }
+
+    #[test]
     fn a_format_that_can_name_no_time_is_refused() {
         for format in ["%H:%M", "%Q", "time", "%d/%m/%y"] {
             assert!(TimeFormat::new(format).is_err(), "{format}");

@@ -299,6 +299,8 @@ impl OperationsDoor for Operations {
         for (reason, count) in &counts.dead_by_reason {
             dead.sample(&[("reason", reason)], *count as f64);
         }
+        let help = "Texts of corrected times that are not shown, as there are too many ways of writing them";
+        text.counter("time_raw_dropped_total", help, self.pipeline.names().time_forms.refused());
         text.gauge("readings_pending", "Readings not yet compared with the archive", status.pending as f64);
         let fsync = &status.fsync;
         let help = "Time of the journal's fdatasync";

@@ -13,4 +13,5 @@ mod mqtt_client;
 mod program;
 mod real_series;
 mod security;
+mod time_raw;
 mod tls;

@@ -53,6 +53,7 @@ fn month_of_readings(wells: usize, per_message: i64, names: &RowNames) -> Vec<Ro
                 site_status: None,
                 time_source: TimeSource::Device,
                 origin: Origin::Received,
+                time_form: None,
             });
             if waiting.len() as i64 == per_message || step + 1 == STEPS {
                 let received_ms = secs * 1000 + 300 + random.below(20_000) as i64;

@@ -30,6 +30,7 @@ fn row(names: &RowNames, well: i64, secs: i64, value: f64, seq: i64) -> Row {
         site_status: None,
         time_source: TimeSource::Device,
         origin: Origin::Received,
+        time_form: None,
     }
 }
 

@@ -240,7 +240,7 @@ impl Shared {
             return Ok(());
         }
         let index = self.names.gateways.intern(gateway);
-        let candidates = rows(readings, &self.names.series, index).rows;
+        let candidates = rows(readings, &self.names, index).rows;
         let mut keys: Vec<Key> = candidates.iter().map(|row| row.key()).collect();
         keys.sort_unstable();
         keys.dedup();

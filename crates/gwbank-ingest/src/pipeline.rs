@@ -376,7 +376,7 @@ impl Shared {
     ) -> Result<Taken, IngestError> {
         let (sender, receiver) = oneshot::channel();
         let index = self.names.gateways.intern(gateway);
-        let rows = rows(&content.readings, &self.names.series, index);
+        let rows = rows(&content.readings, &self.names, index);
         let record = encode_message(gateway.as_str(), &topic, &content, payload.as_deref());
         let Content { readings: _, faults, duplicates, content_hash, settled } = content;
         let effect = Effect {
@@ -528,7 +528,7 @@ pub(crate) fn effect_of(
     names: &RowNames,
 ) -> Effect {
     let index = names.gateways.intern(gateway);
-    let rows: Rows = rows(&content.readings, &names.series, index);
+    let rows: Rows = rows(&content.readings, names, index);
     let Content { readings: _, faults, duplicates, content_hash, settled } = content;
     let faults: Vec<Fault> = faults;
     Effect {

@@ -8,7 +8,7 @@
 //!
 //! # Format
 //! ```text
-//! version u8 = 1 │ kind u8 │ body
+//! version u8 = 1, or 2 where a reading has the time as it was written │ kind u8 │ body
 //! kind 1, message:
 //!   fields u8 (bit 0 payload, 1 content hash, 2 settled dead letters, 3 duplicates)
 //!   gateway │ topic                                  text = varint length, UTF-8
@@ -17,14 +17,15 @@
 //!   wells: varint n, n × text │ parameters: varint n, n × text
 //!   readings: varint n, n × (
 //!     name varint = well × number of parameters + parameter │ time zigzag, difference from the one before, µs
-//!     fields u8 (bit 0 missing, 1 status, 2 time source, 3 revision)
-//!     [value f64] [status u8] [time source u8] [revision varint])
+//!     fields u8 (bit 0 missing, 1 status, 2 time source, 3 revision, 4 time as written)
+//!     [value f64] [status u8] [time source u8] [revision varint] [time as written: text; empty is that of the last one])
 //!   faults: varint n, n × (reason │ place │ detail │ subject │ readings varint)
 //!   [payload: varint length, bytes]
 //! kind 2, mark: no body; takes a place in the order of the journal
 //! kind 3, seal: no body; ends a stretch of the ledger here, in a replay too
 //! ```
-//! Integers and floats of fixed size are little-endian. A reader refuses a version that it does not know.
+//! Integers and floats of fixed size are little-endian. A reader refuses a version that it does not know; a record has the
+//! lowest version that can say it, so that an earlier program refuses no more than it must.
 
 use gwbank_model::{GatewayId, Parameter, Reading, Seq, SiteStatus, TimeSource, Timestamp, WellId};
 use gwbank_store::{DeadLetterId, SettledDeadLetter};
@@ -32,6 +33,8 @@ use gwbank_wire::{Fault, Reason};
 use hashbrown::HashMap;
 
 const VERSION: u8 = 1;
+/// Readings may have the time as it was written.
+const VERSION_WITH_TIME_RAW: u8 = 2;
 const KIND_MESSAGE: u8 = 1;
 const KIND_MARK: u8 = 2;
 const KIND_SEAL: u8 = 3;
@@ -45,6 +48,7 @@ const IS_MISSING: u8 = 1;
 const HAS_STATUS: u8 = 2;
 const HAS_TIME_SOURCE: u8 = 4;
 const HAS_REVISION: u8 = 8;
+const HAS_TIME_RAW: u8 = 16;
 
 /// Up to here a search through the names of a message is faster than hashing them.
 const LINEAR_SEARCH_MAX: usize = 8;
@@ -110,7 +114,7 @@ pub fn encode_message(gateway: &str, topic: &str, content: &Content, payload: Op
             put_varint(&mut out, settled.readings);
         }
     }
-    put_readings(&mut out, readings);
+    out[0] = put_readings(&mut out, readings);
     put_varint(&mut out, content.faults.len() as u64);
     for fault in &content.faults {
         for text in [fault.reason.name(), &fault.place, &fault.detail, &fault.subject] {
@@ -139,7 +143,7 @@ pub fn encode_seal() -> Vec<u8> {
 pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
     let mut input = Input(bytes);
     let version = input.byte()?;
-    if version != VERSION {
+    if !(VERSION..=VERSION_WITH_TIME_RAW).contains(&version) {
         return Err(RecordError::Version(version));
     }
     let record = match input.byte()? {
@@ -164,7 +168,8 @@ pub fn fuzz_record(bytes: &[u8]) {
     }
 }
 
-fn put_readings(out: &mut Vec<u8>, readings: &[Reading]) {
+/// Gives the lowest version that can say them.
+fn put_readings(out: &mut Vec<u8>, readings: &[Reading]) -> u8 {
     let mut wells = Names::default();
     let mut parameters: Vec<Parameter> = Vec::new();
     let names: Vec<(u32, u32)> = readings
@@ -191,6 +196,7 @@ fn put_readings(out: &mut Vec<u8>, readings: &[Reading]) {
     }
     put_varint(out, readings.len() as u64);
     let mut time_before = 0i64;
+    let mut time_raw_before = "";
     for (reading, (well, parameter)) in readings.iter().zip(names) {
         put_varint(out, u64::from(well) * parameters.len() as u64 + u64::from(parameter));
         let time = reading.time.as_micros();
@@ -201,6 +207,7 @@ fn put_readings(out: &mut Vec<u8>, readings: &[Reading]) {
         fields |= if reading.site_status.is_some() { HAS_STATUS } else { 0 };
         fields |= if reading.time_source == TimeSource::Device { 0 } else { HAS_TIME_SOURCE };
         fields |= if reading.revision == 0 { 0 } else { HAS_REVISION };
+        fields |= if reading.time_raw.is_none() { 0 } else { HAS_TIME_RAW };
         out.push(fields);
         if let Some(value) = reading.value {
             out.extend_from_slice(&value.to_le_bytes());
@@ -214,7 +221,12 @@ fn put_readings(out: &mut Vec<u8>, readings: &[Reading]) {
         if reading.revision != 0 {
             put_varint(out, u64::from(reading.revision));
         }
+        if let Some(time_raw) = &reading.time_raw {
+            put_text(out, if **time_raw == *time_raw_before { "" } else { time_raw });
+            time_raw_before = time_raw;
+        }
     }
+    if time_raw_before.is_empty() { VERSION } else { VERSION_WITH_TIME_RAW }
 }
 
 /// Numbers for the wells of one message, in order of first sight.
@@ -299,6 +311,7 @@ fn decode_readings(input: &mut Input<'_>) -> Result<Vec<Reading>, RecordError> {
     // A reading takes at least three bytes: a count that lies reserves no more than the record is long.
     let mut readings = Vec::with_capacity(usize::try_from(count).unwrap_or(usize::MAX).min(input.0.len() / 3));
     let mut time = 0i64;
+    let mut time_raw_before = "";
     for _ in 0..count {
         let name = input.varint()?;
         let width = (parameters.len() as u64).max(1);
@@ -326,6 +339,16 @@ fn decode_readings(input: &mut Input<'_>) -> Result<Vec<Reading>, RecordError> {
         } else {
             0
         };
+        let time_raw = if fields & HAS_TIME_RAW != 0 {
+            let text = input.text()?;
+            time_raw_before = if text.is_empty() { time_raw_before } else { text };
+            if time_raw_before.is_empty() {
+                return Err(RecordError::Impossible("time"));
+            }
+            Some(Box::from(time_raw_before))
+        } else {
+            None
+        };
         readings.push(Reading {
             well: well.clone(),
             parameter: *parameter,
@@ -334,7 +357,7 @@ fn decode_readings(input: &mut Input<'_>) -> Result<Vec<Reading>, RecordError> {
             value,
             site_status,
             revision,
-            time_raw: None,
+            time_raw,
         });
     }
     Ok(readings)
@@ -409,8 +432,9 @@ mod tests {
             proptest::option::of(proptest::sample::select(SiteStatus::ALL.to_vec())),
             proptest::sample::select(TimeSource::ALL.to_vec()),
             prop_oneof![Just(0u32), any::<u32>()],
+            proptest::option::of("a|[^a].{0,20}"),
         )
-            .prop_map(|(well, parameter, time, value, site_status, time_source, revision)| Reading {
+            .prop_map(|(well, parameter, time, value, site_status, time_source, revision, time_raw)| Reading {
                 well: WellId::new(&format!("บ่อ-{well}")).unwrap(),
                 parameter,
                 time: Timestamp::from_micros(time),
@@ -418,7 +442,7 @@ mod tests {
                 value,
                 site_status,
                 revision,
-                time_raw: None,
+                time_raw: time_raw.map(String::into_boxed_str),
             })
     }
 
@@ -460,7 +484,7 @@ mod tests {
         fn arbitrary_bytes_never_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             fuzz_record(&bytes);
             if bytes.len() > 2 {
-                (bytes[0], bytes[1]) = (VERSION, KIND_MESSAGE);
+                (bytes[0], bytes[1]) = (VERSION_WITH_TIME_RAW, KIND_MESSAGE);
                 fuzz_record(&bytes);
             }
         }
@@ -483,6 +507,35 @@ mod tests {
             encode_message("gw", "gwbank/v1/gw/readings", &content, None).len()
         };
         assert!(bytes(100) - bytes(99) <= 15, "{}", bytes(100) - bytes(99));
+    }
+
+    #[test]
+    fn records_of_earlier_programs_are_read_and_new_ones_are_theirs_where_they_can_be() {
+        let text: Box<str> = "2569-11-23T10:15:00+07:00".into();
+        let at = |time_raw: Option<&Box<str>>| Reading {
+            well: WellId::new("W-1").unwrap(),
+            parameter: Parameter::DepthToWater,
+            time: Timestamp::from_secs(1_795_403_700),
+            time_source: TimeSource::BuddhistEra,
+            value: Some(3.5),
+            site_status: None,
+            revision: 0,
+            time_raw: time_raw.cloned(),
+        };
+        let encoded =
+            |readings: Vec<Reading>| encode_message("gw", "t", &Content { readings, ..Content::default() }, None);
+        let without = encoded(vec![at(None)]);
+        let from_before: &[u8] = &[
+            1, 1, 0, 2, b'g', b'w', 1, b't', 1, 3, b'W', b'-', b'1', 1, 14, b'd', b'e', b'p', b't', b'h', b'_', b't',
+            b'o', b'_', b'w', b'a', b't', b'e', b'r', 1, 0, 0x80, 0xd4, 0xa2, 0xfc, 0x9f, 0xba, 0xb0, 0x06, 4, 0, 0, 0,
+            0, 0, 0, 0x0c, 0x40, 2, 0,
+        ];
+        assert_eq!(without, from_before);
+        let with = encoded(vec![at(Some(&text)), at(Some(&text))]);
+        assert_eq!((without[0], with[0]), (VERSION, VERSION_WITH_TIME_RAW));
+        assert_eq!(with.windows(text.len()).filter(|bytes| *bytes == text.as_bytes()).count(), 1, "written once");
+        let Ok(Record::Message { content, .. }) = decode(&with) else { panic!("own encoding is refused") };
+        assert_eq!(content.readings, [at(Some(&text)), at(Some(&text))]);
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! From names to numbers: which readings belong to registered wells, as rows of the pipeline.
 
+use std::sync::Once;
+
 use gwbank_model::{
-    GatewayIndex, Key, Origin, Parameter, QcTests, QualityFlag, Reading, Row, Seq, SeriesId, SeriesTable, TimeSource,
+    GatewayIndex, Key, Origin, Parameter, QcTests, QualityFlag, Reading, Row, Seq, SeriesId, TimeFormIndex, TimeSource,
     Timestamp, WellId,
 };
 use gwbank_registry::Registry;
+use gwbank_store::RowNames;
 use gwbank_wire::Fault;
 use hashbrown::HashMap;
 
@@ -73,16 +76,22 @@ pub(crate) fn take_unregistered(readings: &mut Vec<Reading>, registry: &Registry
 }
 
 /// The rows of readings, in their order.
-pub(crate) fn rows<'a>(readings: &'a [Reading], series: &SeriesTable, gateway: GatewayIndex) -> Rows {
+pub(crate) fn rows<'a>(readings: &'a [Reading], names: &RowNames, gateway: GatewayIndex) -> Rows {
     // Readings of one series mostly stand together, and a look into the table costs more than the rest of the row.
     let mut last: Option<(&WellId, Parameter, SeriesId)> = None;
     let mut number_of = |reading: &'a Reading| match last {
         Some((well, parameter, known)) if parameter == reading.parameter && *well == reading.well => known,
         _ => {
-            let number = series.intern(&reading.well, reading.parameter);
+            let number = names.series.intern(&reading.well, reading.parameter);
             last = Some((&reading.well, reading.parameter, number));
             number
         }
+    };
+    let mut last_form = None;
+    let mut form_of = |reading: &Reading| {
+        let time_raw = reading.time_raw.as_deref()?;
+        last_form = names.time_forms.intern(time_raw, reading.time, last_form);
+        last_form.or_else(|| warn_of_text_without_place(reading))
     };
     let rows: Vec<Row> = readings
         .iter()
@@ -98,10 +107,24 @@ pub(crate) fn rows<'a>(readings: &'a [Reading], series: &SeriesTable, gateway: G
             site_status: reading.site_status,
             time_source: reading.time_source,
             origin: Origin::Received,
+            time_form: form_of(reading),
         })
         .collect();
     let repeats = repeats(&rows);
     Rows { rows, repeats }
+}
+
+/// Told once: who sends such texts sends many.
+fn warn_of_text_without_place(reading: &Reading) -> Option<TimeFormIndex> {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        tracing::warn!(
+            well = %reading.well,
+            time_raw = reading.time_raw.as_deref(),
+            "too many ways of writing times; further new ones are not shown in time_raw"
+        );
+    });
+    None
 }
 
 /// Whether any time was resolved at arrival, so that a redelivery would differ.
@@ -168,9 +191,9 @@ mod tests {
 
     #[test]
     fn a_key_that_repeats_takes_a_sequence_more() {
-        let series = SeriesTable::new();
+        let names = RowNames::default();
         let readings = [reading("A", 1), reading("B", 1), reading("A", 1), reading("A", 0), reading("A", 1)];
-        let mut rows = rows(&readings, &series, GatewayIndex(0));
+        let mut rows = rows(&readings, &names, GatewayIndex(0));
         assert_eq!(rows.repeats, [0, 0, 1, 0, 2]);
         assert_eq!(rows.seq_count(), 3);
         let first = Seq::from_i64(5 << 20);
@@ -181,11 +204,11 @@ mod tests {
 
     #[test]
     fn distinct_keys_take_one_sequence() {
-        let series = SeriesTable::new();
+        let names = RowNames::default();
         let in_order = [reading("A", 1), reading("B", 1), reading("A", 2)];
         let mixed = [reading("B", 2), reading("A", 1), reading("B", 1)];
         for readings in [&in_order[..], &mixed[..], &[]] {
-            let rows = rows(readings, &series, GatewayIndex(0));
+            let rows = rows(readings, &names, GatewayIndex(0));
             assert_eq!((rows.repeats.len(), rows.seq_count()), (0, 1));
         }
     }

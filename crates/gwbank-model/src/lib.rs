@@ -6,6 +6,7 @@
 //! - **parameter**: what is measured, in one canonical unit. [`Parameter`]
 //! - **series**: one parameter of one well; inside a process a dense number. [`SeriesId`], [`SeriesTable`]
 //! - **key** of a reading: (well, parameter, time). [`Key`]
+//! - **time form**: how a sender writes times; gives the text of a corrected time again. [`TimeForm`]
 //! - **version**: one value that a key has had; the highest (revision, seq) is the **winner**. [`versions`]
 //! - **seq**: the order in which a node made things durable; also the time of receipt. [`Seq`]
 //! - **quality flag**: QARTOD 1, 2, 3, 4, 9. [`QualityFlag`]; **condition flag**: drought, flood, …. [`condition`]
@@ -23,6 +24,7 @@ mod seq;
 mod series;
 mod status;
 mod time;
+pub mod time_form;
 pub mod versions;
 
 pub use ids::{GatewayId, IdError, WellId};
@@ -33,3 +35,4 @@ pub use seq::{Seq, SeqClock};
 pub use series::{GatewayIndex, GatewayTable, Key, SeriesId, SeriesKey, SeriesTable};
 pub use status::{QcTest, QcTests, QualityFlag, SiteStatus, TimeSource, UnknownName};
 pub use time::{BANGKOK_OFFSET_SECONDS, Day, Month, Timestamp};
+pub use time_form::{TimeForm, TimeFormIndex, TimeForms};

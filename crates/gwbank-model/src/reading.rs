@@ -1,7 +1,8 @@
 //! A reading by name, as decoders give it, and by number, as the pipeline carries it.
 
 use crate::{
-    GatewayIndex, Key, Parameter, QcTests, QualityFlag, Seq, SeriesId, SiteStatus, TimeSource, Timestamp, WellId,
+    GatewayIndex, Key, Parameter, QcTests, QualityFlag, Seq, SeriesId, SiteStatus, TimeFormIndex, TimeSource,
+    Timestamp, WellId,
 };
 
 /// One reading as a decoder understood it: names, canonical unit, resolved time. Not yet durable.
@@ -45,7 +46,11 @@ pub struct Row {
     pub site_status: Option<SiteStatus>,
     pub time_source: TimeSource,
     pub origin: Origin,
+    /// How the sender wrote the time, where it was corrected: gives the text again.
+    pub time_form: Option<TimeFormIndex>,
 }
+
+const _: () = assert!(size_of::<Row>() <= 48, "rows are moved by the million");
 
 impl Row {
     pub const fn key(&self) -> Key {
@@ -56,7 +61,8 @@ impl Row {
         if self.value.is_nan() { None } else { Some(self.value) }
     }
 
-    /// Whether both say the same about the world: value and site status. Quality is our judgement, not content.
+    /// Whether both say the same about the world: value and site status. Quality is our judgement, not content, and how
+    /// the time was written is the sender's spelling.
     /// 0.0 and −0.0 are the same value; missing equals missing.
     pub fn same_content(&self, other: &Row) -> bool {
         let same_value = self.value == other.value || (self.value.is_nan() && other.value.is_nan());

@@ -51,6 +51,7 @@ mod tests {
             site_status: None,
             time_source: TimeSource::Device,
             origin: Origin::Received,
+            time_form: None,
         };
         keys.iter().map(row).collect()
     }

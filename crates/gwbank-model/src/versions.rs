@@ -101,6 +101,7 @@ mod tests {
             site_status: None,
             time_source: TimeSource::Device,
             origin: Origin::Received,
+            time_form: None,
         }
     }
 

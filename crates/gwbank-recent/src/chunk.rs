@@ -2,13 +2,15 @@
 //!
 //! # Format
 //! 30 bytes a row (32 where gateway numbers exceed 16 bits): time 8, seq 8, value 8, attributes 4, gateway 2. Series are
-//! runs: 8 bytes for each series in the chunk. A revision other than 0 is rare and kept beside, 8 bytes each.
+//! runs: 8 bytes for each series in the chunk. A revision other than 0 and the form of a corrected time are rare and kept
+//! beside, 8 bytes each.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use gwbank_model::{
-    GatewayIndex, Key, Origin, QcTests, QualityFlag, Row, Seq, SeriesId, SiteStatus, TimeSource, Timestamp,
+    GatewayIndex, Key, Origin, QcTests, QualityFlag, Row, Seq, SeriesId, SiteStatus, TimeFormIndex, TimeSource,
+    Timestamp,
 };
 
 use crate::bits::RowSet;
@@ -91,6 +93,8 @@ pub(crate) struct Chunk {
     pub(crate) gateways: GatewayColumn,
     /// (row, revision), by row; rows that are not here have revision 0.
     revisions: Box<[(u32, u32)]>,
+    /// (row, form), by row; the times of other rows were not corrected.
+    time_forms: Box<[(u32, TimeFormIndex)]>,
     pub(crate) times_within: Bounds,
     pub(crate) seqs_within: Bounds,
 }
@@ -123,6 +127,7 @@ impl Chunk {
             + size_of_val(&self.attributes[..])
             + self.gateways.bytes()
             + size_of_val(&self.revisions[..])
+            + size_of_val(&self.time_forms[..])
     }
 
     pub(crate) fn run_rows(&self, run: usize) -> Range<usize> {
@@ -185,13 +190,15 @@ impl Chunk {
     }
 
     pub(crate) fn revision(&self, row: usize) -> u32 {
-        if self.revisions.is_empty() {
-            return 0;
-        }
-        match self.revisions.binary_search_by_key(&(row as u32), |&(row, _)| row) {
-            Ok(at) => self.revisions[at].1,
-            Err(_) => 0,
-        }
+        of_row(&self.revisions, row).unwrap_or(0)
+    }
+
+    pub(crate) fn time_form(&self, row: usize) -> Option<TimeFormIndex> {
+        of_row(&self.time_forms, row)
+    }
+
+    pub(crate) fn has_time_forms(&self) -> bool {
+        !self.time_forms.is_empty()
     }
 
     pub(crate) fn row(&self, series: SeriesId, row: usize) -> Row {
@@ -208,8 +215,25 @@ impl Chunk {
             site_status: attributes.site_status(),
             time_source: attributes.time_source(),
             origin: attributes.origin(),
+            time_form: self.time_form(row),
         }
     }
+}
+
+/// What a row has of something that few rows have.
+fn of_row<T: Copy>(few: &[(u32, T)], row: usize) -> Option<T> {
+    if few.is_empty() {
+        return None;
+    }
+    let at = few.binary_search_by_key(&(row as u32), |&(row, _)| row).ok()?;
+    Some(few[at].1)
+}
+
+/// Copies what a range of rows has of something that few rows have to rows from `start` on.
+fn extend_few<T: Copy>(into: &mut Vec<(u32, T)>, few: &[(u32, T)], rows: &Range<usize>, start: usize) {
+    let from = few.partition_point(|&(row, _)| (row as usize) < rows.start);
+    let within = few[from..].iter().take_while(|&&(row, _)| (row as usize) < rows.end);
+    into.extend(within.map(|&(row, value)| ((row as usize - rows.start + start) as u32, value)));
 }
 
 /// A chunk and what happened to its rows since it was built.
@@ -272,6 +296,7 @@ pub(crate) struct ChunkBuilder {
     attributes: Vec<Attributes>,
     gateways: Vec<u32>,
     revisions: Vec<(u32, u32)>,
+    time_forms: Vec<(u32, TimeFormIndex)>,
     losers: Vec<u32>,
 }
 
@@ -309,6 +334,9 @@ impl ChunkBuilder {
         if row.revision != 0 {
             self.revisions.push((number, row.revision));
         }
+        if let Some(form) = row.time_form {
+            self.time_forms.push((number, form));
+        }
         if place == Place::Loser {
             self.losers.push(number);
         }
@@ -330,13 +358,16 @@ impl ChunkBuilder {
         if rows.is_empty() {
             return;
         }
-        if !part.has_winners_only() || !chunk.revisions.is_empty() {
+        if !part.has_winners_only() {
             for row in rows.filter(|&row| part.is_live(row)) {
                 self.push_from(part, series, row);
             }
             return;
         }
         self.ensure_run(series);
+        let start = self.len();
+        extend_few(&mut self.revisions, &chunk.revisions, &rows, start);
+        extend_few(&mut self.time_forms, &chunk.time_forms, &rows, start);
         self.times.extend_from_slice(&chunk.times[rows.clone()]);
         self.values.extend_from_slice(&chunk.values[rows.clone()]);
         self.seqs.extend_from_slice(&chunk.seqs[rows.clone()]);
@@ -367,6 +398,7 @@ impl ChunkBuilder {
             attributes: self.attributes.into(),
             gateways: GatewayColumn::new(self.gateways),
             revisions: self.revisions.into(),
+            time_forms: self.time_forms.into(),
         };
         Some(Part { chunk: Arc::new(chunk), dead: RowSet::default(), losers })
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use gwbank_model::{Origin, QcTests, QualityFlag, SeriesId, SiteStatus, TimeSource, Timestamp};
+use gwbank_model::{Origin, QcTests, QualityFlag, SeriesId, SiteStatus, TimeFormIndex, TimeSource, Timestamp};
 
 use crate::chunk::{Chunk, Part};
 
@@ -97,6 +97,14 @@ impl<'a> Columns<'a> {
     }
     pub fn origin(&self, row: usize) -> Origin {
         self.0.attributes[row].origin()
+    }
+    /// Set where the time was corrected.
+    pub fn time_form(&self, row: usize) -> Option<TimeFormIndex> {
+        self.0.time_form(row)
+    }
+    /// Whether any row has one.
+    pub fn has_time_forms(&self) -> bool {
+        self.0.has_time_forms()
     }
 }
 

@@ -1,11 +1,12 @@
 //! The window against the simplest thing that could be right: a map from key to versions.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use gwbank_model::versions::{Change, compare};
 use gwbank_model::{
-    GatewayIndex, Key, Origin, QcTest, QcTests, QualityFlag, Row, Seq, SeriesId, SiteStatus, Timestamp,
+    GatewayIndex, Key, Origin, QcTest, QcTests, QualityFlag, Row, Seq, SeriesId, SiteStatus, TimeFormIndex, TimeForms,
+    Timestamp,
 };
 use gwbank_recent::{Classified, RowFilter, Slice, Window, WindowSnapshot, supersessions};
 use gwbank_testkit::received_row;
@@ -46,9 +47,14 @@ fn row(series: u32, time: i64, value: u8, revision: u32, seq: Seq) -> Row {
         gateway: GatewayIndex(series + 70_000 * u32::from(value == 3)),
         revision,
         site_status: (value == 4).then_some(SiteStatus::Dry),
+        time_form: (value == 2).then(|| *TIME_FORM),
         ..received_row(SeriesId(series), Timestamp::from_secs(time), shown, seq)
     }
 }
+
+/// Any form will do: the window only carries its number.
+static TIME_FORM: LazyLock<TimeFormIndex> =
+    LazyLock::new(|| TimeForms::default().intern("as written", Timestamp::from_secs(0), None).unwrap());
 
 fn requalified(row: Row) -> Row {
     let quality = if row.quality == QualityFlag::Suspect { QualityFlag::Pass } else { QualityFlag::Suspect };
@@ -191,6 +197,7 @@ fn slice_rows(slice: &Slice) -> Vec<Row> {
             site_status: columns.site_status(row),
             time_source: columns.time_source(row),
             origin: columns.origin(row),
+            time_form: columns.time_form(row),
         }));
     }
     rows

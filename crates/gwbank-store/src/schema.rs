@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
     Array, ArrayRef, AsArray, DictionaryArray, Float64Array, Int16Array, Int32Array, Int64Array, RecordBatch,
-    StringArray, StringDictionaryBuilder, TimestampMicrosecondArray,
+    StringArray, StringDictionaryBuilder, TimestampMicrosecondArray, new_null_array,
 };
 use arrow::datatypes::{
     DataType, Field, Float64Type, Int16Type, Int32Type, Int64Type, Schema, SchemaRef, TimeUnit,
@@ -14,7 +14,7 @@ use arrow::datatypes::{
 use arrow::error::ArrowError;
 use gwbank_model::{
     GatewayId, GatewayTable, Origin, Parameter, QcTests, QualityFlag, Row, Seq, SeriesId, SeriesTable, SiteStatus,
-    TimeSource, Timestamp, WellId,
+    TimeFormIndex, TimeForms, TimeSource, Timestamp, WellId,
 };
 
 use hashbrown::HashMap;
@@ -34,9 +34,10 @@ pub mod columns {
     pub const GATEWAY_ID: usize = 8;
     pub const REVISION: usize = 9;
     pub const SEQ: usize = 10;
-    pub const SUPERSEDED_SEQ: usize = 11;
-    pub const SUPERSEDED_AT: usize = 12;
-    pub const CAUSE: usize = 13;
+    pub const TIME_RAW: usize = 11;
+    pub const SUPERSEDED_SEQ: usize = 12;
+    pub const SUPERSEDED_AT: usize = 13;
+    pub const CAUSE: usize = 14;
 }
 
 fn name_type() -> DataType {
@@ -60,6 +61,8 @@ fn reading_fields() -> Vec<Field> {
         Field::new("gateway_id", name_type(), false),
         Field::new("revision", DataType::Int32, false),
         Field::new("seq", DataType::Int64, false),
+        // No dictionary: where there are texts, nearly every instant has its own.
+        Field::new("time_raw", DataType::Utf8, true),
     ]
 }
 
@@ -86,6 +89,7 @@ pub fn revision_schema() -> SchemaRef {
 pub struct RowNames {
     pub series: SeriesTable,
     pub gateways: GatewayTable,
+    pub time_forms: TimeForms,
 }
 
 /// A dictionary column. Rows come in runs of one entry, and only its first is looked up.
@@ -143,7 +147,17 @@ fn row_columns(rows: &[Row], names: &RowNames) -> Vec<ArrayRef> {
         dictionary(rows, |r| Some(r.gateway), |gateway| names.gateways.id(gateway)),
         Arc::new(Int32Array::from_iter_values(rows.iter().map(|r| i32::try_from(r.revision).unwrap_or(i32::MAX)))),
         Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.seq.as_i64()))),
+        time_texts(rows, &names.time_forms),
     ]
+}
+
+/// The times as their senders wrote them, null where they were not corrected.
+fn time_texts(rows: &[Row], forms: &TimeForms) -> ArrayRef {
+    if rows.iter().all(|row| row.time_form.is_none()) {
+        return new_null_array(&DataType::Utf8, rows.len());
+    }
+    let mut forms = forms.reader();
+    Arc::new(StringArray::from_iter(rows.iter().map(|row| row.time_form.map(|form| forms.render(form, row.time)))))
 }
 
 /// Revisions as a batch of [`revision_schema`], in their order.
@@ -215,6 +229,8 @@ pub fn batch_to_rows(batch: &RecordBatch, names: &RowNames) -> Result<Vec<Row>, 
     let qc_tests = batch.column(columns::QC_TESTS).as_primitive::<Int32Type>();
     let revision = batch.column(columns::REVISION).as_primitive::<Int32Type>();
     let seq = batch.column(columns::SEQ).as_primitive::<Int64Type>();
+    let time_raw: &StringArray = batch.column(columns::TIME_RAW).as_string();
+    let mut last_form: Option<TimeFormIndex> = None;
     let mut rows = Vec::with_capacity(batch.num_rows());
     // Batches come sorted: the series of the row before is nearly always this one's.
     let mut last: Option<(WellId, Parameter, SeriesId)> = None;
@@ -230,10 +246,17 @@ pub fn batch_to_rows(batch: &RecordBatch, names: &RowNames) -> Result<Vec<Row>, 
             }
         };
         let code = quality.value(i);
+        let time = Timestamp::from_micros(time.value(i));
+        let time_form = if time_raw.is_null(i) {
+            None
+        } else {
+            last_form = names.time_forms.intern(time_raw.value(i), time, last_form);
+            last_form
+        };
         rows.push(Row {
             series,
             gateway: *gateways.required(i, "gateway_id")?,
-            time: Timestamp::from_micros(time.value(i)),
+            time,
             value: if value.is_null(i) { f64::NAN } else { value.value(i) },
             seq: Seq::from_i64(seq.value(i)),
             revision: u32::try_from(revision.value(i)).map_err(|_| strange("revision", revision.value(i)))?,
@@ -247,6 +270,7 @@ pub fn batch_to_rows(batch: &RecordBatch, names: &RowNames) -> Result<Vec<Row>, 
             site_status: site.get(i, "site_status")?.copied(),
             time_source: *time_source.required(i, "time_source")?,
             origin: Origin::Received,
+            time_form,
         });
     }
     Ok(rows)
@@ -283,6 +307,7 @@ mod tests {
     fn rows_come_back_from_their_batch() {
         let names = RowNames::default();
         let series = names.series.intern(&WellId::new("W-1").unwrap(), Parameter::Chloride);
+        let text = "2513-01-01T06:59:59.999995+07:00";
         let row = Row {
             series,
             gateway: names.gateways.intern(&GatewayId::new("gw").unwrap()),
@@ -295,11 +320,15 @@ mod tests {
             site_status: Some(SiteStatus::Dry),
             time_source: TimeSource::BuddhistEra,
             origin: Origin::Received,
+            time_form: names.time_forms.intern(text, Timestamp::from_micros(-5), None),
         };
-        let with_value = Row { value: -0.25, site_status: None, ..row };
+        let with_value = Row { value: -0.25, site_status: None, time_form: None, ..row };
         let revision = RevisionRow::new(row, &Row { seq: Seq::from_i64(99 << 20), ..with_value });
         let batch = rows_to_batch(&[row, with_value], &names).unwrap();
+        let texts: &StringArray = batch.column(columns::TIME_RAW).as_string();
+        assert_eq!(texts.iter().collect::<Vec<_>>(), [Some(text), None]);
         let elsewhere = RowNames::default(); // another process numbers differently
+        elsewhere.time_forms.intern("another", Timestamp::from_micros(0), None);
         elsewhere.series.intern(&WellId::new("other").unwrap(), Parameter::Ph);
         let back = batch_to_rows(&batch, &elsewhere).unwrap();
         assert_eq!(elsewhere.series.key(back[0].series).well.as_str(), "W-1");

@@ -14,5 +14,6 @@ pub fn received_row(series: SeriesId, time: Timestamp, value: f64, seq: Seq) -> 
         site_status: None,
         time_source: TimeSource::Device,
         origin: Origin::Received,
+        time_form: None,
     }
 }

@@ -15,14 +15,13 @@
 //! 7. The instant that results must not be before `earliest_time`, nor ahead of `now` by more than the tolerance: fault
 //!    `clock`, whose text says by how much and what it looks like.
 
+use gwbank_model::time_form::{BUDDHIST_ERA_OFFSET, BUDDHIST_ERA_YEARS};
 use gwbank_model::{TimeSource, Timestamp};
 
 use crate::fault::excerpt;
 use crate::{Context, Reason};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
-const BUDDHIST_ERA_OFFSET: i32 = 543;
-const BUDDHIST_ERA_YEARS: std::ops::RangeInclusive<i32> = 2400..=2700;
 const SECONDS_BELOW: f64 = 1e11;
 const MILLIS_BELOW: f64 = 1e14;
 const MICROS_BELOW: f64 = 1e17;

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use deltalake::kernel::{Action, DataType, StructField, StructType, new_metadata};
+use deltalake::kernel::{Action, DataType, Metadata, MetadataExt, StructField, StructType, new_metadata};
 use deltalake::{DeltaTableBuilder, checkpoints};
 use gwbank_model::Seq;
 use serde_json::{Value, json};
@@ -49,6 +49,7 @@ fn schema() -> Result<StructType, deltalake::DeltaTableError> {
         required("gateway_id", DataType::STRING),
         required("revision", DataType::INTEGER),
         required("seq", DataType::LONG),
+        optional("time_raw", DataType::STRING),
         // Absent from the files of winners, which every reader takes as null.
         optional("superseded_seq", DataType::LONG),
         optional("superseded_at", DataType::TIMESTAMP),
@@ -152,8 +153,14 @@ fn table_url(table: &Path) -> Result<Url, DeltaError> {
         .map_err(|()| DeltaError::StrangeFile { path: absolute.display().to_string(), problem: "is no directory path" })
 }
 
+/// The latest version, and what its table is to be described as where an earlier program knew fewer columns.
+pub(crate) struct Loaded {
+    pub state: TableState,
+    pub wider: Option<Value>,
+}
+
 /// Reads the latest version.
-pub(crate) async fn load(table: &Path) -> Result<TableState, DeltaError> {
+pub(crate) async fn load(table: &Path) -> Result<Loaded, DeltaError> {
     let failed = |source| DeltaError::Table { path: table.to_owned(), source: Box::new(source) };
     let loaded = DeltaTableBuilder::from_url(table_url(table)?).map_err(failed)?.load().await.map_err(failed)?;
     let snapshot = loaded.snapshot().map_err(failed)?;
@@ -169,7 +176,34 @@ pub(crate) async fn load(table: &Path) -> Result<TableState, DeltaError> {
         let file = DataFile::from_log(view.path().into_owned(), bytes, view.stats().as_deref())?;
         state.add(Arc::new(file));
     }
-    Ok(state)
+    let wider = wider_metadata(snapshot.metadata(), &snapshot.schema()).map_err(failed)?;
+    Ok(Loaded { state, wider })
+}
+
+/// The metadata of a table with our columns that it lacks; `None` where it lacks none. Its files lack them for good, which
+/// every reader takes as null, as the columns are optional.
+fn wider_metadata(metadata: &Metadata, known: &StructType) -> Result<Option<Value>, deltalake::DeltaTableError> {
+    let ours = schema()?;
+    let lacking: Vec<StructField> =
+        ours.fields().filter(|field| known.field(field.name()).is_none()).cloned().collect();
+    if lacking.is_empty() {
+        return Ok(None);
+    }
+    let wider = StructType::try_new(known.fields().cloned().chain(lacking))?;
+    Ok(Some(serde_json::to_value(Action::Metadata(metadata.clone().with_schema(&wider)?))?))
+}
+
+/// Describes the table anew, in an entry of its own.
+pub(crate) fn widen(
+    disk: &ArchiveDisk,
+    table: &Path,
+    state: &mut TableState,
+    metadata: Value,
+    now_ms: i64,
+) -> Result<(), DeltaError> {
+    write_entry(disk, table, state.version + 1, &[commit_info("ADD COLUMNS", now_ms), metadata])?;
+    state.version += 1;
+    Ok(())
 }
 
 /// Writes a checkpoint of a version and, when it is durable, removes the entries that are older than the table's

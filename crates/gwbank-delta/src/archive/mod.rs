@@ -30,6 +30,7 @@ use parking_lot::{Mutex, RwLock};
 use self::disk::{ArchiveDisk, parent_of};
 pub use self::disk::{DiskHook, DiskOperation};
 use self::files::{DataFile, TableState};
+use self::log::Loaded;
 use self::ranges::SeriesRanges;
 use self::read::{FileReader, KeySet};
 use self::snapshot::DeltaSnapshot;
@@ -209,7 +210,10 @@ impl Shared {
             return Ok(());
         }
         self.sync_names()?;
-        let state = tokio::runtime::Handle::current().block_on(log::load(&self.table))?;
+        let Loaded { mut state, wider } = tokio::runtime::Handle::current().block_on(log::load(&self.table))?;
+        if let Some(metadata) = wider {
+            log::widen(&self.disk, &self.table, &mut state, metadata, self.config.clock.now_millis())?;
+        }
         let (mut ranges, covered) = SeriesRanges::load(&self.config.dir, &self.config.names).unwrap_or_default();
         let mut uncovered = 0;
         for file in state.winners().filter(|file| !covered.contains(&file.path)) {

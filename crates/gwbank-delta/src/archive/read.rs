@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, RecordBatch, RecordBatchOptions, StringArray,
-    TimestampMicrosecondArray,
+    TimestampMicrosecondArray, new_null_array,
 };
-use arrow::datatypes::{Int32Type, SchemaRef, TimestampMicrosecondType};
+use arrow::datatypes::{FieldRef, Int32Type, Schema, SchemaRef, TimestampMicrosecondType};
 use gwbank_model::{Parameter, Timestamp};
 use gwbank_store::{ScanRequest, columns, reading_schema, revision_schema};
 use parking_lot::Mutex;
@@ -18,7 +18,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter, RowSelection,
 };
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use parquet::file::statistics::Statistics;
 
@@ -39,8 +39,37 @@ pub(crate) struct FileReader {
 
 #[derive(Debug, Default)]
 struct Footers {
-    by_path: HashMap<String, ArrowReaderMetadata>,
+    by_path: HashMap<String, Footer>,
     bytes: usize,
+}
+
+#[derive(Debug, Clone)]
+struct Footer {
+    metadata: ArrowReaderMetadata,
+    /// For each column of the schema its place in the file; `None` where the file is older than the column.
+    places: Arc<[Option<usize>]>,
+}
+
+impl Footer {
+    fn load(handle: &File, schema: &Schema) -> Result<Self, parquet::errors::ParquetError> {
+        let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Optional);
+        let metadata = Arc::new(reader.parse_and_finish(handle)?);
+        let in_file = metadata.file_metadata().schema_descr().root_schema().get_fields();
+        let places: Vec<Option<usize>> =
+            schema.fields().iter().map(|field| in_file.iter().position(|known| known.name() == field.name())).collect();
+        let known = schema.fields().iter().zip(&places).filter(|(_, place)| place.is_some());
+        let known: Vec<FieldRef> = known.map(|(field, _)| field.clone()).collect();
+        let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(known)));
+        Ok(Self { metadata: ArrowReaderMetadata::try_new(metadata, options)?, places: places.into() })
+    }
+
+    /// Those of some columns that the file has, in its order.
+    fn places_of(&self, columns: &[usize]) -> Vec<usize> {
+        let mut places: Vec<usize> = columns.iter().filter_map(|&column| self.places[column]).collect();
+        places.sort_unstable();
+        places.dedup();
+        places
+    }
 }
 
 /// Which rows of a file are wanted, beyond a request: exact keys, by well, parameter and time.
@@ -83,19 +112,18 @@ impl FileReader {
     pub fn forget(&self, path: &str) {
         let mut footers = self.footers.lock();
         if let Some(footer) = footers.by_path.remove(path) {
-            footers.bytes -= footer.metadata().memory_size().min(footers.bytes);
+            footers.bytes -= footer.metadata.metadata().memory_size().min(footers.bytes);
         }
     }
 
-    fn open(&self, file: &DataFile, path: &Path) -> Result<(File, ArrowReaderMetadata), DeltaError> {
+    fn open(&self, file: &DataFile, path: &Path) -> Result<(File, Footer), DeltaError> {
         let handle = File::open(path).map_err(DeltaError::io("open", path))?;
         if let Some(footer) = self.footers.lock().by_path.get(&file.path) {
             return Ok((handle, footer.clone()));
         }
         let schema = if file.part.superseded { revision_schema() } else { reading_schema() };
-        let options = ArrowReaderOptions::new().with_schema(schema).with_page_index_policy(PageIndexPolicy::Optional);
-        let footer = ArrowReaderMetadata::load(&handle, options).map_err(DeltaError::parquet(path))?;
-        let bytes = footer.metadata().memory_size();
+        let footer = Footer::load(&handle, &schema).map_err(DeltaError::parquet(path))?;
+        let bytes = footer.metadata.metadata().memory_size();
         let mut footers = self.footers.lock();
         if footers.bytes + bytes > FOOTER_BYTES_MAX {
             // All at once: rare, and no order of use to keep.
@@ -120,7 +148,7 @@ impl FileReader {
         let path = self.table.join(&file.path);
         let parquet = DeltaError::parquet(&path);
         let (handle, footer) = self.open(file, &path)?;
-        let metadata = footer.metadata().clone();
+        let metadata = footer.metadata.metadata().clone();
         let all_inside = request.from.is_none_or(|from| file.time.0 >= from)
             && request.to.is_none_or(|to| file.time.1 < to)
             && request.wells.is_none()
@@ -129,8 +157,8 @@ impl FileReader {
 
         let schema = if file.part.superseded { revision_schema() } else { reading_schema() };
         let output = Arc::new(schema.project(projection).map_err(DeltaError::shape(&path))?);
-        let mask = |wanted: &[usize]| ProjectionMask::roots(footer.parquet_schema(), wanted.iter().copied());
-        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, footer.clone())
+        let mask = |wanted: &[usize]| ProjectionMask::roots(footer.metadata.parquet_schema(), footer.places_of(wanted));
+        let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, footer.metadata.clone())
             .with_batch_size(BATCH_ROWS)
             .with_projection(mask(projection));
         if !all_inside {
@@ -150,7 +178,7 @@ impl FileReader {
             builder = builder.with_row_filter(RowFilter::new(vec![Box::new(predicate)]));
         }
         for batch in builder.build().map_err(&parquet)? {
-            let batch = in_order(&batch.map_err(DeltaError::shape(&path))?, projection, &output);
+            let batch = in_order(&batch.map_err(DeltaError::shape(&path))?, &footer, projection, &output);
             if give(batch.map_err(DeltaError::shape(&path))?).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
@@ -159,17 +187,23 @@ impl FileReader {
     }
 }
 
-/// The columns of a batch, which come in the file's order and once, as the projection orders them.
+/// The columns of a batch, which come in the file's order and once, as the projection orders them; those that the file
+/// does not have are null.
 fn in_order(
     batch: &RecordBatch,
+    footer: &Footer,
     projection: &[usize],
     output: &SchemaRef,
 ) -> Result<RecordBatch, arrow::error::ArrowError> {
-    let mut in_file = projection.to_vec();
-    in_file.sort_unstable();
-    in_file.dedup();
-    let place = |column: &usize| in_file.binary_search(column).expect("every column was read");
-    let columns: Vec<ArrayRef> = projection.iter().map(|column| batch.column(place(column)).clone()).collect();
+    let in_file = footer.places_of(projection);
+    let read = |place: usize| batch.column(in_file.binary_search(&place).expect("every column was read")).clone();
+    let fields = projection.iter().zip(output.fields());
+    let columns: Vec<ArrayRef> = fields
+        .map(|(&column, field)| match footer.places[column] {
+            Some(place) => read(place),
+            None => new_null_array(field.data_type(), batch.num_rows()),
+        })
+        .collect();
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(output.clone(), columns, &options)
 }

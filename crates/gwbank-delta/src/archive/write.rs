@@ -46,6 +46,10 @@ pub(crate) fn writer_properties() -> WriterProperties {
     for name in ["well_id", "parameter", "time", "seq"] {
         builder = builder.set_column_statistics_enabled(column(name), EnabledStatistics::Page);
     }
+    // Nearly every instant has a text of its own, much like the one before: 0.2 bytes a text, where a dictionary takes 2.4.
+    builder = builder
+        .set_column_dictionary_enabled(column("time_raw"), false)
+        .set_column_encoding(column("time_raw"), Encoding::DELTA_BYTE_ARRAY);
     for name in ["time", "seq", "superseded_seq", "superseded_at"] {
         builder = builder
             .set_column_dictionary_enabled(column(name), false)

@@ -48,7 +48,7 @@ async fn commits_upkeep_and_reopening_follow_the_model() {
                 if writer.random.one_in(2) {
                     let _ = std::fs::remove_file(root.path().join("series_ranges.json"));
                 }
-                names = RowNames { series: names.series.clone(), gateways: names.gateways.clone() };
+                names = names.clone();
                 archive = open(root.path(), &names).await;
             }
             if writer.random.one_in(6) {

@@ -4,6 +4,7 @@ mod archive;
 mod crash;
 mod metadata;
 mod outside;
+mod widen;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -12,7 +12,8 @@ use gwbank_store::{Archive, ArchiveCommit, RowNames, Upkeep};
 
 use crate::open;
 
-type Named = BTreeMap<(String, String, i64), Option<u64>>;
+/// (well, parameter, time) → value and the time as it was written.
+type Named = BTreeMap<(String, String, i64), (Option<u64>, Option<String>)>;
 
 /// Rows of the files that the log names in one partition value, by the means of `deltalake` and `parquet` alone.
 async fn read_from_outside(table: &Path, superseded: &str) -> (Named, usize) {
@@ -20,7 +21,7 @@ async fn read_from_outside(table: &Path, superseded: &str) -> (Named, usize) {
     let loaded = deltalake::open_table(url).await.unwrap();
     let snapshot = loaded.snapshot().unwrap();
     let fields: BTreeSet<String> = snapshot.schema().fields().map(|field| field.name().to_owned()).collect();
-    for name in ["well_id", "time", "seq", "superseded_at", "month", "superseded"] {
+    for name in ["well_id", "time", "seq", "time_raw", "superseded_at", "month", "superseded"] {
         assert!(fields.contains(name), "{name}");
     }
     let mut rows = Named::new();
@@ -38,13 +39,17 @@ async fn read_from_outside(table: &Path, superseded: &str) -> (Named, usize) {
             assert_eq!(batch.column(0).data_type(), &DataType::Utf8, "plain strings");
             let times = batch.column(2).as_primitive::<TimestampMicrosecondType>();
             let values = batch.column(3).as_primitive::<Float64Type>();
+            // Files that are older than the column lack it.
+            let written = batch.column_by_name("time_raw").map(|column| column.as_string::<i32>().clone());
             for i in 0..batch.num_rows() {
                 let key = (
                     batch.column(0).as_string::<i32>().value(i).to_owned(),
                     batch.column(1).as_string::<i32>().value(i).to_owned(),
                     times.value(i),
                 );
-                rows.insert(key, values.is_valid(i).then(|| values.value(i).to_bits()));
+                let value = values.is_valid(i).then(|| values.value(i).to_bits());
+                let written = written.as_ref().filter(|texts| texts.is_valid(i)).map(|texts| texts.value(i).to_owned());
+                rows.insert(key, (value, written));
                 count += 1;
             }
         }
@@ -74,7 +79,8 @@ async fn a_reader_from_outside_sees_each_winner_once() {
             .map(|row| {
                 let key = names.series.key(row.series);
                 let key = (key.well.as_str().to_owned(), key.parameter.name().to_owned(), row.time.as_micros());
-                (key, row.value().map(f64::to_bits))
+                let written = row.time_form.map(|form| names.time_forms.form(form).render(row.time));
+                (key, (row.value().map(f64::to_bits), written))
             })
             .collect();
         let (rows, count) = read_from_outside(archive.table_dir(), "false").await;

@@ -12,3 +12,4 @@ mod model;
 mod power_cut;
 mod profiles;
 mod rig;
+mod time_raw;

@@ -47,6 +47,7 @@ const READING_COLUMNS: &[(&str, Column)] = &[
     ("received_at", Column::ReceivedAt),
     ("seq", Column::Stored(columns::SEQ)),
     ("revision", Column::Stored(columns::REVISION)),
+    ("time_raw", Column::Stored(columns::TIME_RAW)),
 ];
 
 const REVISION_COLUMNS: &[(&str, Column)] = &[
@@ -65,7 +66,13 @@ const REVISION_COLUMNS: &[(&str, Column)] = &[
     ("superseded_seq", Column::Stored(columns::SUPERSEDED_SEQ)),
     ("superseded_at", Column::Stored(columns::SUPERSEDED_AT)),
     ("cause", Column::Stored(columns::CAUSE)),
+    ("time_raw", Column::Stored(columns::TIME_RAW)),
 ];
+
+/// Whether SQL shows a stored column as [`NAME`].
+fn is_text(stored: &DataType) -> bool {
+    matches!(stored, DataType::Dictionary(..) | DataType::Utf8)
+}
 
 impl Table {
     pub(crate) fn columns(self) -> &'static [(&'static str, Column)] {
@@ -96,11 +103,7 @@ impl Table {
         let field = |&(name, column): &(&str, Column)| match column {
             Column::Stored(index) => {
                 let field = stored.field(index);
-                let plain = if matches!(field.data_type(), DataType::Dictionary(..)) {
-                    NAME
-                } else {
-                    field.data_type().clone()
-                };
+                let plain = if is_text(field.data_type()) { NAME } else { field.data_type().clone() };
                 Field::new(name, plain, field.is_nullable())
             }
             Column::ReceivedAt => Field::new(name, timestamp_type(), false),
@@ -161,11 +164,7 @@ impl Projection {
             .map(|(column, &source)| match column {
                 Column::Stored(_) => {
                     let stored = batch.column(source);
-                    if matches!(stored.data_type(), DataType::Dictionary(..)) {
-                        cast(stored, &NAME)
-                    } else {
-                        Ok(stored.clone())
-                    }
+                    if is_text(stored.data_type()) { cast(stored, &NAME) } else { Ok(stored.clone()) }
                 }
                 Column::ReceivedAt => Ok(received_at(batch.column(source).as_primitive::<Int64Type>().values())),
                 Column::Approval => provisional(batch.num_rows()),

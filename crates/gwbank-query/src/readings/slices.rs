@@ -4,12 +4,13 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
     ArrayRef, Float64Array, Int16Array, Int32Array, Int64Array, RecordBatch, RecordBatchOptions, StringViewArray,
-    TimestampMicrosecondArray, UInt32Array,
+    TimestampMicrosecondArray, UInt32Array, new_null_array,
 };
 use arrow::buffer::NullBuffer;
 use arrow::compute::take;
+use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
-use gwbank_model::{GatewayIndex, Parameter, SiteStatus, TimeSource};
+use gwbank_model::{GatewayIndex, Parameter, SiteStatus, TimeSource, Timestamp};
 use gwbank_recent::{Columns, Slice, Span, Spans};
 use gwbank_store::{RowNames, columns};
 
@@ -113,6 +114,7 @@ impl Stretch<'_> {
                 Arc::new(Int32Array::from(self.each(|row| i32::try_from(at.revision(row)).unwrap_or(i32::MAX))))
             }
             Column::Stored(columns::SEQ) => Arc::new(Int64Array::from(self.copied(at.seqs()))),
+            Column::Stored(columns::TIME_RAW) => self.time_texts(),
             Column::Stored(other) => {
                 return Err(ArrowError::SchemaError(format!("the window has no column {other}")));
             }
@@ -148,6 +150,20 @@ impl Stretch<'_> {
         }
         let texts: ArrayRef = Arc::new(StringViewArray::from_iter_values(texts));
         take(&texts, &UInt32Array::from(indices), None)
+    }
+
+    fn time_texts(&self) -> ArrayRef {
+        let at = self.columns;
+        if !at.has_time_forms() {
+            return new_null_array(&DataType::Utf8View, self.rows);
+        }
+        let mut forms = self.names.time_forms.reader();
+        let rows = self.spans.iter().flat_map(|span| span.rows.clone());
+        let texts = rows.map(|row| {
+            let time = Timestamp::from_micros(at.times()[row]);
+            at.time_form(row).map(|form| forms.render(form, time))
+        });
+        Arc::new(StringViewArray::from_iter(texts))
     }
 
     fn gateways(&self) -> Result<ArrayRef, ArrowError> {

@@ -1,7 +1,7 @@
 //! Columns as the contract has them; the small tables and the views.
 
 use gwbank_model::condition::Scope;
-use gwbank_model::{GatewayId, Timestamp};
+use gwbank_model::{GatewayId, Row, Timestamp};
 use gwbank_registry::Registry;
 use gwbank_store::{
     DeadLetterCause, DeadMessage, GatewayCounts, GatewayRecord, IndicatorRow, IngestCommit, Metadata, NewDeadLetter,
@@ -69,6 +69,36 @@ fn readings_show_names_times_and_missing_values() {
         assert_eq!(bench.rows(sql).await, shown);
         bench.archive_all().await;
         assert_eq!(bench.rows(sql).await, shown, "the archive shows the same");
+    });
+}
+
+#[test]
+fn corrected_times_show_what_was_written() {
+    run(async {
+        let mut bench = Bench::new(config(), usize::MAX);
+        let forms = bench.names.time_forms.clone();
+        let written = |row: Row, text: &str| Row { time_form: forms.intern(text, row.time, None), ..row };
+        let first = written(bench.row(0, 0, 1.0), "2569-01-01T07:00:00+07:00");
+        let second = written(bench.row(0, 1, 1.5), "2026-01-01 08:00");
+        bench.message(vec![first, second, bench.row(0, 2, 2.0)]);
+        let correction = written(bench.row(0, 0, 9.0), "01/01/2569 07.00");
+        bench.message(vec![correction]);
+        for side in ["window", "archive"] {
+            if side == "archive" {
+                bench.archive_all().await;
+            }
+            let sql = "SELECT time, time_raw FROM readings ORDER BY time";
+            let expected = [
+                "2026-01-01T00:00:00Z|01/01/2569 07.00",
+                "2026-01-01T01:00:00Z|2026-01-01 08:00",
+                "2026-01-01T02:00:00Z|",
+            ];
+            assert_eq!(bench.rows(sql).await, expected, "{side}");
+            let sql = "SELECT value, time_raw FROM reading_revisions";
+            assert_eq!(bench.rows(sql).await, ["1.0|2569-01-01T07:00:00+07:00"], "{side}");
+            let sql = "SELECT count(time_raw), max(time_raw) FROM readings WHERE time_raw LIKE '2026%'";
+            assert_eq!(bench.rows(sql).await, ["1|2026-01-01 08:00"], "{side}");
+        }
     });
 }
 

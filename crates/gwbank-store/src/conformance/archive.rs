@@ -64,6 +64,7 @@ impl Names {
             site_status: None,
             time_source: TimeSource::Device,
             origin: Origin::Received,
+            time_form: None,
         }
     }
 }

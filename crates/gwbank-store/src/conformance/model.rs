@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use gwbank_model::versions::{self, Change, Outcome};
 use gwbank_model::{
-    GatewayId, Key, Origin, Parameter, QcTests, QualityFlag, Row, Seq, SeriesId, SiteStatus, TimeSource, Timestamp,
-    WellId,
+    GatewayId, Key, Origin, Parameter, QcTests, QualityFlag, Row, Seq, SeriesId, SiteStatus, TimeFormIndex, TimeSource,
+    Timestamp, WellId,
 };
 
 use crate::RowNames;
@@ -93,6 +93,8 @@ pub struct Writer {
     pub random: Random,
     series: Vec<SeriesId>,
     gateways: Vec<gwbank_model::GatewayIndex>,
+    /// How senders of times that need correction write them.
+    time_forms: Vec<Option<TimeFormIndex>>,
     seq: i64,
     sent: Vec<Row>,
 }
@@ -110,7 +112,10 @@ impl Writer {
             .collect();
         let gateways =
             ["gw-2", "gw-1"].map(|id| names.gateways.intern(&GatewayId::new(id).expect("a valid id"))).to_vec();
-        Self { random: Random::new(seed), series, gateways, seq: 1_700_000_000_000 << 20, sent: Vec::new() }
+        let written = Timestamp::from_micros(1_700_000_000_000_001);
+        let texts = ["2566-11-15T05:13:20.000001+07:00", "2023-11-14 22:13:20.000001"];
+        let time_forms = texts.map(|text| names.time_forms.intern(text, written, None)).to_vec();
+        Self { random: Random::new(seed), series, gateways, time_forms, seq: 1_700_000_000_000 << 20, sent: Vec::new() }
     }
 
     fn time(&mut self) -> Timestamp {
@@ -150,6 +155,7 @@ impl Writer {
             };
         }
         let missing = self.random.one_in(6);
+        let corrected = self.random.one_in(3);
         Row {
             series: self.series[self.random.below(self.series.len() as u64) as usize],
             gateway: self.gateways[self.random.below(self.gateways.len() as u64) as usize],
@@ -162,6 +168,7 @@ impl Writer {
             site_status: if self.random.one_in(5) { Some(SiteStatus::Pumping) } else { None },
             time_source: TimeSource::Device,
             origin: Origin::Received,
+            time_form: if corrected { self.time_forms[self.random.below(2) as usize] } else { None },
         }
     }
 

@@ -8,3 +8,4 @@ mod senml;
 mod corpus;
 mod profiles;
 mod properties;
+mod time_forms;
