@@ -33,6 +33,6 @@ pub use metadata::{
 };
 pub use schema::{
     RowNames, batch_to_revisions, batch_to_rows, columns, reading_schema, revision_schema, revisions_to_batch,
-    rows_to_batch, timestamp_type,
+    rows_to_batch, rows_to_columns, timestamp_type,
 };
 pub use series_reader::{DailyLevel, DailyLevelRequest, SeriesReadError, SeriesReader};

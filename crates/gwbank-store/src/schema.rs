@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
     Array, ArrayRef, AsArray, DictionaryArray, Float64Array, Int16Array, Int32Array, Int64Array, RecordBatch,
-    StringArray, StringDictionaryBuilder, TimestampMicrosecondArray, new_null_array,
+    RecordBatchOptions, StringArray, StringDictionaryBuilder, TimestampMicrosecondArray, new_null_array,
 };
 use arrow::datatypes::{
     DataType, Field, Float64Type, Int16Type, Int32Type, Int64Type, Schema, SchemaRef, TimeUnit,
@@ -125,30 +125,51 @@ pub fn rows_to_batch(rows: &[Row], names: &RowNames) -> Result<RecordBatch, Arro
     RecordBatch::try_new(reading_schema(), row_columns(rows, names))
 }
 
+/// As [`rows_to_batch`], but only some columns, by their places in [`reading_schema`]: names cost more than numbers.
+///
+/// # Panics
+/// On a place that is not in the schema.
+pub fn rows_to_columns(rows: &[Row], names: &RowNames, wanted: &[usize]) -> Result<RecordBatch, ArrowError> {
+    let schema = Arc::new(reading_schema().project(wanted)?);
+    let columns = wanted.iter().map(|&column| row_column(rows, names, column)).collect();
+    RecordBatch::try_new_with_options(schema, columns, &RecordBatchOptions::new().with_row_count(Some(rows.len())))
+}
+
 fn row_columns(rows: &[Row], names: &RowNames) -> Vec<ArrayRef> {
-    let mut last: Option<(SeriesId, Parameter)> = None;
-    let parameter = |row: &Row| {
-        let known = last.filter(|(series, _)| *series == row.series);
-        let (_, parameter) =
-            *last.insert(known.unwrap_or_else(|| (row.series, names.series.key(row.series).parameter)));
-        Some(parameter)
-    };
-    vec![
-        dictionary(rows, |r| Some(r.series), |series| names.series.key(series).well),
-        dictionary(rows, parameter, Parameter::name),
-        Arc::new(
-            TimestampMicrosecondArray::from_iter_values(rows.iter().map(|r| r.time.as_micros())).with_timezone("UTC"),
-        ),
-        Arc::new(Float64Array::from_iter(rows.iter().map(Row::value))),
-        fixed_names(rows, |r| r.site_status.map(|s| s.name())),
-        Arc::new(Int16Array::from_iter_values(rows.iter().map(|r| i16::from(r.quality.code())))),
-        Arc::new(Int32Array::from_iter_values(rows.iter().map(|r| i32::from(r.qc_tests.bits())))),
-        fixed_names(rows, |r| Some(r.time_source.name())),
-        dictionary(rows, |r| Some(r.gateway), |gateway| names.gateways.id(gateway)),
-        Arc::new(Int32Array::from_iter_values(rows.iter().map(|r| i32::try_from(r.revision).unwrap_or(i32::MAX)))),
-        Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.seq.as_i64()))),
-        time_texts(rows, &names.time_forms),
-    ]
+    (0..reading_schema().fields().len()).map(|column| row_column(rows, names, column)).collect()
+}
+
+fn row_column(rows: &[Row], names: &RowNames, column: usize) -> ArrayRef {
+    match column {
+        columns::WELL_ID => dictionary(rows, |r| Some(r.series), |series| names.series.key(series).well),
+        columns::PARAMETER => {
+            let mut last: Option<(SeriesId, Parameter)> = None;
+            let parameter = |row: &Row| {
+                let known = last.filter(|(series, _)| *series == row.series);
+                let (_, parameter) =
+                    *last.insert(known.unwrap_or_else(|| (row.series, names.series.key(row.series).parameter)));
+                Some(parameter)
+            };
+            dictionary(rows, parameter, Parameter::name)
+        }
+        columns::TIME => {
+            let times = TimestampMicrosecondArray::from_iter_values(rows.iter().map(|r| r.time.as_micros()));
+            Arc::new(times.with_timezone("UTC"))
+        }
+        columns::VALUE => Arc::new(Float64Array::from_iter(rows.iter().map(Row::value))),
+        columns::SITE_STATUS => fixed_names(rows, |r| r.site_status.map(|s| s.name())),
+        columns::QUALITY => Arc::new(Int16Array::from_iter_values(rows.iter().map(|r| i16::from(r.quality.code())))),
+        columns::QC_TESTS => Arc::new(Int32Array::from_iter_values(rows.iter().map(|r| i32::from(r.qc_tests.bits())))),
+        columns::TIME_SOURCE => fixed_names(rows, |r| Some(r.time_source.name())),
+        columns::GATEWAY_ID => dictionary(rows, |r| Some(r.gateway), |gateway| names.gateways.id(gateway)),
+        columns::REVISION => {
+            let revision = |row: &Row| i32::try_from(row.revision).unwrap_or(i32::MAX);
+            Arc::new(Int32Array::from_iter_values(rows.iter().map(revision)))
+        }
+        columns::SEQ => Arc::new(Int64Array::from_iter_values(rows.iter().map(|r| r.seq.as_i64()))),
+        columns::TIME_RAW => time_texts(rows, &names.time_forms),
+        other => unreachable!("readings have no column {other}"),
+    }
 }
 
 /// The times as their senders wrote them, null where they were not corrected.
@@ -325,6 +346,8 @@ mod tests {
         let with_value = Row { value: -0.25, site_status: None, time_form: None, ..row };
         let revision = RevisionRow::new(row, &Row { seq: Seq::from_i64(99 << 20), ..with_value });
         let batch = rows_to_batch(&[row, with_value], &names).unwrap();
+        let some = [columns::PARAMETER, columns::VALUE, columns::SEQ];
+        assert_eq!(rows_to_columns(&[row, with_value], &names, &some).unwrap(), batch.project(&some).unwrap());
         let texts: &StringArray = batch.column(columns::TIME_RAW).as_string();
         assert_eq!(texts.iter().collect::<Vec<_>>(), [Some(text), None]);
         let elsewhere = RowNames::default(); // another process numbers differently

@@ -20,7 +20,7 @@ use datafusion::physical_plan::{
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use gwbank_recent::Slice;
-use gwbank_store::{BatchStream, ScanRequest, revisions_to_batch, rows_to_batch};
+use gwbank_store::{BatchStream, RevisionRow, ScanRequest, revisions_to_batch, rows_to_columns};
 use parking_lot::Mutex;
 
 use crate::error::QueryError;
@@ -205,15 +205,17 @@ fn extra_batches(
     projection: &Projection,
 ) -> Result<Vec<RecordBatch>, arrow::error::ArrowError> {
     let nothing_hidden = HiddenKeys::default();
-    let shown = |batch: RecordBatch| projection.shown(&batch.project(&projection.stored)?, &nothing_hidden);
+    let shown = |batch: RecordBatch| projection.shown(&batch, &nothing_hidden);
+    let stored = &projection.stored;
     match table {
         Table::Readings => {
-            pending.winners.chunks(BATCH_ROWS).map(|rows| shown(rows_to_batch(rows, cut.names())?)).collect()
+            pending.winners.chunks(BATCH_ROWS).map(|rows| shown(rows_to_columns(rows, cut.names(), stored)?)).collect()
         }
         Table::Revisions => {
             let mut revisions = if filter.is_empty() { Vec::new() } else { cut.window_revisions(filter) };
             revisions.extend(&pending.revisions);
-            revisions.chunks(BATCH_ROWS).map(|rows| shown(revisions_to_batch(rows, cut.names())?)).collect()
+            let batch = |rows: &[RevisionRow]| shown(revisions_to_batch(rows, cut.names())?.project(stored)?);
+            revisions.chunks(BATCH_ROWS).map(batch).collect()
         }
     }
 }

@@ -25,6 +25,9 @@ const ENDLESS: &[&str] = &[
     "SELECT max(x) FROM (SELECT unnest(range(1, 1000 + a.x % 2)) AS x FROM generate_series(1, 1000000000) AS a(x))",
 ];
 
+/// Far above what a busy machine takes for it, far below what the statements would take: hours.
+const PROMPTLY: Duration = Duration::from_secs(30);
+
 #[test]
 fn endless_queries_end_in_time_and_stop_computing() {
     run(async {
@@ -36,7 +39,7 @@ fn endless_queries_end_in_time_and_stop_computing() {
             // A join of ten tables may fill its memory first.
             let expected = limit == Limit::Seconds || (limit == Limit::Memory && sql.contains("t i, t j"));
             assert!(expected, "{sql}: {error:?}");
-            assert!(began.elapsed() < Duration::from_millis(2500), "{sql}: {:?}", began.elapsed());
+            assert!(began.elapsed() < PROMPTLY, "{sql}: {:?}", began.elapsed());
             assert!(error.to_string().contains(limit.config_key()), "{error}");
             ended(&bench, sql).await;
             assert_eq!(bench.rows("SELECT 1").await, ["1"]);
@@ -64,7 +67,7 @@ async fn ended(bench: &Bench, sql: &str) {
             tokio::task::yield_now().await;
         }
     };
-    assert!(tokio::time::timeout(Duration::from_secs(2), ended).await.is_ok(), "{sql} goes on");
+    assert!(tokio::time::timeout(PROMPTLY, ended).await.is_ok(), "{sql} goes on");
 }
 
 const MEMORY: usize = 128 << 20;

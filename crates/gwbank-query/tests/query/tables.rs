@@ -167,6 +167,10 @@ fn small_tables_show_the_present() {
         let letters = "SELECT id, reason, payload, messages FROM dead_letters WHERE gateway_id = 'gw-9'";
         assert_eq!(bench.rows(letters).await, ["1|unknown_well|{}|1"]);
         assert!(bench.rows("SELECT id FROM dead_letters WHERE reason = 'clock'").await.is_empty());
+        bench.switch_archive_off();
+        let incomplete = bench.error("SELECT count(*) FROM dead_letters").await;
+        assert_eq!(incomplete.kind(), gwbank_query::QueryErrorKind::Unavailable, "{incomplete}");
+        assert_eq!(bench.rows(sums).await, ["gw-9|0"]);
     });
 }
 
