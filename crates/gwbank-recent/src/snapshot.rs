@@ -1,6 +1,8 @@
 //! The reading side: a state of the window that never changes.
 
-use gwbank_model::{Key, Row, Seq, SeriesId, Timestamp, sorted_by_runs, versions};
+use std::ops::Range;
+
+use gwbank_model::{Key, Row, Seq, SeriesId, Timestamp, versions};
 
 use crate::chunk::{Part, rank};
 use crate::scan::{RowFilter, Slice};
@@ -212,19 +214,30 @@ impl WindowSnapshot {
     /// Every version, winner or not, with after < seq ≤ through: what the archive is to be given. By key, then in the
     /// order of receipt.
     pub fn unarchived(&self, after: Seq, through: Seq) -> Vec<Row> {
-        let mut rows = Vec::new();
         let wanted = |seq: i64| seq > after.as_i64() && seq <= through.as_i64();
+        // Each part is in order; so the rows are, if no two parts have the same stretch of a series.
+        let mut runs: Vec<(SeriesId, &Part, Range<usize>)> = Vec::new();
         for part in &self.parts {
             let within = part.chunk.seqs_within;
             if within.max > after.as_i64() && within.min <= through.as_i64() {
-                part.for_each(|chunk, row| wanted(chunk.seqs[row]), |row, _| rows.push(row));
+                runs.extend(part.chunk.series_within(None).map(|(series, rows)| (series, part, rows)));
             }
         }
-        // Each part is in order already.
-        sorted_by_runs(&rows, |row| row.series).unwrap_or_else(|| {
-            rows.sort_by_key(crate::chunk::chunk_order);
-            rows
-        })
+        runs.sort_by_key(|(series, part, rows)| (*series, part.chunk.times[rows.start]));
+        let are_apart = runs.windows(2).all(|pair| {
+            let ((series, part, rows), (next_series, next_part, next_rows)) = (&pair[0], &pair[1]);
+            series != next_series || part.chunk.times[rows.end - 1] < next_part.chunk.times[next_rows.start]
+        });
+        // One allocation: it is large, and to grow would be to copy it.
+        let mut unarchived = Vec::with_capacity(runs.iter().map(|(_, _, rows)| rows.len()).sum());
+        for (series, part, rows) in runs {
+            let rows = rows.filter(|&row| wanted(part.chunk.seqs[row]) && part.is_live(row));
+            unarchived.extend(rows.map(|row| part.chunk.row(series, row)));
+        }
+        if !are_apart {
+            unarchived.sort_by_key(crate::chunk::chunk_order);
+        }
+        unarchived
     }
 
     fn parts_within(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = &Part> {

@@ -76,6 +76,8 @@ impl Shared {
         let mut found = self.find(state, perhaps_known)?;
 
         let mut decided = Decided { outcomes: vec![Outcome::Duplicate; rows.len()], ..Decided::default() };
+        // About as many as a month gets: to grow to hundreds of thousands of rows is to copy them as often again.
+        let rows_of_month = rows.len().div_ceil(months_of(rows));
         for group in order.chunk_by(same_key) {
             let key = rows[group[0]].key();
             let month = key.time.month(0);
@@ -96,7 +98,10 @@ impl Shared {
             }
             match file {
                 _ if !new_winner => {}
-                None => decided.winners.entry(month).or_default().push(versions.winner),
+                None => {
+                    let of_month = decided.winners.entry(month);
+                    of_month.or_insert_with(|| Vec::with_capacity(rows_of_month)).push(versions.winner);
+                }
                 Some(file) => {
                     let replacement = decided
                         .replaced
@@ -268,6 +273,13 @@ impl Shared {
     pub(super) fn discard(&self, files: &[Arc<DataFile>]) {
         self.part_writer().discard(files);
     }
+}
+
+/// Over how many months rows reach.
+fn months_of(rows: &[Row]) -> usize {
+    let times = || rows.iter().map(|row| row.time);
+    let (Some(first), Some(last)) = (times().min(), times().max()) else { return 1 };
+    usize::try_from(last.month(0).index() - first.month(0).index()).unwrap_or(0) + 1
 }
 
 fn files_for<'a>(
