@@ -14,6 +14,10 @@ use crate::arguments::{General, SqlArguments, SqlFormat};
 use crate::client::Client;
 use crate::failure::{Failure, Outcome};
 
+/// What comes after the first rows cannot be told by the status any more.
+const BROKE_OFF: &str =
+    "the answer broke off: a limit, or a value that the query fails on, which the server's log names";
+
 pub fn run(general: &General, asked: &SqlArguments) -> Outcome {
     let binary = matches!(asked.format, SqlFormat::Parquet | SqlFormat::Arrow);
     if binary && asked.out.is_none() && std::io::stdout().is_terminal() {
@@ -46,14 +50,14 @@ pub fn run(general: &General, asked: &SqlArguments) -> Outcome {
     match &asked.out {
         Some(path) => {
             let mut file = File::create(path).with_context(|| path.display().to_string())?;
-            std::io::copy(&mut rows, &mut file).context("the answer broke off")?;
+            std::io::copy(&mut rows, &mut file).context(BROKE_OFF)?;
             file.sync_all()?;
         }
         None => {
             let mut out = std::io::stdout().lock();
             let mut buffer = vec![0u8; 1 << 16];
             loop {
-                let count = rows.read(&mut buffer).context("the answer broke off")?;
+                let count = rows.read(&mut buffer).context(BROKE_OFF)?;
                 if count == 0 {
                     break;
                 }
@@ -71,11 +75,11 @@ pub fn run(general: &General, asked: &SqlArguments) -> Outcome {
 }
 
 fn table(rows: &mut dyn Read) -> Outcome<String> {
-    let reader = StreamReader::try_new(rows, None).context("the answer broke off")?;
+    let reader = StreamReader::try_new(Breaking(rows), None).context(BROKE_OFF)?;
     let empty = arrow::array::RecordBatch::new_empty(reader.schema());
     let mut batches = Vec::new();
     for batch in reader {
-        batches.push(presentable(&batch.context("the answer broke off")?)?);
+        batches.push(presentable(&batch.context(BROKE_OFF)?)?);
     }
     let count: usize = batches.iter().map(arrow::array::RecordBatch::num_rows).sum();
     if batches.is_empty() {
@@ -83,4 +87,46 @@ fn table(rows: &mut dyn Read) -> Outcome<String> {
     }
     let plural = if count == 1 { "row" } else { "rows" };
     Ok(format!("{}\n{count} {plural}\n", pretty_format_batches(&batches)?))
+}
+
+/// A reader of Arrow takes an unexpected end between two batches for the end.
+struct Breaking<R>(R);
+
+impl<R: Read> Read for Breaking<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(buffer).map_err(std::io::Error::other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{Int64Array, RecordBatch};
+    use arrow::datatypes::{DataType, Field, Schema};
+    use arrow::ipc::writer::StreamWriter;
+
+    use super::*;
+
+    struct BreaksOff;
+
+    impl Read for BreaksOff {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(ErrorKind::UnexpectedEof.into())
+        }
+    }
+
+    #[test]
+    fn a_table_that_breaks_off_between_batches_is_no_table() {
+        let schema = Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]));
+        let batch = RecordBatch::try_new(schema.clone(), vec![Arc::new(Int64Array::from(vec![1, 2]))]).unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = StreamWriter::try_new(&mut bytes, &schema).unwrap();
+        writer.write(&batch).unwrap();
+        writer.flush().unwrap();
+        drop(writer);
+        assert!(table(&mut bytes.as_slice().chain(BreaksOff)).is_err());
+        bytes.extend([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]); // the end of a stream
+        assert!(table(&mut bytes.as_slice()).unwrap().contains("2 rows"));
+    }
 }

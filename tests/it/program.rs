@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// Longer than any start or stop on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 pub fn gwbank() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gwbank"));
