@@ -211,8 +211,30 @@ impl Applier {
             let winners = self.window.settle_judgements(&requalified, self.sealed_through(), self.ledger.open.through);
             self.judge.refresh(&winners);
         }
+        let corrected: Vec<Key> = self.ledger.open.corrected.drain().collect();
+        self.settle_losers(&corrected);
         self.taken = Taken::default();
         self.ledger.seal();
+    }
+
+    /// A version that lost its place before it was sealed is judged by itself, as one that lost at once: whether it was the
+    /// winner for a while depends on how messages were grouped.
+    fn settle_losers(&mut self, keys: &[Key]) {
+        if keys.is_empty() {
+            return;
+        }
+        let (window, sealed) = (self.window.snapshot(), self.sealed_through());
+        let mut settled: Vec<Row> = Vec::new();
+        for key in keys {
+            let versions = window.versions(*key);
+            let winner = versions.iter().map(Row::precedence).max();
+            let is_loser = |row: &&Row| row.origin == Origin::Received && Some(row.precedence()) != winner;
+            for row in versions.iter().filter(|row| row.seq > sealed).filter(is_loser) {
+                settled.extend(self.judge.judged_alone(row));
+            }
+        }
+        drop(window);
+        self.window.insert(settled);
     }
 
     /// A version that meets another one of its key in the same group is applied after it, so that what becomes of the
@@ -251,6 +273,8 @@ impl Applier {
         }
 
         let window = self.window.snapshot();
+        let corrects = |a: &&Accepted| a.verdict == Classified::New(Change::Supersedes);
+        self.ledger.open.corrected.extend(accepted.iter().filter(corrects).map(|a| a.row.key()));
         let sealed = self.sealed_through();
         let judgement = self.judge.assess(&mut accepted, &window, sealed);
         drop(window); // so that the insertion need not copy what only this snapshot holds

@@ -119,6 +119,16 @@ impl Judge {
         }
     }
 
+    /// A row as it is judged without any neighbour, if that is another judgement than it has.
+    pub(crate) fn judged_alone(&mut self, row: &Row) -> Option<Row> {
+        let assessment = alone(&self.config(row.series), row);
+        differs(row, assessment).then(|| {
+            let mut row = *row;
+            set(&mut row, assessment);
+            row
+        })
+    }
+
     pub(crate) fn config(&mut self, series: SeriesId) -> Arc<SeriesConfig> {
         self.known(series).1.clone()
     }

@@ -92,6 +92,8 @@ pub(crate) struct Stretch {
     pub(crate) unassessed: HashSet<Key>,
     /// Keys of sealed rows that have another quality since: what of it stays is a version, once the stretch is sealed.
     pub(crate) requalified: HashSet<Key>,
+    /// Keys of which a version was superseded.
+    pub(crate) corrected: HashSet<Key>,
     /// Rows inserted into the window.
     pub(crate) rows: u64,
     pub(crate) messages: u64,
@@ -123,7 +125,7 @@ impl Stretch {
         }
         // Hash tables are at most 7/8 full and half of that after they have grown.
         let tables = self.pending.len() * size_of::<(Version, bool)>()
-            + (self.unassessed.len() + self.requalified.len()) * size_of::<Key>()
+            + (self.unassessed.len() + self.requalified.len() + self.corrected.len()) * size_of::<Key>()
             + self.gateways.len() * (size_of::<(GatewayIndex, GatewayDelta)>() + LAST_ERROR_BYTES);
         let lists = list(&self.settled) + list(&self.contents) + list(&self.dirty) + list(&self.seen_before);
         self.dead_messages_bytes + lists + 2 * tables
