@@ -7,7 +7,7 @@ use std::path::Path;
 use gwbank_ingest::{IngestError, check_ca_file};
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, GatewayId, Timestamp};
 
-use super::{Config, device_profiles};
+use super::{Config, ExternalEntry, device_profiles};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
@@ -136,6 +136,12 @@ impl Config {
                 let mend = "name a PEM file with the certificate of the broker's authority";
                 found.error(format!("{key}.ca_file"), error.to_string(), mend);
             }
+            let is_same =
+                |other: &ExternalEntry| (&other.url, &other.client_id) == (&external.url, &external.client_id);
+            if self.mqtt.external[..index].iter().any(is_same) {
+                let problem = "another entry has it at the same broker; each would end the other's session";
+                found.error(format!("{key}.client_id"), problem, "give each entry its own");
+            }
             if external.client_id.is_empty() {
                 let mend = "give each node its own, the same over restarts";
                 found.error(format!("{key}.client_id"), "the broker keeps the session under it", mend);
@@ -215,6 +221,9 @@ impl Config {
         for (index, gateway) in self.ingest.gateways.iter().enumerate() {
             if let Err(error) = GatewayId::new(&gateway.id) {
                 found.error(format!("ingest.gateways[{index}].id"), error.to_string(), "write it as in its topics");
+            }
+            if self.ingest.gateways[..index].iter().any(|other| other.id == gateway.id) {
+                found.error(format!("ingest.gateways[{index}].id"), "it stands here twice", "keep one of the entries");
             }
             if zone_seconds(&gateway.clock_zone).is_none() {
                 let problem = format!("{:?} is no zone", gateway.clock_zone);
@@ -355,6 +364,17 @@ mod tests {
             errors(&config),
             ["postgres_wire.listen", "archive.kind", "ingest.earliest_time", "indicators.qualities"]
         );
+    }
+
+    #[test]
+    fn entries_that_contradict_each_other_are_refused() {
+        let gateway = "[[ingest.gateways]]\nid = \"gw\"\nclock_zone = \"+07:00\"\n";
+        let external = "[[mqtt.external]]\nurl = \"mqtt://a\"\nclient_id = \"one\"\n";
+        let config: Config = toml::from_str(&[gateway, gateway, external, external].concat()).unwrap();
+        assert_eq!(errors(&config), ["mqtt.external[1].client_id", "ingest.gateways[1].id"]);
+        let other = external.replace("one", "two");
+        let config: Config = toml::from_str(&[gateway, external, &other].concat()).unwrap();
+        assert!(errors(&config).is_empty());
     }
 
     #[test]
