@@ -15,8 +15,7 @@ use crate::client::Client;
 use crate::failure::{Failure, Outcome};
 
 /// What comes after the first rows cannot be told by the status any more.
-const BROKE_OFF: &str =
-    "the answer broke off: a limit, or a value that the query fails on, which the server's log names";
+const BROKE_OFF: &str = "the answer broke off; the server's log says why";
 
 pub fn run(general: &General, asked: &SqlArguments) -> Outcome {
     let binary = matches!(asked.format, SqlFormat::Parquet | SqlFormat::Arrow);

@@ -127,7 +127,7 @@ impl Shared {
         }
     }
 
-    /// Whether a whole commit of rows waits to be archived.
+    /// Whether so many rows wait that the next commit is soon due.
     fn rows_wait(&self) -> bool {
         self.gate.is_closed() || self.applier.lock().ledger.unarchived_rows() >= self.config.flush_rows / 2
     }

@@ -43,7 +43,8 @@ pub const TEXT_BYTES_MAX: usize = 128;
 /// Digits that a pattern may hold itself: four of an offset and three beyond the microsecond.
 const OWN_DIGITS_MAX: usize = 7;
 
-const MONTHS: [&str; 12] = [
+/// English names of the months.
+pub const MONTH_NAMES: [&str; 12] = [
     "January",
     "February",
     "March",
@@ -115,7 +116,7 @@ fn put_field(text: &mut String, code: &mut std::str::Chars<'_>, local: NaiveDate
         field = code.next().unwrap_or('%');
     }
     let is_afternoon = local.hour() >= 12;
-    let month = MONTHS[local.month0() as usize];
+    let month = MONTH_NAMES[local.month0() as usize];
     let weekday = WEEKDAYS[local.weekday().num_days_from_monday() as usize];
     let number = match field {
         'Y' => return put_number(text, local.year(), 4),
@@ -355,7 +356,7 @@ fn word(text: &str, start: usize) -> Option<Word> {
         })
     };
     let meridiem = || ["AM", "PM"].iter().zip(0..).find(|(name, _)| name.eq_ignore_ascii_case(text));
-    let (code, value) = named(&MONTHS, 'b', 'B')
+    let (code, value) = named(&MONTH_NAMES, 'b', 'B')
         .or_else(|| named(&WEEKDAYS, 'a', 'A'))
         .or_else(|| meridiem().map(|(_, value)| ('p', value)))?;
     let is_all = |test: fn(&u8) -> bool| text.as_bytes().iter().all(test);

@@ -7,7 +7,7 @@
 //!    that it is no official warning.
 
 use gwbank_model::condition::{Hazard, Scope, Severity};
-use gwbank_model::{BANGKOK_OFFSET_SECONDS, Month, Timestamp};
+use gwbank_model::{BANGKOK_OFFSET_SECONDS, MONTH_NAMES, Month, Timestamp};
 use gwbank_registry::{Well, places};
 
 use crate::book::Texts;
@@ -174,20 +174,6 @@ fn to_do(hazard: Hazard, severity: Severity) -> (&'static str, &'static str) {
     }
 }
 
-const MONTHS_EN: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
 const MONTHS_TH: [&str; 12] = [
     "มกราคม",
     "กุมภาพันธ์",
@@ -206,7 +192,7 @@ const MONTHS_TH: [&str; 12] = [
 pub(crate) fn month_text(month: Month) -> (String, String) {
     let index = month.month_of_year() as usize - 1;
     (
-        format!("{} {}", MONTHS_EN[index], month.year()),
+        format!("{} {}", MONTH_NAMES[index], month.year()),
         // The Buddhist era.
         format!("{} {}", MONTHS_TH[index], month.year() + 543),
     )

@@ -65,10 +65,8 @@ impl Shared {
     /// The files to merge next.
     fn choose(&self, state: &TableState, upkeep: Upkeep) -> Option<(Part, Vec<Arc<DataFile>>)> {
         let rows_max = self.config.file_rows_max as u64;
-        let files_min = match upkeep {
-            Upkeep::AtRest => self.config.merge_files_min.max(2),
-            Upkeep::UnderLoad => self.config.merge_files_min.max(2) * UNDER_LOAD_FACTOR,
-        };
+        let files_min = self.config.merge_files_min.max(2);
+        let files_min = if upkeep == Upkeep::UnderLoad { files_min * UNDER_LOAD_FACTOR } else { files_min };
         let mut best: Option<(Part, Vec<Arc<DataFile>>)> = None;
         for (&part, files) in &state.parts {
             let mut tiers: Vec<Vec<Arc<DataFile>>> = Vec::new();
