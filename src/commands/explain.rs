@@ -21,7 +21,9 @@ pub fn run(general: &General, asked: &ExplainArguments) -> Outcome {
         std::io::stdin().read_to_end(&mut bytes)?;
         bytes
     } else {
-        std::fs::read(&asked.file).with_context(|| format!("{} cannot be read", asked.file.display()))?
+        std::fs::read(&asked.file)
+            .with_context(|| format!("{} cannot be read", asked.file.display()))
+            .map_err(Failure::usage)?
     };
     let clock_zone = match &asked.clock_zone {
         Some(zone) => Some(

@@ -7,9 +7,9 @@ use anyhow::{Context as _, Result, anyhow};
 use gwbank_model::{GatewayId, Reading, Timestamp};
 use gwbank_runtime::{Clock, SystemClock};
 use gwbank_server::views::ReceiptView;
+use gwbank_wire::write_json;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::messages::json_payload;
 use super::output::{self, grouped};
 use crate::arguments::{General, ServerArguments};
 use crate::client::{Client, Found, encoded, read_json};
@@ -122,7 +122,7 @@ fn send(target: &Target, gateway: &GatewayId, readings: Vec<Reading>) -> Result<
             Ok((receipt.dead, receipt.faults.first().map(|fault| fault.detail.clone())))
         }
         Target::Server(client) => {
-            let receipt = post(client, gateway, &json_payload(&readings)).map_err(|f| anyhow!("{}", f.text()))?;
+            let receipt = post(client, gateway, &write_json(&readings)).map_err(|f| anyhow!("{}", f.text()))?;
             Ok((receipt.dead, receipt.faults.first().map(|fault| fault.detail.clone())))
         }
     }

@@ -13,7 +13,9 @@ use crate::node::offline::Offline;
 pub fn run(general: &General, command: InstallationsCommand) -> Outcome {
     match command {
         InstallationsCommand::Import { file, server } => {
-            let bytes = std::fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+            let bytes = std::fs::read(&file)
+                .with_context(|| format!("{} cannot be read", file.display()))
+                .map_err(Failure::usage)?;
             let (rows, warnings) = match Client::find(general, &server)? {
                 Found::Running(client) => applied(&client, "/api/v1/installations", "text/csv", &bytes)
                     .map_err(|failure| Failure::failed(format!("{}: {}", file.display(), failure.text())))?,

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, anyhow};
 use gwbank_model::{GatewayId, Reading, Timestamp};
 use gwbank_runtime::{Clock, SystemClock};
+use gwbank_wire::write_json;
 
 use super::broker::connect;
 use super::import::{existing, progress_bar};
-use super::messages::{json_payload, topic};
+use super::messages::topic;
 use super::output::{self, grouped};
 use crate::arguments::{Payload, ReplayArguments};
 use crate::failure::{Failure, Outcome};
@@ -44,7 +45,7 @@ pub fn run(asked: &ReplayArguments) -> Outcome {
                     if let Some(last) = message.last() {
                         pace.wait_for(last.time).await;
                     }
-                    publisher.publish(&topic, json_payload(message)).await;
+                    publisher.publish(&topic, write_json(message)).await;
                 }
             });
             Ok(())

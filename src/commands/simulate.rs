@@ -13,9 +13,10 @@ use gwbank_model::{Parameter, Reading, SiteStatus, TimeSource, Timestamp};
 use gwbank_registry::import::write_wells_csv;
 use gwbank_runtime::{Clock, SystemClock};
 use gwbank_sim::{SimConfig, World};
+use gwbank_wire::write_json;
 
 use super::broker::connect;
-use super::messages::{json_payload, senml_payload, topic};
+use super::messages::{senml_payload, topic};
 use super::output::{self, grouped};
 use super::serve::stop_signal;
 use crate::arguments::{Payload, SimulateArguments};
@@ -157,7 +158,7 @@ impl SimulatedGateway {
     fn message(&mut self) -> Vec<u8> {
         let readings: Vec<Reading> = (0..self.batch).map(|_| self.reading()).collect();
         match self.payload {
-            Payload::Json => json_payload(&readings),
+            Payload::Json => write_json(&readings),
             Payload::Senml => senml_payload(&readings),
         }
     }

@@ -1,5 +1,6 @@
 //! `gwbank sql`
 
+use std::fmt;
 use std::fs::File;
 use std::io::{ErrorKind, IsTerminal, Read, Write};
 
@@ -14,8 +15,17 @@ use crate::arguments::{General, SqlArguments, SqlFormat};
 use crate::client::Client;
 use crate::failure::{Failure, Outcome};
 
-/// What comes after the first rows cannot be told by the status any more.
-const BROKE_OFF: &str = "the answer broke off; the server's log says why";
+/// Names the answer, so that the server says why it broke off: what comes after the first rows has no status any more.
+const ANSWER_ID: &str = "gwbank-answer";
+
+#[derive(Debug)]
+struct BrokeOff;
+
+impl fmt::Display for BrokeOff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the answer broke off; the server's log says why")
+    }
+}
 
 pub fn run(general: &General, asked: &SqlArguments) -> Outcome {
     let binary = matches!(asked.format, SqlFormat::Parquet | SqlFormat::Arrow);
@@ -37,10 +47,30 @@ pub fn run(general: &General, asked: &SqlArguments) -> Outcome {
     let headers = [("content-type", "application/json"), ("accept", accept)];
     let body = json!({ "sql": statement }).to_string();
     let mut reply = client.send("POST", "/api/v1/sql", &headers, body.as_bytes())?;
+    let id = reply.headers().get(ANSWER_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
+    let shown = show(asked, &mut reply.body_mut().as_reader());
+    shown.map_err(|failure| why(&client, id.as_deref(), failure))
+}
 
-    let mut rows: Box<dyn Read> = Box::new(reply.body_mut().as_reader());
+/// Puts the server's reason in the place of an answer that broke off.
+fn why(client: &Client, id: Option<&str>, failure: Failure) -> Failure {
+    let Failure::Failed(error) = &failure else { return failure };
+    if error.downcast_ref::<BrokeOff>().is_none() {
+        return failure;
+    }
+    let reason = id.and_then(|id| client.get::<serde_json::Value>(&format!("/api/v1/sql/{id}")).ok());
+    match reason {
+        Some(problem) => {
+            let text = |member: &str| problem[member].as_str().unwrap_or_default().to_owned();
+            Failure::failed(format!("the answer broke off: {}: {}", text("title"), text("detail")))
+        }
+        None => failure,
+    }
+}
+
+fn show(asked: &SqlArguments, rows: &mut dyn Read) -> Outcome {
     if asked.format == SqlFormat::Table {
-        let text = table(&mut rows)?;
+        let text = table(rows)?;
         return match &asked.out {
             Some(path) => Ok(std::fs::write(path, text).with_context(|| path.display().to_string())?),
             None => output::print(&text),
@@ -49,14 +79,16 @@ pub fn run(general: &General, asked: &SqlArguments) -> Outcome {
     match &asked.out {
         Some(path) => {
             let mut file = File::create(path).with_context(|| path.display().to_string())?;
-            std::io::copy(&mut rows, &mut file).context(BROKE_OFF)?;
+            let copied = std::io::copy(rows, &mut file).context(BrokeOff);
+            // Half a file would pass for a whole one.
+            copied.inspect_err(|_| drop(std::fs::remove_file(path)))?;
             file.sync_all()?;
         }
         None => {
             let mut out = std::io::stdout().lock();
             let mut buffer = vec![0u8; 1 << 16];
             loop {
-                let count = rows.read(&mut buffer).context(BROKE_OFF)?;
+                let count = rows.read(&mut buffer).context(BrokeOff)?;
                 if count == 0 {
                     break;
                 }
@@ -74,11 +106,11 @@ pub fn run(general: &General, asked: &SqlArguments) -> Outcome {
 }
 
 fn table(rows: &mut dyn Read) -> Outcome<String> {
-    let reader = StreamReader::try_new(Breaking(rows), None).context(BROKE_OFF)?;
+    let reader = StreamReader::try_new(Breaking(rows), None).context(BrokeOff)?;
     let empty = arrow::array::RecordBatch::new_empty(reader.schema());
     let mut batches = Vec::new();
     for batch in reader {
-        batches.push(presentable(&batch.context(BROKE_OFF)?)?);
+        batches.push(presentable(&batch.context(BrokeOff)?)?);
     }
     let count: usize = batches.iter().map(arrow::array::RecordBatch::num_rows).sum();
     if batches.is_empty() {

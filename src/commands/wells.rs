@@ -35,7 +35,8 @@ fn kind_of(file: &Path) -> Outcome<FileKind> {
 
 fn import_wells(general: &General, server: &ServerArguments, file: &Path) -> Outcome {
     let kind = kind_of(file)?;
-    let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let bytes =
+        std::fs::read(file).with_context(|| format!("{} cannot be read", file.display())).map_err(Failure::usage)?;
     let media = match kind {
         FileKind::Csv => "text/csv",
         FileKind::GeoJson => "application/geo+json",

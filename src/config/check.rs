@@ -146,6 +146,9 @@ impl Config {
                 let mend = "give each node its own, the same over restarts";
                 found.error(format!("{key}.client_id"), "the broker keeps the session under it", mend);
             }
+            for (field, problem) in external.source().topic_problems() {
+                found.error(format!("{key}.{field}"), problem, "write gwbank/v1/+/readings, or leave it out");
+            }
             if external.topics.is_empty() {
                 found.error(format!("{key}.topics"), "nothing is subscribed to", "leave it out for the default topics");
             }
@@ -375,6 +378,17 @@ mod tests {
         let other = external.replace("one", "two");
         let config: Config = toml::from_str(&[gateway, external, &other].concat()).unwrap();
         assert!(errors(&config).is_empty());
+    }
+
+    #[test]
+    fn topics_of_a_broker_are_filters_that_gateways_publish_under() {
+        let head = "[[mqtt.external]]\nurl = \"mqtt://a\"\nclient_id = \"one\"\n";
+        let config: Config = toml::from_str(&format!(
+            "{head}topics = [\"\", \"a/#/b\", \"sensors/#\", \"#\", \"gwbank/v1/+/readings\"]\nshared_group = \"a/b\"\n"
+        ))
+        .unwrap();
+        let expected = ["topics[0]", "topics[1]", "topics[2]", "shared_group"];
+        assert_eq!(errors(&config), expected.map(|field| format!("mqtt.external[0].{field}")));
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod profiles;
 use std::path::PathBuf;
 
 use gwbank_ingest::embedded::EmbeddedTls;
+use gwbank_ingest::external::ExternalConfig;
 use serde::{Deserialize, Serialize};
 
 pub use auth::AuthSection;
@@ -141,6 +142,19 @@ pub struct ExternalEntry {
 }
 
 impl ExternalEntry {
+    /// The session that it describes.
+    pub fn source(&self) -> ExternalConfig {
+        let given = |text: &String| (!text.is_empty()).then(|| text.clone());
+        ExternalConfig {
+            user: given(&self.username),
+            password: given(&self.password),
+            ca_file: given(&self.ca_file).map(PathBuf::from),
+            shared_group: given(&self.shared_group),
+            topics: self.topics.clone(),
+            ..ExternalConfig::new(&self.url, &self.client_id)
+        }
+    }
+
     fn default_topics() -> Vec<String> {
         vec!["gwbank/v1/+/readings".to_owned(), "gwbank/v1/+/senml".to_owned()]
     }

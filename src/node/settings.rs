@@ -1,6 +1,5 @@
 //! The configuration as each crate wants it.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -13,7 +12,7 @@ use gwbank_model::{GatewayId, Timestamp};
 use gwbank_query::QueryConfig;
 use gwbank_watch::WatchConfig;
 
-use crate::config::{Config, device_profiles, zone_seconds};
+use crate::config::{Config, ExternalEntry, device_profiles, zone_seconds};
 use crate::failure::Outcome;
 
 /// How messages are decoded; checked when the configuration was loaded.
@@ -99,18 +98,5 @@ pub fn embedded(config: &Config) -> Outcome<Option<EmbeddedConfig>> {
 }
 
 pub fn external(config: &Config) -> Vec<ExternalConfig> {
-    let given = |text: &String| (!text.is_empty()).then(|| text.clone());
-    config
-        .mqtt
-        .external
-        .iter()
-        .map(|entry| ExternalConfig {
-            user: given(&entry.username),
-            password: given(&entry.password),
-            ca_file: given(&entry.ca_file).map(PathBuf::from),
-            shared_group: given(&entry.shared_group),
-            topics: entry.topics.clone(),
-            ..ExternalConfig::new(&entry.url, &entry.client_id)
-        })
-        .collect()
+    config.mqtt.external.iter().map(ExternalEntry::source).collect()
 }

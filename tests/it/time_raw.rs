@@ -8,6 +8,10 @@ use crate::program::{Place, Server};
 const WELLS: &str = "well_id,province_code,bank_type\nW-1,30,observation\n";
 const TOPIC: &str = "gwbank/v1/gw-1/readings";
 
+/// An export of another system: Thai dates, hours with a point, centimetres.
+const MAP: &str = "time_zone = \"+07:00\"\ntime_format = \"%d/%m/%Y %H.%M\"\ndelimiter = \";\"\n[columns]\nwell = \"site\"\n\
+    time = \"date\"\n[wide]\nlevel_cm = { parameter = \"depth_to_water\", unit = \"cm\" }\n";
+
 fn reading(time: &str, depth: f64) -> String {
     format!(r#"{{"well":"W-1","time":"{time}","depth_to_water":{depth},"water_temperature":27.5}}"#)
 }
@@ -76,11 +80,7 @@ fn an_import_keeps_the_times_of_its_format() {
         }
     }
     place.file("export.csv", &csv);
-    place.file(
-        "map.toml",
-        "time_zone = \"+07:00\"\ntime_format = \"%d/%m/%Y %H.%M\"\ndelimiter = \";\"\n[columns]\nwell = \"site\"\n\
-         time = \"date\"\n[wide]\nlevel_cm = { parameter = \"depth_to_water\", unit = \"cm\" }\n",
-    );
+    place.file("map.toml", MAP);
     place.run(&["readings", "import", "export.csv", "--map", "map.toml"]).good();
     // So small a window leaves most to the archive.
     let server = place.serve_with(&["--set", "window.bytes_max=1048576"]);
@@ -91,4 +91,26 @@ fn an_import_keeps_the_times_of_its_format() {
     assert_eq!(server.sql(&sql("ASC")), oldest, "from the archive");
     let newest = json!([{"time": "2001-12-28T23:30:00+07:00", "time_raw": "28/12/2544 23.30"}]);
     assert_eq!(server.sql(&sql("DESC")), newest, "from the window");
+}
+
+#[test]
+fn an_import_through_a_running_server_keeps_them_too_and_so_do_its_dead_letters() {
+    let place = Place::new();
+    place.file("wells.csv", WELLS);
+    place.file("export.csv", "site;date;level_cm\nW-1;1/1/2540 00.30;300\nW-2;2/1/2540 00.30;310\n");
+    place.file("map.toml", MAP);
+    let server = place.serve();
+    place.run(&["wells", "import", "wells.csv"]).good();
+    let import = || place.run(&["readings", "import", "export.csv", "--map", "map.toml"]);
+    import();
+    let sql = "SELECT well_id, time, time_source, time_raw FROM readings ORDER BY well_id";
+    let row = |well: &str, day: u32| {
+        json!({"well_id": well, "time": format!("1997-01-0{day}T00:30:00+07:00"), "time_source": "buddhist_era",
+               "time_raw": format!("{day}/1/2540 00.30")})
+    };
+    assert_eq!(server.sql(sql), json!([row("W-1", 1)]));
+    place.file("wells.csv", "well_id,province_code,bank_type\nW-2,30,observation\n");
+    place.run(&["wells", "import", "wells.csv"]).good();
+    place.run(&["dead-letters", "replay"]).good();
+    assert_eq!(server.sql(sql), json!([row("W-1", 1), row("W-2", 2)]));
 }

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use futures::StreamExt;
-use gwbank_model::{GatewayId, Key, Reading, Seq, SiteStatus};
+use gwbank_model::{GatewayId, Key, Reading, Seq};
 use gwbank_store::{DeadLetter, DeadLetterFilter, DeadLetterSummary, PayloadPage, SettledDeadLetter};
 use gwbank_wire::{Context, Decoded, FieldRule, Format, Reason, Route, SourceKind, decode, route};
 use hashbrown::HashSet;
@@ -259,27 +259,4 @@ impl Shared {
 
 fn is_clock(reason: &str) -> bool {
     reason == Reason::Clock.name()
-}
-
-/// Readings as a message, for those that came without one and must be kept as a dead letter.
-pub(crate) fn payload_of(readings: &[Reading]) -> Vec<u8> {
-    let objects: Vec<serde_json::Value> = readings
-        .iter()
-        .map(|reading| {
-            let mut object = serde_json::json!({
-                "well": reading.well.as_str(),
-                "time": reading.time.to_rfc3339(0),
-                "parameter": reading.parameter.name(),
-                "value": reading.value,
-            });
-            if let Some(status) = reading.site_status.map(SiteStatus::name) {
-                object["status"] = status.into();
-            }
-            if reading.revision != 0 {
-                object["revision"] = reading.revision.into();
-            }
-            object
-        })
-        .collect();
-    serde_json::Value::Array(objects).to_string().into_bytes()
 }

@@ -12,12 +12,13 @@ use gwbank_recent::Window;
 use gwbank_registry::Registry;
 use gwbank_runtime::Clock;
 use gwbank_store::{Archive, GatewayCounts, Metadata, RowNames};
-use gwbank_wire::{Decoded, Fault, SourceKind, decode};
+use gwbank_wire::{Decoded, Fault, SourceKind, decode, write_json};
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::IngestError;
 use crate::applier::{Applier, Effect, Positions, Reply};
 use crate::clock_offset::ClockOffsets;
 use crate::config::PipelineConfig;
@@ -31,7 +32,6 @@ use crate::record::{Content, encode_mark, encode_message, encode_seal};
 use crate::repeats::{Repeats, content_hash, take_unknown_wells};
 use crate::resolve::{Rows, depends_on_arrival, keep_registered, newest_by_device, rows};
 use crate::writer::Committing;
-use crate::{IngestError, dead_letters};
 
 /// What a pipeline works with.
 #[derive(Debug, Clone)]
@@ -176,7 +176,7 @@ impl Pipeline {
         let registry = shared.registry();
         let unregistered: Vec<Reading> =
             readings.iter().filter(|r| registry.well(r.well.as_str()).is_none()).cloned().collect();
-        let payload = (!unregistered.is_empty()).then(|| Bytes::from(dead_letters::payload_of(&unregistered)));
+        let payload = (!unregistered.is_empty()).then(|| Bytes::from(write_json(&unregistered)));
         let content = keep_registered(readings, Vec::new(), &registry);
         shared.submit(gateway, options.topic, content, payload).await
     }

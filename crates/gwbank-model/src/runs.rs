@@ -25,14 +25,6 @@ pub fn runs_in_order<K: Ord>(rows: &[Row], rank: impl Fn(&Row) -> K) -> Option<V
     runs.windows(2).all(are_apart).then_some(runs)
 }
 
-/// The rows in that order, copied run by run; `None` where runs overlap.
-pub fn sorted_by_runs<K: Ord>(rows: &[Row], rank: impl Fn(&Row) -> K) -> Option<Vec<Row>> {
-    let runs = runs_in_order(rows, rank)?;
-    let mut sorted = Vec::with_capacity(rows.len());
-    runs.into_iter().for_each(|run| sorted.extend_from_slice(&rows[run]));
-    Some(sorted)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,8 +53,8 @@ mod tests {
         let rows = rows(&[(2, 1), (2, 2), (1, 5), (2, 3), (1, 2), (1, 3)]);
         let runs = runs_in_order(&rows, |row| row.series).unwrap();
         assert_eq!(runs.len(), 4);
-        let sorted = sorted_by_runs(&rows, |row| row.series).unwrap();
-        let sorted: Vec<(u32, i64)> = sorted.iter().map(|row| (row.series.0, row.time.as_secs())).collect();
+        let sorted = runs.into_iter().flat_map(|run| &rows[run]);
+        let sorted: Vec<(u32, i64)> = sorted.map(|row| (row.series.0, row.time.as_secs())).collect();
         assert_eq!(sorted, [(1, 2), (1, 3), (1, 5), (2, 1), (2, 2), (2, 3)]);
         let other = runs_in_order(&rows, |row| std::cmp::Reverse(row.series)).unwrap();
         assert_eq!(other[0], 0..2);

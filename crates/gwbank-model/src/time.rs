@@ -95,6 +95,31 @@ impl Day {
     }
 }
 
+/// Months of instants that come mostly in order: asks the calendar only where a month ends.
+#[derive(Debug)]
+pub struct MonthCursor {
+    offset_seconds: i32,
+    month: Month,
+    from: Timestamp,
+    to: Timestamp,
+}
+
+impl MonthCursor {
+    pub fn new(offset_seconds: i32) -> Self {
+        Self { offset_seconds, month: Month(0), from: Timestamp::MAX, to: Timestamp::MIN }
+    }
+
+    /// As [`Timestamp::month`].
+    pub fn month(&mut self, time: Timestamp) -> Month {
+        if time < self.from || time >= self.to {
+            self.month = time.month(self.offset_seconds);
+            (self.from, self.to) =
+                (self.month.start(self.offset_seconds), self.month.plus(1).start(self.offset_seconds));
+        }
+        self.month
+    }
+}
+
 /// A calendar month, counted from January 1970.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Month(i32);

@@ -18,7 +18,7 @@ pub struct QueryConfig {
     pub spill_bytes_max: u64,
     /// Threads that queries share. Ingest has its own.
     pub threads: usize,
-    /// Where temporary files go; without it nothing is spilled.
+    /// Where temporary files go; whatever is in it at the start is removed. Without it nothing is spilled.
     pub spill_dir: Option<PathBuf>,
 }
 

@@ -6,6 +6,8 @@
 //! 2. The stream ends well only after the runner said so; a runner that vanished is an error.
 
 use std::fmt;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -115,10 +117,23 @@ impl QueryResult {
 /// not used: it holds what [`crate::statement::STATEMENT_BYTES_MAX`] lets through, at the 8 KiB a level of a debug build.
 const THREAD_STACK_BYTES: usize = 512 << 20;
 
+/// A killed process leaves its temporary files behind. The directory is the engine's alone.
+fn remove_leftovers(dir: &Path) {
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            tracing::warn!(dir = %dir.display(), %error, "temporary files of an earlier process stay: remove them");
+        }
+        _ => {}
+    }
+}
+
 impl QueryEngine {
     /// Starts the query runtime.
     pub fn new(config: QueryConfig, sources: QuerySources) -> Result<Self, QueryError> {
         config.check().map_err(|problem| QueryError::Invalid(problem.to_string()))?;
+        if let Some(dir) = &config.spill_dir {
+            remove_leftovers(dir);
+        }
         let internal = |error: datafusion::error::DataFusionError| QueryError::Internal(crate::error::chain(&error));
         let template = Template::new(&config).map_err(internal)?;
         tables::register(&template, &sources).map_err(internal)?;

@@ -95,6 +95,8 @@ pub enum CredentialError {
     Twice { name: String },
     #[error("token {name:?} has role gateway and names no gateway")]
     TokenWithoutGateway { name: String },
+    #[error("{name:?} has the token of {other:?}, whose rights it would have; make one of its own")]
+    SameToken { name: String, other: String },
 }
 
 /// A password of a user or a gateway, as an Argon2 string in PHC format.
@@ -174,6 +176,10 @@ impl Credentials {
         }
         if self.tokens.iter().any(|token| token.principal.name == name) {
             return Err(CredentialError::Twice { name: name.to_owned() });
+        }
+        if let Some(other) = self.tokens.iter().find(|token| token.digest == digest) {
+            let other = other.principal.name.clone();
+            return Err(CredentialError::SameToken { name: name.to_owned(), other });
         }
         let gateway = gateway.filter(|_| role == Role::Gateway);
         self.tokens.push(Token { principal: Principal { name: name.to_owned(), role, gateway }, digest });

@@ -20,6 +20,7 @@
 //! - No cross-origin permission, no external script, style, font or image.
 
 pub mod auth;
+mod broken_answers;
 mod decimate;
 pub mod doors;
 pub mod encode;

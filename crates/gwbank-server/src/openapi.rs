@@ -24,6 +24,7 @@ use crate::state::App;
         routes::health::gateways,
         routes::health::flush,
         routes::sql::run,
+        routes::sql::broken,
         routes::readings::post,
         routes::wells::list,
         routes::wells::show,

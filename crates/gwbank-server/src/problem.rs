@@ -43,6 +43,7 @@ kinds! {
     UNKNOWN_PROVINCE = "unknown-province", NOT_FOUND, "no province has this code";
     UNKNOWN_FLAG = "unknown-flag", NOT_FOUND, "no condition flag has this id";
     UNKNOWN_DEAD_LETTER = "unknown-dead-letter", NOT_FOUND, "no dead letter has this id";
+    UNKNOWN_ANSWER = "unknown-answer", NOT_FOUND, "no answer of this id broke off";
     METHOD_NOT_ALLOWED = "method-not-allowed", METHOD_NOT_ALLOWED, "this place does not know the method";
     NOT_ACCEPTABLE = "not-acceptable", NOT_ACCEPTABLE, "none of the accepted formats can be given";
     TIMEOUT = "timeout", REQUEST_TIMEOUT, "the request took too long";

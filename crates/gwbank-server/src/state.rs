@@ -7,6 +7,7 @@ use gwbank_model::Timestamp;
 use gwbank_store::Metadata;
 
 use crate::auth::{Authenticator, Credentials};
+use crate::broken_answers::BrokenAnswers;
 use crate::doors::{FlagsDoor, IngestDoor, OperationsDoor, SqlDoor};
 use crate::guard::Hosts;
 use crate::metrics::{HttpRequests, LabelledCounter, TimeHistogram};
@@ -78,6 +79,7 @@ pub struct App {
     pub(crate) http_requests: HttpRequests,
     pub(crate) query_seconds: Arc<TimeHistogram>,
     pub(crate) queries_rejected: LabelledCounter,
+    pub(crate) broken_answers: BrokenAnswers,
 }
 
 impl App {
@@ -101,6 +103,7 @@ impl App {
             http_requests: HttpRequests::default(),
             query_seconds: Arc::new(TimeHistogram::default()),
             queries_rejected: LabelledCounter::default(),
+            broken_answers: BrokenAnswers::default(),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use gwbank_model::{IdError, Reading, TimeSource, WellId};
 
-use crate::limits::{EXCERPT_CHARS_MAX, FAULTS_MAX, WELLS_REMEMBERED_MAX};
+use crate::limits::{EXCERPT_CHARS_MAX, FAULTS_MAX, WELLS_REMEMBERED_MAX, WELLS_SEARCHED_MAX};
 use crate::time::TimeFault;
 use crate::{Context, Reason};
 
@@ -74,12 +74,15 @@ impl<'c> Sink<'c> {
 
     /// The id, without allocating it again where the message named it before.
     pub fn well(&mut self, text: &str) -> Result<WellId, IdError> {
-        if let Some(well) = self.wells.get(self.last_well)
-            && well.as_str() == text
-        {
+        let is_it = |well: &WellId| well.as_str() == text;
+        if let Some(well) = self.wells.get(self.last_well).filter(|well| is_it(well)) {
             return Ok(well.clone());
         }
-        if let Some(index) = self.wells.iter().position(|well| well.as_str() == text) {
+        // Wells come one after the other, or take turns in a fixed order. A message of very many in no order gets some of its
+        // ids twice, which costs less than to search them all for each.
+        let next = if self.last_well + 1 < self.wells.len() { self.last_well + 1 } else { 0 };
+        let latest = self.wells.len().saturating_sub(WELLS_SEARCHED_MAX)..self.wells.len();
+        if let Some(index) = std::iter::once(next).chain(latest).find(|&at| self.wells.get(at).is_some_and(is_it)) {
             self.last_well = index;
             return Ok(self.wells[index].clone());
         }

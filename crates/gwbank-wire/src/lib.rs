@@ -41,6 +41,7 @@ pub mod units;
 pub use context::{Context, DEFAULT_SENTINELS, FUTURE_TOLERANCE_MICROS, Format, SourceKind};
 pub use decode::decode;
 pub use fault::{Correction, Decoded, Fault};
+pub use json::write as write_json;
 pub use profile::{DeviceProfile, DeviceProfiles, FieldReading, FieldRule, GatewayProfiles, ProfileError};
 pub use reason::Reason;
 pub use route::{Route, route};

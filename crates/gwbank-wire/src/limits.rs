@@ -19,3 +19,6 @@ pub const EXCERPT_CHARS_MAX: usize = 60;
 
 /// How many well ids of a message are remembered, so that a repeated id is not allocated again.
 pub const WELLS_REMEMBERED_MAX: usize = 64;
+
+/// Among how many of the latest a well id is searched for that is not where it is expected.
+pub const WELLS_SEARCHED_MAX: usize = 8;

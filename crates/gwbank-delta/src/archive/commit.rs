@@ -4,11 +4,12 @@
 //! their month, through row-group statistics and page index. New keys go to new files; a corrected key is replaced where
 //! it lies by writing its file anew (copy on write), and the loser goes to `superseded = true`, all in one entry.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use gwbank_model::versions::{Change, Outcome};
-use gwbank_model::{Key, Month, Row, Seq};
+use gwbank_model::{Key, Month, MonthCursor, Origin, Row, Seq, runs_in_order};
 use gwbank_store::{ArchiveCommit, CommitReport, RevisionRow, ScanRequest, StoredVersions};
 
 use super::files::{DataFile, Part, TableState};
@@ -26,9 +27,9 @@ pub(crate) struct Found {
 
 /// What a commit changes.
 #[derive(Default)]
-struct Decided {
+struct Decided<'a> {
     outcomes: Vec<Outcome>,
-    winners: BTreeMap<Month, Vec<Row>>,
+    winners: BTreeMap<Month, Cow<'a, [Row]>>,
     losers: BTreeMap<Month, Vec<RevisionRow>>,
     replaced: HashMap<String, Replacement>,
 }
@@ -44,7 +45,7 @@ pub(super) struct FileChange {
     pub added: Vec<Arc<DataFile>>,
 }
 
-impl Decided {
+impl Decided<'_> {
     fn changes_nothing(&self) -> bool {
         self.winners.is_empty() && self.losers.is_empty() && self.replaced.is_empty()
     }
@@ -67,7 +68,11 @@ impl Shared {
         Ok(CommitReport { outcomes: decided.outcomes })
     }
 
-    fn decide(&self, state: &TableState, writer: &Writer, rows: &[Row]) -> Result<Decided, DeltaError> {
+    fn decide<'a>(&self, state: &TableState, writer: &Writer, rows: &'a [Row]) -> Result<Decided<'a>, DeltaError> {
+        if let Some(winners) = certainly_new(writer, rows) {
+            let outcomes = vec![Change::First.outcome(); rows.len()];
+            return Ok(Decided { outcomes, winners, ..Decided::default() });
+        }
         let mut order: Vec<usize> = (0..rows.len()).collect();
         order.sort_unstable_by_key(|&i| (rows[i].key(), rows[i].seq, i));
         let same_key = |a: &usize, b: &usize| rows[*a].key() == rows[*b].key();
@@ -76,13 +81,11 @@ impl Shared {
         let mut found = self.find(state, perhaps_known)?;
 
         let mut decided = Decided { outcomes: vec![Outcome::Duplicate; rows.len()], ..Decided::default() };
-        // About as many as a month gets: to grow to hundreds of thousands of rows is to copy them as often again.
-        let rows_of_month = rows.len().div_ceil(months_of(rows));
+        let mut months = MonthCursor::new(0);
         for group in order.chunk_by(same_key) {
             let key = rows[group[0]].key();
-            let month = key.time.month(0);
-            // Nearly every commit brings new keys only.
-            let found = if found.is_empty() { None } else { found.remove(&key) };
+            let month = months.month(key.time);
+            let found = found.remove(&key);
             let (mut known, file) = found.map_or((None, None), |found| (Some(found.versions), Some(found.file)));
             let revisions_before = known.as_ref().map_or(0, |versions| versions.revisions.len());
             let mut new_winner = false;
@@ -98,10 +101,7 @@ impl Shared {
             }
             match file {
                 _ if !new_winner => {}
-                None => {
-                    let of_month = decided.winners.entry(month);
-                    of_month.or_insert_with(|| Vec::with_capacity(rows_of_month)).push(versions.winner);
-                }
+                None => decided.winners.entry(month).or_default().to_mut().push(versions.winner),
                 Some(file) => {
                     let replacement = decided
                         .replaced
@@ -122,8 +122,9 @@ impl Shared {
     ) -> Result<HashMap<Key, Found>, DeltaError> {
         let mut by_month: BTreeMap<Month, KeySet> = BTreeMap::new();
         let mut series = None;
+        let mut months = MonthCursor::new(0);
         for key in keys {
-            let month = key.time.month(0);
+            let month = months.month(key.time);
             if state.part(Part { month, superseded: false }).is_empty() {
                 continue;
             }
@@ -173,7 +174,7 @@ impl Shared {
     /// Writes what a commit changes. Nothing stays when it fails.
     fn write_files(
         &self,
-        winners: &BTreeMap<Month, Vec<Row>>,
+        winners: &BTreeMap<Month, Cow<'_, [Row]>>,
         losers: &BTreeMap<Month, Vec<RevisionRow>>,
         replaced: &HashMap<String, Replacement>,
     ) -> Result<FileChange, DeltaError> {
@@ -181,7 +182,7 @@ impl Shared {
         let mut added: Vec<Arc<DataFile>> = Vec::new();
         let mut write_all = || {
             for (&month, rows) in winners {
-                let rows = PartRows::Winners(rows.into());
+                let rows = PartRows::Winners((&**rows).into());
                 added.extend(part_writer.write(Part { month, superseded: false }, rows)?);
             }
             for replacement in replaced.values() {
@@ -275,11 +276,23 @@ impl Shared {
     }
 }
 
-/// Over how many months rows reach.
-fn months_of(rows: &[Row]) -> usize {
-    let times = || rows.iter().map(|row| row.time);
-    let (Some(first), Some(last)) = (times().min(), times().max()) else { return 1 };
-    usize::try_from(last.month(0).index() - first.month(0).index()).unwrap_or(0) + 1
+/// The rows by month where every one is a key that the archive certainly does not have, each once: nearly every commit.
+/// Nothing is looked up, and where they are of one month nothing is copied.
+fn certainly_new<'a>(writer: &Writer, rows: &'a [Row]) -> Option<BTreeMap<Month, Cow<'a, [Row]>>> {
+    runs_in_order(rows, |row| row.series)?;
+    if rows.iter().any(|row| row.origin != Origin::Received || writer.ranges.may_hold(row.key())) {
+        return None;
+    }
+    let mut months = MonthCursor::new(0);
+    let Some(first) = rows.first().map(|row| months.month(row.time)) else { return Some(BTreeMap::new()) };
+    if rows.iter().all(|row| months.month(row.time) == first) {
+        return Some(BTreeMap::from([(first, Cow::Borrowed(rows))]));
+    }
+    let mut by_month: BTreeMap<Month, Vec<Row>> = BTreeMap::new();
+    for row in rows {
+        by_month.entry(months.month(row.time)).or_default().push(*row);
+    }
+    Some(by_month.into_iter().map(|(month, rows)| (month, Cow::Owned(rows))).collect())
 }
 
 fn files_for<'a>(

@@ -4,12 +4,14 @@ use std::borrow::Cow;
 use std::collections::hash_map::RandomState;
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
-use gwbank_model::{Row, SeriesKey, sorted_by_runs};
+use gwbank_model::{Row, SeriesKey, Timestamp, runs_in_order};
 use gwbank_store::{RevisionRow, RowNames, reading_schema, revision_schema, revisions_to_batch, rows_to_batch};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
@@ -50,11 +52,12 @@ pub(crate) fn writer_properties() -> WriterProperties {
     builder = builder
         .set_column_dictionary_enabled(column("time_raw"), false)
         .set_column_encoding(column("time_raw"), Encoding::DELTA_BYTE_ARRAY);
-    // Nobody skips by them, and to compare texts row by row costs more than to write them.
-    for name in ["site_status", "time_source", "gateway_id", "time_raw", "cause"] {
+    // Nobody skips by them, and to compare them row by row costs as much as to write them.
+    for name in ["site_status", "qc_tests", "time_source", "gateway_id", "revision", "time_raw", "cause"] {
         builder = builder.set_column_statistics_enabled(column(name), EnabledStatistics::None);
     }
-    for name in ["time", "seq", "superseded_seq", "superseded_at"] {
+    // The small numbers are nearly always the same one, which a dictionary looks up for every row.
+    for name in ["time", "quality", "qc_tests", "revision", "seq", "superseded_seq", "superseded_at"] {
         builder = builder
             .set_column_dictionary_enabled(column(name), false)
             .set_column_encoding(column(name), Encoding::DELTA_BINARY_PACKED);
@@ -90,23 +93,83 @@ impl PartRows<'_> {
         }
     }
 
-    /// Sorts as files are sorted: by the text of the names.
-    fn sort(&mut self, order: &NameOrder) {
+    /// The rows as files are sorted: by the text of the names.
+    fn sorted(&mut self, order: &NameOrder) -> Sorted<'_> {
         match self {
-            PartRows::Winners(rows) => match sorted_by_runs(rows, |row| order.rank(row)) {
-                Some(sorted) => *rows = sorted.into(),
-                None => rows.to_mut().sort_unstable_by_key(|row| (order.rank(row), row.time)),
+            PartRows::Winners(rows) => match runs_in_order(rows, |row| order.rank(row)) {
+                Some(runs) => Sorted::Runs { rows, runs },
+                None => {
+                    rows.to_mut().sort_unstable_by_key(|row| (order.rank(row), row.time));
+                    Sorted::Winners(rows)
+                }
             },
-            PartRows::Losers(revisions) => revisions.to_mut().sort_unstable_by_key(|revision| {
-                (order.rank(&revision.row), revision.row.time, revision.superseded_at, revision.row.seq)
-            }),
+            PartRows::Losers(revisions) => {
+                revisions.to_mut().sort_unstable_by_key(|revision| {
+                    (order.rank(&revision.row), revision.row.time, revision.superseded_at, revision.row.seq)
+                });
+                Sorted::Losers(revisions)
+            }
         }
     }
+}
 
-    fn batch(&self, from: usize, to: usize, names: &RowNames) -> Result<RecordBatch, arrow::error::ArrowError> {
-        match self {
-            PartRows::Winners(rows) => rows_to_batch(&rows[from..to], names),
-            PartRows::Losers(revisions) => revisions_to_batch(&revisions[from..to], names),
+/// Sorted rows, which are copied into their order batch by batch only.
+enum Sorted<'a> {
+    Winners(&'a [Row]),
+    /// Sorted when the runs are read one after the other.
+    Runs {
+        rows: &'a [Row],
+        runs: Vec<Range<usize>>,
+    },
+    Losers(&'a [RevisionRow]),
+}
+
+/// A batch on its way into a file, and what the file's entry says of it.
+struct Batch {
+    columns: RecordBatch,
+    first: Row,
+    last: Row,
+    times: (Timestamp, Timestamp),
+}
+
+impl Batch {
+    fn new(columns: RecordBatch, rows: impl Iterator<Item = Row> + Clone) -> Self {
+        let (first, last) = (rows.clone().next().expect("not empty"), rows.clone().last().expect("not empty"));
+        let times = rows.fold((first.time, first.time), |(from, to), row| (from.min(row.time), to.max(row.time)));
+        Self { columns, first, last, times }
+    }
+}
+
+impl<'a> Sorted<'a> {
+    /// Batches in order, each of `rows_max` rows at most and as many as are left.
+    fn batches(self, rows_max: usize, names: &'a RowNames) -> impl FnMut(usize) -> Result<Batch, ArrowError> + 'a {
+        let mut from = 0;
+        let mut scratch: Vec<Row> = Vec::new();
+        let (mut run, mut run_from) = (0, 0);
+        move |left| {
+            let count = left.min(rows_max);
+            let batch = match &self {
+                Sorted::Winners(rows) => {
+                    let rows = &rows[from..from + count];
+                    Batch::new(rows_to_batch(rows, names)?, rows.iter().copied())
+                }
+                Sorted::Runs { rows, runs } => {
+                    scratch.clear();
+                    while scratch.len() < count {
+                        let of_run = &rows[runs[run].clone()][run_from..];
+                        let taken = of_run.len().min(count - scratch.len());
+                        scratch.extend_from_slice(&of_run[..taken]);
+                        (run, run_from) = if taken == of_run.len() { (run + 1, 0) } else { (run, run_from + taken) };
+                    }
+                    Batch::new(rows_to_batch(&scratch, names)?, scratch.iter().copied())
+                }
+                Sorted::Losers(revisions) => {
+                    let revisions = &revisions[from..from + count];
+                    Batch::new(revisions_to_batch(revisions, names)?, revisions.iter().map(|revision| revision.row))
+                }
+            };
+            from += count;
+            Ok(batch)
         }
     }
 }
@@ -162,15 +225,17 @@ impl PartWriter<'_> {
             return Ok(Vec::new());
         }
         let order = NameOrder::of(&rows, self.names);
-        rows.sort(&order);
         let dir = self.table.join(part.dir());
         self.disk.create_dirs(&dir)?;
-        let count = rows.len().div_ceil(self.file_rows_max.max(1));
-        let per_file = rows.len().div_ceil(count);
+        let (schema, mut left) = (rows.schema(), rows.len());
+        let count = left.div_ceil(self.file_rows_max.max(1));
+        let per_file = left.div_ceil(count);
+        let mut next_batch = rows.sorted(&order).batches(BATCH_ROWS, self.names);
         let mut files: Vec<Arc<DataFile>> = Vec::with_capacity(count);
-        for from in (0..rows.len()).step_by(per_file) {
-            let to = (from + per_file).min(rows.len());
-            match self.write_file(part, &rows, from, to, &order) {
+        while left > 0 {
+            let rows = left.min(per_file);
+            left -= rows;
+            match self.write_file(part, rows, schema.clone(), &mut next_batch, &order) {
                 Ok(file) => files.push(Arc::new(file)),
                 Err(error) => {
                     self.discard(&files);
@@ -202,9 +267,9 @@ impl PartWriter<'_> {
     fn write_file(
         &self,
         part: Part,
-        rows: &PartRows<'_>,
-        from: usize,
-        to: usize,
+        rows: usize,
+        schema: SchemaRef,
+        next_batch: &mut impl FnMut(usize) -> Result<Batch, ArrowError>,
         order: &NameOrder,
     ) -> Result<DataFile, DeltaError> {
         let (relative, path, file) = self.create(part)?;
@@ -212,21 +277,29 @@ impl PartWriter<'_> {
         // Without Arrow's own schema in the file every reader sees plain Parquet strings.
         let options = ArrowWriterOptions::new().with_properties(writer_properties()).with_skip_arrow_metadata(true);
         let kept = file.try_clone().map_err(DeltaError::io("write", &path))?;
-        let mut writer = ArrowWriter::try_new_with_options(file, rows.schema(), options).map_err(&parquet)?;
-        for start in (from..to).step_by(BATCH_ROWS) {
-            let batch = rows.batch(start, (start + BATCH_ROWS).min(to), self.names);
-            writer.write(&batch.map_err(DeltaError::shape(&path))?).map_err(&parquet)?;
+        let mut writer = ArrowWriter::try_new_with_options(file, schema, options).map_err(&parquet)?;
+        let mut next_batch = |left| {
+            let batch = next_batch(left).map_err(DeltaError::shape(&path))?;
+            writer.write(&batch.columns).map_err(&parquet)?;
+            Ok::<Batch, DeltaError>(batch)
+        };
+        let Batch { columns, first, mut last, mut times } = next_batch(rows)?;
+        let mut left = rows - columns.num_rows();
+        while left > 0 {
+            let batch = next_batch(left)?;
+            left -= batch.columns.num_rows();
+            last = batch.last;
+            times = (times.0.min(batch.times.0), times.1.max(batch.times.1));
         }
         writer.close().map_err(&parquet)?;
         self.disk.sync_file(&kept, &path).map_err(DeltaError::io("sync", &path))?;
-        let times = (from..to).map(|i| rows.row(i).time);
         Ok(DataFile {
             path: relative,
             part,
-            rows: (to - from) as u64,
+            rows: rows as u64,
             bytes: kept.metadata().map_err(DeltaError::io("measure", &path))?.len(),
-            time: (times.clone().min().expect("not empty"), times.max().expect("not empty")),
-            wells: (order.well(rows.row(from)), order.well(rows.row(to - 1))),
+            time: times,
+            wells: (order.well(&first), order.well(&last)),
         })
     }
 }

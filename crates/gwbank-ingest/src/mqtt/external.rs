@@ -21,14 +21,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use gwbank_runtime::{Backoff, Shutdown};
 use parking_lot::Mutex;
-use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Filter, Packet, Publish, SubscribeReasonCode};
+use rumqttc::v5::mqttbytes::{QoS, valid_filter};
 use rumqttc::v5::{AsyncClient, Event, EventLoop};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::mqtt::broker_problem::BrokerProblem;
-use crate::mqtt::dispatch::dispatch_external;
+use crate::mqtt::dispatch::{dispatch_external, may_match_ingest_topics};
 use crate::mqtt::options::options;
 use crate::pipeline::Taken;
 use crate::{IngestError, Pipeline};
@@ -79,6 +79,26 @@ impl ExternalConfig {
             topics: DEFAULT_TOPICS.iter().map(|&topic| topic.to_owned()).collect(),
             receive_maximum: 1000,
         }
+    }
+
+    /// What is wrong with the topics and the group: the field, and why.
+    pub fn topic_problems(&self) -> Vec<(String, String)> {
+        let mut problems = Vec::new();
+        for (index, topic) in self.topics.iter().enumerate() {
+            let problem = match topic.as_str() {
+                "" => "it is empty",
+                _ if !valid_filter(topic) => "a # stands alone at the end, a + alone in its level",
+                _ if !may_match_ingest_topics(topic) => "no topic of readings is under it: all messages would be dead",
+                _ => continue,
+            };
+            problems.push((format!("topics[{index}]"), format!("{topic:?} is no topic filter of use here: {problem}")));
+        }
+        if let Some(group) = &self.shared_group
+            && group.contains(['/', '+', '#'])
+        {
+            problems.push(("shared_group".to_owned(), format!("{group:?} holds / + or #, which no group may")));
+        }
+        problems
     }
 
     fn filters(&self) -> Vec<Filter> {

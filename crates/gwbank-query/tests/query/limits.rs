@@ -53,10 +53,13 @@ fn memory() {
 #[test]
 fn spilled_bytes() {
     let dir = tempfile::tempdir().unwrap();
+    let spill_dir = dir.path().join("spill");
+    let left_by_a_killed_process = spill_dir.join("datafusion-x");
+    std::fs::create_dir_all(&left_by_a_killed_process).unwrap();
     let config = QueryConfig {
         memory_bytes_per_query: 16 << 20,
         spill_bytes_max: 1 << 20,
-        spill_dir: Some(dir.path().to_owned()),
+        spill_dir: Some(spill_dir.clone()),
         ..config()
     };
     let sort = "SELECT * FROM generate_series(1, 1500000) ORDER BY value DESC";
@@ -69,6 +72,7 @@ fn spilled_bytes() {
         let batches = bench.batches(sort).await.unwrap();
         assert_eq!(batches.iter().map(|batch| batch.num_rows()).sum::<usize>(), 1_500_000);
     });
+    assert!(!left_by_a_killed_process.exists());
 }
 
 #[test]

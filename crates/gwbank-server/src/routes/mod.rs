@@ -38,6 +38,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/api/openapi.json", guarded(Public, get(openapi::document)))
         .route("/api/v1/status", guarded(Read, get(health::status)))
         .route("/api/v1/sql", guarded(Sql, post(sql::run)))
+        .route("/api/v1/sql/{id}", guarded(Sql, get(sql::broken)))
         .route("/api/v1/readings", guarded(Publish, post(readings::post)))
         .route("/api/v1/wells", guarded(Read, get(wells::list)).merge(guarded(Administer, put(wells::import))))
         .route("/api/v1/wells/{id}", guarded(Read, get(wells::show)))

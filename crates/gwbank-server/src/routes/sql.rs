@@ -1,20 +1,33 @@
 //! `POST /api/v1/sql`: one read-only statement, its answer in one of four formats.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Response, header};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use bytes::Bytes;
 use futures::StreamExt;
+use futures::stream::{self, BoxStream};
 
 use super::input;
+use crate::broken_answers::BrokenAnswers;
 use crate::doors::{SqlError, SqlErrorKind};
 use crate::encode::{SqlFormat, encode};
 use crate::metrics::TimeHistogram;
 use crate::problem::{Answer, Kind, Problem};
 use crate::state::App;
 use crate::views::{ProblemView, SqlRequest};
+
+/// Names an answer, for whoever asks why it broke off.
+const ANSWER_ID: HeaderName = HeaderName::from_static("gwbank-answer");
+
+/// What an answer holds back at its beginning: one that fails within it is told so by its status. Most answers that a
+/// person asks for are shorter.
+const HELD_BACK_BYTES: usize = 256 << 10;
+/// A slow query shows its first rows after so long.
+const HELD_BACK_TIME: Duration = Duration::from_millis(500);
 
 /// Counts the time of a query when it ends, however it ends.
 struct QueryTime {
@@ -31,7 +44,8 @@ impl Drop for QueryTime {
 /// Runs one read-only statement. The `Accept` header chooses the format.
 ///
 /// Instants are in Thai time in JSON and CSV, in UTC in Arrow and Parquet. `seq` is larger than what JavaScript's numbers
-/// hold exactly. An answer that breaks off ends the connection without its last chunk.
+/// hold exactly. An answer that fails after its first rows ends the connection without its last chunk; why is told by
+/// `GET /api/v1/sql/{id}`, with the id of the header `gwbank-answer`.
 #[utoipa::path(post, path = "/api/v1/sql", tag = "sql", request_body = SqlRequest, responses(
     (status = 200, description = "the rows", content(
         (Vec<std::collections::HashMap<String, serde_json::Value>> = "application/json"),
@@ -55,21 +69,62 @@ pub async fn run(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) ->
     let time = QueryTime { began: Instant::now(), histogram: app.query_seconds.clone() };
     let answered = async {
         let answer = app.sql.query(&request.sql).await?;
-        encode(format, answer).await
+        hold_back(encode(format, answer).await?).await
     };
     let bytes = answered.await.inspect_err(|error| count_rejection(&app, error))?;
+    let id = BrokenAnswers::new_id();
+    let named = HeaderValue::from_str(&id).expect("hexadecimal");
     let bytes = bytes.map(move |chunk| {
         let _running = &time; // lives as long as the answer does
         chunk.inspect_err(|error| {
             count_rejection(&app, error);
-            tracing::warn!(%error, "an answer broke off");
+            tracing::warn!(%error, answer = id, "an answer broke off");
+            app.broken_answers.remember(&id, error.clone().into());
         })
     });
     let mut response = Response::new(Body::from_stream(bytes));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
     headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+    headers.insert(ANSWER_ID, named);
     Ok(response)
+}
+
+/// Waits for the beginning of an answer, or for all of a short one.
+async fn hold_back(
+    bytes: BoxStream<'static, Result<Bytes, SqlError>>,
+) -> Result<BoxStream<'static, Result<Bytes, SqlError>>, SqlError> {
+    let mut bytes = bytes.fuse();
+    let (mut held, mut size) = (Vec::new(), 0);
+    let mut patience = std::pin::pin!(tokio::time::sleep(HELD_BACK_TIME));
+    while size < HELD_BACK_BYTES {
+        tokio::select! {
+            biased;
+            next = bytes.next() => match next.transpose()? {
+                Some(chunk) => {
+                    size += chunk.len();
+                    held.push(Ok(chunk));
+                }
+                None => break,
+            },
+            () = &mut patience => break,
+        }
+    }
+    Ok(stream::iter(held).chain(bytes).boxed())
+}
+
+/// Why an answer broke off after its first rows, as a problem document. Remembered for the latest of them.
+#[utoipa::path(get, path = "/api/v1/sql/{id}", tag = "sql", params(
+    ("id" = String, Path, description = "the header `gwbank-answer` of the answer"),
+), responses(
+    (status = 200, description = "the reason", body = ProblemView),
+    (status = 404, description = "no such answer broke off", body = ProblemView, content_type = "application/problem+json"),
+))]
+pub async fn broken(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answer<Json<serde_json::Value>> {
+    let reason = app.broken_answers.reason(&id);
+    reason.map(|problem| Json(problem.to_json())).ok_or_else(|| {
+        Problem::new(Kind::UNKNOWN_ANSWER, "no answer of this id broke off, or it is forgotten: run the query again")
+    })
 }
 
 fn count_rejection(app: &App, error: &SqlError) {

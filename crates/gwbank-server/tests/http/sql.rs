@@ -8,6 +8,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
 use gwbank_server::doors::{SqlError, SqlErrorKind};
+use gwbank_server::encode::SqlFormat;
 
 use crate::fakes::{Reply, Script, Server};
 
@@ -105,16 +106,42 @@ fn parquet_parses_back() {
     assert_eq!(all.schema().field_with_name("time").unwrap().data_type(), rows(0, 1).schema().field(1).data_type());
 }
 
+/// More than an answer holds back, in every format.
+const MANY: i64 = 40_000;
+
+fn too_long() -> SqlError {
+    SqlError { kind: SqlErrorKind::Limit("seconds".into()), message: "too long".into() }
+}
+
 #[test]
-fn an_answer_that_breaks_off_ends_the_connection_unfinished() {
+fn a_short_answer_that_fails_after_its_first_rows_is_told_by_its_status() {
     let server = Server::open();
-    let error = SqlError { kind: SqlErrorKind::Limit("seconds".into()), message: "too long".into() };
-    *server.sql.script.lock() = Some(Script::BreaksAfter(vec![rows(0, 3)], error));
-    for accept in ["application/json", "text/csv", "application/vnd.apache.arrow.stream"] {
+    *server.sql.script.lock() = Some(Script::BreaksAfter(vec![rows(0, 3), rows(3, 6)], too_long()));
+    for accept in SqlFormat::ALL.map(SqlFormat::media_type) {
         let headers = [("content-type", "application/json"), ("accept", accept)];
-        let broken = server.try_send("POST", "/api/v1/sql", &headers, br#"{"sql":"SELECT 1"}"#);
-        assert!(broken.is_err(), "{accept}: {broken:?}");
+        let reply = server.send("POST", "/api/v1/sql", &headers, br#"{"sql":"SELECT 1"}"#);
+        assert_eq!((reply.status, reply.json()["detail"].as_str()), (422, Some("too long")), "{accept}");
     }
+}
+
+#[test]
+fn a_long_answer_that_breaks_off_is_unfinished_and_says_why_when_asked() {
+    let server = Server::open();
+    *server.sql.script.lock() = Some(Script::BreaksAfter(vec![rows(0, MANY)], too_long()));
+    for accept in ["application/json", "text/csv", "application/vnd.apache.arrow.stream"] {
+        let (sql, length) = (r#"{"sql":"SELECT 1"}"#, 18);
+        let answer = server.raw(&format!(
+            "POST /api/v1/sql HTTP/1.1\r\nhost: localhost\r\naccept: {accept}\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\n\r\n{sql}"
+        ));
+        assert!(answer.starts_with("HTTP/1.1 200") && !answer.ends_with("0\r\n\r\n"), "{accept}: it looks whole");
+        let (_, rest) = answer.split_once("gwbank-answer: ").unwrap();
+        let reason = server.get(&format!("/api/v1/sql/{}", &rest[..32]));
+        assert_eq!((reason.status, reason.json()["detail"].as_str()), (200, Some("too long")), "{accept}");
+        assert!(reason.json()["type"].as_str().unwrap().ends_with("query-limit-seconds"));
+    }
+    let unknown = server.get("/api/v1/sql/0123456789abcdef0123456789abcdef");
+    assert_eq!((unknown.status, unknown.json()["status"].as_u64()), (404, Some(404)));
     let metrics = server.get("/metrics");
     assert!(metrics.text().contains("gwbank_queries_rejected_total{limit=\"seconds\"} 3"), "{}", metrics.text());
     assert!(metrics.text().contains("gwbank_query_seconds_count 3"), "{}", metrics.text());

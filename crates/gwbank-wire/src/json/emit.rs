@@ -47,7 +47,8 @@ impl<'de> Native<'_, '_, 'de> {
             self.vendor_value(name, value, repeated, &shared);
         }
         let added = (self.sink.out.readings.len() - before) as u64;
-        if shared.resolved.is_corrected() && added > 0 {
+        let by_us = matches!(record.time_source, None | Some(Scalar::Null));
+        if shared.resolved.is_corrected() && by_us && added > 0 {
             let place = self.place("time");
             let (kind, time) = (shared.resolved.source, shared.resolved.time);
             self.sink.corrected(kind, added, || {

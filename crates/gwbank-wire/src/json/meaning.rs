@@ -1,6 +1,6 @@
 //! What a record says as a whole, and what the names in it mean.
 
-use gwbank_model::{Parameter, SiteStatus, WellId};
+use gwbank_model::{Parameter, SiteStatus, TimeSource, WellId};
 
 use super::Native;
 use super::record::Record;
@@ -56,6 +56,54 @@ pub(super) struct Shared<'r> {
     pub(super) time_raw: Option<&'r str>,
     pub(super) site_status: Option<SiteStatus>,
     pub(super) revision: u32,
+}
+
+/// Rule 6: what a sender says of a time that it corrected itself.
+fn sender_correction<'r>(
+    record: &'r Record<'_>,
+    sent: Resolved,
+) -> Result<Option<(Resolved, Option<&'r str>)>, Refusal> {
+    let source = match &record.time_source {
+        None | Some(Scalar::Null) => None,
+        Some(Scalar::Text(name)) => match TimeSource::from_name(name) {
+            // `received` is said by who resolves a relative time: it decides how repeats are told.
+            Some(source) if source != TimeSource::Received => Some(source),
+            _ => {
+                let names = [TimeSource::Device, TimeSource::BuddhistEra, TimeSource::ClockZone].map(TimeSource::name);
+                let detail = format!("{} is no source of a time: send one of {}", excerpt(name), names.join(", "));
+                return refuse(Reason::BadTime, "time_source", detail);
+            }
+        },
+        Some(other) => {
+            return refuse(Reason::BadTime, "time_source", format!("`time_source` is {}: send text", other.kind()));
+        }
+    };
+    let raw = match &record.time_raw {
+        None | Some(Scalar::Null) => None,
+        Some(Scalar::Text(text)) => Some(&**text),
+        Some(other) => {
+            return refuse(Reason::BadTime, "time_raw", format!("`time_raw` is {}: send text", other.kind()));
+        }
+    };
+    let Some(source) = source else {
+        return match raw {
+            None => Ok(None),
+            Some(_) => {
+                let mend = "say what was corrected, as `time_source`: buddhist_era or clock_zone";
+                refuse(Reason::BadTime, "time_raw", format!("`time_raw` stands without `time_source`: {mend}"))
+            }
+        };
+    };
+    if sent.source != TimeSource::Device {
+        let detail = "`time_source` belongs to a `time` with an offset and a year of the common era: send such a one";
+        return refuse(Reason::BadTime, "time_source", detail);
+    }
+    let stated = Resolved { source, ..sent };
+    if raw.is_some() && !stated.is_corrected() {
+        let detail = "`time_raw` is the text of a time that was corrected, and `time_source` says that none was";
+        return refuse(Reason::BadTime, "time_raw", detail);
+    }
+    Ok(Some((stated, raw)))
 }
 
 impl<'c, 'de> Native<'_, 'c, 'de> {
@@ -128,7 +176,10 @@ impl<'c, 'de> Native<'_, 'c, 'de> {
             Some(other) => return refuse(Reason::BadTime, "time", format!("`time` is {}", other.kind())),
         };
         match resolved {
-            Ok(resolved) => Ok((resolved, raw.filter(|_| resolved.is_corrected()))),
+            Ok(resolved) => match sender_correction(record, resolved)? {
+                Some(corrected) => Ok(corrected),
+                None => Ok((resolved, raw.filter(|_| resolved.is_corrected()))),
+            },
             Err(fault) => {
                 self.sink.note_clock(&fault);
                 refuse(fault.reason, "time", fault.detail)

@@ -5,20 +5,23 @@
 //! `status` and `revision`. Keys are compared letter by letter. `null` in a control key is the same as its absence.
 //!
 //! # Rules
-//! 1. A control key (`well`, `time`, `age_s`, `parameter`, `value`, `unit`, `status`, `revision`) that is wrong or stands
-//!    twice costs the record: nothing of it can be read for certain.
+//! 1. A control key (`well`, `time`, `age_s`, `time_source`, `time_raw`, `parameter`, `value`, `unit`, `status`, `revision`)
+//!    that is wrong or stands twice costs the record: nothing of it can be read for certain.
 //! 2. A parameter key that is wrong or stands twice, or a key that is neither, costs that field only.
 //! 3. `unit` speaks of `value`. In a record with parameter keys and no `parameter` it has no meaning, and the record is
 //!    refused rather than stored in the wrong unit.
 //! 4. `parameter` without `value` is a reading only with `"status": "dry"`.
 //! 5. A name that is neither control nor parameter may be one that a device profile maps or ignores; what it ignores is
 //!    as if it were not there.
+//! 6. Who corrected a time before it sent it says how with `time_source` (`buddhist_era`, `clock_zone`; `device` for none) and
+//!    may add the text as it was, as `time_raw`. Imports and the payloads of dead letters are written so ([`write`]).
 //!
 //! Speed: visitors over `serde_json`, texts borrowed from the payload, one pass, no tree.
 
 mod emit;
 mod meaning;
 mod record;
+mod write;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -34,6 +37,7 @@ use crate::scalar::ScalarSeed;
 
 pub(crate) use self::emit::numeric;
 pub(crate) use self::record::is_control_key;
+pub use self::write::write;
 
 /// What a record mostly takes at least: so that the list of readings need not grow again and again.
 const RECORD_BYTES_USUAL: usize = 96;

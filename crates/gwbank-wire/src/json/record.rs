@@ -14,6 +14,8 @@ pub(super) struct Record<'de> {
     pub(super) well: Option<Scalar<'de>>,
     pub(super) time: Option<Scalar<'de>>,
     pub(super) age_s: Option<Scalar<'de>>,
+    pub(super) time_raw: Option<Scalar<'de>>,
+    pub(super) time_source: Option<Scalar<'de>>,
     pub(super) parameter: Option<Scalar<'de>>,
     pub(super) value: Option<Scalar<'de>>,
     pub(super) unit: Option<Scalar<'de>>,
@@ -32,8 +34,8 @@ pub(super) struct Record<'de> {
 impl<'de> Record<'de> {
     /// Field by field: moving a whole new record in costs as much as reading a short one.
     pub(super) fn clear(&mut self) {
-        let Record { well, time, age_s, parameter, value, unit, status, revision, .. } = self;
-        for control in [well, time, age_s, parameter, value, unit, status, revision] {
+        let Record { well, time, age_s, time_raw, time_source, parameter, value, unit, status, revision, .. } = self;
+        for control in [well, time, age_s, time_raw, time_source, parameter, value, unit, status, revision] {
             *control = None;
         }
         self.measured.clear();
@@ -47,6 +49,8 @@ impl<'de> Record<'de> {
             &self.well,
             &self.time,
             &self.age_s,
+            &self.time_raw,
+            &self.time_source,
             &self.parameter,
             &self.value,
             &self.unit,
@@ -79,6 +83,8 @@ impl<'de> Record<'de> {
             Control::Well => (&mut self.well, "well"),
             Control::Time => (&mut self.time, "time"),
             Control::AgeS => (&mut self.age_s, "age_s"),
+            Control::TimeRaw => (&mut self.time_raw, "time_raw"),
+            Control::TimeSource => (&mut self.time_source, "time_source"),
             Control::Parameter => (&mut self.parameter, "parameter"),
             Control::Value => (&mut self.value, "value"),
             Control::Unit => (&mut self.unit, "unit"),
@@ -106,6 +112,8 @@ pub(super) enum Control {
     Well,
     Time,
     AgeS,
+    TimeRaw,
+    TimeSource,
     Parameter,
     Value,
     Unit,
@@ -133,6 +141,8 @@ impl<'de> Key<'de> {
             "status" => Key::Control(Control::Status),
             "revision" => Key::Control(Control::Revision),
             "age_s" => Key::Control(Control::AgeS),
+            "time_raw" => Key::Control(Control::TimeRaw),
+            "time_source" => Key::Control(Control::TimeSource),
             "readings" => Key::Readings,
             other => Key::Measured(Parameter::from_name(other)?),
         })

@@ -229,3 +229,35 @@ fn what_is_no_message() {
     "#]],
     );
 }
+
+#[test]
+fn a_sender_that_corrected_a_time_says_how() {
+    check_json(
+        r#"[{"well":"A","time":"2026-11-23T10:15:00+07:00","time_source":"buddhist_era","time_raw":"23/11/2569 10.15","ph":7},
+            {"well":"A","time":1795403700,"time_source":"clock_zone","ph":7},
+            {"well":"A","time":1795403700,"time_source":null,"time_raw":null,"ph":7},
+            {"well":"A","time":1795403700,"time_source":"device","ph":7},
+            {"well":"A","time":1795403700,"time_source":"received","ph":7},
+            {"well":"A","time":1795403700,"time_source":2,"ph":7},
+            {"well":"A","time":1795403700,"time_raw":"x","ph":7},
+            {"well":"A","time":1795403700,"time_source":"device","time_raw":"x","ph":7},
+            {"well":"A","time":1795403700,"time_source":"clock_zone","time_raw":3,"ph":7},
+            {"well":"A","age_s":5,"time_source":"clock_zone","ph":7},
+            {"well":"A","time":"2569-11-23T10:15:00+07:00","time_source":"clock_zone","ph":7},
+            {"well":"A","time":1795403700,"time_source":"clock_zone","time_source":"clock_zone","ph":7}]"#,
+        expect![[r#"
+            A ph 2026-11-23T03:15:00Z 7 buddhist_era raw 23/11/2569 10.15
+            A ph 2026-11-23T03:15:00Z 7 clock_zone
+            A ph 2026-11-23T03:15:00Z 7 device
+            A ph 2026-11-23T03:15:00Z 7 device
+            ! bad_time at [4].time_source [A] ×1: "received" is no source of a time: send one of device, buddhist_era, clock_zone
+            ! bad_time at [5].time_source [A] ×1: `time_source` is a number: send text
+            ! bad_time at [6].time_raw [A] ×1: `time_raw` stands without `time_source`: say what was corrected, as `time_source`: buddhist_era or clock_zone
+            ! bad_time at [7].time_raw [A] ×1: `time_raw` is the text of a time that was corrected, and `time_source` says that none was
+            ! bad_time at [8].time_raw [A] ×1: `time_raw` is a number: send text
+            ! bad_time at [9].time_source [A] ×1: `time_source` belongs to a `time` with an offset and a year of the common era: send such a one
+            ! bad_time at [10].time_source [A] ×1: `time_source` belongs to a `time` with an offset and a year of the common era: send such a one
+            ! duplicate_key at [11].time_source [A] ×1: time_source stands twice in the record: send it once
+        "#]],
+    );
+}
