@@ -239,22 +239,24 @@ impl Applier {
 
     /// A version that meets another one of its key in the same group is applied after it, so that what becomes of the
     /// loser is the same however the messages were grouped, now or in a replay.
-    fn apply_parts(&mut self, mut parts: Vec<Part>, mut rows: Vec<Row>) {
+    fn apply_parts(&mut self, parts: Vec<Part>, rows: Vec<Row>) {
         let verdicts = self.window.classify(&rows);
         let is_another = |verdict: &Classified| matches!(verdict, Classified::New(Change::Supersedes | Change::Loses));
         // Nearly all groups bring new keys only.
         if !verdicts.iter().any(is_another) {
-            return self.apply_at_once(parts, rows, verdicts);
+            return self.apply_at_once(parts, &rows, verdicts);
         }
-        for Segment { parts: part_count, rows: row_count } in without_meetings(&parts, &rows) {
-            let (later_parts, later_rows) = (parts.split_off(part_count), rows.split_off(row_count));
-            let verdicts = self.window.classify(&rows);
-            self.apply_at_once(parts, rows, verdicts);
-            (parts, rows) = (later_parts, later_rows);
+        let segments = without_meetings(&parts, &rows);
+        let (mut parts, mut rest) = (parts.into_iter(), &rows[..]);
+        for Segment { parts: part_count, rows: row_count } in segments {
+            let (rows, later) = rest.split_at(row_count);
+            rest = later;
+            let verdicts = self.window.classify(rows);
+            self.apply_at_once(parts.by_ref().take(part_count).collect(), rows, verdicts);
         }
     }
 
-    fn apply_at_once(&mut self, parts: Vec<Part>, rows: Vec<Row>, verdicts: Vec<Classified>) {
+    fn apply_at_once(&mut self, parts: Vec<Part>, rows: &[Row], verdicts: Vec<Classified>) {
         let Some(applied) = parts.last().map(|part| part.last) else { return };
         let mut accepted: Vec<Accepted> = Vec::with_capacity(rows.len());
         let mut receipts: Vec<Receipt> = Vec::with_capacity(parts.len());

@@ -80,8 +80,9 @@ pub(crate) struct Span {
     pub(crate) to: Timestamp,
 }
 
-/// Readings this close are assessed together. Any value gives the same result; this one makes few assessments of few rows.
-const TOGETHER_MICROS: i64 = 2 * 24 * 3600 * 1_000_000;
+/// Readings this close are assessed together. Any value gives the same result; this one is about as many readings of a
+/// usual logger as an assessment looks at on both sides of a single one.
+const TOGETHER_MICROS: i64 = 6 * 3600 * 1_000_000;
 
 /// Groups rising times.
 pub(crate) fn clusters(times: impl IntoIterator<Item = Timestamp>) -> Vec<Span> {

@@ -79,10 +79,17 @@ pub(crate) fn take_unregistered(readings: &mut Vec<Reading>, registry: &Registry
 pub(crate) fn rows<'a>(readings: &'a [Reading], names: &RowNames, gateway: GatewayIndex) -> Rows {
     // Readings of one series mostly stand together, and a look into the table costs more than the rest of the row.
     let mut last: Option<(&WellId, Parameter, SeriesId)> = None;
+    let mut known = Some(names.series.known());
     let mut number_of = |reading: &'a Reading| match last {
-        Some((well, parameter, known)) if parameter == reading.parameter && *well == reading.well => known,
+        Some((well, parameter, same)) if parameter == reading.parameter && *well == reading.well => same,
         _ => {
-            let number = names.series.intern(&reading.well, reading.parameter);
+            let found = known.as_ref().and_then(|known| known.get(reading.well.as_str(), reading.parameter));
+            let number = found.unwrap_or_else(|| {
+                known = None; // who gives a new number waits for all readers
+                let number = names.series.intern(&reading.well, reading.parameter);
+                known = Some(names.series.known());
+                number
+            });
             last = Some((&reading.well, reading.parameter, number));
             number
         }

@@ -32,7 +32,7 @@ pub use parameter::{Parameter, UnknownParameter};
 pub use reading::{Origin, Reading, Row};
 pub use runs::runs_in_order;
 pub use seq::{Seq, SeqClock};
-pub use series::{GatewayIndex, GatewayTable, Key, SeriesId, SeriesKey, SeriesTable};
+pub use series::{GatewayIndex, GatewayTable, Key, KnownSeries, SeriesId, SeriesKey, SeriesTable};
 pub use status::{QcTest, QcTests, QualityFlag, SiteStatus, TimeSource, UnknownName};
 pub use time::{BANGKOK_OFFSET_SECONDS, Day, Month, MonthCursor, Timestamp};
 pub use time_form::{MONTH_NAMES, TimeForm, TimeFormIndex, TimeForms};

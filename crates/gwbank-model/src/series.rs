@@ -4,7 +4,7 @@
 //! first sight and must never reach the journal, an archive or the wire: another process numbers differently.
 
 use std::fmt;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 use hashbrown::HashMap;
 
@@ -39,6 +39,15 @@ struct SeriesNames {
     by_well: HashMap<WellId, [Option<SeriesId>; Parameter::ALL.len()]>,
 }
 
+/// The series known at a moment.
+pub struct KnownSeries<'a>(RwLockReadGuard<'a, SeriesNames>);
+
+impl KnownSeries<'_> {
+    pub fn get(&self, well: &str, parameter: Parameter) -> Option<SeriesId> {
+        self.0.by_well.get(well)?[usize::from(parameter.code())]
+    }
+}
+
 /// All series that this process has seen. Grows, never shrinks; cheap to share.
 #[derive(Clone, Default)]
 pub struct SeriesTable(Arc<RwLock<SeriesNames>>);
@@ -56,7 +65,13 @@ impl SeriesTable {
     }
 
     pub fn get(&self, well: &str, parameter: Parameter) -> Option<SeriesId> {
-        self.read().by_well.get(well)?[usize::from(parameter.code())]
+        self.known().get(well, parameter)
+    }
+
+    /// For many look-ups: one lock, which all threads share, in place of one for each. To be let go of before
+    /// [`Self::intern`].
+    pub fn known(&self) -> KnownSeries<'_> {
+        KnownSeries(self.read())
     }
 
     /// The series' number, given now if it had none.
@@ -89,7 +104,7 @@ impl SeriesTable {
         self.read().keys.clone()
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, SeriesNames> {
+    fn read(&self) -> RwLockReadGuard<'_, SeriesNames> {
         self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

@@ -217,7 +217,8 @@ impl Writer {
     fn classify(&self, rows: &[Row]) -> Vec<Classified> {
         let mut classified = Vec::with_capacity(rows.len());
         // Latest times within this call, and (only once a row is not newer than those) its accepted versions by key.
-        let mut latest_here = LatestTimes { writer: self, run: None, others: HashMap::default() };
+        let others = HashMap::with_capacity_and_hasher(SERIES_OF_A_CALL, foldhash::fast::RandomState::default());
+        let mut latest_here = LatestTimes { writer: self, run: None, others };
         let mut accepted: Option<HashMap<Key, Vec<usize>, foldhash::fast::RandomState>> = None;
         for (index, row) in rows.iter().enumerate() {
             let certainly_new = latest_here.raise(row);
@@ -371,6 +372,9 @@ impl Classified {
         matches!(self, Self::Pending | Self::New(Change::First | Change::Supersedes | Change::Loses))
     }
 }
+
+/// A few messages are of so many series.
+const SERIES_OF_A_CALL: usize = 64;
 
 /// The latest times of series while the rows of one call are classified. Rows of a series come in runs, and a look into
 /// a table costs more than the rest of the verdict.
