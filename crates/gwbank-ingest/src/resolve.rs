@@ -85,7 +85,7 @@ pub(crate) fn rows<'a>(readings: &'a [Reading], names: &RowNames, gateway: Gatew
         _ => {
             let found = known.as_ref().and_then(|known| known.get(reading.well.as_str(), reading.parameter));
             let number = found.unwrap_or_else(|| {
-                known = None; // who gives a new number waits for all readers
+                drop(known.take()); // who gives a new number waits for all readers
                 let number = names.series.intern(&reading.well, reading.parameter);
                 known = Some(names.series.known());
                 number
