@@ -75,7 +75,7 @@ pub enum Command {
     Doctor(ServerArguments),
     /// Reads a password from standard input and prints its line for the section auth
     HashPassword,
-    /// Reads a token from standard input (or makes one) and prints its line for auth.tokens
+    /// Reads a token from standard input (--new makes one) and prints its line for auth.tokens
     HashToken(HashTokenArguments),
 }
 

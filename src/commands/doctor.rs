@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use gwbank_ingest::IngestError;
 use gwbank_ingest::external::ExternalConfig;
 use gwbank_ingest::publisher::{Publisher, PublisherConfig};
+use gwbank_model::Seq;
 
 use super::output;
 use crate::arguments::{General, ServerArguments};
@@ -61,6 +62,7 @@ pub fn run(general: &General, server: &ServerArguments) -> Outcome {
             } else {
                 found.good("server", "none runs")?;
             }
+            check_records(&data_dir.join("journal"), &mut found)?;
             check_brokers(&loaded.config, &mut found)?;
         }
         Err(failure) => found.wrong("server", &failure.text(), "wait a moment, or look at its log")?,
@@ -118,6 +120,29 @@ fn check_journal(dir: &Path, bytes_max: u64, found: &mut Findings) -> Outcome {
         found.wrong("journal", &detail, "the archive does not keep up: look at its part below and at the disk")
     } else {
         found.good("journal", &detail)
+    }
+}
+
+/// Reads the journal as the next start will.
+fn check_records(dir: &Path, found: &mut Findings) -> Outcome {
+    if !dir.is_dir() {
+        return Ok(());
+    }
+    let mut records = 0u64;
+    let read = gwbank_journal::read_records(dir, Seq::ZERO).and_then(|replay| {
+        for record in replay {
+            record?;
+            records += 1;
+        }
+        Ok(())
+    });
+    match read {
+        Ok(()) => found.good("journal", &format!("{} messages can be read", output::grouped(records))),
+        Err(error) => found.wrong(
+            "journal",
+            &format!("{:#}", anyhow::Error::new(error)),
+            "put the file back from a copy; until then `gwbank serve` does not start",
+        ),
     }
 }
 

@@ -14,7 +14,7 @@ use super::output::{self, grouped};
 use crate::arguments::{General, ServerArguments};
 use crate::client::{Client, Found, encoded, read_json};
 use crate::failure::{Failure, Outcome};
-use crate::history::{Map, Tally, read_file};
+use crate::history::{Map, RefusedRows, Tally, read_file};
 use crate::node::offline::Offline;
 
 #[derive(Debug)]
@@ -43,6 +43,9 @@ enum Target {
 
 /// How long a server may say that it is full before the import gives up.
 const FULL_PATIENCE: Duration = Duration::from_secs(600);
+
+/// What to do after a failure in the middle.
+const AGAIN: &str = "nothing that was stored is lost: import the same files again, and it counts as duplicate";
 
 pub fn run(general: &General, server: &ServerArguments, import: Import) -> Outcome {
     let began = Instant::now();
@@ -88,14 +91,7 @@ pub fn run(general: &General, server: &ServerArguments, import: Import) -> Outco
         let fault = first_fault.map(|fault| format!(", the first: {fault}")).unwrap_or_default();
         eprintln!("{} readings became dead letters{fault}; see `gwbank dead-letters list`", grouped(dead));
     }
-    if tally.bad > 0 {
-        return Err(Failure::failed(format!(
-            "{} rows could not be read:\n{}",
-            grouped(tally.bad),
-            tally.bad_named.join("\n")
-        )));
-    }
-    Ok(())
+    judge(&tally)
 }
 
 /// The files, in the order given, if all are there: half an import is worse than none.
@@ -122,7 +118,8 @@ fn send(target: &Target, gateway: &GatewayId, readings: Vec<Reading>) -> Result<
             Ok((receipt.dead, receipt.faults.first().map(|fault| fault.detail.clone())))
         }
         Target::Server(client) => {
-            let receipt = post(client, gateway, &write_json(&readings)).map_err(|f| anyhow!("{}", f.text()))?;
+            let receipt =
+                post(client, gateway, &write_json(&readings)).map_err(|f| anyhow!("{}; {AGAIN}", f.text()))?;
             Ok((receipt.dead, receipt.faults.first().map(|fault| fault.detail.clone())))
         }
     }
@@ -192,12 +189,35 @@ fn report(import: &Import, tally: &Tally, counts: Counts, took: Duration) -> Out
         output::line(&format!("duplicate  {:>12}", grouped(counts.duplicate)))?;
         output::line(&format!("dead       {:>12}", grouped(counts.dead)))?;
     }
+    report_rest(tally)?;
+    output::line(&format!("seconds    {:>12.1}", took.as_secs_f64()))
+}
+
+/// The rows that became no readings.
+pub(super) fn report_rest(tally: &Tally) -> Outcome {
     output::line(&format!("refused    {:>12}", grouped(tally.refused_total())))?;
     for (parameter, rows) in &tally.refused {
-        output::line(&format!("           {:>12} {parameter}: no target in the map", grouped(*rows)))?;
+        let RefusedRows { count, first, detail } = rows;
+        output::line(&format!("           {:>12} {parameter}, first at {first}: {detail}", grouped(*count)))?;
     }
     if tally.bad > 0 {
         output::line(&format!("bad        {:>12}", grouped(tally.bad)))?;
     }
-    output::line(&format!("seconds    {:>12.1}", took.as_secs_f64()))
+    Ok(())
+}
+
+/// Whether what was in the files came to something: single parameters may be left out on purpose, not all of them.
+pub(super) fn judge(tally: &Tally) -> Outcome {
+    if tally.bad > 0 {
+        let further = match tally.bad - tally.bad_named.len() as u64 {
+            0 => String::new(),
+            further => format!("\nand {} more", grouped(further)),
+        };
+        let named = tally.bad_named.join("\n");
+        return Err(Failure::failed(format!("{} rows could not be read:\n{named}{further}", grouped(tally.bad))));
+    }
+    if tally.readings == 0 && tally.refused_total() > 0 {
+        return Err(Failure::failed("no row is of a parameter and unit that are known here, so nothing was read"));
+    }
+    Ok(())
 }

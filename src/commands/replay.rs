@@ -10,7 +10,7 @@ use gwbank_runtime::{Clock, SystemClock};
 use gwbank_wire::write_json;
 
 use super::broker::connect;
-use super::import::{existing, progress_bar};
+use super::import::{existing, judge, progress_bar, report_rest};
 use super::messages::topic;
 use super::output::{self, grouped};
 use crate::arguments::{Payload, ReplayArguments};
@@ -61,16 +61,10 @@ pub fn run(asked: &ReplayArguments) -> Outcome {
         grouped(counts.published)
     ))?;
     output::line(&format!("acknowledged {:>10} messages", grouped(counts.acknowledged)))?;
-    output::line(&format!("refused    {:>12}", grouped(tally.refused_total())))?;
-    for (parameter, rows) in &tally.refused {
-        output::line(&format!("           {:>12} {parameter}: no target in the map", grouped(*rows)))?;
-    }
+    report_rest(&tally)?;
     output::line(&format!("seconds    {:>12.1}", began.elapsed().as_secs_f64()))?;
     runtime.shutdown_background();
-    if tally.bad > 0 {
-        let named = tally.bad_named.join("\n");
-        return Err(Failure::failed(format!("{} rows could not be read:\n{named}", grouped(tally.bad))));
-    }
+    judge(&tally)?;
     if counts.refused > 0 {
         return Err(Failure::failed(format!("the broker refused {} messages", grouped(counts.refused))));
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use gwbank_ingest::{IngestError, check_ca_file};
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, GatewayId, Timestamp};
+use gwbank_runtime::{Clock, SystemClock};
 
 use super::{Config, ExternalEntry, device_profiles};
 
@@ -75,6 +76,24 @@ impl Config {
     }
 
     fn check_doors(&self, found: &mut Findings) {
+        if self.data_dir.as_os_str().is_empty() {
+            found.error("data_dir", "it is empty", "name a directory");
+        }
+        if self.doors().next().is_none() && self.mqtt.external.is_empty() {
+            let mend = "set http.listen or mqtt.listen, or add [[mqtt.external]]";
+            found.error("http.listen", "no door is open and no broker is named: nothing could come in", mend);
+        }
+        let mut taken: Vec<(&str, SocketAddr)> = Vec::new();
+        for (key, address) in self.doors() {
+            let Ok(socket) = address.parse::<SocketAddr>() else { continue };
+            if socket.port() == 0 {
+                continue;
+            }
+            match taken.iter().find(|(_, other)| *other == socket) {
+                Some((other, _)) => found.error(key, format!("{other} has {address} already"), "give it another port"),
+                None => taken.push((key, socket)),
+            }
+        }
         for (key, address) in self.doors() {
             let door = match door_address(address) {
                 Ok(door) => door,
@@ -210,13 +229,29 @@ impl Config {
                 found.error(key, format!("{value} is too small"), format!("give at least {minimum}"));
             }
         }
+        let at_most: [(&str, u64, u64); 2] = [
+            ("query.threads", self.query.threads as u64, 256),
+            ("indicators.min_days_per_month", u64::from(self.indicators.min_days_per_month), 28),
+        ];
+        for (key, value, maximum) in at_most {
+            if value > maximum {
+                found.error(key, format!("{value} is too large"), format!("give at most {maximum}"));
+            }
+        }
     }
 
     fn check_ingest(&self, found: &mut Findings) {
         let earliest = &self.ingest.earliest_time;
-        if !earliest.is_empty() && Timestamp::parse_rfc3339(earliest).is_none() {
-            let mend = "write 2015-01-01T00:00:00Z, or \"\" to accept any past";
-            found.error("ingest.earliest_time", format!("{earliest:?} is not RFC 3339"), mend);
+        let mend = "write 2015-01-01T00:00:00Z, or \"\" to accept any past";
+        match Timestamp::parse_rfc3339(earliest) {
+            None if !earliest.is_empty() => {
+                found.error("ingest.earliest_time", format!("{earliest:?} is not RFC 3339"), mend);
+            }
+            Some(time) if time > Timestamp::from_micros(SystemClock.now_micros()) => {
+                let problem = format!("{earliest} is in the future, so that every reading would be dead");
+                found.error("ingest.earliest_time", problem, "write it in the common era");
+            }
+            _ => {}
         }
         if self.ingest.sentinels.iter().any(|sentinel| !sentinel.is_finite()) {
             found.error("ingest.sentinels", "a sentinel must be a finite number", "NaN is never a value anyway");
@@ -378,6 +413,18 @@ mod tests {
         let other = external.replace("one", "two");
         let config: Config = toml::from_str(&[gateway, external, &other].concat()).unwrap();
         assert!(errors(&config).is_empty());
+    }
+
+    #[test]
+    fn what_could_never_work_is_refused() {
+        let wrong = |text: &str| errors(&toml::from_str(text).unwrap());
+        assert_eq!(wrong("data_dir = \"\""), ["data_dir"]);
+        assert_eq!(wrong("http.listen = \"127.0.0.1:1883\""), ["http.listen"]);
+        assert_eq!(wrong("http.listen = \"127.0.0.1:0\"\nmqtt.listen = \"127.0.0.1:0\""), [""; 0]);
+        assert_eq!(wrong("http.listen = \"\"\nmqtt.listen = \"\""), ["http.listen"]);
+        assert_eq!(wrong("ingest.earliest_time = \"2558-01-01T00:00:00Z\""), ["ingest.earliest_time"]);
+        assert_eq!(wrong("query.threads = 10000"), ["query.threads"]);
+        assert_eq!(wrong("indicators.min_days_per_month = 32"), ["indicators.min_days_per_month"]);
     }
 
     #[test]

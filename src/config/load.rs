@@ -16,6 +16,9 @@ const VARIABLE_PREFIX: &str = "GWBANK__";
 /// Looked for in the working directory when no file is named.
 const DEFAULT_FILE: &str = "gwbank.toml";
 
+/// Errors of one file that are told at once.
+const ERRORS_LISTED_MAX: usize = 50;
+
 /// Mode bit of a file that every user may read.
 const OTHERS_READ: u32 = 0o004;
 
@@ -86,7 +89,7 @@ pub fn load(overrides: &Overrides) -> Result<Loaded, Vec<ConfigError>> {
     let (file, text) = read_file(overrides.file.as_deref()).map_err(|error| vec![error])?;
     let name = file.as_deref().unwrap_or(Path::new(DEFAULT_FILE)).display().to_string();
 
-    let mut config: Config = toml::from_str(&text).map_err(|error| vec![toml_error(&name, &text, &error)])?;
+    let mut config: Config = toml::from_str(&text).map_err(|_| toml_errors(&name, &text))?;
     let mut table: Table = text.parse().map_err(|error: toml::de::Error| vec![toml_error(&name, &text, &error)])?;
     let mut origins: Vec<(String, String)> = Vec::new();
     let mut variables = overrides.variables.clone();
@@ -188,6 +191,29 @@ fn insert(table: &mut Table, key: &str, value: Value) -> Result<(), String> {
     Ok(())
 }
 
+/// Every entry that does not fit, in the order of the text, as if the others were not there. One that cannot be left out,
+/// such as the url of a broker, is the last that is found.
+fn toml_errors(file: &str, text: &str) -> Vec<ConfigError> {
+    let mut rest = text.to_owned();
+    let mut errors = Vec::new();
+    while let Err(error) = toml::from_str::<Config>(&rest) {
+        // What is left of the text may lack what was taken out of it.
+        let is_consequence = rest.parse::<Table>().is_err() || error.message().starts_with("missing field");
+        if !errors.is_empty() && is_consequence {
+            break;
+        }
+        let line = error.span().map(|span| Places::of(&rest).line_at(span.start));
+        errors.push((line, toml_error(file, &rest, &error)));
+        let entry = error.span().and_then(|span| Places::of(&rest).entry_at(span.start));
+        let Some(entry) = entry.filter(|_| errors.len() < ERRORS_LISTED_MAX) else { break };
+        // Lines stay where they are.
+        let blank: String = rest[entry.clone()].chars().map(|char| if char == '\n' { '\n' } else { ' ' }).collect();
+        rest.replace_range(entry, &blank);
+    }
+    errors.sort_by_key(|(line, _)| *line);
+    errors.into_iter().map(|(_, error)| error).collect()
+}
+
 fn toml_error(file: &str, text: &str, error: &toml::de::Error) -> ConfigError {
     let message = error.message().trim().replace('\n', "; ");
     let Some(span) = error.span() else {
@@ -249,6 +275,29 @@ mod tests {
         );
         assert!(entry.contains("F:1: auth.tokens[0]: sha256 of \"a\" is not"), "{entry}");
         assert!(entry.contains("F:5: auth.tokens[1]: role \"king\" is not one of"), "{entry}");
+    }
+
+    #[test]
+    fn one_mistake_hides_no_other() {
+        let text = "data_dri = \"x\"\n[http]\nlistne = \"a\"\nlisten = 3\n[query]\nrows_max = [\n  1,\n]\n\
+                    [[mqtt.external]]\nurl = \"mqtt://h\"\nclient_id = \"a\"\nca_file = 4\n[window]\nbytes_max = \"much\"\n";
+        let said = with(text, &[], &[]).unwrap_err();
+        let places: Vec<&str> = said.iter().map(|error| error.split(": ").take(2).last().unwrap()).collect();
+        assert_eq!(
+            places,
+            [
+                "data_dri",
+                "http.listne",
+                "http.listen",
+                "query.rows_max",
+                "mqtt.external[0].ca_file",
+                "window.bytes_max"
+            ],
+            "{said:?}"
+        );
+        assert!(said[3].starts_with("F:6: "), "{said:?}");
+        let section = refused("[htpp]\nlisten = \"\"\n[query]\nrows_max = \"a\"\n");
+        assert_eq!(section.lines().count(), 1, "what belongs to an unknown section is not told apart: {section}");
     }
 
     #[test]

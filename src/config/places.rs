@@ -42,6 +42,14 @@ impl<'t> Places<'t> {
         self.text.as_bytes()[..offset.min(self.text.len())].iter().filter(|&&byte| byte == b'\n').count() + 1
     }
 
+    /// The whole of the innermost `key = value` that a place in the text belongs to.
+    pub(super) fn entry_at(&self, offset: usize) -> Option<Range<usize>> {
+        let is_in = |place: &&Place| place.name.contains(&offset) || place.value.contains(&offset);
+        let innermost = self.keys.iter().filter(is_in).max_by_key(|place| place.key.len())?;
+        let between = self.text.get(innermost.name.end..innermost.value.start)?;
+        between.contains('=').then_some(innermost.name.start..innermost.value.end)
+    }
+
     /// The key that a place in the text belongs to.
     pub(super) fn key_at(&self, offset: usize) -> Option<&str> {
         let is_in = |place: &&Place| place.name.contains(&offset) || place.value.contains(&offset);

@@ -15,9 +15,9 @@ use indicatif::ProgressBar;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::lines::UnixLines;
-use super::map::{Map, Target};
+use super::map::{Map, Refused, Target};
 use super::times::{self, TimeFormat};
-use super::{BAD_ROWS_NAMED_MAX, Tally};
+use super::{BAD_ROWS_NAMED_MAX, RefusedRows, Tally};
 
 /// Readings handed on at once: one journal record each, far below the bound of a posted message.
 const BATCH_READINGS: usize = 5_000;
@@ -56,22 +56,32 @@ pub fn read_file(
 }
 
 fn read_csv(source: impl Read, reader: &mut RowReader<'_, '_>) -> Result<()> {
-    let mut csv = csv::ReaderBuilder::new()
-        .flexible(true)
-        .delimiter(reader.map.delimiter_byte())
-        .from_reader(UnixLines::new(source));
+    let delimiter = reader.map.delimiter_byte();
+    let lines = UnixLines::new(source, delimiter);
+    let open_quote = lines.open_quote();
+    let mut csv = csv::ReaderBuilder::new().flexible(true).delimiter(delimiter).from_reader(lines);
     let headers = csv.headers().with_context(|| format!("{}: no header line", reader.path.display()))?.clone();
     let columns = Places::find(headers.iter().map(|name| name.trim_start_matches('\u{feff}')), reader)?;
     let mut record = csv::ByteRecord::new();
     loop {
         match csv.read_byte_record(&mut record) {
-            Ok(false) => return Ok(()),
+            Ok(false) => break,
             Ok(true) => {}
             Err(error) => return Err(error).with_context(|| format!("{} breaks off", reader.path.display())),
         }
         // The reader stands behind the row's line end; a row begins above the line breaks within its fields.
         let breaks = record.iter().flatten().filter(|byte| **byte == b'\n').count() as u64;
-        let line = csv.position().line() - 1 - breaks;
+        let line = match (breaks, record.position()) {
+            (1.., Some(position)) => position.line(), // what a quote swallowed up to the end has no line end of its own
+            _ => csv.position().line() - 1 - breaks,
+        };
+        if record.len() != headers.len() {
+            reader.tally.rows += 1;
+            let (found, expected) = (record.len(), headers.len());
+            reader
+                .bad(line, &format!("has {found} fields instead of {expected}: is it cut off, or a field not quoted?"));
+            continue;
+        }
         // Not UTF-8: the row is bad, the file goes on.
         match csv::StringRecord::from_byte_record(record) {
             Ok(text) => {
@@ -85,6 +95,11 @@ fn read_csv(source: impl Read, reader: &mut RowReader<'_, '_>) -> Result<()> {
             }
         }
     }
+    if let Some(line) = open_quote.get() {
+        reader.tally.rows += 1;
+        reader.bad(line, "opens a quote that is never closed: what follows it was not read");
+    }
+    Ok(())
 }
 
 fn read_parquet(file: File, reader: &mut RowReader<'_, '_>, progress: &ProgressBar) -> Result<()> {
@@ -177,7 +192,7 @@ struct RowReader<'a, 's> {
     sink: &'a mut BatchSink<'s>,
     batch: Vec<Reading>,
     tally: Tally,
-    targets: HashMap<(String, String), Result<Target, String>>,
+    targets: HashMap<(String, String), Result<Target, Refused>>,
     last_well: Option<(String, WellId)>,
 }
 
@@ -203,11 +218,12 @@ impl<'a, 's> RowReader<'a, 's> {
         }
     }
 
-    fn refuse(&mut self, parameter: &str) {
-        match self.tally.refused.get_mut(parameter) {
-            Some(rows) => *rows += 1,
+    fn refuse(&mut self, line: u64, refused: Refused) {
+        match self.tally.refused.get_mut(&refused.name) {
+            Some(rows) => rows.count += 1,
             None => {
-                self.tally.refused.insert(parameter.to_owned(), 1);
+                let first = format!("{}:{line}", self.path.display());
+                self.tally.refused.insert(refused.name, RefusedRows { count: 1, first, detail: refused.detail });
             }
         }
     }
@@ -241,8 +257,13 @@ impl<'a, 's> RowReader<'a, 's> {
         self.tally.rows += 1;
         let target = match self.target(parameter.trim(), unit.trim()) {
             Ok(target) => target,
+            // Names and units are of one line; more of them is what a quote that was not closed swallowed.
+            Err(_) if parameter.contains('\n') || unit.contains('\n') => {
+                self.bad(line, "has a line break within a name: is a quote not closed?");
+                return Ok(());
+            }
             Err(refused) => {
-                self.refuse(&refused);
+                self.refuse(line, refused);
                 return Ok(());
             }
         };
@@ -256,7 +277,7 @@ impl<'a, 's> RowReader<'a, 's> {
         if self.batch.len() >= BATCH_READINGS { self.hand_on() } else { Ok(()) }
     }
 
-    fn target(&mut self, parameter: &str, unit: &str) -> Result<Target, String> {
+    fn target(&mut self, parameter: &str, unit: &str) -> Result<Target, Refused> {
         // Few distinct pairs, many rows: the allocation of the key is the price of a plain map.
         let key = (parameter.to_owned(), unit.to_owned());
         self.targets.entry(key).or_insert_with(|| self.map.target(parameter, unit)).clone()
@@ -283,7 +304,7 @@ impl<'a, 's> RowReader<'a, 's> {
         let value = match value {
             "" | "NaN" | "nan" | "NA" | "null" => None,
             text => {
-                let number = self.map.number(text).ok_or_else(|| format!("value {text:?} is no number"))?;
+                let number = self.map.number(text)?;
                 if !number.is_finite() {
                     return Err(format!("value {text:?} is not finite"));
                 }
@@ -368,7 +389,9 @@ mod tests {
         let (readings, tally) = read("x.csv", CSV.as_bytes(), MAP);
         assert_eq!(tally.rows, 8);
         assert_eq!(tally.rows, tally.readings + tally.refused_total() + tally.bad);
-        assert_eq!(tally.refused.get("logger_temperature"), Some(&1));
+        let refused = &tally.refused["logger_temperature"];
+        assert_eq!(refused.count, 1);
+        assert!(refused.first.ends_with("x.csv:4") && refused.detail.contains("[parameters]"), "{refused:?}");
         assert_eq!(readings[0].parameter, Parameter::GroundwaterElevation);
         assert_eq!(readings[0].value, Some(8.42));
         assert_eq!(readings[1].value, Some(8.43), "in the order of the file");
@@ -393,12 +416,44 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_is_cut_off_or_has_a_field_too_many_is_bad() {
+        let csv = "well_id,time,parameter,value,unit\nW-1,2001-02-03T00:00:00Z,depth_to_water,5\n\
+            W-1,2001-02-03T00:00:00Z,depth_to_water,3,42,m\nW-1,2001-02-03T00:00:00Z,depth_to_water,512,cm\n\
+            W-1,2001-02-04T00:00:00Z,depth_to_water";
+        let (readings, tally) = read("x.csv", csv.as_bytes(), "");
+        assert_eq!((readings.len(), tally.rows, tally.bad), (1, 4, 3));
+        assert!(tally.bad_named[0].contains("x.csv:2: has 4 fields instead of 5"), "{:?}", tally.bad_named);
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_is_named_where_it_opens() {
+        let head = "well_id,time,parameter,value,unit,remark\n";
+        let row = |day: u32, rest: &str| format!("W-1,2001-02-{day:02}T00:00:00Z,depth_to_water,512,{rest}\n");
+        let rest: String = (4..20).map(|day| row(day, "cm,")).collect();
+        for (third, readings) in
+            [(format!("\"{}", row(3, "cm,")), 2), (row(3, "\"cm,"), 2), (row(3, "cm,\"never closed"), 3)]
+        {
+            let csv = [head, &row(1, "cm,"), &row(2, "cm,\"a \"\"word\"\"\nin two lines\""), &third, &rest].concat();
+            let (read, tally) = read("x.csv", csv.as_bytes(), "");
+            assert_eq!(read.len(), readings, "{third}");
+            let named = tally.bad_named.iter().any(|bad| bad.contains("x.csv:5: opens a quote that is never closed"));
+            assert!(named && tally.refused.is_empty(), "{third}: {tally:?}");
+        }
+    }
+
+    #[test]
     fn files_of_other_habits_need_a_map_only() {
-        let csv = "\u{feff}site;wann;cm\nW-1;03/02/2544 06:30;342,5\nW-1;04/02/2544 06:30;1.234,5\n";
+        let csv =
+            "\u{feff}site;wann;cm\nW-1;03/02/2544 06:30;342,5\nW-1;04/02/2544 06:30;1.234,5\nW-1;05/02/44 06:30;1\n";
         let map = "time_zone = \"+07:00\"\ntime_format = \"%d/%m/%Y %H:%M\"\ndelimiter = \";\"\ndecimal_comma = true\n\
             [columns]\nwell = \"site\"\ntime = \"wann\"\n[wide]\ncm = { parameter = \"depth_to_water\", unit = \"cm\" }\n";
         let (readings, tally) = read("x.csv", csv.as_bytes(), map);
-        assert_eq!(tally.bad_named, Vec::<String>::new());
+        assert_eq!(tally.bad_named.len(), 1);
+        assert!(
+            tally.bad_named[0].contains("0044-02-04T23:30:00Z is 1657 years"),
+            "a year of two digits: {:?}",
+            tally.bad_named
+        );
         assert_eq!(readings[0].time.to_rfc3339(0), "2001-02-02T23:30:00Z");
         assert_eq!((readings[0].value, readings[1].value), (Some(3.425), Some(12.345)));
     }

@@ -2,12 +2,57 @@
 //!
 //! The CSV reader takes the line feed of a CRLF, and blank lines, for part of the row that follows: the line that it names
 //! would be too low. Behind [`UnixLines`] every line ends with one LF, so that the end of a row is known for certain.
+//!
+//! It also takes whatever follows a quote that is never closed for one field, and says nothing: [`UnixLines::open_quote`]
+//! does.
 
+use std::cell::Cell;
 use std::io::{self, Read};
+use std::rc::Rc;
+
+/// Where a text that has ended has a quote open.
+#[derive(Debug, Clone, Default)]
+pub struct OpenQuote(Rc<Cell<Option<u64>>>);
+
+impl OpenQuote {
+    /// The line, from 1, of the quote; `None` where all are closed, and before the end.
+    pub fn get(&self) -> Option<u64> {
+        self.0.get()
+    }
+}
+
+/// What of CSV must be known to tell where quotes open and close.
+struct Quotes {
+    delimiter: u8,
+    line: u64,
+    opened_at: Option<u64>,
+    /// The last byte closed a quote; another quote would make both of them one of the text.
+    just_closed: Option<u64>,
+    at_field_start: bool,
+}
+
+impl Quotes {
+    fn see(&mut self, byte: u8) {
+        let closed = self.just_closed.take();
+        match (self.opened_at, byte) {
+            (Some(line), b'"') => {
+                self.opened_at = None;
+                self.just_closed = Some(line);
+            }
+            (Some(_), _) => {}
+            (None, b'"') if closed.is_some() => self.opened_at = closed,
+            (None, b'"') if self.at_field_start => self.opened_at = Some(self.line),
+            (None, _) => self.at_field_start = byte == self.delimiter || byte == b'\n',
+        }
+        self.line += u64::from(byte == b'\n');
+    }
+}
 
 /// Turns CRLF into LF and ends the text with LF.
 pub struct UnixLines<R> {
     source: R,
+    quotes: Quotes,
+    open_quote: OpenQuote,
     /// The last byte was a CR that has not been given on.
     holds_return: bool,
     /// The last byte given on.
@@ -20,8 +65,22 @@ pub struct UnixLines<R> {
 const CHUNK_BYTES: usize = 1 << 16;
 
 impl<R: Read> UnixLines<R> {
-    pub fn new(source: R) -> Self {
-        Self { source, holds_return: false, last: b'\n', chunk: Vec::new(), at: 0, ended: false }
+    pub fn new(source: R, delimiter: u8) -> Self {
+        let quotes = Quotes { delimiter, line: 1, opened_at: None, just_closed: None, at_field_start: true };
+        Self {
+            source,
+            quotes,
+            open_quote: OpenQuote::default(),
+            holds_return: false,
+            last: b'\n',
+            chunk: Vec::new(),
+            at: 0,
+            ended: false,
+        }
+    }
+
+    pub fn open_quote(&self) -> OpenQuote {
+        self.open_quote.clone()
     }
 
     fn next_chunk(&mut self) -> io::Result<()> {
@@ -53,6 +112,10 @@ impl<R: Read> UnixLines<R> {
             }
         }
         self.last = self.chunk.last().copied().unwrap_or(self.last);
+        self.chunk.iter().for_each(|byte| self.quotes.see(*byte));
+        if self.ended {
+            self.open_quote.0.set(self.quotes.opened_at);
+        }
         Ok(())
     }
 }
@@ -85,7 +148,7 @@ mod tests {
             ("\"x\r\ny\",1", "\"x\ny\",1\n"),
         ] {
             let mut read = String::new();
-            UnixLines::new(text.as_bytes()).read_to_string(&mut read).unwrap();
+            UnixLines::new(text.as_bytes(), b',').read_to_string(&mut read).unwrap();
             assert_eq!(read, expected, "{text:?}");
         }
     }
@@ -94,7 +157,7 @@ mod tests {
     fn a_pair_that_two_reads_tear_apart_is_one_line_end() {
         let torn = b"a\r".chain(&b"\nb"[..]);
         let mut read = String::new();
-        UnixLines::new(torn).read_to_string(&mut read).unwrap();
+        UnixLines::new(torn, b',').read_to_string(&mut read).unwrap();
         assert_eq!(read, "a\nb\n");
     }
 }

@@ -4,7 +4,7 @@
 //! time_zone = "+00:00"                 # of times without an offset; a date alone is midnight there
 //! time_format = "%d/%m/%Y %H:%M"       # as strftime; left out: RFC 3339. Buddhist-era years are understood
 //! delimiter = ";"                      # left out: a comma
-//! decimal_comma = true                 # 1.234,5 is 1234.5; left out: 1234.5
+//! decimal_comma = true                 # 1.234,5 is 1234.5; left out: 1234.5. A lone 1.234 may be either and is a bad row
 //! sentinels = [-999.0]                 # values that mean "no value"
 //!
 //! [columns]                            # names in the file; these are the defaults
@@ -126,6 +126,14 @@ pub struct Target {
     conversion: units::Conversion,
 }
 
+/// A parameter, or a unit of it, that the map gives no meaning.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refused {
+    /// As the file says it; rows are counted under it.
+    pub name: String,
+    pub detail: String,
+}
+
 impl Target {
     pub fn convert(&self, value: f64) -> f64 {
         self.conversion.apply(if self.factor == 1.0 { value } else { value * self.factor })
@@ -168,6 +176,13 @@ impl Map {
                 problems.push(format!("{key}: gwbank has no parameter {parameter:?}"));
             }
         }
+        for (column, target) in &self.wide {
+            if Parameter::from_name(&target.parameter).is_some()
+                && let Err(Refused { detail, .. }) = self.target(&target.parameter, &target.unit)
+            {
+                problems.push(format!("wide.{column:?}: {detail}"));
+            }
+        }
         for (from, target) in &self.units {
             if !Parameter::ALL.iter().any(|&p| units::conversion(p, &target.unit).is_some()) {
                 problems.push(format!("units.{from:?}: gwbank has no unit {:?}", target.unit));
@@ -194,22 +209,44 @@ impl Map {
     }
 
     /// A number as the file writes numbers.
-    pub fn number(&self, text: &str) -> Option<f64> {
-        if self.decimal_comma {
-            return text.replace('.', "").replace(',', ".").parse().ok();
+    pub fn number(&self, text: &str) -> Result<f64, String> {
+        let no_number = || format!("value {text:?} is no number");
+        if !self.decimal_comma {
+            return text.parse().map_err(|_| no_number());
         }
-        text.parse().ok()
+        let (whole, fraction) = text.split_once(',').map_or((text, None), |(whole, fraction)| (whole, Some(fraction)));
+        let mut groups = whole.split('.');
+        let first = groups.next().unwrap_or_default();
+        let others: Vec<&str> = groups.collect();
+        if !others.is_empty() {
+            let digits = |group: &str| group.bytes().all(|byte| byte.is_ascii_digit());
+            let first = first.trim_start_matches(['+', '-']);
+            let is_grouped = (1..=3).contains(&first.len())
+                && first != "0"
+                && digits(first)
+                && others.iter().all(|group| group.len() == 3 && digits(group));
+            if !is_grouped {
+                return Err(format!("{}: the map says decimal_comma, so that a dot only parts thousands", no_number()));
+            }
+            if fraction.is_none() && others.len() == 1 {
+                let mend = "write it without the dot, or with a comma";
+                return Err(format!("value {text:?} may be {first}{} or {first},{}: {mend}", others[0], others[0]));
+            }
+        }
+        let plain = [&[first], others.as_slice()].concat().concat();
+        let plain = fraction.map_or(plain.clone(), |fraction| format!("{plain}.{fraction}"));
+        plain.parse().map_err(|_| no_number())
     }
 
     pub fn well<'a>(&'a self, id: &'a str) -> &'a str {
         self.wells.get(id).map_or(id, String::as_str)
     }
 
-    /// `Err` is what the row is refused under.
-    pub fn target(&self, parameter: &str, unit: &str) -> Result<Target, String> {
+    pub fn target(&self, parameter: &str, unit: &str) -> Result<Target, Refused> {
         let name = self.parameters.get(parameter).map_or(parameter, String::as_str);
         let Some(known) = Parameter::from_name(name) else {
-            return Err(parameter.to_owned());
+            let detail = "gwbank has no such parameter: name its own under [parameters] in a map (--map)".to_owned();
+            return Err(Refused { name: parameter.to_owned(), detail });
         };
         let (unit_name, factor) = match self.units.get(unit) {
             Some(target) => (target.unit.as_str(), target.factor),
@@ -218,7 +255,13 @@ impl Map {
         };
         match units::conversion(known, unit_name) {
             Some(conversion) => Ok(Target { parameter: known, factor, conversion }),
-            None => Err(format!("{parameter} [{unit}]")),
+            None => Err(Refused {
+                name: format!("{parameter} [{unit}]"),
+                detail: format!(
+                    "{}, or name the unit under [units] in a map (--map)",
+                    units::unknown_unit_detail(known, unit_name)
+                ),
+            }),
         }
     }
 }
@@ -238,8 +281,8 @@ mod tests {
         assert_eq!((level.parameter, level.convert(342.0)), (Parameter::GroundwaterElevation, 3.42));
         assert_eq!(map.target("evaporation", "m/d").unwrap().convert(0.002), 2.0);
         assert_eq!(map.target("depth_to_water", "").unwrap().convert(1.5), 1.5);
-        assert_eq!(map.target("logger_temperature", "degC").unwrap_err(), "logger_temperature");
-        assert_eq!(map.target("depth_to_water", "furlong").unwrap_err(), "depth_to_water [furlong]");
+        assert_eq!(map.target("logger_temperature", "degC").unwrap_err().name, "logger_temperature");
+        assert_eq!(map.target("depth_to_water", "furlong").unwrap_err().name, "depth_to_water [furlong]");
     }
 
     #[test]
@@ -247,5 +290,21 @@ mod tests {
         let map: Map =
             toml::from_str("time_zone = \"x\"\ntime_format = \"%H\"\ndelimiter = \"é\"\n[parameters]\na = \"b\"\n[units]\nc = { unit = \"d\" }\n").unwrap();
         assert_eq!(map.problems().len(), 5);
+        let map: Map = toml::from_str("[wide]\nv = { parameter = \"depth_to_water\", unit = \"kg\" }\n").unwrap();
+        assert!(map.problems()[0].starts_with("wide.\"v\": unit \"kg\""), "{:?}", map.problems());
+    }
+
+    #[test]
+    fn a_dot_before_a_decimal_comma_parts_thousands_or_is_a_mistake() {
+        let map = Map { decimal_comma: true, ..Map::default() };
+        for (text, number) in
+            [("3,42", 3.42), ("-1.234,5", -1234.5), ("12.345.678", 12_345_678.0), ("512", 512.0), ("1,5e3", 1500.0)]
+        {
+            assert_eq!(map.number(text), Ok(number), "{text}");
+        }
+        for text in ["3.42", "0.425", "3.425", "12.34,5", "1.2.3,4", "1234.567,8", ".123,4", "0.123,4", "1,2,3", ""] {
+            assert!(map.number(text).is_err(), "{text}");
+        }
+        assert_eq!(Map::default().number("3.425"), Ok(3.425));
     }
 }

@@ -25,14 +25,24 @@ pub struct Tally {
     pub rows: u64,
     pub readings: u64,
     /// By parameter as the file names it (with the unit where that is what has no target).
-    pub refused: BTreeMap<String, u64>,
+    pub refused: BTreeMap<String, RefusedRows>,
     pub bad: u64,
     pub bad_named: Vec<String>,
 }
 
+/// Rows that were refused for one reason.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RefusedRows {
+    pub count: u64,
+    /// File and line of the first.
+    pub first: String,
+    /// Why, and what to do.
+    pub detail: String,
+}
+
 impl Tally {
     pub fn refused_total(&self) -> u64 {
-        self.refused.values().sum()
+        self.refused.values().map(|rows| rows.count).sum()
     }
 
     pub fn add(&mut self, other: Tally) {
@@ -40,7 +50,10 @@ impl Tally {
         self.readings += other.readings;
         self.bad += other.bad;
         for (parameter, rows) in other.refused {
-            *self.refused.entry(parameter).or_default() += rows;
+            match self.refused.get_mut(&parameter) {
+                Some(known) => known.count += rows.count,
+                None => drop(self.refused.insert(parameter, rows)),
+            }
         }
         let room = BAD_ROWS_NAMED_MAX.saturating_sub(self.bad_named.len());
         self.bad_named.extend(other.bad_named.into_iter().take(room));

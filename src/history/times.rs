@@ -9,8 +9,8 @@
 use std::fmt::Write as _;
 
 use chrono::format::{Item, Parsed, StrftimeItems, parse};
-use gwbank_wire::Context;
 use gwbank_wire::time::{Resolved, resolve_text};
+use gwbank_wire::{Context, Reason};
 
 /// A `time_format` of a map, taken apart once.
 #[derive(Debug, Clone)]
@@ -71,7 +71,16 @@ pub fn resolve(text: &str, format: Option<&TimeFormat>, context: &Context<'_>) -
         }
         None => text,
     };
-    resolve_text(text, context).map_err(|fault| fault.detail)
+    resolve_text(text, context).map_err(|fault| match fault.reason {
+        // What gateways are told to do is no help for a file.
+        Reason::TimeWithoutZone => {
+            format!("{text:?} has no offset from UTC: name the file's time_zone in a map (--map), such as \"+07:00\"")
+        }
+        Reason::BadTime if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("{text:?} is a number: name time_format = \"%s\" in a map (--map) if it counts seconds since 1970")
+        }
+        _ => fault.detail,
+    })
 }
 
 /// `2026-11-23`, nothing more.

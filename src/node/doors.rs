@@ -275,7 +275,9 @@ impl OperationsDoor for Operations {
                 part: "journal",
                 ready: status.limit_reached.is_none(),
                 detail: journal_detail,
-                mend: status.limit_reached.map(|_| "look at the parts archive and metadata, and at the disk"),
+                mend: status
+                    .limit_reached
+                    .map(|_| "free some space on the disk if it is full; look at the parts archive and metadata"),
             },
             PartState { part: "archive", ready: status.last_error.is_none(), detail: archive_detail, mend: None },
             PartState {

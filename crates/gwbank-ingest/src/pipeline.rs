@@ -87,6 +87,8 @@ pub(crate) struct Shared {
 
 /// The configuration's name of the bound of the journal.
 const JOURNAL_LIMIT: &str = "journal.bytes_max";
+/// In the place of a bound's name.
+const DISK_LIMIT: &str = "the end of the disk";
 
 /// How long the archive waits for a seal to be journaled, which takes a sync and what is waiting before it.
 const SEAL_WAIT: Duration = Duration::from_secs(2);
@@ -295,7 +297,11 @@ impl Shared {
     }
 
     fn limit_reached(&self) -> Option<&'static str> {
-        self.gate.limit().or(self.journal.is_full().then_some(JOURNAL_LIMIT))
+        let of_journal = || {
+            let name = if self.journal.is_disk_full() { DISK_LIMIT } else { JOURNAL_LIMIT };
+            self.journal.is_full().then_some(name)
+        };
+        self.gate.limit().or_else(of_journal)
     }
 
     async fn ingest(&self, message: Message) -> Result<Receipt, IngestError> {

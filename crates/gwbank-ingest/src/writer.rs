@@ -94,13 +94,14 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 impl Shared {
-    /// Archives everything that is applied by now.
+    /// Archives everything that is applied by now, and no more: what comes in meanwhile could go on for ever.
     pub(crate) async fn flush(&self) -> Result<(), IngestError> {
         let mut committing = self.committing.lock().await;
         self.seal().await;
+        let until = self.applier.lock().ledger.sealed.back().map_or(Seq::ZERO, |stretch| stretch.through);
         let result = loop {
             let next = self.applier.lock().ledger.sealed.front().cloned();
-            let Some(stretch) = next else { break Ok(()) };
+            let Some(stretch) = next.filter(|stretch| stretch.through <= until) else { break Ok(()) };
             if let Err(error) = self.commit(&stretch, &mut committing).await {
                 break Err(error);
             }

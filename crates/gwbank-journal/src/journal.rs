@@ -201,6 +201,11 @@ impl<A: Send + 'static> Journal<A> {
         self.0.shared.queue.is_full()
     }
 
+    /// It is the disk that has no room, whatever the bound says.
+    pub fn is_disk_full(&self) -> bool {
+        self.0.shared.queue.is_disk_full()
+    }
+
     pub fn fsync_stats(&self) -> FsyncStats {
         self.0.shared.fsyncs.stats()
     }

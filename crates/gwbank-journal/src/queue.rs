@@ -133,6 +133,10 @@ impl<A> Queue<A> {
         state.is_disk_full || state.waiting > 0 || state.disk_bytes + state.pending_bytes + headroom > self.bytes_max
     }
 
+    pub(crate) fn is_disk_full(&self) -> bool {
+        self.state.lock().is_disk_full
+    }
+
     pub(crate) fn disk_bytes(&self) -> u64 {
         self.state.lock().disk_bytes
     }

@@ -48,7 +48,7 @@ pub struct Context<'a> {
     pub source: SourceKind,
     /// Seconds east of UTC that times without offset are in, where the gateway's configuration says so.
     pub clock_zone: Option<i32>,
-    /// Readings before it are `clock` faults; `None` accepts any past.
+    /// Readings before it are `clock` faults; `None` accepts any past since [`Context::EARLIEST`].
     pub earliest_time: Option<Timestamp>,
     /// Values, as sent, that mean "no value".
     pub sentinels: &'a [f64],
@@ -59,6 +59,10 @@ pub struct Context<'a> {
 }
 
 impl Context<'static> {
+    /// 1700-01-01T00:00:00Z: nobody measured groundwater before. An earlier time is a year of two digits or a slip, and much
+    /// software counts nanoseconds, which began in 1677.
+    pub const EARLIEST: Timestamp = Timestamp::from_secs(-8_520_336_000);
+
     /// 2015-01-01T00:00:00Z, the default of `ingest.earliest_time`.
     pub const EARLIEST_LIVE: Timestamp = Timestamp::from_secs(1_420_070_400);
 
@@ -75,7 +79,7 @@ impl Context<'static> {
         }
     }
 
-    /// An import at `now`: any past is accepted, the future is not.
+    /// An import at `now`: any past since [`Self::EARLIEST`] is accepted, the future is not.
     pub const fn import(now: Timestamp) -> Self {
         Context { source: SourceKind::Import, earliest_time: None, ..Self::live(now) }
     }

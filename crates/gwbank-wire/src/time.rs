@@ -12,14 +12,14 @@
 //!    are rounded to the microsecond, which is all that a double holds.
 //! 5. **Relative times** (`age_s`; SenML below 2²⁸ s) count from arrival (time source `received`).
 //! 6. **A leap second** (23:59:60 UTC) is the first instant of the next minute, as Unix time has it.
-//! 7. The instant that results must not be before `earliest_time`, nor ahead of `now` by more than the tolerance: fault
+//! 7. The instant that results must not be before `earliest_time` (nor 1700, whatever is configured), nor ahead of `now` by more than the tolerance: fault
 //!    `clock`, whose text says by how much and what it looks like.
 
 use gwbank_model::time_form::{BUDDHIST_ERA_OFFSET, BUDDHIST_ERA_YEARS};
 use gwbank_model::{TimeSource, Timestamp};
 
 use crate::fault::excerpt;
-use crate::{Context, Reason};
+use crate::{Context, Reason, SourceKind};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const SECONDS_BELOW: f64 = 1e11;
@@ -157,16 +157,17 @@ fn check_clock(time: Timestamp, context: &Context<'_>) -> Result<(), TimeFault> 
         let detail = format!("{time} is {} ahead of the server's clock{}", span(ahead), looks_like(ahead));
         return Err(TimeFault { reason: Reason::Clock, detail, ahead_micros: Some(ahead) });
     }
-    match context.earliest_time {
-        Some(earliest) if time < earliest => {
-            let detail = format!(
-                "{time} is {} before the earliest time accepted ({earliest}); the device's clock was probably not set",
-                span(earliest.micros_since(time))
-            );
-            Err(TimeFault { reason: Reason::Clock, detail, ahead_micros: Some(ahead) })
-        }
-        _ => Ok(()),
+    let earliest = context.earliest_time.map_or(Context::EARLIEST, |earliest| earliest.max(Context::EARLIEST));
+    if time >= earliest {
+        return Ok(());
     }
+    let looks_like = match context.source {
+        SourceKind::Live => "the device's clock was probably not set",
+        SourceKind::Import => "look at the year",
+    };
+    let early = span(earliest.micros_since(time));
+    let detail = format!("{time} is {early} before the earliest time accepted ({earliest}); {looks_like}");
+    Err(TimeFault { reason: Reason::Clock, detail, ahead_micros: Some(ahead) })
 }
 
 /// What a clock that is ahead by so much looks like.

@@ -154,7 +154,7 @@ pub fn conversion(parameter: Parameter, unit: &str) -> Option<Conversion> {
 }
 
 /// The text of an `unknown_unit` fault.
-pub(crate) fn unknown_unit_detail(parameter: Parameter, unit: &str) -> String {
+pub fn unknown_unit_detail(parameter: Parameter, unit: &str) -> String {
     let list: Vec<&str> = accepted(parameter).collect();
     format!(
         "unit {} is not one of {parameter}: send {}, or map it in a device profile",

@@ -133,6 +133,13 @@ impl GatewayAuth {
                 "readings are held up, try again later",
             );
         }
+        // The broker hands wills to subscribers alone, so that such a reading would be lost without a word.
+        if connect.will.as_ref().is_some_and(|will| may_match_ingest_topics(&will.topic)) {
+            return AuthResult::fail_with_reason(
+                ReasonCode::ImplementationSpecificError,
+                "a will cannot be a reading: publish readings, and announce a will on a topic of your own",
+            );
+        }
         let hash = connect.username.as_ref().and_then(|user| self.hashes.get(user).cloned().map(|hash| (user, hash)));
         match (hash, self.anonymous) {
             (Some((user, hash)), _) => {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::line::Line;
+use super::line::{Line, labelled};
 use super::{Faults, WELL_COLUMNS};
 
 pub(crate) fn read(bytes: &[u8], faults: &mut Faults) -> Vec<Line> {
@@ -24,8 +24,16 @@ pub(crate) fn read(bytes: &[u8], faults: &mut Faults) -> Vec<Line> {
     };
     check_reference_system(&root, faults);
     let starts = feature_lines(bytes);
+    // Most exports are one long line.
+    let shares_lines = starts.windows(2).any(|pair| pair[0] == pair[1]);
     let numbers = starts.into_iter().chain(std::iter::repeat(0));
-    features.iter().zip(numbers).filter_map(|(feature, number)| read_feature(feature, number, faults)).collect()
+    let labelled = features.iter().zip(numbers).enumerate().map(|(index, (feature, number))| {
+        let well = feature.pointer("/properties/well_id").and_then(Value::as_str);
+        let well = well.map(|well| format!(" ({well})")).unwrap_or_default();
+        let label = if shares_lines { format!("feature {}{well}", index + 1) } else { String::new() };
+        (feature, number, label)
+    });
+    labelled.filter_map(|(feature, number, label)| read_feature(feature, number, label, faults)).collect()
 }
 
 /// Old files name a coordinate system; GeoJSON since RFC 7946 is always WGS 84, longitude first.
@@ -40,20 +48,22 @@ fn check_reference_system(root: &Value, faults: &mut Faults) {
     }
 }
 
-fn read_feature(feature: &Value, number: u64, faults: &mut Faults) -> Option<Line> {
-    let mut line = Line::new(number, WELL_COLUMNS);
+fn read_feature(feature: &Value, number: u64, label: String, faults: &mut Faults) -> Option<Line> {
+    let mut line = Line { label, ..Line::new(number, WELL_COLUMNS) };
     let empty = Map::new();
     let properties = match feature.get("properties") {
         Some(Value::Object(properties)) => properties,
         None | Some(Value::Null) => &empty,
         Some(_) => {
-            faults.add(number, "properties", "", "not an object", "give the columns as properties");
+            let problem = labelled(&line.label, "not an object");
+            faults.add(number, "properties", "", problem, "give the columns as properties");
             return None;
         }
     };
     for (name, value) in properties {
         let Some(column) = WELL_COLUMNS.iter().position(|known| known == name) else {
-            faults.add(number, name, "", "unknown property", format!("known properties: {}", WELL_COLUMNS.join(", ")));
+            let problem = labelled(&line.label, "unknown property");
+            faults.add(number, name, "", problem, format!("known properties: {}", WELL_COLUMNS.join(", ")));
             continue;
         };
         line.fields[column] = match value {
@@ -65,7 +75,7 @@ fn read_feature(feature: &Value, number: u64, faults: &mut Faults) -> Option<Lin
                     number,
                     name,
                     &value.to_string(),
-                    "not a single value",
+                    labelled(&line.label, "not a single value"),
                     "give text, a number, true or false",
                 );
                 None
@@ -86,7 +96,7 @@ fn read_point(feature: &Value, line: &mut Line, faults: &mut Faults) {
         (Some("Point"), Some([longitude, latitude] | [longitude, latitude, _])) => (longitude, latitude),
         _ => {
             let mend = "give {\"type\": \"Point\", \"coordinates\": [longitude, latitude]} or null";
-            faults.add(line.number, "geometry", "", "not a point", mend);
+            faults.add(line.number, "geometry", "", labelled(&line.label, "not a point"), mend);
             return;
         }
     };
@@ -96,7 +106,7 @@ fn read_point(feature: &Value, line: &mut Line, faults: &mut Faults) {
         match line.fields[column].as_deref() {
             Some(given) if given.parse::<f64>().ok() != coordinate.as_f64() => {
                 let problem = format!("the property differs from the geometry's {text}");
-                faults.add(line.number, name, given, problem, "leave it to the geometry");
+                faults.add(line.number, name, given, labelled(&line.label, problem), "leave it to the geometry");
             }
             _ => line.fields[column] = Some(text),
         }

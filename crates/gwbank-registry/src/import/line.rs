@@ -15,6 +15,8 @@ const TEXT_CHARS_MAX: usize = 500;
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) number: u64,
+    /// What tells it from others on its line; empty where the line does.
+    pub(crate) label: String,
     pub(crate) columns: &'static [&'static str],
     /// As many as columns; trimmed, never empty.
     pub(crate) fields: Vec<Option<String>>,
@@ -22,7 +24,7 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn new(number: u64, columns: &'static [&'static str]) -> Self {
-        Self { number, columns, fields: vec![None; columns.len()] }
+        Self { number, label: String::new(), columns, fields: vec![None; columns.len()] }
     }
 
     pub(crate) fn get(&self, column: &str) -> Option<&str> {
@@ -30,6 +32,12 @@ impl Line {
         debug_assert!(index.is_some(), "{column} is not a column");
         self.fields[index?].as_deref()
     }
+}
+
+/// A problem of a row that its line does not tell from others.
+pub(crate) fn labelled(label: &str, problem: impl Into<String>) -> String {
+    let problem = problem.into();
+    if label.is_empty() { problem } else { format!("{label}: {problem}") }
 }
 
 /// Reads the fields of a line into values, noting faults.
@@ -46,6 +54,7 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn fault(&self, column: &str, problem: impl Into<String>, mend: impl Into<String>) {
         let value = self.line.get(column).unwrap_or_default();
+        let problem = labelled(&self.line.label, problem);
         self.faults.borrow_mut().add(self.line.number, column, value, problem, mend);
     }
 

@@ -112,6 +112,18 @@ fn faults_are_bounded() {
 }
 
 #[test]
+fn features_of_one_line_are_told_apart_by_their_number() {
+    let feature = |well: &str, code: u32| {
+        format!(
+            r#"{{"type":"Feature","geometry":null,"properties":{{"well_id":"{well}","bank_type":"open","province_code":"{code}"}}}}"#
+        )
+    };
+    let text = format!(r#"{{"type":"FeatureCollection","features":[{},{}]}}"#, feature("A", 30), feature("B", 5));
+    let faults = parse_wells(text.as_bytes(), FileKind::GeoJson).unwrap_err();
+    assert!(faults[0].problem.starts_with("feature 2 (B): "), "{faults:?}");
+}
+
+#[test]
 fn geojson_faults_name_the_line_of_their_feature() {
     let text = r#"{
   "type": "FeatureCollection", "name": "features",
