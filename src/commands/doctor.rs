@@ -137,7 +137,7 @@ fn check_records(dir: &Path, found: &mut Findings) -> Outcome {
         Ok(())
     });
     match read {
-        Ok(()) => found.good("journal", &format!("{} messages can be read", output::grouped(records))),
+        Ok(()) => found.good("journal", &format!("{} records can be read", output::grouped(records))),
         Err(error) => found.wrong(
             "journal",
             &format!("{:#}", anyhow::Error::new(error)),

@@ -102,6 +102,21 @@ fn bad_rows_are_named_and_the_rest_is_stored() {
 }
 
 #[test]
+fn an_import_that_comes_to_nothing_fails_and_says_why() {
+    let place = Place::new();
+    place.file("wells.csv", WELLS);
+    place.run(&["wells", "import", "wells.csv"]).good();
+    place.file("x.csv", "well_id,time,parameter,value,unit\nW-1,1999-01-01T00:00:00Z,dept_to_water,7,cm\n");
+    let said = place.run(&["readings", "import", "x.csv"]);
+    assert_eq!((said.code, number(&said.out, "refused")), (1, 1), "{said:?}");
+    let named = ["dept_to_water, first at", "x.csv:2: ", "[parameters] in a map (--map)"];
+    assert!(named.iter().all(|text| said.out.contains(text)), "{said:?}");
+    place.file("map.toml", "[wide]\nvalue = { parameter = \"depth_to_water\", unit = \"kg\" }\n");
+    let said = place.run(&["readings", "import", "x.csv", "--map", "map.toml"]);
+    assert!(said.code == 2 && said.err.contains("unit \"kg\" is not one of depth_to_water"), "{said:?}");
+}
+
+#[test]
 fn a_replay_over_mqtt_ends_with_the_keys_of_the_files() {
     let place = Place::new();
     history(&place);

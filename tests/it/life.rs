@@ -127,6 +127,28 @@ fn a_port_that_is_taken_is_named_with_its_key_and_the_mend() {
 }
 
 #[test]
+fn doctor_finds_a_journal_that_the_next_start_refuses() {
+    let place = Place::new();
+    place.file("wells.csv", WELLS);
+    place.run(&["wells", "import", "wells.csv"]).good();
+    let server = place.serve_with(&["--set", "archive.flush_interval_seconds=3600"]);
+    for day in 1..5 {
+        server.post_readings(&format!(r#"{{"well":"W-1","time":"2026-11-{day:02}T00:00:00Z","ph":7}}"#));
+    }
+    server.kill();
+    let said = place.run(&["doctor"]);
+    assert!(said.out.contains(" records can be read"), "{said:?}");
+    let segment = place.data_dir().join("journal/000000000001.seg");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let said = place.run(&["doctor"]);
+    assert!(said.code == 1 && said.out.contains("WRONG  journal"), "{said:?}");
+    assert_eq!(place.run(&["serve"]).code, 1);
+}
+
+#[test]
 fn doctor_finds_nothing_wrong_with_a_healthy_server() {
     let place = Place::new();
     assert!(place.run(&["doctor"]).good().contains("none runs"));

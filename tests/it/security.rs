@@ -59,3 +59,25 @@ fn the_local_token_is_for_its_user_only() {
     let mode = std::fs::metadata(place.data_dir().join("local-token")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
+
+/// The broker hands a will to subscribers and to nobody else: a reading in it would be lost without a word.
+#[test]
+fn a_will_cannot_be_a_reading() {
+    use std::io::{Read, Write};
+    let place = Place::new();
+    let server = place.serve();
+    let answer = |topic: &str| {
+        let text = |text: &str| [&(text.len() as u16).to_be_bytes(), text.as_bytes()].concat();
+        const CLEAN_WITH_WILL: u8 = 0b110;
+        let head = [&text("MQTT")[..], &[4, CLEAN_WITH_WILL, 0, 60]].concat();
+        let body = [head, text("client"), text(topic), text("{}")].concat();
+        let packet = [&[0x10, body.len() as u8][..], &body].concat();
+        let mut stream = std::net::TcpStream::connect(server.mqtt.trim_start_matches("mqtt://")).unwrap();
+        stream.write_all(&packet).unwrap();
+        let mut connack = [0; 4];
+        stream.read_exact(&mut connack).unwrap();
+        connack[3]
+    };
+    assert_ne!(answer("gwbank/v1/gw-1/readings"), 0);
+    assert_eq!(answer("site/gw-1/gone"), 0);
+}

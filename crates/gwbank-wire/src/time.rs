@@ -575,9 +575,22 @@ mod tests {
         assert!(show(resolve_senml(1_795_403_700_000.0, &context)).starts_with("bad_time"));
     }
 
+    #[test]
+    fn nobody_measured_before_1700() {
+        let any_past = Context { earliest_time: None, ..Context::live(NOW) };
+        for context in [any_past, Context::import(NOW)] {
+            assert!(resolve_text("1700-01-01T00:00:00Z", &context).is_ok());
+            for text in ["1699-12-31T23:59:59Z", "0044-02-03T00:00:00+07:00"] {
+                assert_eq!(resolve_text(text, &context).unwrap_err().reason, Reason::Clock, "{text}");
+            }
+        }
+    }
+
     proptest! {
         #[test]
-        fn every_instant_is_read_back(micros in -62_000_000_000_000_000i64..12_000_000_000_000_000, offset in -50i32..57) {
+        fn every_instant_is_read_back(
+            micros in Context::EARLIEST.as_micros()..12_000_000_000_000_000, offset in -50i32..57
+        ) {
             let time = Timestamp::from_micros(micros);
             let context = Context { future_tolerance_micros: i64::MAX, ..Context::import(NOW) };
             let text = time.to_rfc3339(offset * 900);
