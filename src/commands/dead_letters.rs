@@ -55,10 +55,6 @@ pub fn run(general: &General, command: DeadLettersCommand) -> Outcome {
         }
         DeadLettersCommand::Replay { id, gateway, reason, server } => {
             let client = Client::needed(general, &server)?;
-            if let Some(id) = id {
-                // One that is not there is a mistake; a replay of none of a kind is none.
-                let _: Value = client.get(&format!("/api/v1/dead-letters/{id}"))?;
-            }
             let body = json!({ "id": id, "gateway": gateway.as_ref().map(GatewayId::as_str), "reason": reason });
             let replayed: Value = client.post("/api/v1/dead-letters/replay", &body)?;
             output::line(&format!(

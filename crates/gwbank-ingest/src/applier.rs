@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gwbank_model::versions::Change;
-use gwbank_model::{GatewayIndex, Key, Month, Origin, Row, Seq, SeriesId, Timestamp};
+use gwbank_model::{GatewayIndex, Key, Month, MonthCursor, Origin, Row, Seq, SeriesId, Timestamp};
 use gwbank_recent::{Classified, Window};
 use gwbank_registry::Registry;
 use gwbank_store::{RowNames, SettledDeadLetter};
@@ -433,15 +433,22 @@ fn without_meetings(parts: &[Part], rows: &[Row]) -> Vec<Segment> {
 
 /// What a series is, and its month of the moment: most rows are of the same month as the one before.
 #[derive(Debug, Default)]
-struct MonthCache(Vec<Option<MonthEntry>>);
+struct MonthCache(Vec<Option<SeriesMonths>>);
 
 #[derive(Debug, Clone, Copy)]
-struct MonthEntry {
-    month: Month,
-    from: Timestamp,
-    to: Timestamp,
+struct SeriesMonths {
+    months: MonthCursor,
     is_level: bool,
     /// Not about the device itself: something that an indicator may be computed from.
+    is_measurement: bool,
+}
+
+/// What [`MonthCache`] says of a row.
+struct MonthEntry {
+    month: Month,
+    /// The month's end.
+    to: Timestamp,
+    is_level: bool,
     is_measurement: bool,
 }
 
@@ -452,23 +459,14 @@ impl MonthCache {
         if self.0.len() <= index {
             self.0.resize(index + 1, None);
         }
-        match self.0[index] {
-            Some(entry) if entry.from <= row.time && row.time < entry.to => entry,
-            known => {
-                let (is_level, is_measurement) = match known {
-                    Some(entry) => (entry.is_level, entry.is_measurement),
-                    None => {
-                        let parameter = names.series.key(row.series).parameter;
-                        let of_device = [BatteryVoltage, BatteryLevel, SignalStrength, Snr, DeviceTemperature];
-                        (parameter.is_level(), !of_device.contains(&parameter))
-                    }
-                };
-                let month = row.time.month(offset_seconds);
-                let (from, to) = (month.start(offset_seconds), month.plus(1).start(offset_seconds));
-                let entry = MonthEntry { month, from, to, is_level, is_measurement };
-                self.0[index] = Some(entry);
-                entry
-            }
-        }
+        let of_series = self.0[index].get_or_insert_with(|| {
+            let parameter = names.series.key(row.series).parameter;
+            let of_device = [BatteryVoltage, BatteryLevel, SignalStrength, Snr, DeviceTemperature];
+            let (is_level, is_measurement) = (parameter.is_level(), !of_device.contains(&parameter));
+            SeriesMonths { months: MonthCursor::new(offset_seconds), is_level, is_measurement }
+        });
+        let SeriesMonths { months, is_level, is_measurement } = of_series;
+        let month = months.month(row.time);
+        MonthEntry { month, to: months.end(), is_level: *is_level, is_measurement: *is_measurement }
     }
 }

@@ -96,7 +96,7 @@ impl Day {
 }
 
 /// Months of instants that come mostly in order: asks the calendar only where a month ends.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct MonthCursor {
     offset_seconds: i32,
     month: Month,
@@ -117,6 +117,11 @@ impl MonthCursor {
                 (self.month.start(self.offset_seconds), self.month.plus(1).start(self.offset_seconds));
         }
         self.month
+    }
+
+    /// Where the month of the instant asked for last ends.
+    pub fn end(&self) -> Timestamp {
+        self.to
     }
 }
 

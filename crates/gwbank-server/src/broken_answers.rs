@@ -2,7 +2,6 @@
 //! who asked finds it here, by the id that the answer's head carries.
 
 use std::collections::VecDeque;
-use std::fmt::Write;
 
 use parking_lot::Mutex;
 
@@ -17,10 +16,7 @@ pub(crate) struct BrokenAnswers(Mutex<VecDeque<(String, Problem)>>);
 impl BrokenAnswers {
     /// An id that nobody guesses: it shows a reason to whoever has it.
     pub(crate) fn new_id() -> String {
-        rand::random::<[u8; 16]>().iter().fold(String::new(), |mut id, byte| {
-            let _ = write!(id, "{byte:02x}"); // into memory
-            id
-        })
+        format!("{:032x}", rand::random::<u128>())
     }
 
     pub(crate) fn remember(&self, id: &str, reason: Problem) {

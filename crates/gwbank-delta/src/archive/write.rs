@@ -96,13 +96,13 @@ impl PartRows<'_> {
     /// The rows as files are sorted: by the text of the names.
     fn sorted(&mut self, order: &NameOrder) -> Sorted<'_> {
         match self {
-            PartRows::Winners(rows) => match runs_in_order(rows, |row| order.rank(row)) {
-                Some(runs) => Sorted::Runs { rows, runs },
-                None => {
+            PartRows::Winners(rows) => {
+                let runs = runs_in_order(rows, |row| order.rank(row)).unwrap_or_else(|| {
                     rows.to_mut().sort_unstable_by_key(|row| (order.rank(row), row.time));
-                    Sorted::Winners(rows)
-                }
-            },
+                    std::iter::once(0..rows.len()).collect()
+                });
+                Sorted::Winners { rows, runs }
+            }
             PartRows::Losers(revisions) => {
                 revisions.to_mut().sort_unstable_by_key(|revision| {
                     (order.rank(&revision.row), revision.row.time, revision.superseded_at, revision.row.seq)
@@ -115,9 +115,8 @@ impl PartRows<'_> {
 
 /// Sorted rows, which are copied into their order batch by batch only.
 enum Sorted<'a> {
-    Winners(&'a [Row]),
     /// Sorted when the runs are read one after the other.
-    Runs {
+    Winners {
         rows: &'a [Row],
         runs: Vec<Range<usize>>,
     },
@@ -149,11 +148,7 @@ impl<'a> Sorted<'a> {
         move |left| {
             let count = left.min(rows_max);
             let batch = match &self {
-                Sorted::Winners(rows) => {
-                    let rows = &rows[from..from + count];
-                    Batch::new(rows_to_batch(rows, names)?, rows.iter().copied())
-                }
-                Sorted::Runs { rows, runs } => {
+                Sorted::Winners { rows, runs } => {
                     scratch.clear();
                     while scratch.len() < count {
                         let of_run = &rows[runs[run].clone()][run_from..];
@@ -165,10 +160,10 @@ impl<'a> Sorted<'a> {
                 }
                 Sorted::Losers(revisions) => {
                     let revisions = &revisions[from..from + count];
+                    from += count;
                     Batch::new(revisions_to_batch(revisions, names)?, revisions.iter().map(|revision| revision.row))
                 }
             };
-            from += count;
             Ok(batch)
         }
     }

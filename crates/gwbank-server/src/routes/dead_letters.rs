@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use gwbank_model::{GatewayId, Seq};
-use gwbank_store::{DeadLetterFilter, DeadLetterId, PayloadPage};
+use gwbank_store::{DeadLetterFilter, DeadLetterId, DeadLetterSummary, PayloadPage};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -61,27 +61,38 @@ const SHOWN: PayloadPage = PayloadPage { after: Seq::ZERO, payloads_max: 100, by
     responses((status = 200, body = DeadLetterDetail),
         (status = 404, body = ProblemView, content_type = "application/problem+json")))]
 pub async fn show(State(app): State<Arc<App>>, Name(id): Name) -> Answer<Json<DeadLetterDetail>> {
-    let unknown = || Problem::new(Kind::UNKNOWN_DEAD_LETTER, format!("no dead letter {id}"));
-    let number = DeadLetterId(id.parse().map_err(|_| unknown())?);
-    let filter = DeadLetterFilter { id: Some(number), ..DeadLetterFilter::default() };
-    let letters = app.metadata.dead_letters(filter).await?;
-    let letter = letters.first().ok_or_else(unknown)?;
+    let number = DeadLetterId(id.parse().map_err(|_| unknown(&id))?);
+    let letter = letter(&app, number).await?;
     let payloads = app.metadata.dead_letter_payloads(number, SHOWN).await?;
     Ok(Json(DeadLetterDetail {
-        letter: DeadLetterView::from(letter),
+        letter: DeadLetterView::from(&letter),
         payloads: payloads.iter().map(PayloadView::from).collect(),
     }))
 }
 
+fn unknown(id: impl std::fmt::Display) -> Problem {
+    Problem::new(Kind::UNKNOWN_DEAD_LETTER, format!("no dead letter {id}"))
+}
+
+async fn letter(app: &App, id: DeadLetterId) -> Answer<DeadLetterSummary> {
+    let filter = DeadLetterFilter { id: Some(id), ..DeadLetterFilter::default() };
+    app.metadata.dead_letters(filter).await?.into_iter().next().ok_or_else(|| unknown(id.0))
+}
+
 /// Sends dead letters through the pipeline again, after their cause was mended.
 #[utoipa::path(post, path = "/api/v1/dead-letters/replay", tag = "dead letters", request_body = ReplayRequest,
-    responses((status = 200, body = ReplayView)))]
+    responses((status = 200, body = ReplayView),
+        (status = 404, description = "no dead letter has the id", body = ProblemView, content_type = "application/problem+json")))]
 pub async fn replay(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer<Json<ReplayView>> {
     let bytes = input::body(&headers, body, app.limits.sql_bytes_max).await?;
     if !bytes.is_empty() {
         input::require_type(&headers, &["application/json"])?;
     }
     let request: ReplayRequest = input::json_or_default(&bytes)?;
+    if let Some(id) = request.id {
+        // One that is not there is a mistake; a replay of none of a kind is none.
+        letter(&app, DeadLetterId(id)).await?;
+    }
     let filter = DeadLetterFilter {
         id: request.id.map(DeadLetterId),
         gateway_id: request.gateway.as_deref().map(gateway_id).transpose()?,

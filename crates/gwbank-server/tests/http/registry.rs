@@ -48,5 +48,6 @@ fn dead_letters_are_replayed_by_reason() {
     assert_eq!(server.get("/api/v1/dead-letters").json()["total"], 0);
     let replayed = server.post_json("/api/v1/dead-letters/replay", r#"{"reason":"unknown_well"}"#).json();
     assert_eq!((&replayed["letters"], &replayed["stored"]), (&1.into(), &1.into()));
+    server.post_json("/api/v1/dead-letters/replay", r#"{"id":999}"#).problem("unknown-dead-letter");
     server.post_json("/api/v1/dead-letters/replay", r#"{"reasons":"x"}"#).problem("bad-request");
 }
