@@ -13,8 +13,6 @@ use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use gwbank_model::{Row, SeriesKey, Timestamp, runs_in_order};
 use gwbank_store::{RevisionRow, RowNames, reading_schema, revision_schema, revisions_to_batch, rows_to_batch};
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
@@ -22,6 +20,7 @@ use parquet::schema::types::ColumnPath;
 
 use super::disk::ArchiveDisk;
 use super::files::{DataFile, Part};
+use super::parquet_file::ParquetFile;
 use crate::DeltaError;
 
 /// Rows of one row group: what one thread decodes at a time, and what statistics can skip.
@@ -30,13 +29,18 @@ const ROW_GROUP_ROWS: usize = 128 * 1024;
 const PAGE_ROWS: usize = 8 * 1024;
 /// Rows turned into one batch on their way into the file.
 const BATCH_ROWS: usize = 32 * 1024;
+pub(crate) const ZSTD_LEVEL: i32 = 3;
+
+pub(crate) fn compression() -> Compression {
+    Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL).expect("zstd has this level"))
+}
 
 /// How readings are encoded. Measured by `examples/bytes_per_reading.rs`.
 pub(crate) fn writer_properties() -> WriterProperties {
     let column = |name: &str| ColumnPath::from(name);
     let mut builder = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_2_0)
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).expect("zstd has level 3")))
+        .set_compression(compression())
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_data_page_row_count_limit(PAGE_ROWS)
         .set_write_batch_size(PAGE_ROWS)
@@ -52,6 +56,11 @@ pub(crate) fn writer_properties() -> WriterProperties {
     builder = builder
         .set_column_dictionary_enabled(column("time_raw"), false)
         .set_column_encoding(column("time_raw"), Encoding::DELTA_BYTE_ARRAY);
+    // What a name would be written as if a dictionary grew too large, which it does not: the default's encoder begins with
+    // megabytes to be cleared.
+    for name in ["well_id", "parameter", "site_status", "time_source", "gateway_id", "cause"] {
+        builder = builder.set_column_encoding(column(name), Encoding::PLAIN);
+    }
     // Nobody skips by them, and to compare them row by row costs as much as to write them.
     for name in ["site_status", "qc_tests", "time_source", "gateway_id", "revision", "time_raw", "cause"] {
         builder = builder.set_column_statistics_enabled(column(name), EnabledStatistics::None);
@@ -269,10 +278,8 @@ impl PartWriter<'_> {
     ) -> Result<DataFile, DeltaError> {
         let (relative, path, file) = self.create(part)?;
         let parquet = DeltaError::parquet(&path);
-        // Without Arrow's own schema in the file every reader sees plain Parquet strings.
-        let options = ArrowWriterOptions::new().with_properties(writer_properties()).with_skip_arrow_metadata(true);
         let kept = file.try_clone().map_err(DeltaError::io("write", &path))?;
-        let mut writer = ArrowWriter::try_new_with_options(file, schema, options).map_err(&parquet)?;
+        let mut writer = ParquetFile::new(file, schema, writer_properties()).map_err(&parquet)?;
         let mut next_batch = |left| {
             let batch = next_batch(left).map_err(DeltaError::shape(&path))?;
             writer.write(&batch.columns).map_err(&parquet)?;

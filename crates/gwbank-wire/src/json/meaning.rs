@@ -1,14 +1,17 @@
 //! What a record says as a whole, and what the names in it mean.
 
+use std::borrow::Cow;
+
 use gwbank_model::{Parameter, SiteStatus, TimeSource, WellId};
 
 use super::Native;
 use super::record::Record;
 use crate::Reason;
+use crate::context::Context;
 use crate::fault::excerpt;
 use crate::profile::{FieldReading, FieldRule};
 use crate::scalar::Scalar;
-use crate::time::{self, Resolved};
+use crate::time::{self, Resolved, TimeFault};
 
 /// What a record refuses with: the reason, the field, what is wrong.
 pub(super) struct Refusal {
@@ -106,6 +109,29 @@ fn sender_correction<'r>(
     Ok(Some((stated, raw)))
 }
 
+/// The latest texts of a message that were times: its wells mostly have the same few, and to compare is half the work of
+/// reading.
+#[derive(Default)]
+pub(super) struct RecentTimes<'de> {
+    known: [Option<(&'de str, Resolved)>; 4],
+    next: usize,
+}
+
+impl<'de> RecentTimes<'de> {
+    /// As [`time::resolve_text`], which gives the same within a message.
+    #[expect(clippy::ptr_arg, reason = "only a text that is borrowed from the message can be remembered")]
+    fn resolve(&mut self, text: &Cow<'de, str>, context: &Context<'_>) -> Result<Resolved, TimeFault> {
+        let Cow::Borrowed(text) = text else { return time::resolve_text(text, context) };
+        if let Some((_, resolved)) = self.known.iter().flatten().find(|(known, _)| known == text) {
+            return Ok(*resolved);
+        }
+        let resolved = time::resolve_text(text, context)?;
+        self.known[self.next] = Some((text, resolved));
+        self.next = (self.next + 1) % self.known.len();
+        Ok(resolved)
+    }
+}
+
 impl<'c, 'de> Native<'_, 'c, 'de> {
     /// Rule 1: what the record cannot be read without.
     pub(super) fn shared<'r>(&mut self, record: &'r Record<'de>) -> Result<Shared<'r>, Refusal> {
@@ -158,7 +184,7 @@ impl<'c, 'de> Native<'_, 'c, 'de> {
             Some(Scalar::Text(_) | Scalar::Integer(_) | Scalar::Float(_)) if has_age => {
                 return refuse(Reason::BadTime, "age_s", "both `time` and `age_s` are there: send one of them");
             }
-            Some(Scalar::Text(text)) => (time::resolve_text(text, context), Some(&**text)),
+            Some(Scalar::Text(text)) => (self.times.resolve(text, context), Some(&**text)),
             Some(Scalar::Integer(number)) => (time::resolve_epoch_integer(*number, context), None),
             Some(Scalar::Float(number)) => (time::resolve_epoch(*number, context), None),
             None | Some(Scalar::Null) => match &record.age_s {

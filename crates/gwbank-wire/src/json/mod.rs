@@ -28,6 +28,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use self::meaning::RecentTimes;
 use self::record::{Key, KeySeed, Record};
 use crate::Reason;
 use crate::decode::whole;
@@ -76,7 +77,7 @@ fn read_from<'de, R: serde_json::de::Read<'de>>(
     mut deserializer: serde_json::Deserializer<R>,
     sink: &mut Sink<'_>,
 ) -> Result<(), serde_json::Error> {
-    let mut native = Native { sink, record: None, shape: Shape::Object, index: 0 };
+    let mut native = Native { sink, record: None, shape: Shape::Object, index: 0, times: RecentTimes::default() };
     ElementSeed { native: &mut native, level: Level::Message }.deserialize(&mut deserializer)?;
     deserializer.end()
 }
@@ -101,6 +102,7 @@ struct Native<'s, 'c, 'de> {
     record: Option<Box<Record<'de>>>,
     shape: Shape,
     index: usize,
+    times: RecentTimes<'de>,
 }
 
 /// The message, or one element of its array.
