@@ -13,7 +13,7 @@ use std::time::Duration;
 use gwbank_model::versions::Outcome;
 use gwbank_model::{GatewayIndex, Month, Origin, Row, Seq, SeriesId};
 use gwbank_quality::SeriesConfig;
-use gwbank_runtime::{Backoff, background};
+use gwbank_runtime::Backoff;
 use gwbank_store::{ArchiveCommit, ArchiveError, DirtyMonth, GatewayRecord, IngestCommit, ReceivedContent, Upkeep};
 use hashbrown::HashMap;
 use tokio_util::sync::CancellationToken;
@@ -149,12 +149,12 @@ impl Shared {
     async fn commit_archive(&self, stretch: &Arc<Stretch>) -> Result<Archived, IngestError> {
         let mut archived = Archived { through: stretch.through, outcomes: HashMap::new(), dirty: Vec::new() };
         let (window, captured) = (self.window.clone(), Arc::clone(stretch));
-        let gathered = background("gather", move || {
+        let mut rows = blocking(move || {
             let mut rows = window.snapshot().unarchived(captured.after, captured.through);
             rows.extend_from_slice(&captured.seen_before);
             rows
-        });
-        let mut rows = gathered.await.map_err(|_| IngestError::Broken)?;
+        })
+        .await?;
         if rows.is_empty() && self.journal.bytes() < IDLE_JOURNAL_BYTES {
             return Ok(archived);
         }
@@ -275,11 +275,11 @@ impl Shared {
     async fn let_go(&self) -> Result<(), IngestError> {
         let positions = *self.positions.lock();
         let (window, journal) = (self.window.clone(), self.journal.clone());
-        let freed = tokio::task::spawn_blocking(move || {
+        let eviction = blocking(move || {
             let eviction = window.evict(positions.archive);
             journal.truncate_through(positions.archive.min(positions.metadata)).map(|()| eviction)
-        });
-        let eviction = freed.await.map_err(|_| IngestError::Broken)??;
+        })
+        .await??;
         let ledger_bytes = self.applier.lock().ledger.memory_bytes();
         self.gate.held(Held { window_bytes: eviction.bytes, ledger_bytes });
         Ok(())
@@ -288,4 +288,8 @@ impl Shared {
     pub(crate) fn note_error(&self, error: &dyn std::error::Error) {
         *self.last_error.lock() = Some(chain(error));
     }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, IngestError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| IngestError::Broken)
 }

@@ -1,16 +1,14 @@
 //! What every long-running part needs: a clock that tests can set, back-off with jitter, a limit for those who fail again
-//! and again, a place for work that nobody waits for, shutdown in two phases.
+//! and again, shutdown in two phases.
 //!
 //! # Invariant
 //! The wall clock is read here and nowhere else, so that a test decides what time it is.
 
-mod background;
 mod backoff;
 mod clock;
 mod failures;
 mod shutdown;
 
-pub use background::{BackgroundEnded, background};
 pub use backoff::Backoff;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use failures::FailureLimit;

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use gwbank_model::Row;
-use gwbank_runtime::{Clock, SystemClock, background};
+use gwbank_runtime::{Clock, SystemClock};
 use gwbank_store::{
     Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, CommitReport, MaintenanceReport, RevisionRow, RowNames,
     ScanRequest, Upkeep, batch_to_revisions, batch_to_rows, reading_schema, revision_schema,
@@ -180,19 +180,10 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(move || work(&shared)).await.map_err(|_| DeltaError::TaskEnded)?
 }
 
-/// As [`blocking`], for what nobody waits for.
-async fn unhurried<T: Send + 'static>(
-    shared: &Arc<Shared>,
-    work: impl FnOnce(&Shared) -> Result<T, DeltaError> + Send + 'static,
-) -> Result<T, DeltaError> {
-    let shared = shared.clone();
-    background("archive", move || work(&shared)).await.map_err(|_| DeltaError::TaskEnded)?
-}
-
 #[async_trait]
 impl Archive for DeltaArchive {
     async fn commit(&self, commit: ArchiveCommit) -> Result<CommitReport, ArchiveError> {
-        Ok(unhurried(&self.0, move |shared| shared.commit(&commit)).await?)
+        Ok(blocking(&self.0, move |shared| shared.commit(&commit)).await?)
     }
 
     async fn snapshot(&self) -> Result<Arc<dyn ArchiveSnapshot>, ArchiveError> {
@@ -206,7 +197,7 @@ impl Archive for DeltaArchive {
     }
 
     async fn maintain(&self, upkeep: Upkeep) -> Result<MaintenanceReport, ArchiveError> {
-        Ok(unhurried(&self.0, move |shared| shared.maintain(upkeep)).await?)
+        Ok(blocking(&self.0, move |shared| shared.maintain(upkeep)).await?)
     }
 }
 
