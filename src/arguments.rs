@@ -45,6 +45,8 @@ pub enum Command {
     Serve(ServeArguments),
     /// Says what is wrong with the configuration, by key and line
     CheckConfig,
+    /// Brings the database of archive.kind = "timescale" to the schema that this version needs
+    Migrate,
     /// Registered wells
     #[command(subcommand)]
     Wells(WellsCommand),

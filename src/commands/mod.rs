@@ -12,6 +12,7 @@ mod import;
 mod indicators;
 mod installations;
 mod messages;
+mod migrate;
 mod output;
 mod replay;
 mod serve;
@@ -30,6 +31,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Command::Demo(asked) => demo::run(&general, &asked),
         Command::Serve(asked) => serve::run(&general, &asked),
         Command::CheckConfig => check_config::run(&general),
+        Command::Migrate => migrate::run(&general),
         Command::Wells(asked) => wells::run(&general, asked),
         Command::Installations(asked) => installations::run(&general, asked),
         Command::Readings(ReadingsCommand::Import { files, map, dry_run, gateway, server }) => {

@@ -7,6 +7,7 @@ use std::path::Path;
 use gwbank_ingest::{IngestError, check_ca_file};
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, GatewayId, Timestamp};
 use gwbank_runtime::{Clock, SystemClock};
+use gwbank_timescale::DatabaseError;
 
 use super::{Config, ExternalEntry, device_profiles};
 
@@ -199,17 +200,30 @@ impl Config {
                 }
             }
             "timescale" => {
-                found.error("archive.kind", "this version has no TimescaleDB archive yet", "set it to \"delta\"");
+                if let Err(error) = gwbank_timescale::Database::new(&crate::node::settings::database(self)) {
+                    let (key, mend) = match &error {
+                        DatabaseError::Certificates { .. } => {
+                            ("archive.ca_file", "name a file of certificates in PEM form")
+                        }
+                        _ => ("archive.url", "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=require"),
+                    };
+                    found.error(key, error.to_string(), mend);
+                }
             }
-            other => found.error("archive.kind", format!("{other:?} is unknown"), "set it to \"delta\""),
+            other => {
+                let mend = "set it to \"delta\" or \"timescale\"";
+                found.error("archive.kind", format!("{other:?} is unknown"), mend);
+            }
         }
     }
 
     fn check_bounds(&self, found: &mut Findings) {
         // The largest message that is taken, 16 MiB of what nobody can read, must fit: else it would wait for ever.
         let journal_bytes_min = self.journal.segment_bytes.saturating_mul(2).max(32 << 20);
-        let at_least: [(&str, u64, u64); 14] = [
+        let at_least: [(&str, u64, u64); 16] = [
             ("archive.flush_interval_seconds", self.archive.flush_interval_seconds, 1),
+            ("archive.connections_max", self.archive.connections_max as u64, 3),
+            ("archive.statement_timeout_seconds", self.archive.statement_timeout_seconds, 1),
             ("archive.flush_rows", self.archive.flush_rows, 1),
             ("journal.segment_bytes", self.journal.segment_bytes, 1 << 16),
             ("journal.bytes_max", self.journal.bytes_max, journal_bytes_min),
@@ -340,6 +354,7 @@ pub fn zone_seconds(zone: &str) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
     use crate::config::auth::UserEntry;
 
     fn errors(config: &Config) -> Vec<String> {
@@ -395,7 +410,7 @@ mod tests {
     fn doors_and_archives_of_later_versions_say_so() {
         let mut config = Config::default();
         config.postgres_wire.listen = "127.0.0.1:5433".into();
-        config.archive.kind = "timescale".into();
+        config.archive.kind = "clickhouse".into();
         config.indicators.qualities = vec![7];
         config.ingest.earliest_time = "yesterday".into();
         assert_eq!(

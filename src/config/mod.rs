@@ -171,8 +171,16 @@ pub struct DoorSection {
 #[serde(deny_unknown_fields, default)]
 pub struct ArchiveSection {
     pub kind: String,
-    /// Where the archive is; "" for `data_dir/archive`.
+    /// Where the archive is: a directory, "" for `data_dir/archive`; or the database.
     pub url: String,
+    /// PEM file of the authority that the database's certificate is of; "" for the public ones.
+    pub ca_file: String,
+    /// Connections to the database at most.
+    pub connections_max: usize,
+    /// Longest statement of the writers.
+    pub statement_timeout_seconds: u64,
+    /// Whether a start applies missing migrations.
+    pub migrate_on_start: bool,
     /// Readings are archived at the latest so long after receipt.
     pub flush_interval_seconds: u64,
     /// Readings are archived at once when so many wait.
@@ -181,7 +189,16 @@ pub struct ArchiveSection {
 
 impl Default for ArchiveSection {
     fn default() -> Self {
-        Self { kind: "delta".to_owned(), url: String::new(), flush_interval_seconds: 5, flush_rows: 500_000 }
+        Self {
+            kind: "delta".to_owned(),
+            url: String::new(),
+            ca_file: String::new(),
+            connections_max: 8,
+            statement_timeout_seconds: 60,
+            migrate_on_start: false,
+            flush_interval_seconds: 5,
+            flush_rows: 500_000,
+        }
     }
 }
 

@@ -15,7 +15,7 @@ mod doors;
 pub mod lock;
 pub mod offline;
 pub mod settings;
-mod stores;
+pub mod stores;
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;

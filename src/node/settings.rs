@@ -10,6 +10,7 @@ use gwbank_ingest::{DecodeConfig, PipelineConfig};
 use gwbank_journal::JournalConfig;
 use gwbank_model::{GatewayId, Timestamp};
 use gwbank_query::QueryConfig;
+use gwbank_timescale::{DatabaseConfig, DeadLetterBounds};
 use gwbank_watch::WatchConfig;
 
 use crate::config::{Config, ExternalEntry, device_profiles, zone_seconds};
@@ -52,6 +53,25 @@ pub fn metadata(config: &Config) -> SqliteConfig {
         dead_letters_bytes_max: config.dead_letters.bytes_max,
         dead_letters_bytes_max_per_gateway: config.dead_letters.bytes_max_per_gateway,
         ..SqliteConfig::new(config.data_dir.join("metadata.sqlite"))
+    }
+}
+
+/// The database of `archive.kind = "timescale"`.
+pub fn database(config: &Config) -> DatabaseConfig {
+    let section = &config.archive;
+    DatabaseConfig {
+        ca_file: (!section.ca_file.is_empty()).then(|| section.ca_file.clone().into()),
+        node_id: config.node.id,
+        connections_max: section.connections_max,
+        statement_timeout: Duration::from_secs(section.statement_timeout_seconds),
+        ..DatabaseConfig::new(&section.url)
+    }
+}
+
+pub fn dead_letter_bounds(config: &Config) -> DeadLetterBounds {
+    DeadLetterBounds {
+        bytes_max: config.dead_letters.bytes_max,
+        bytes_max_per_gateway: config.dead_letters.bytes_max_per_gateway,
     }
 }
 

@@ -28,7 +28,7 @@ pub fn wells_csv() -> String {
 }
 
 /// (well, epoch second) → (value, revision) of the acknowledged reading that must win.
-type Acknowledged = HashMap<(String, i64), (f64, u32)>;
+pub type Acknowledged = HashMap<(String, i64), (f64, u32)>;
 
 struct Reading {
     well: String,
@@ -126,7 +126,7 @@ fn publish_until_stopped(
 }
 
 /// Every acknowledged reading is there once, with the right value; the gateways' counts add up.
-fn check_conserved(server: &Server, acknowledged: &Acknowledged) {
+pub fn check_conserved(server: &Server, acknowledged: &Acknowledged) {
     let rows = server.sql(
         "SELECT well_id, CAST(arrow_cast(time, 'Int64') / 1000000 AS BIGINT) AS t, value, revision FROM readings \
          WHERE parameter = 'depth_to_water'",
@@ -161,7 +161,7 @@ fn check_conserved(server: &Server, acknowledged: &Acknowledged) {
 
 /// How fast publishers may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pace {
+pub enum Pace {
     /// As fast as they are acknowledged.
     Own,
     /// As far as the test lets them: a broker that acknowledges without syncing anything takes far more than a debug build
@@ -170,7 +170,7 @@ enum Pace {
 }
 
 /// Publishers under way, and what they were promised.
-struct Load {
+pub struct Load {
     publishers: Vec<JoinHandle<Acknowledged>>,
     address: Arc<Mutex<String>>,
     stop: Arc<AtomicBool>,
@@ -180,7 +180,7 @@ struct Load {
 }
 
 impl Load {
-    fn start(address: &str, pace: Pace) -> Self {
+    pub fn start(address: &str, pace: Pace) -> Self {
         let address = Arc::new(Mutex::new(address.to_owned()));
         let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let allowed = Arc::new(AtomicU64::new(if pace == Pace::Own { u64::MAX } else { 0 }));
@@ -193,21 +193,21 @@ impl Load {
         Self { publishers, address, stop, sent, allowed }
     }
 
-    fn may_go_on_by(&self, readings: u64) {
+    pub fn may_go_on_by(&self, readings: u64) {
         self.allowed.fetch_max(self.sent.load(Ordering::Relaxed) + readings, Ordering::Relaxed);
     }
 
-    fn goes_on_by(&self, readings: u64) {
+    pub fn goes_on_by(&self, readings: u64) {
         self.may_go_on_by(readings);
         let target = self.sent.load(Ordering::Relaxed) + readings;
         until("the publishers get on", || (self.sent.load(Ordering::Relaxed) >= target).then_some(()));
     }
 
-    fn moves_to(&self, address: &str) {
+    pub fn moves_to(&self, address: &str) {
         *self.address.lock().expect("address") = address.to_owned();
     }
 
-    fn stop(self) -> Acknowledged {
+    pub fn stop(self) -> Acknowledged {
         self.stop.store(true, Ordering::Relaxed);
         let mut acknowledged = Acknowledged::new();
         for publisher in self.publishers {
@@ -219,7 +219,7 @@ impl Load {
 }
 
 /// How often a server is killed; `scripts/soak` asks for the full count.
-fn kills() -> usize {
+pub fn kills() -> usize {
     std::env::var("GWBANK_TEST_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5)
 }
 
@@ -337,7 +337,7 @@ impl Killer {
     }
 }
 
-fn broker_of(server: &Server) -> &str {
+pub fn broker_of(server: &Server) -> &str {
     server.mqtt.trim_start_matches("mqtt://")
 }
 

@@ -1,9 +1,11 @@
 //! What tests of several crates share: disks that lose what was not synced, in memory or beside a real directory, the
-//! switch that cuts their power at one instant, a clock that is not to be trusted, a plain row, and the number of rounds.
+//! switch that cuts their power at one instant, a clock that is not to be trusted, a real PostgreSQL, a plain row, and the
+//! number of rounds.
 //! Nothing of the program depends on this crate.
 
 mod clock;
 mod inode;
+mod postgres;
 mod power_cut_disk;
 mod power_switch;
 mod rounds;
@@ -12,6 +14,7 @@ mod shadow_dir;
 
 pub use clock::SeededClock;
 pub use inode::torn;
+pub use postgres::Postgres;
 pub use power_cut_disk::{DiskFaults, PowerCutDisk};
 pub use power_switch::PowerSwitch;
 pub use rounds::{test_rounds, test_seed};

@@ -1,0 +1,98 @@
+//! Readings in PostgreSQL.
+//!
+//! # Format
+//! ```text
+//! series            a number for (well_id, parameter), and the range of its archived times
+//! reading_gateways  a number for a gateway
+//! reading_rows      winners, one row a (series, time): hypertable, or partitions by month
+//! reading_versions  versions that lost their place
+//! nodes             what each node's journal has been settled up to
+//! ```
+//! `site_status`, `time_source`, `quality` and `qc_tests` are the codes of `gwbank-model`; the views `readings` and
+//! `reading_revisions` have names in place of numbers.
+//!
+//! # Rules
+//! 1. What a version changes is decided here, by the rules that every archive has, never by a trigger or a clause.
+//! 2. Commits come one after the other, over all nodes: an advisory lock of the transaction is held from the first look.
+//! 3. A snapshot is a transaction of its own; its scans run in others that import it.
+
+mod commit;
+mod numbers;
+mod rows;
+mod snapshot;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use gwbank_model::Month;
+use gwbank_store::{
+    Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, CommitReport, MaintenanceReport, RowNames, Upkeep,
+};
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use self::numbers::Numbers;
+use self::snapshot::PostgresSnapshot;
+use crate::{Database, DatabaseError, Layout};
+
+/// The archive of one node. Nodes of one database see each other's readings.
+#[derive(Clone)]
+pub struct PostgresArchive(Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub database: Database,
+    pub names: RowNames,
+    pub layout: Layout,
+    /// Of names that are in the database for good.
+    pub numbers: Mutex<Arc<Numbers>>,
+    /// For snapshots, each of which holds a connection and needs another to scan with.
+    pub snapshots: Arc<Semaphore>,
+    /// Months whose partition is there.
+    pub partitions: Mutex<HashSet<Month>>,
+}
+
+impl fmt::Debug for PostgresArchive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PostgresArchive").field(&self.0.database).finish()
+    }
+}
+
+impl Shared {
+    /// Takes over numbers that are in the database for good.
+    fn learn(&self, found: Numbers) -> Arc<Numbers> {
+        let mut numbers = self.numbers.lock();
+        if !found.is_empty() {
+            Arc::make_mut(&mut numbers).merge(found);
+        }
+        numbers.clone()
+    }
+}
+
+impl PostgresArchive {
+    /// Opens the archive in a database that has the present schema.
+    pub async fn open(database: Database, names: RowNames) -> Result<Self, DatabaseError> {
+        database.check_schema().await?;
+        let layout = database.layout().await?;
+        let snapshots = Arc::new(Semaphore::new(database.connections_max().saturating_sub(1) / 2));
+        let shared =
+            Shared { database, names, layout, numbers: Mutex::default(), snapshots, partitions: Mutex::default() };
+        Ok(Self(Arc::new(shared)))
+    }
+}
+
+#[async_trait]
+impl Archive for PostgresArchive {
+    async fn commit(&self, commit: ArchiveCommit) -> Result<CommitReport, ArchiveError> {
+        Ok(commit::commit(&self.0, &commit).await?)
+    }
+
+    async fn snapshot(&self) -> Result<Arc<dyn ArchiveSnapshot>, ArchiveError> {
+        Ok(Arc::new(PostgresSnapshot::open(self.0.clone()).await?))
+    }
+
+    async fn maintain(&self, _: Upkeep) -> Result<MaintenanceReport, ArchiveError> {
+        Ok(MaintenanceReport::default()) // the database's own policies and autovacuum do it
+    }
+}

@@ -1,0 +1,199 @@
+//! The connections: a bounded pool, TLS that fails closed, time limits for statements and locks.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Timeouts};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{CancelToken, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::DatabaseError;
+
+#[derive(Clone)]
+pub struct DatabaseConfig {
+    /// `postgresql://…`, as every PostgreSQL client takes it. A certificate is always checked against the host's name,
+    /// whatever `sslmode` says but `disable`.
+    pub url: String,
+    /// Of an authority of one's own; the public ones are known.
+    pub ca_file: Option<PathBuf>,
+    /// `node.id` of the configuration.
+    pub node_id: u8,
+    pub connections_max: usize,
+    pub connect_timeout: Duration,
+    /// Longest statement of the writers; a scan has the limit of its query.
+    pub statement_timeout: Duration,
+    /// Longest wait for another session's lock.
+    pub lock_timeout: Duration,
+}
+
+impl DatabaseConfig {
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            ca_file: None,
+            node_id: 0,
+            connections_max: 8,
+            connect_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(60),
+            lock_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseConfig {
+    /// Without the URL, which holds a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatabaseConfig").field("node_id", &self.node_id).finish_non_exhaustive()
+    }
+}
+
+/// The database. Clones share one pool.
+#[derive(Clone)]
+pub struct Database {
+    pool: Pool,
+    /// As the connections have it; `None` is clear text.
+    tls: Option<MakeRustlsConnect>,
+    node_id: i16,
+    place: Arc<str>,
+}
+
+impl fmt::Debug for Database {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Database").field(&self.place).finish()
+    }
+}
+
+impl Database {
+    /// Reads the configuration. Connects to nothing: a database that is down is found by whoever needs it.
+    pub fn new(config: &DatabaseConfig) -> Result<Self, DatabaseError> {
+        let mut options = tokio_postgres::Config::from_str(&config.url).map_err(|error| {
+            // The text of the error names the option at fault and never holds a value of another.
+            DatabaseError::Url(error_text(&error))
+        })?;
+        if options.get_hosts().is_empty() {
+            return Err(DatabaseError::Url("it names no host".to_owned()));
+        }
+        if options.get_application_name().is_none() {
+            options.application_name("gwbank");
+        }
+        if options.get_connect_timeout().is_none() {
+            options.connect_timeout(config.connect_timeout);
+        }
+        options.keepalives_idle(Duration::from_secs(30)).tcp_user_timeout(config.statement_timeout);
+        let recycle = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let tls = match options.get_ssl_mode() {
+            SslMode::Disable => None,
+            _ => {
+                // A server that says it cannot encrypt is what an attacker would say: there is no falling back.
+                options.ssl_mode(SslMode::Require);
+                Some(tls(config.ca_file.as_deref())?)
+            }
+        };
+        let manager = match tls.clone() {
+            None => Manager::from_config(options.clone(), NoTls, recycle),
+            Some(tls) => Manager::from_config(options.clone(), tls, recycle),
+        };
+        let limits = format!(
+            "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; \
+             SET TIME ZONE 'UTC'; SET client_min_messages = warning",
+            config.statement_timeout.as_millis(),
+            config.lock_timeout.as_millis(),
+            // A transaction of ours never waits for anything but the database; one that does is of a node that is gone.
+            config.statement_timeout.as_millis() * 2,
+        );
+        let limit = Hook::async_fn(move |client, _| {
+            let limits = limits.clone();
+            Box::pin(async move { client.batch_execute(&limits).await.map_err(HookError::Backend) })
+        });
+        let timeouts = Timeouts {
+            wait: Some(config.statement_timeout),
+            create: Some(config.connect_timeout * 2),
+            recycle: Some(config.connect_timeout),
+        };
+        let pool = Pool::builder(manager)
+            .max_size(config.connections_max.max(1))
+            .runtime(deadpool_postgres::Runtime::Tokio1)
+            .timeouts(timeouts)
+            .post_create(limit)
+            .build()
+            .map_err(|error| DatabaseError::Url(error.to_string()))?;
+        Ok(Self { pool, tls, node_id: i16::from(config.node_id), place: place(&options).into() })
+    }
+
+    pub(crate) fn node_id(&self) -> i16 {
+        self.node_id
+    }
+
+    pub(crate) fn connections_max(&self) -> usize {
+        self.pool.status().max_size
+    }
+
+    pub(crate) async fn client(&self) -> Result<Object, DatabaseError> {
+        self.pool.get().await.map_err(|error| DatabaseError::Connect(Box::new(error)))
+    }
+}
+
+impl Database {
+    /// Stops what a connection's backend is doing, as well as that goes: it may have ended just now.
+    pub(crate) async fn cancel(&self, token: CancelToken) {
+        let cancelled = match self.tls.clone() {
+            None => token.cancel_query(NoTls).await,
+            Some(tls) => token.cancel_query(tls).await,
+        };
+        if let Err(error) = cancelled {
+            tracing::debug!(%error, "a query of nobody could not be cancelled");
+        }
+    }
+}
+
+/// Host, port and name: what may be shown.
+fn place(options: &tokio_postgres::Config) -> String {
+    let host = match options.get_hosts().first() {
+        Some(tokio_postgres::config::Host::Tcp(host)) => host.clone(),
+        #[cfg(unix)]
+        Some(tokio_postgres::config::Host::Unix(path)) => path.display().to_string(),
+        None => String::new(),
+    };
+    let port = options.get_ports().first().copied().unwrap_or(5432);
+    format!("{host}:{port}/{}", options.get_dbname().unwrap_or_default())
+}
+
+fn error_text(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+fn tls(ca_file: Option<&Path>) -> Result<MakeRustlsConnect, DatabaseError> {
+    let mut roots = rustls::RootCertStore::empty();
+    match ca_file {
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        Some(path) => {
+            let failed = |source| DatabaseError::Certificates { path: path.to_owned(), source };
+            let certificates = CertificateDer::pem_file_iter(path)
+                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+                .map_err(|error| failed(io::Error::other(error)))?;
+            if certificates.is_empty() {
+                return Err(failed(io::Error::other("it holds no certificate in PEM form")));
+            }
+            for certificate in certificates {
+                roots.add(certificate).map_err(|error| failed(io::Error::other(error)))?;
+            }
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("ring supports the default versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(MakeRustlsConnect::new(config))
+}

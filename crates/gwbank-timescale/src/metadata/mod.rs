@@ -1,0 +1,177 @@
+//! The metadata in PostgreSQL: one transaction a commit, statements prepared once a connection.
+
+mod dead_letters;
+mod ingest;
+mod registry;
+mod watch;
+
+use async_trait::async_trait;
+use deadpool_postgres::Transaction;
+use gwbank_model::{Seq, Timestamp};
+use gwbank_registry::{Installation, Well};
+use gwbank_store::{
+    ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage, DirtyMonth,
+    FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, Metadata, MetadataError, OutboxMessage, PayloadPage,
+    ReceivedContent, WatchCommit,
+};
+
+use crate::Database;
+use crate::error::WorkError;
+
+/// How much is kept of dead letters.
+#[derive(Debug, Clone, Copy)]
+pub struct DeadLetterBounds {
+    /// Over all gateways; the oldest payloads expire, and are counted.
+    pub bytes_max: u64,
+    /// The same of one gateway, so that a broken one does not push out what others sent.
+    pub bytes_max_per_gateway: u64,
+}
+
+/// The metadata of one node. Nodes of one database see each other's wells, dead letters, flags and counts.
+#[derive(Debug, Clone)]
+pub struct PostgresMetadata {
+    database: Database,
+    bounds: DeadLetterBounds,
+}
+
+impl PostgresMetadata {
+    pub fn new(database: Database, bounds: DeadLetterBounds) -> Self {
+        Self { database, bounds }
+    }
+
+    /// Reads in one transaction, so that several statements see one state.
+    async fn read<T>(
+        &self,
+        doing: &'static str,
+        work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, WorkError>,
+    ) -> Result<T, MetadataError> {
+        let mut client = self.database.client().await?;
+        let work = async {
+            let transaction = client
+                .build_transaction()
+                .isolation_level(tokio_postgres::IsolationLevel::RepeatableRead)
+                .read_only(true)
+                .start()
+                .await?;
+            let value = work(&transaction).await?;
+            transaction.commit().await?;
+            Ok(value)
+        };
+        let done: Result<T, WorkError> = work.await;
+        Ok(done.map_err(|error| error.during(doing))?)
+    }
+
+    /// All or nothing, durable when it returns.
+    async fn write<T>(
+        &self,
+        doing: &'static str,
+        work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, WorkError>,
+    ) -> Result<T, MetadataError> {
+        let mut client = self.database.client().await?;
+        let work = async {
+            let transaction = client.transaction().await?;
+            let value = work(&transaction).await?;
+            transaction.commit().await?;
+            Ok(value)
+        };
+        let done: Result<T, WorkError> = work.await;
+        Ok(done.map_err(|error| error.during(doing))?)
+    }
+}
+
+#[async_trait]
+impl Metadata for PostgresMetadata {
+    async fn position(&self) -> Result<Seq, MetadataError> {
+        let node = self.database.node_id();
+        self.read("cannot read the position", async |transaction| ingest::position(transaction, node).await).await
+    }
+
+    async fn commit_ingest(&self, commit: IngestCommit) -> Result<(), MetadataError> {
+        let (node, bounds) = (self.database.node_id(), self.bounds);
+        self.write("cannot take an ingest commit", async |transaction| {
+            ingest::commit(transaction, node, &commit, bounds).await
+        })
+        .await
+    }
+
+    async fn gateways(&self) -> Result<Vec<GatewayRecord>, MetadataError> {
+        self.read("cannot read gateways", async |transaction| ingest::gateways(transaction).await).await
+    }
+
+    async fn put_wells(&self, wells: Vec<Well>, at: Seq) -> Result<(), MetadataError> {
+        self.write("cannot take wells", async |transaction| registry::put_wells(transaction, &wells, at).await).await
+    }
+
+    async fn wells(&self) -> Result<Vec<Well>, MetadataError> {
+        self.read("cannot read wells", async |transaction| registry::wells(transaction).await).await
+    }
+
+    async fn put_installations(&self, installations: Vec<Installation>, at: Seq) -> Result<(), MetadataError> {
+        self.write("cannot take installations", async |transaction| {
+            registry::put_installations(transaction, &installations, at).await
+        })
+        .await
+    }
+
+    async fn installations(&self) -> Result<Vec<Installation>, MetadataError> {
+        self.read("cannot read installations", async |transaction| registry::installations(transaction).await).await
+    }
+
+    async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeadLetterSummary>, MetadataError> {
+        self.read("cannot read dead letters", async |transaction| dead_letters::list(transaction, &filter).await).await
+    }
+
+    async fn dead_letter_payloads(
+        &self,
+        id: DeadLetterId,
+        page: PayloadPage,
+    ) -> Result<Vec<DeadLetter>, MetadataError> {
+        self.read("cannot read a dead letter", async |transaction| dead_letters::payloads(transaction, id, page).await)
+            .await
+    }
+
+    async fn dead_letter_usage(&self) -> Result<DeadLetterUsage, MetadataError> {
+        self.read("cannot read dead letters", async |transaction| dead_letters::usage(transaction).await).await
+    }
+
+    async fn received_contents(&self) -> Result<Vec<ReceivedContent>, MetadataError> {
+        self.read("cannot read received contents", async |transaction| ingest::received_contents(transaction).await)
+            .await
+    }
+
+    async fn dirty_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError> {
+        self.read("cannot read marks", async |transaction| ingest::dirty_months(transaction, limit).await).await
+    }
+
+    async fn commit_watch(&self, commit: WatchCommit) -> Result<(), MetadataError> {
+        self.write("cannot take a watch commit", async |transaction| watch::commit(transaction, &commit).await).await
+    }
+
+    async fn indicators(&self, place: Option<&str>) -> Result<Vec<IndicatorRow>, MetadataError> {
+        self.read("cannot read indicators", async |transaction| watch::indicators(transaction, place).await).await
+    }
+
+    async fn flags(&self, open_only: bool) -> Result<Vec<ConditionFlag>, MetadataError> {
+        self.read("cannot read condition flags", async |transaction| watch::flags(transaction, open_only).await).await
+    }
+
+    async fn flag_transitions(&self, flag_id: Option<&str>) -> Result<Vec<FlagTransition>, MetadataError> {
+        self.read("cannot read transitions", async |transaction| watch::transitions(transaction, flag_id).await).await
+    }
+
+    async fn outbox(&self, channel: &str, limit: usize) -> Result<Vec<OutboxMessage>, MetadataError> {
+        self.read("cannot read the outbox", async |transaction| watch::outbox(transaction, channel, limit).await).await
+    }
+
+    async fn outbox_delivered(&self, idempotency_key: &str, at: Timestamp) -> Result<(), MetadataError> {
+        self.write("cannot mark a delivery", async |transaction| {
+            watch::delivered(transaction, idempotency_key, at).await
+        })
+        .await
+    }
+}
+
+/// `limit` as PostgreSQL takes it: NULL is all.
+fn limit_to_sql(limit: usize) -> Option<i64> {
+    i64::try_from(limit).ok()
+}

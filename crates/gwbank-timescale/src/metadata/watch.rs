@@ -1,0 +1,299 @@
+//! Indicators, condition flags, transitions and the outbox: what the watch changes in one transaction.
+
+use deadpool_postgres::Transaction;
+use futures::future::try_join_all;
+use gwbank_model::Timestamp;
+use gwbank_store::{ConditionFlag, FlagTransition, IndicatorRow, OutboxMessage, WatchCommit};
+use tokio_postgres::types::ToSql;
+
+use super::limit_to_sql;
+use crate::error::WorkError;
+use crate::values::{Columns, Instant};
+
+pub(super) async fn commit(transaction: &Transaction<'_>, commit: &WatchCommit) -> Result<(), WorkError> {
+    let WatchCommit { indicators, flags, transitions, outbox, evaluated } = commit;
+    put_indicators(transaction, indicators).await?;
+    put_flags(transaction, flags).await?;
+    let statement = transaction
+        .prepare_cached(
+            "INSERT INTO flag_transitions (flag_id, at, transition, severity, evidence) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT DO NOTHING",
+        )
+        .await?;
+    try_join_all(transitions.iter().map(async |new| {
+        let (transition, severity) = (new.transition.name(), new.severity.name());
+        let row: [&(dyn ToSql + Sync); 5] = [&new.flag_id, &Instant(new.at), &transition, &severity, &new.evidence];
+        transaction.execute(&statement, &row).await
+    }))
+    .await?;
+    let statement = transaction
+        .prepare_cached(
+            "INSERT INTO outbox (idempotency_key, channel, target, body, created_at) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT DO NOTHING",
+        )
+        .await?;
+    try_join_all(outbox.iter().map(async |new| {
+        let row: [&(dyn ToSql + Sync); 5] =
+            [&new.idempotency_key, &new.channel, &new.target, &new.body, &Instant(new.created_at)];
+        transaction.execute(&statement, &row).await
+    }))
+    .await?;
+    if evaluated.is_empty() {
+        return Ok(());
+    }
+    let wells: Vec<&str> = evaluated.iter().map(|month| month.well_id.as_str()).collect();
+    let parameters: Vec<&str> = evaluated.iter().map(|month| month.parameter.name()).collect();
+    let months: Vec<i32> = evaluated.iter().map(|month| month.month.index()).collect();
+    let seqs: Vec<i64> = evaluated.iter().map(|month| month.seq.as_i64()).collect();
+    let statement = transaction
+        .prepare_cached(
+            "DELETE FROM dirty_months d
+             USING unnest($1::text[], $2::text[], $3::int[], $4::bigint[]) e(well_id, parameter, month, seq)
+             WHERE (d.well_id, d.parameter, d.month) = (e.well_id, e.parameter, e.month) AND d.seq <= e.seq",
+        )
+        .await?;
+    transaction.execute(&statement, &[&wells, &parameters, &months, &seqs]).await?;
+    Ok(())
+}
+
+async fn put_indicators(transaction: &Transaction<'_>, rows: &[IndicatorRow]) -> Result<(), WorkError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    // Two rows of one key in a commit: the later one counts, and a statement may touch a row only once.
+    let mut latest: Vec<&IndicatorRow> = rows.iter().collect();
+    let key = |row: &IndicatorRow| (row.place.clone(), row.indicator.clone(), row.period, row.scope.name());
+    latest.sort_by_cached_key(|row| key(row));
+    let latest: Vec<&IndicatorRow> =
+        latest.chunk_by(|a, b| key(a) == key(b)).filter_map(|same| same.last().copied()).collect();
+    macro_rules! column {
+        ($of:expr) => {
+            &latest.iter().map($of).collect::<Vec<_>>()
+        };
+    }
+    let statement = transaction
+        .prepare_cached(
+            "INSERT INTO indicators (place, indicator, period, scope, province_code, value, class, confidence, n, years,
+                computed_at)
+             SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::float8[],
+                $7::text[], $8::float8[], $9::int[], $10::float8[], $11::timestamptz[])
+             ON CONFLICT (place, indicator, period, scope) DO UPDATE SET
+                province_code = excluded.province_code, value = excluded.value, class = excluded.class,
+                confidence = excluded.confidence, n = excluded.n, years = excluded.years,
+                computed_at = excluded.computed_at",
+        )
+        .await?;
+    transaction
+        .execute(
+            &statement,
+            &[
+                column!(|row| row.place.as_str()),
+                column!(|row| row.indicator.as_str()),
+                column!(|row| Instant(row.period)),
+                column!(|row| row.scope.name()),
+                column!(|row| row.province_code.as_str()),
+                column!(|row| row.value),
+                column!(|row| row.class.as_deref()),
+                column!(|row| row.confidence),
+                column!(|row| row.n),
+                column!(|row| row.years),
+                column!(|row| Instant(row.computed_at)),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn indicators(
+    transaction: &Transaction<'_>,
+    place: Option<&str>,
+) -> Result<Vec<IndicatorRow>, WorkError> {
+    let statement = transaction
+        .prepare_cached(
+            "SELECT scope, place, province_code, period, indicator, value, class, confidence, n, years, computed_at
+             FROM indicators WHERE $1::text IS NULL OR place = $1
+             ORDER BY place COLLATE \"C\", indicator COLLATE \"C\", period, scope COLLATE \"C\"",
+        )
+        .await?;
+    let rows = transaction.query(&statement, &[&place]).await?;
+    let row = |row| {
+        let mut columns = Columns::of(row);
+        Ok(IndicatorRow {
+            scope: columns.parsed()?,
+            place: columns.get()?,
+            province_code: columns.get()?,
+            period: columns.time()?,
+            indicator: columns.get()?,
+            value: columns.get()?,
+            class: columns.get()?,
+            confidence: columns.get()?,
+            n: columns.get()?,
+            years: columns.get()?,
+            computed_at: columns.time()?,
+        })
+    };
+    rows.iter().map(row).collect()
+}
+
+const FLAG_COLUMNS: &str =
+    "id, scope, place, province_code, district_code, subdistrict_code, well_id, hazard, severity,
+    state, raised_at, changed_at, closed_at, confidence, wells_in, wells_out, coverage, rule, limit_value, observed,
+    what_would_clear_it, headline_en, headline_th, detail_en, detail_th, acknowledged_by, acknowledged_at";
+
+async fn put_flags(transaction: &Transaction<'_>, flags: &[ConditionFlag]) -> Result<(), WorkError> {
+    if flags.is_empty() {
+        return Ok(());
+    }
+    let columns: Vec<&str> = FLAG_COLUMNS.split(',').map(str::trim).collect();
+    let set: Vec<String> = columns[1..].iter().map(|name| format!("{name} = excluded.{name}")).collect();
+    let places: Vec<String> = (1..=columns.len()).map(|n| format!("${n}")).collect();
+    let statement = transaction
+        .prepare_cached(&format!(
+            "INSERT INTO condition_flags ({FLAG_COLUMNS}) VALUES ({}) ON CONFLICT (id) DO UPDATE SET {}",
+            places.join(", "),
+            set.join(", ")
+        ))
+        .await?;
+    // In order: one that closes makes room for the next of its hazard and place.
+    for flag in flags {
+        let well_id = flag.well_id.as_ref().map(|id| id.as_str());
+        let (wells_in, wells_out) = (i64::from(flag.wells_in), i64::from(flag.wells_out));
+        transaction
+            .execute(
+                &statement,
+                &[
+                    &flag.id,
+                    &flag.scope.name(),
+                    &flag.place,
+                    &flag.province_code,
+                    &flag.district_code,
+                    &flag.subdistrict_code,
+                    &well_id,
+                    &flag.hazard.name(),
+                    &flag.severity.name(),
+                    &flag.state.name(),
+                    &Instant(flag.raised_at),
+                    &Instant(flag.changed_at),
+                    &flag.closed_at.map(Instant),
+                    &flag.confidence,
+                    &wells_in,
+                    &wells_out,
+                    &flag.coverage,
+                    &flag.rule,
+                    &flag.limit_value,
+                    &flag.observed,
+                    &flag.what_would_clear_it,
+                    &flag.headline_en,
+                    &flag.headline_th,
+                    &flag.detail_en,
+                    &flag.detail_th,
+                    &flag.acknowledged_by,
+                    &flag.acknowledged_at.map(Instant),
+                ],
+            )
+            .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn flags(transaction: &Transaction<'_>, open_only: bool) -> Result<Vec<ConditionFlag>, WorkError> {
+    let condition = if open_only { "WHERE state <> 'closed'" } else { "" };
+    let statement = transaction
+        .prepare_cached(&format!("SELECT {FLAG_COLUMNS} FROM condition_flags {condition} ORDER BY id COLLATE \"C\""))
+        .await?;
+    let rows = transaction.query(&statement, &[]).await?;
+    let flag = |row| {
+        let mut columns = Columns::of(row);
+        Ok(ConditionFlag {
+            id: columns.get()?,
+            scope: columns.parsed()?,
+            place: columns.get()?,
+            province_code: columns.get()?,
+            district_code: columns.get()?,
+            subdistrict_code: columns.get()?,
+            well_id: columns.parsed_opt()?,
+            hazard: columns.parsed()?,
+            severity: columns.parsed()?,
+            state: columns.parsed()?,
+            raised_at: columns.time()?,
+            changed_at: columns.time()?,
+            closed_at: columns.time_opt()?,
+            confidence: columns.get()?,
+            wells_in: columns.number()?,
+            wells_out: columns.number()?,
+            coverage: columns.get()?,
+            rule: columns.get()?,
+            limit_value: columns.get()?,
+            observed: columns.get()?,
+            what_would_clear_it: columns.get()?,
+            headline_en: columns.get()?,
+            headline_th: columns.get()?,
+            detail_en: columns.get()?,
+            detail_th: columns.get()?,
+            acknowledged_by: columns.get()?,
+            acknowledged_at: columns.time_opt()?,
+        })
+    };
+    rows.iter().map(flag).collect()
+}
+
+pub(super) async fn transitions(
+    transaction: &Transaction<'_>,
+    flag_id: Option<&str>,
+) -> Result<Vec<FlagTransition>, WorkError> {
+    let statement = transaction
+        .prepare_cached(
+            "SELECT flag_id, at, transition, severity, evidence FROM flag_transitions
+             WHERE $1::text IS NULL OR flag_id = $1 ORDER BY n",
+        )
+        .await?;
+    let rows = transaction.query(&statement, &[&flag_id]).await?;
+    let row = |row| {
+        let mut columns = Columns::of(row);
+        Ok(FlagTransition {
+            flag_id: columns.get()?,
+            at: columns.time()?,
+            transition: columns.parsed()?,
+            severity: columns.parsed()?,
+            evidence: columns.get()?,
+        })
+    };
+    rows.iter().map(row).collect()
+}
+
+pub(super) async fn outbox(
+    transaction: &Transaction<'_>,
+    channel: &str,
+    limit: usize,
+) -> Result<Vec<OutboxMessage>, WorkError> {
+    let statement = transaction
+        .prepare_cached(
+            "SELECT idempotency_key, channel, target, body, created_at FROM outbox
+             WHERE channel = $1 AND delivered_at IS NULL ORDER BY n LIMIT $2",
+        )
+        .await?;
+    let rows = transaction.query(&statement, &[&channel, &limit_to_sql(limit)]).await?;
+    let row = |row| {
+        let mut columns = Columns::of(row);
+        Ok(OutboxMessage {
+            idempotency_key: columns.get()?,
+            channel: columns.get()?,
+            target: columns.get()?,
+            body: columns.get()?,
+            created_at: columns.time()?,
+        })
+    };
+    rows.iter().map(row).collect()
+}
+
+pub(super) async fn delivered(
+    transaction: &Transaction<'_>,
+    idempotency_key: &str,
+    at: Timestamp,
+) -> Result<(), WorkError> {
+    let statement = transaction
+        .prepare_cached("UPDATE outbox SET delivered_at = $2 WHERE idempotency_key = $1 AND delivered_at IS NULL")
+        .await?;
+    transaction.execute(&statement, &[&idempotency_key, &Instant(at)]).await?;
+    Ok(())
+}

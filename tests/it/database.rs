@@ -1,0 +1,116 @@
+//! Readings and metadata in a PostgreSQL, which comes and goes.
+
+use gwbank_testkit::Postgres;
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
+use serde_json::json;
+
+use crate::conservation::{Load, Pace, broker_of, check_conserved, kills, wells_csv};
+use crate::program::{Place, until};
+
+/// A place whose archive is a database, and the settings that say so.
+fn place_on(url: &str) -> (Place, Vec<String>) {
+    let place = Place::new();
+    let settings = ["archive.kind=timescale".to_owned(), format!("archive.url={url}")];
+    let settings: Vec<String> = settings.into_iter().flat_map(|setting| ["--set".to_owned(), setting]).collect();
+    (place, settings)
+}
+
+fn run(place: &Place, arguments: &[&str], settings: &[String]) -> crate::program::Said {
+    let settings = settings.iter().map(String::as_str);
+    place.run(&arguments.iter().copied().chain(settings).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_database_is_migrated_by_hand_and_then_read_by_everything() {
+    let postgres = Postgres::shared();
+    let url = postgres.empty_database();
+    let (place, settings) = place_on(&url);
+    place.file("wells.csv", &wells_csv());
+    let refused = run(&place, &["wells", "import", "wells.csv"], &settings);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.err.contains("run `gwbank migrate`"), "{}", refused.err);
+
+    let migrated = run(&place, &["migrate"], &settings).good();
+    assert!(
+        migrated.contains("applied postgres/0001_metadata") && migrated.contains("partitions by month"),
+        "{migrated}"
+    );
+    assert!(run(&place, &["migrate"], &settings).good().starts_with("0 migrations applied"));
+    run(&place, &["wells", "import", "wells.csv"], &settings).good();
+
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let server = place.serve_with(&settings);
+    let readings = r#"[{"well":"W1","time":"2026-11-20T10:00:00+07:00","depth_to_water":3.5},
+        {"well":"W1","time":"2025-05-20T10:00:00+07:00","depth_to_water":2.5,"status":"pumping"},
+        {"well":"nobody","time":"2026-11-20T10:00:00+07:00","depth_to_water":1}]"#;
+    assert_eq!(server.post_readings(readings)["stored"], 2);
+    assert_eq!(
+        server.post_readings(r#"{"well":"W1","time":"2026-11-20T10:00:00+07:00","depth_to_water":4}"#)["stored"],
+        1
+    );
+    assert_eq!(server.ask("POST", "/api/v1/flush", &[], &[]).0, 204);
+    let read =
+        "SELECT well_id, parameter, extract(year FROM time)::int, value, site_status FROM readings ORDER BY time";
+    assert_eq!(postgres.psql(&url, read), "W1|depth_to_water|2025|2.5|pumping\nW1|depth_to_water|2026|4|");
+    assert_eq!(postgres.psql(&url, "SELECT value, cause FROM reading_revisions"), "3.5|correction");
+    assert_eq!(postgres.psql(&url, "SELECT reason, subject, readings FROM dead_letters"), "unknown_well|nobody|1");
+    let count = "SELECT count(*) AS n, max(value) AS highest FROM readings";
+    assert_eq!(server.sql(count), json!([{"n": 2, "highest": 4.0}]));
+    assert_eq!(server.terminate().0, Some(0));
+
+    // Nothing is left in the journal: what this server shows comes from the database.
+    let server = place.serve_with(&settings);
+    assert_eq!(server.sql(count), json!([{"n": 2, "highest": 4.0}]));
+    assert_eq!(server.sql("SELECT count(*) AS n FROM wells")[0]["n"], 20);
+}
+
+/// The database crashes and comes back, loses its sessions and is locked, and gwbank is killed beside it.
+#[test]
+fn nothing_acknowledged_is_lost_whatever_becomes_of_the_database() {
+    let postgres = Postgres::start();
+    let url = postgres.empty_database();
+    let (place, settings) = place_on(&url);
+    run(&place, &["migrate"], &settings).good();
+    place.file("wells.csv", &wells_csv());
+    run(&place, &["wells", "import", "wells.csv"], &settings).good();
+    let eager = ["--set", "archive.flush_interval_seconds=1", "--set", "archive.flush_rows=2000"];
+    let settings: Vec<&str> = settings.iter().map(String::as_str).chain(eager).collect();
+    let mut server = place.serve_with(&settings);
+    let load = Load::start(broker_of(&server), Pace::Own);
+    let mut random = SmallRng::seed_from_u64(4713);
+    for round in 0..kills() {
+        load.goes_on_by(random.random_range(500..2_000));
+        match round % 4 {
+            0 => {
+                postgres.crash();
+                load.goes_on_by(2_000); // acknowledged without any database
+                let recent = server.sql("SELECT count(*) AS n FROM readings WHERE time >= now() - INTERVAL '400 days'");
+                assert!(recent[0]["n"].as_i64() > Some(0), "recent readings are there without the database: {recent}");
+                until("the archive is told to be down", || {
+                    (server.ask("GET", "/readyz", &[], &[]).0 == 503).then_some(())
+                });
+                postgres.go_on();
+            }
+            1 => drop(postgres.psql(
+                &url,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'gwbank'",
+            )),
+            2 => drop(postgres.psql(&url, "BEGIN; LOCK TABLE reading_rows, nodes; SELECT pg_sleep(1.5); COMMIT")),
+            _ => {}
+        }
+        server.kill();
+        server = place.serve_with(&settings);
+        load.moves_to(broker_of(&server));
+    }
+    load.goes_on_by(500);
+    let acknowledged = load.stop();
+    check_conserved(&server, &acknowledged);
+    until("the archive has caught up", || (server.ask("POST", "/api/v1/flush", &[], &[]).0 == 204).then_some(()));
+    let keys: usize = postgres.psql(&url, "SELECT count(*) FROM readings").parse().unwrap();
+    assert!(keys >= acknowledged.len(), "{keys} of {}", acknowledged.len());
+    let counted = postgres.psql(&url, "SELECT readings FROM archive_totals");
+    assert_eq!(counted, keys.to_string(), "as counted by the commits");
+    assert_eq!(server.terminate().0, Some(0));
+    check_conserved(&place.serve_with(&settings), &acknowledged);
+}
