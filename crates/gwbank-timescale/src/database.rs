@@ -73,10 +73,17 @@ impl fmt::Debug for Database {
 impl Database {
     /// Reads the configuration. Connects to nothing: a database that is down is found by whoever needs it.
     pub fn new(config: &DatabaseConfig) -> Result<Self, DatabaseError> {
-        let mut options = tokio_postgres::Config::from_str(&config.url).map_err(|error| {
-            // The text of the error names the option at fault and never holds a value of another.
-            DatabaseError::Url(error_text(&error))
-        })?;
+        if !["postgresql://", "postgres://"].iter().any(|scheme| config.url.starts_with(scheme)) {
+            return Err(DatabaseError::Url("it does not begin with postgresql://".to_owned()));
+        }
+        // What libpq asks for by these names is what is always done here.
+        let url = config
+            .url
+            .replace("sslmode=verify-full", "sslmode=require")
+            .replace("sslmode=verify-ca", "sslmode=require");
+        // The text of the error names the option at fault and never holds a value of another.
+        let mut options =
+            tokio_postgres::Config::from_str(&url).map_err(|error| DatabaseError::Url(error_text(&error)))?;
         if options.get_hosts().is_empty() {
             return Err(DatabaseError::Url("it names no host".to_owned()));
         }
@@ -196,4 +203,29 @@ fn tls(ca_file: Option<&Path>) -> Result<MakeRustlsConnect, DatabaseError> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(MakeRustlsConnect::new(config))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn urls_that_cannot_be_used_are_told_without_their_password() {
+        let told = |url: &str| Database::new(&DatabaseConfig::new(url)).unwrap_err().to_string();
+        for url in
+            ["", "mysql://u:secret@h/db", "/tmp/x", "postgresql:///db", "postgresql://u:secret@h/db?sslmode=maybe"]
+        {
+            let told = told(url);
+            assert!(
+                told.starts_with("the database's URL cannot be used: ") && !told.contains("secret"),
+                "{url}: {told}"
+            );
+        }
+        for mode in ["disable", "prefer", "require", "verify-ca", "verify-full"] {
+            let database = Database::new(&DatabaseConfig::new(format!("postgresql://u:secret@h:1/db?sslmode={mode}")));
+            let database = database.unwrap();
+            assert_eq!(database.tls.is_some(), mode != "disable");
+            assert_eq!(format!("{database:?}"), "Database(\"h:1/db\")");
+        }
+    }
 }

@@ -13,7 +13,7 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
-    #[error("archive.url cannot be used: {0}; write postgresql://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=require")]
+    #[error("the database's URL cannot be used: {0}")]
     Url(String),
     #[error("cannot read the certificates of {path}")]
     Certificates { path: PathBuf, source: io::Error },
