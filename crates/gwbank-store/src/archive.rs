@@ -145,7 +145,12 @@ impl ScanRequest {
     pub fn wants(&self, well: &str, parameter: Parameter, time: Timestamp) -> bool {
         self.from.is_none_or(|from| time >= from)
             && self.to.is_none_or(|to| time < to)
-            && self.parameters.as_ref().is_none_or(|wanted| wanted.contains(&parameter))
+            && self.wants_series(well, parameter)
+    }
+
+    /// Whether the names lie inside.
+    pub fn wants_series(&self, well: &str, parameter: Parameter) -> bool {
+        self.parameters.as_ref().is_none_or(|wanted| wanted.contains(&parameter))
             && self.wells.as_ref().is_none_or(|wanted| wanted.binary_search_by(|w| w.as_str().cmp(well)).is_ok())
     }
 }

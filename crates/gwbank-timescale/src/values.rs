@@ -128,6 +128,15 @@ impl<'a> Columns<'a> {
         of(code).map(Some).ok_or_else(|| self.strange_code(code))
     }
 
+    /// What goes by a number of the database.
+    pub fn numbered<T>(&mut self, of: impl Fn(i32) -> Option<T>) -> Result<T, StrangeValue> {
+        let number = self.get()?;
+        of(number).ok_or_else(|| StrangeValue {
+            column: self.next - 1,
+            source: format!("the number {number} has no name").into(),
+        })
+    }
+
     /// One of some texts.
     pub fn one_of(&mut self, texts: &[&'static str]) -> Result<&'static str, StrangeValue> {
         let text: &str = self.get()?;

@@ -292,14 +292,13 @@ pub(super) async fn find(
         let mut reading = Reading::default();
         let statement = transaction.prepare_cached(&select("reading_rows", COLUMNS)).await?;
         for row in &transaction.query(&statement, &[&series, &times, &from, &to]).await? {
-            if let Some(row) = reading.row(&mut Columns::of(row), numbers, forms)? {
-                found.insert(row.key(), StoredVersions { winner: row, revisions: Vec::new() });
-            }
+            let winner = reading.row(&mut Columns::of(row), numbers, forms)?;
+            found.insert(winner.key(), StoredVersions { winner, revisions: Vec::new() });
         }
         let columns = format!("{COLUMNS}, {SUPERSEDED_COLUMNS}");
         let statement = transaction.prepare_cached(&select("reading_versions", &columns)).await?;
         for row in &transaction.query(&statement, &[&series, &times, &from, &to]).await? {
-            let Some(revision) = reading.revision(&mut Columns::of(row), numbers, forms)? else { continue };
+            let revision = reading.revision(&mut Columns::of(row), numbers, forms)?;
             if let Some(versions) = found.get_mut(&revision.row.key()) {
                 versions.revisions.push(revision);
             }

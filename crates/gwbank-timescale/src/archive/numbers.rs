@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use deadpool_postgres::{Client, Transaction};
+use deadpool_postgres::{GenericClient, Transaction};
 use gwbank_model::{GatewayId, GatewayIndex, Parameter, SeriesId, WellId};
 use gwbank_store::RowNames;
 
@@ -57,7 +57,8 @@ impl Numbers {
     }
 }
 
-/// Gives numbers to series and gateways that have none. They count only if the transaction is committed.
+/// Gives numbers to series and gateways that have none. Returns them with all that others gave meanwhile, as a stored row may
+/// be of any gateway; they count only if the transaction is committed.
 pub(super) async fn give(
     transaction: &Transaction<'_>,
     names: &RowNames,
@@ -65,7 +66,6 @@ pub(super) async fn give(
     series: &[SeriesId],
     gateways: &[GatewayIndex],
 ) -> Result<Numbers, WorkError> {
-    let mut found = Numbers::default();
     let series: Vec<SeriesId> = series.iter().copied().filter(|series| known.series(*series).is_none()).collect();
     if !series.is_empty() {
         let keys: Vec<_> = series.iter().map(|series| names.series.key(*series)).collect();
@@ -80,15 +80,6 @@ pub(super) async fn give(
             )
             .await?;
         transaction.execute(&statement, &[&wells, &parameters]).await?;
-        let statement = transaction
-            .prepare_cached(
-                "SELECT k.n, s.series_id FROM unnest($1::text[], $2::text[]) WITH ORDINALITY k(well_id, parameter, n)
-                 JOIN series s USING (well_id, parameter)",
-            )
-            .await?;
-        for row in transaction.query(&statement, &[&wells, &parameters]).await? {
-            found.add_series(series[row.get::<_, i64>(0) as usize - 1], row.get(1));
-        }
     }
     let gateways: Vec<GatewayIndex> =
         gateways.iter().copied().filter(|gateway| known.gateway(*gateway).is_none()).collect();
@@ -104,23 +95,18 @@ pub(super) async fn give(
             )
             .await?;
         transaction.execute(&statement, &[&ids]).await?;
-        let statement = transaction
-            .prepare_cached(
-                "SELECT k.n, g.gateway_number FROM unnest($1::text[]) WITH ORDINALITY k(gateway_id, n)
-                 JOIN reading_gateways g USING (gateway_id)",
-            )
-            .await?;
-        for row in transaction.query(&statement, &[&ids]).await? {
-            found.add_gateway(gateways[row.get::<_, i64>(0) as usize - 1], row.get(1));
-        }
     }
-    Ok(found)
+    newer(transaction, names, known).await
 }
 
-/// The names that the database has and `known` lacks, with this process's numbers. For a scan, whose rows may be of any.
+/// The names that the database has and `known` lacks, with this process's numbers. A stored row may be of any.
 ///
 /// Commits come one after the other and numbers rise, so whoever knows one knows every smaller one that is there.
-pub(super) async fn newer(client: &Client, names: &RowNames, known: &Numbers) -> Result<Numbers, WorkError> {
+pub(super) async fn newer(
+    client: &impl GenericClient,
+    names: &RowNames,
+    known: &Numbers,
+) -> Result<Numbers, WorkError> {
     let mut found = Numbers::default();
     let statement =
         client.prepare_cached("SELECT series_id, well_id, parameter FROM series WHERE series_id > $1").await?;

@@ -88,19 +88,19 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// The row of [`COLUMNS`], and `None` where its series or gateway has no number here yet. The origin is not stored.
+    /// The row of [`COLUMNS`]. The origin is not stored.
     pub fn row(
         &mut self,
         columns: &mut Columns<'_>,
         numbers: &Numbers,
         forms: &TimeForms,
-    ) -> Result<Option<Row>, StrangeValue> {
-        let series = numbers.series_back(columns.get()?);
+    ) -> Result<Row, StrangeValue> {
+        let series = columns.numbered(|number| numbers.series_back(number))?;
         let time: Timestamp = columns.time()?;
         let value: Option<f64> = columns.get()?;
         let seq = Seq::from_i64(columns.get()?);
         let revision = columns.number()?;
-        let gateway = numbers.gateway_back(columns.get()?);
+        let gateway = columns.numbered(|number| numbers.gateway_back(number))?;
         let qc_tests = QcTests::from_bits(columns.code::<i32, u16>()?);
         let quality = columns.known(QualityFlag::from_code)?;
         let time_source = columns.known(TimeSource::from_code)?;
@@ -110,8 +110,7 @@ impl Reading {
             self.last_form = forms.intern(raw, time, self.last_form);
             self.last_form
         });
-        let (Some(series), Some(gateway)) = (series, gateway) else { return Ok(None) };
-        Ok(Some(Row {
+        Ok(Row {
             series,
             gateway,
             time,
@@ -124,7 +123,7 @@ impl Reading {
             time_source,
             origin: Origin::Received,
             time_form,
-        }))
+        })
     }
 
     /// The row of [`COLUMNS`] and [`SUPERSEDED_COLUMNS`].
@@ -133,11 +132,11 @@ impl Reading {
         columns: &mut Columns<'_>,
         numbers: &Numbers,
         forms: &TimeForms,
-    ) -> Result<Option<RevisionRow>, StrangeValue> {
+    ) -> Result<RevisionRow, StrangeValue> {
         let row = self.row(columns, numbers, forms)?;
         let superseded_seq = Seq::from_i64(columns.get()?);
         let superseded_at = columns.time()?;
         let cause = columns.one_of(RevisionRow::CAUSES)?;
-        Ok(row.map(|row| RevisionRow { row, superseded_seq, superseded_at, cause }))
+        Ok(RevisionRow { row, superseded_seq, superseded_at, cause })
     }
 }

@@ -239,13 +239,8 @@ impl Scan {
             return None;
         }
         let keys = self.shared.names.series.keys();
-        let wanted = keys.iter().enumerate().filter(|(_, key)| {
-            let ScanRequest { wells, parameters, .. } = &self.request;
-            parameters.as_ref().is_none_or(|wanted| wanted.contains(&key.parameter))
-                && wells
-                    .as_ref()
-                    .is_none_or(|wanted| wanted.binary_search_by(|w| w.as_str().cmp(key.well.as_str())).is_ok())
-        });
+        let wanted =
+            keys.iter().enumerate().filter(|(_, key)| self.request.wants_series(key.well.as_str(), key.parameter));
         Some(wanted.filter_map(|(index, _)| self.numbers.series(SeriesId(index as u32))).collect())
     }
 
@@ -256,7 +251,7 @@ impl Scan {
         let batch = match self.kind {
             Kind::Winners => {
                 let rows = chunk.iter().map(|row| reading.row(&mut Columns::of(row), &self.numbers, forms));
-                let rows: Vec<Row> = rows.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+                let rows: Vec<Row> = rows.collect::<Result<_, _>>()?;
                 match projection {
                     Some(wanted) => rows_to_columns(&rows, &self.shared.names, wanted)?,
                     None => rows_to_batch(&rows, &self.shared.names)?,
@@ -264,7 +259,7 @@ impl Scan {
             }
             Kind::Losers => {
                 let rows = chunk.iter().map(|row| reading.revision(&mut Columns::of(row), &self.numbers, forms));
-                let rows: Vec<RevisionRow> = rows.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+                let rows: Vec<RevisionRow> = rows.collect::<Result<_, _>>()?;
                 let batch = revisions_to_batch(&rows, &self.shared.names)?;
                 debug_assert_eq!(batch.schema(), revision_schema());
                 match projection {
@@ -314,7 +309,7 @@ impl ArchiveSnapshot for PostgresSnapshot {
                 .await?;
             let (mut reading, forms) = (Reading::default(), &self.shared.names.time_forms);
             let rows = rows.iter().map(|row| reading.row(&mut Columns::of(row), &self.numbers, forms));
-            Ok(rows.filter_map(Result::transpose).collect::<Result<_, _>>()?)
+            Ok(rows.collect::<Result<_, _>>()?)
         };
         let done: Result<Vec<Row>, WorkError> = work.await;
         Ok(done.map_err(|error| error.during(SCANNING))?)
