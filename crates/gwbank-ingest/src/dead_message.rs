@@ -1,12 +1,14 @@
 //! What the faults of a message leave behind.
 
 use bytes::Bytes;
-use gwbank_model::{GatewayId, Seq};
-use gwbank_store::{DeadLetterCause, DeadMessage, NewDeadLetter};
+use gwbank_model::{GatewayId, Row, Seq};
+use gwbank_store::{DeadLetterCause, DeadMessage, NewDeadLetter, RowNames};
+use gwbank_wire::{Reason, write_json};
 use hashbrown::HashMap;
 
 use crate::applier::Effect;
 use crate::fault::payload_subject;
+use crate::resolve::reading;
 
 /// The message with one letter for each (reason, subject) of its faults. What a replay could not store for another cause
 /// than before stays a letter of the message that it came with.
@@ -42,6 +44,23 @@ pub(crate) fn dead_message(effect: &Effect, gateway_id: GatewayId, first: Seq) -
         // A copy, as the payload may be a small piece of a large network buffer, which would stay as long as the letters.
         payload: Bytes::copy_from_slice(payload),
         letters,
+    }
+}
+
+/// The letter of a reading that was good when it came and that the archive refuses. Its message is gone by now: the reading
+/// is written anew, as imports write theirs.
+pub(crate) fn refused(row: &Row, why: &str, names: &RowNames) -> DeadMessage {
+    let gateway_id = names.gateways.id(row.gateway);
+    let reading = reading(row, names);
+    let cause =
+        DeadLetterCause { reason: Reason::RefusedByArchive.name().to_owned(), subject: reading.well.to_string() };
+    DeadMessage {
+        seq: row.seq,
+        received_at: row.seq.received_at(),
+        topic: format!("gwbank/v1/{gateway_id}/readings"),
+        gateway_id,
+        letters: vec![NewDeadLetter { cause, detail: why.to_owned(), readings: 1 }],
+        payload: write_json(&[reading]).into(),
     }
 }
 

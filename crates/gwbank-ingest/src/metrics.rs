@@ -57,6 +57,13 @@ impl Metrics {
         self.duplicate.fetch_add(duplicate, Relaxed);
     }
 
+    /// Readings that the archive refused. Those that were counted as stored when they came stay so: a counter never falls.
+    pub(crate) fn refuse(&self, readings: u64) {
+        if readings > 0 {
+            *self.dead.lock().entry(Reason::RefusedByArchive.name()).or_default() += readings;
+        }
+    }
+
     pub(crate) fn acknowledged(&self, took: Duration) {
         self.messages.fetch_add(1, Relaxed);
         self.ack_nanos.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Relaxed);

@@ -75,6 +75,21 @@ pub(crate) fn take_unregistered(readings: &mut Vec<Reading>, registry: &Registry
     unknown
 }
 
+/// What a row was made of.
+pub(crate) fn reading(row: &Row, names: &RowNames) -> Reading {
+    let key = names.series.key(row.series);
+    Reading {
+        well: key.well,
+        parameter: key.parameter,
+        time: row.time,
+        time_source: row.time_source,
+        value: row.value(),
+        site_status: row.site_status,
+        revision: row.revision,
+        time_raw: row.time_form.map(|form| names.time_forms.reader().render(form, row.time).into()),
+    }
+}
+
 /// The rows of readings, in their order.
 pub(crate) fn rows<'a>(readings: &'a [Reading], names: &RowNames, gateway: GatewayIndex) -> Rows {
     // Readings of one series mostly stand together, and a look into the table costs more than the rest of the row.

@@ -6,6 +6,7 @@
 //! 2. What failed is tried again with back-off; ingest goes on until the window or the journal is full, and the error is
 //!    in the status.
 //! 3. One commit at a time.
+//! 4. A reading that the archive refuses for good becomes a dead letter, and is shown no more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,11 +15,16 @@ use gwbank_model::versions::Outcome;
 use gwbank_model::{GatewayIndex, Month, Origin, Row, Seq, SeriesId};
 use gwbank_quality::SeriesConfig;
 use gwbank_runtime::Backoff;
-use gwbank_store::{ArchiveCommit, ArchiveError, DirtyMonth, GatewayRecord, IngestCommit, ReceivedContent, Upkeep};
-use hashbrown::HashMap;
+use gwbank_store::{
+    ArchiveCommit, ArchiveError, CommitReport, DeadMessage, DirtyMonth, GatewayRecord, IngestCommit, ReceivedContent,
+    RefusedRow, Upkeep,
+};
+use gwbank_wire::Reason;
+use hashbrown::{HashMap, HashSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::IngestError;
+use crate::dead_message::refused as refused_letter;
 use crate::gate::Held;
 use crate::ledger::{Stretch, Version};
 use crate::pipeline::Shared;
@@ -44,13 +50,19 @@ struct Archived {
     through: Seq,
     outcomes: HashMap<GatewayIndex, Outcomes>,
     dirty: Vec<(SeriesId, Month, Seq)>,
+    refused: Vec<DeadMessage>,
 }
 
-/// Of pending rows: those to be counted, and so all that the archive has decided on.
-#[derive(Debug, Default, Clone, Copy)]
+/// What the archive has decided, of rows that are to be counted.
+#[derive(Debug, Default, Clone)]
 struct Outcomes {
+    /// Of pending rows.
     stored: u64,
     duplicate: u64,
+    refused: u64,
+    /// Of the refused ones those that were counted as stored when they came.
+    taken_back: u64,
+    last_error: Option<String>,
 }
 
 /// Runs until cancelled.
@@ -147,7 +159,12 @@ impl Shared {
     }
 
     async fn commit_archive(&self, stretch: &Arc<Stretch>) -> Result<Archived, IngestError> {
-        let mut archived = Archived { through: stretch.through, outcomes: HashMap::new(), dirty: Vec::new() };
+        let mut archived = Archived {
+            through: stretch.through,
+            outcomes: HashMap::new(),
+            dirty: Vec::new(),
+            refused: Vec::new(),
+        };
         let (window, captured) = (self.window.clone(), Arc::clone(stretch));
         let mut rows = blocking(move || {
             let mut rows = window.snapshot().unarchived(captured.after, captured.through);
@@ -170,17 +187,49 @@ impl Shared {
             .filter(|(_, row)| stretch.pending.get(&Version::of(row)) == Some(&true))
             .map(|(index, row)| (index, row.gateway))
             .collect();
-        let report = self.archive.commit(ArchiveCommit { rows, through: stretch.through }).await?;
+        let CommitReport { outcomes, refused } =
+            self.archive.commit(ArchiveCommit { rows: rows.clone(), through: stretch.through }).await?;
         self.positions.lock().archive = stretch.through;
         self.show_in_window(settlement.in_window);
-        for (index, gateway) in pending {
-            let outcomes = archived.outcomes.entry(gateway).or_default();
-            match report.outcomes.get(index) {
-                Some(Outcome::Duplicate) => outcomes.duplicate += 1,
-                _ => outcomes.stored += 1,
+        self.take_refused(stretch, &rows, &refused, &mut archived);
+        let is_refused: HashSet<usize> = refused.iter().map(|refused| refused.index).collect();
+        for (index, gateway) in pending.into_iter().filter(|(index, _)| !is_refused.contains(index)) {
+            let counted = archived.outcomes.entry(gateway).or_default();
+            match outcomes.get(index) {
+                Some(Outcome::Duplicate) => counted.duplicate += 1,
+                _ => counted.stored += 1,
             }
         }
         Ok(archived)
+    }
+
+    /// Makes dead letters of readings that the archive refused.
+    fn take_refused(&self, stretch: &Stretch, rows: &[Row], refused: &[RefusedRow], archived: &mut Archived) {
+        let Some(first) = refused.first() else { return };
+        tracing::warn!(readings = refused.len(), why = %first.why, "the archive refuses readings; they are dead letters now");
+        let mut withdrawn = Vec::with_capacity(refused.len());
+        for RefusedRow { index, why } in refused {
+            let row = rows[*index];
+            withdrawn.push(row);
+            let pending = stretch.pending.get(&Version::of(&row)).copied();
+            // A judgement is no reading, and what an earlier life of this process has accounted for is not counted again.
+            if row.origin != Origin::Received || pending == Some(false) {
+                continue;
+            }
+            let counted = archived.outcomes.entry(row.gateway).or_default();
+            counted.refused += 1;
+            counted.taken_back += u64::from(pending.is_none());
+            counted.last_error = Some(format!("{}: {why}", Reason::RefusedByArchive));
+            archived.refused.push(refused_letter(&row, why, &self.names));
+        }
+        let mut applier = self.applier.lock();
+        self.window.withdraw(&withdrawn);
+        let window = self.window.snapshot();
+        let left: Vec<Row> = withdrawn
+            .iter()
+            .filter_map(|row| window.versions(row.key()).into_iter().max_by_key(Row::precedence))
+            .collect();
+        applier.judge.refresh(&left);
     }
 
     async fn settle(&self, stretch: &Stretch, rows: &mut [Row]) -> Result<Settlement, IngestError> {
@@ -222,17 +271,18 @@ impl Shared {
 
     async fn commit_metadata(&self, stretch: &Stretch, archived: &Archived) -> Result<(), IngestError> {
         let gateways = stretch.gateways.iter().map(|(gateway, delta)| {
-            let settled = archived.outcomes.get(gateway).copied().unwrap_or_default();
+            let settled = archived.outcomes.get(gateway).cloned().unwrap_or_default();
             let mut counts = delta.counts;
-            counts.stored = counts.stored.wrapping_add(settled.stored);
+            counts.stored = counts.stored.wrapping_add(settled.stored).wrapping_sub(settled.taken_back);
             counts.duplicate = counts.duplicate.wrapping_add(settled.duplicate);
+            counts.dead = counts.dead.wrapping_add(settled.refused);
             GatewayRecord {
                 gateway_id: self.names.gateways.id(*gateway),
                 last_seen: delta.last_seen,
                 counts,
                 clock_offset_s: self.clocks.lock().offset_s(*gateway),
                 clock_zone: None,
-                last_error: delta.last_error.clone(),
+                last_error: settled.last_error.or_else(|| delta.last_error.clone()),
             }
         });
         let mut dirty: HashMap<(SeriesId, Month), Seq> = HashMap::new();
@@ -252,7 +302,7 @@ impl Shared {
         let commit = IngestCommit {
             through: Some(stretch.through),
             gateways: gateways.collect(),
-            dead_messages: stretch.dead_messages.clone(),
+            dead_messages: stretch.dead_messages.iter().chain(&archived.refused).cloned().collect(),
             dirty_months: dirty_months.collect(),
             settled_dead_letters: stretch.settled.clone(),
             received_contents: contents.collect(),
@@ -267,6 +317,7 @@ impl Shared {
         self.applier.lock().ledger.sealed.pop_front();
         for outcomes in archived.outcomes.values() {
             self.metrics.settle(outcomes.stored, outcomes.duplicate);
+            self.metrics.refuse(outcomes.refused);
         }
         Ok(())
     }

@@ -85,6 +85,13 @@ impl Window {
         keys.iter().filter_map(|key| writer.winner(*key)).collect()
     }
 
+    /// Takes versions away as if they had never come; what they had beaten wins again.
+    pub fn withdraw(&self, rows: &[Row]) {
+        let mut writer = self.0.writer.lock();
+        rows.iter().for_each(|row| writer.withdraw(row));
+        self.publish(&writer);
+    }
+
     /// Fills the window from the archive: winners and the versions that lost, every version of a key. What is there
     /// already stays as it is.
     pub fn load_archived(&self, winners: Vec<Row>, revisions: Vec<Row>) {
@@ -208,6 +215,18 @@ impl Writer {
             differs && rank(&winner) < rank(&judgement)
         });
         stays.then_some(Row { seq: through, ..judgement })
+    }
+
+    fn withdraw(&mut self, row: &Row) {
+        for Position { part, row: place, .. } in self.positions(row.key()) {
+            let part = &mut self.parts[part];
+            if same_version(&part.chunk.row(row.series, place), row) {
+                part.dead.insert(place, part.chunk.len());
+                part.losers.remove(place);
+            }
+        }
+        let left = self.positions(row.key());
+        self.mark_losers(&left, left.iter().map(|position| position.rank).max());
     }
 
     fn holds(&self, row: &Row) -> bool {

@@ -36,8 +36,19 @@ pub struct ArchiveCommit {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommitReport {
-    /// One per row of the commit, in its order.
+    /// One per row of the commit, in its order; of a refused row it says nothing.
     pub outcomes: Vec<Outcome>,
+    pub refused: Vec<RefusedRow>,
+}
+
+/// A row that the archive will not take as it is, however often it is asked, such as one that a rule of the database
+/// forbids. All others of the commit are in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedRow {
+    /// Its place in the commit.
+    pub index: usize,
+    /// In the words of the archive.
+    pub why: String,
 }
 
 /// A superseded version and what superseded it.

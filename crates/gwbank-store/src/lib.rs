@@ -22,8 +22,8 @@ mod schema;
 mod series_reader;
 
 pub use archive::{
-    Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, BatchStream, CommitReport, MaintenanceReport, RevisionRow,
-    ScanRequest, StoredVersions, Upkeep,
+    Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, BatchStream, CommitReport, MaintenanceReport, RefusedRow,
+    RevisionRow, ScanRequest, StoredVersions, Upkeep,
 };
 pub use metadata::{
     ConditionFlag, DeadLetter, DeadLetterCause, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage,

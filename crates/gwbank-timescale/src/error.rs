@@ -7,7 +7,7 @@ use arrow::error::ArrowError;
 use gwbank_store::{ArchiveError, MetadataError};
 use tokio_postgres::error::SqlState;
 
-use crate::values::StrangeValue;
+use crate::values::{StrangeValue, TooEarly};
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -71,14 +71,38 @@ pub(crate) enum WorkError {
     Strange(#[from] StrangeValue),
     #[error("rows do not have the shape of readings")]
     Shape(#[from] ArrowError),
+    #[error(transparent)]
+    TooEarly(#[from] TooEarly),
 }
 
 impl WorkError {
+    /// Why the database will never take the rows as they are; `None` of what may go away by itself or by its operator.
+    pub fn refusal(&self) -> Option<String> {
+        let error = match self {
+            WorkError::Sql(error) => error.as_db_error()?,
+            WorkError::TooEarly(error) => return Some(error.to_string()),
+            WorkError::Strange(_) | WorkError::Shape(_) => return None,
+        };
+        let code = error.code();
+        let is_of_data = match code.code().get(..2)? {
+            "22" | "44" => true,
+            // Without a constraint it is a row without a partition, which is nothing that a row is to blame for.
+            "23" => *code != SqlState::CHECK_VIOLATION || error.constraint().is_some(),
+            _ => *code == SqlState::RAISE_EXCEPTION, // a trigger's
+        };
+        is_of_data.then(|| format!("{} (SQLSTATE {})", error.message(), code.code()))
+    }
+
+    pub fn is_unique_violation(&self) -> bool {
+        matches!(self, WorkError::Sql(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION))
+    }
+
     pub fn during(self, doing: &'static str) -> DatabaseError {
         match self {
             WorkError::Sql(source) => DatabaseError::Refused { doing, source },
             WorkError::Strange(source) => DatabaseError::Strange { doing, source: Box::new(source) },
             WorkError::Shape(source) => DatabaseError::Strange { doing, source: Box::new(source) },
+            WorkError::TooEarly(source) => DatabaseError::Strange { doing, source: Box::new(source) },
         }
     }
 }

@@ -17,10 +17,19 @@ const EPOCH_DAYS: i32 = 10_957;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Instant(pub Timestamp);
 
+/// A time before 292,000 BC.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} is before PostgreSQL's first instant")]
+pub(crate) struct TooEarly(Timestamp);
+
+/// As the binary formats of PostgreSQL have it.
+pub(crate) fn postgres_micros(time: Timestamp) -> Result<i64, TooEarly> {
+    time.as_micros().checked_sub(EPOCH_MICROS).ok_or(TooEarly(time))
+}
+
 impl ToSql for Instant {
     fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
-        let micros = self.0.as_micros().checked_sub(EPOCH_MICROS).ok_or("an instant before PostgreSQL's first")?;
-        out.put_i64(micros);
+        out.put_i64(postgres_micros(self.0)?);
         Ok(IsNull::No)
     }
     fn accepts(kind: &Type) -> bool {

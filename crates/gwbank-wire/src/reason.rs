@@ -42,6 +42,8 @@ named_enum! {
         ForeignTopic = 22, "foreign_topic";
         /// No decoder for this topic.
         UnknownTopic = 23, "unknown_topic";
+        /// Good as it came, and forbidden by a rule of the archive's database.
+        RefusedByArchive = 24, "refused_by_archive";
     }
 }
 

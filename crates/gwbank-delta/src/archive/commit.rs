@@ -65,7 +65,7 @@ impl Shared {
             decided.winners.values().for_each(|rows| writer.ranges.widen(rows));
             self.save_ranges_of_a_large_archive(&mut writer);
         }
-        Ok(CommitReport { outcomes: decided.outcomes })
+        Ok(CommitReport { outcomes: decided.outcomes, refused: Vec::new() })
     }
 
     fn decide<'a>(&self, state: &TableState, writer: &Writer, rows: &'a [Row]) -> Result<Decided<'a>, DeltaError> {

@@ -60,7 +60,7 @@ impl Archive for MemoryArchive {
             }
         }
         state.position = state.position.max(commit.through);
-        Ok(CommitReport { outcomes })
+        Ok(CommitReport { outcomes, refused: Vec::new() })
     }
 
     async fn snapshot(&self) -> Result<Arc<dyn ArchiveSnapshot>, ArchiveError> {

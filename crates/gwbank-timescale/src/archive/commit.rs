@@ -6,9 +6,10 @@ use std::sync::Arc;
 use deadpool_postgres::Transaction;
 use gwbank_model::versions::{Change, Outcome};
 use gwbank_model::{GatewayIndex, Key, Month, MonthCursor, Row, SeriesId, TimeForms, Timestamp};
-use gwbank_store::{ArchiveCommit, CommitReport, RevisionRow, StoredVersions};
+use gwbank_store::{ArchiveCommit, CommitReport, RefusedRow, RevisionRow, StoredVersions};
 
 use super::Shared;
+use super::copy_in::copy_in;
 use super::numbers::{self, Numbers};
 use super::rows::{ARRAY_TYPES, Arrays, COLUMNS, Reading, SUPERSEDED_COLUMNS, unnest};
 use crate::error::WorkError;
@@ -21,30 +22,34 @@ const COMMIT_LOCK: i64 = 0x6777_6261_6e6b_0002;
 /// Rows of one statement: arrays of them all would stand in memory here and there.
 const ROWS_A_STATEMENT: usize = 20_000;
 
+/// From here on copying is quicker than arrays as parameters; see the bench `commit`.
+const COPY_ROWS_MIN: usize = 256;
+
 pub(super) async fn commit(shared: &Shared, commit: &ArchiveCommit) -> Result<CommitReport, DatabaseError> {
-    const DOING: &str = "cannot take readings";
     let mut client = shared.database.client().await?;
     let work = async {
         let transaction = client.transaction().await?;
+        if shared.layout == Layout::Timescale {
+            // Corrections of compressed rows are as many as they are.
+            transaction.batch_execute("SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0").await?;
+        }
         let statement = transaction.prepare_cached("SELECT pg_advisory_xact_lock($1)").await?;
         transaction.execute(&statement, &[&COMMIT_LOCK]).await?;
-        let mut numbers = shared.numbers.lock().clone();
-        let (series, gateways) = names_of(&commit.rows);
-        let given = numbers::give(&transaction, &shared.names, &numbers, &series, &gateways).await?;
-        if !given.is_empty() {
-            Arc::make_mut(&mut numbers).merge(given.clone());
-        }
-        let writing = Writing { shared, transaction: &transaction, numbers: &numbers };
-        let decided = writing.decide(&commit.rows, &series).await?;
-        let months = writing.write(&decided).await?;
-        writing.move_position(commit, &decided).await?;
+        let mut writing = Writing::of(shared, &transaction);
+        let report = writing.take_all(&commit.rows).await?;
+        writing.move_position(commit).await?;
+        let Writing { given, partitions, .. } = writing;
         transaction.commit().await?;
         shared.learn(given);
-        shared.partitions.lock().extend(months);
-        Ok(CommitReport { outcomes: decided.outcomes })
+        shared.partitions.lock().extend(partitions);
+        Ok(report)
     };
     let done: Result<CommitReport, WorkError> = work.await;
-    done.map_err(|error| error.during(DOING))
+    done.map_err(|error| {
+        // One may have been taken away behind our back.
+        shared.partitions.lock().clear();
+        error.during("cannot take readings")
+    })
 }
 
 fn names_of(rows: &[Row]) -> (Vec<SeriesId>, Vec<GatewayIndex>) {
@@ -53,7 +58,16 @@ fn names_of(rows: &[Row]) -> (Vec<SeriesId>, Vec<GatewayIndex>) {
     (series.into_iter().map(SeriesId).collect(), gateways.into_iter().collect())
 }
 
-/// What a commit changes.
+/// Which keys are looked for.
+#[derive(Clone, Copy, PartialEq)]
+enum Look {
+    /// Those within the archived times of their series: the others are new.
+    Within,
+    /// All: somebody else has written.
+    Everywhere,
+}
+
+/// What some rows change.
 struct Decided {
     outcomes: Vec<Outcome>,
     /// Winners of keys that were not there.
@@ -68,31 +82,112 @@ struct Decided {
 struct Writing<'a> {
     shared: &'a Shared,
     transaction: &'a Transaction<'a>,
-    numbers: &'a Numbers,
+    numbers: Arc<Numbers>,
+    /// Numbers, partitions and rows that are there once the transaction is committed.
+    given: Numbers,
+    partitions: HashSet<Month>,
+    new_rows: usize,
 }
 
-impl Writing<'_> {
-    async fn decide(&self, rows: &[Row], series: &[SeriesId]) -> Result<Decided, WorkError> {
+impl<'a> Writing<'a> {
+    fn of(shared: &'a Shared, transaction: &'a Transaction<'a>) -> Self {
+        let numbers = shared.numbers.lock().clone();
+        let (given, partitions) = (Numbers::default(), shared.partitions.lock().clone());
+        Self { shared, transaction, numbers, given, partitions, new_rows: 0 }
+    }
+
+    /// Takes rows in the order of `seq`. What the database refuses is halved until the rows at fault stand alone.
+    async fn take_all(&mut self, rows: &[Row]) -> Result<CommitReport, WorkError> {
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        order.sort_by_key(|&index| rows[index].seq);
+        let sorted: Vec<Row> = order.iter().map(|&index| rows[index]).collect();
+        let mut report = CommitReport { outcomes: vec![Outcome::Duplicate; rows.len()], refused: Vec::new() };
+        let mut left = vec![0..sorted.len()];
+        while let Some(range) = left.pop() {
+            if range.is_empty() {
+                continue;
+            }
+            let mut taken = self.take_or_undo(&sorted[range.clone()], Look::Within).await;
+            if taken.as_ref().is_err_and(WorkError::is_unique_violation) {
+                taken = self.take_or_undo(&sorted[range.clone()], Look::Everywhere).await;
+            }
+            match taken {
+                Ok(outcomes) => {
+                    for (&index, outcome) in order[range].iter().zip(outcomes) {
+                        report.outcomes[index] = outcome;
+                    }
+                }
+                Err(error) => {
+                    let Some(why) = error.refusal() else { return Err(error) };
+                    let middle = range.start + range.len() / 2;
+                    if range.len() == 1 {
+                        report.refused.push(RefusedRow { index: order[range.start], why });
+                    } else {
+                        left.extend([middle..range.end, range.start..middle]);
+                    }
+                }
+            }
+        }
+        Ok(report)
+    }
+
+    /// All of some rows or nothing.
+    async fn take_or_undo(&mut self, rows: &[Row], look: Look) -> Result<Vec<Outcome>, WorkError> {
+        self.transaction.batch_execute("SAVEPOINT rows").await?;
+        let (numbers, given) = (self.numbers.clone(), self.given.clone());
+        let (partitions, new_rows) = (self.partitions.clone(), self.new_rows);
+        match self.take(rows, look).await {
+            Ok(outcomes) => {
+                self.transaction.batch_execute("RELEASE rows").await?;
+                Ok(outcomes)
+            }
+            Err(error) => {
+                if error.refusal().is_some() {
+                    self.transaction.batch_execute("ROLLBACK TO rows; RELEASE rows").await?;
+                    (self.numbers, self.given) = (numbers, given);
+                    (self.partitions, self.new_rows) = (partitions, new_rows);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn take(&mut self, rows: &[Row], look: Look) -> Result<Vec<Outcome>, WorkError> {
+        let (series, gateways) = names_of(rows);
+        let given = numbers::give(self.transaction, &self.shared.names, &self.numbers, &series, &gateways).await?;
+        if !given.is_empty() {
+            Arc::make_mut(&mut self.numbers).merge(given.clone());
+            self.given.merge(given);
+        }
+        let decided = self.decide(rows, &series, look).await?;
+        self.write(&decided).await?;
+        self.new_rows += decided.new.len();
+        Ok(decided.outcomes)
+    }
+
+    /// `rows` in the order of `seq`.
+    async fn decide(&self, rows: &[Row], series: &[SeriesId], look: Look) -> Result<Decided, WorkError> {
         let ranges = self.ranges(series).await?;
         let keys: BTreeSet<(u32, Timestamp)> = rows
             .iter()
-            .filter(|row| ranges.get(&row.series).is_some_and(|(from, to)| (*from..=*to).contains(&row.time)))
+            .filter(|row| {
+                let within = |(from, to): &(Timestamp, Timestamp)| (*from..=*to).contains(&row.time);
+                look == Look::Everywhere || ranges.get(&row.series).is_some_and(within)
+            })
             .map(|row| (row.series.0, row.time))
             .collect();
         let keys: Vec<Key> = keys.into_iter().map(|(series, time)| Key { series: SeriesId(series), time }).collect();
-        let mut known = find(self.transaction, self.numbers, &self.shared.names.time_forms, &keys).await?;
+        let mut known = find(self.transaction, &self.numbers, &self.shared.names.time_forms, &keys).await?;
         let there: HashSet<Key> = known.keys().copied().collect();
 
-        let mut order: Vec<usize> = (0..rows.len()).collect();
-        order.sort_by_key(|&i| rows[i].seq);
-        let mut outcomes = vec![Outcome::Duplicate; rows.len()];
+        let mut outcomes = Vec::with_capacity(rows.len());
         let mut losers: Vec<RevisionRow> = Vec::new();
         let mut changed: BTreeMap<(u32, Timestamp), Row> = BTreeMap::new();
-        for i in order {
-            let key = rows[i].key();
+        for row in rows {
+            let key = row.key();
             let mut versions = known.remove(&key);
-            let change = StoredVersions::take(&mut versions, rows[i]);
-            outcomes[i] = change.outcome();
+            let change = StoredVersions::take(&mut versions, *row);
+            outcomes.push(change.outcome());
             let Some(versions) = versions else { continue };
             match change {
                 Change::First => drop(changed.insert((key.series.0, key.time), versions.winner)),
@@ -143,17 +238,18 @@ impl Writing<'_> {
         Ok(ranges)
     }
 
-    /// Gives the months whose partitions were made.
-    async fn write(&self, decided: &Decided) -> Result<Vec<Month>, WorkError> {
-        let months = match self.shared.layout {
-            Layout::Partitions => self.make_partitions(&decided.new).await?,
-            Layout::Timescale => Vec::new(),
-        };
+    async fn write(&mut self, decided: &Decided) -> Result<(), WorkError> {
+        if self.shared.layout == Layout::Partitions {
+            self.make_partitions(&decided.new).await?;
+        }
         let forms = &self.shared.names.time_forms;
-        let insert = format!("INSERT INTO reading_rows ({COLUMNS}) SELECT * FROM {}", unnest(1));
-        for rows in decided.new.chunks(ROWS_A_STATEMENT) {
+        if decided.new.len() >= COPY_ROWS_MIN {
+            copy_in(self.transaction, &decided.new, &self.numbers, forms).await?;
+        } else if !decided.new.is_empty() {
+            let insert = format!("INSERT INTO reading_rows ({COLUMNS}) SELECT * FROM {}", unnest(1));
             let statement = self.transaction.prepare_cached(&insert).await?;
-            self.transaction.execute(&statement, &Arrays::of(rows, self.numbers, forms).parameters()).await?;
+            let arrays = Arrays::of(&decided.new, &self.numbers, forms);
+            self.transaction.execute(&statement, &arrays.parameters()).await?;
         }
         let update = format!(
             "UPDATE reading_rows r SET value = n.value, seq = n.seq, revision = n.revision,
@@ -168,7 +264,7 @@ impl Writing<'_> {
         for rows in decided.replaced.chunks(ROWS_A_STATEMENT) {
             let statement = self.transaction.prepare_cached(&update).await?;
             let (from, to) = time_range(rows.iter().map(|row| row.time));
-            let arrays = Arrays::of(rows, self.numbers, forms);
+            let arrays = Arrays::of(rows, &self.numbers, forms);
             let mut parameters = arrays.parameters();
             parameters.push(&from);
             parameters.push(&to);
@@ -185,7 +281,7 @@ impl Writing<'_> {
         );
         for losers in decided.losers.chunks(ROWS_A_STATEMENT) {
             let statement = self.transaction.prepare_cached(&insert).await?;
-            let arrays = Arrays::of(losers.iter().map(|loser| &loser.row), self.numbers, forms);
+            let arrays = Arrays::of(losers.iter().map(|loser| &loser.row), &self.numbers, forms);
             let seqs: Vec<i64> = losers.iter().map(|loser| loser.superseded_seq.as_i64()).collect();
             let times: Vec<Instant> = losers.iter().map(|loser| Instant(loser.superseded_at)).collect();
             let causes: Vec<&str> = losers.iter().map(|loser| loser.cause).collect();
@@ -195,15 +291,14 @@ impl Writing<'_> {
             parameters.push(&causes);
             self.transaction.execute(&statement, &parameters).await?;
         }
-        Ok(months)
+        self.widen_ranges(&decided.ranges).await
     }
 
-    async fn make_partitions(&self, rows: &[Row]) -> Result<Vec<Month>, WorkError> {
+    async fn make_partitions(&mut self, rows: &[Row]) -> Result<(), WorkError> {
         let mut cursor = MonthCursor::new(0);
         let wanted: HashSet<Month> = rows.iter().map(|row| cursor.month(row.time)).collect();
-        let mut made = Vec::new();
         for month in wanted {
-            if self.shared.partitions.lock().contains(&month) {
+            if self.partitions.contains(&month) {
                 continue;
             }
             // Year and month of before the year 0 would not sort, but no archive reaches back to there.
@@ -221,16 +316,16 @@ impl Writing<'_> {
                      END $$"
                 ))
                 .await?;
-            made.push(month);
+            self.partitions.insert(month);
         }
-        Ok(made)
+        Ok(())
     }
 
-    async fn move_position(&self, commit: &ArchiveCommit, decided: &Decided) -> Result<(), WorkError> {
-        if !decided.ranges.is_empty() {
-            let series: Vec<i32> = decided.ranges.iter().map(|range| range.0).collect();
-            let from: Vec<Instant> = decided.ranges.iter().map(|range| Instant(range.1)).collect();
-            let to: Vec<Instant> = decided.ranges.iter().map(|range| Instant(range.2)).collect();
+    async fn widen_ranges(&self, ranges: &[(i32, Timestamp, Timestamp)]) -> Result<(), WorkError> {
+        if !ranges.is_empty() {
+            let series: Vec<i32> = ranges.iter().map(|range| range.0).collect();
+            let from: Vec<Instant> = ranges.iter().map(|range| Instant(range.1)).collect();
+            let to: Vec<Instant> = ranges.iter().map(|range| Instant(range.2)).collect();
             let statement = self
                 .transaction
                 .prepare_cached(
@@ -241,10 +336,14 @@ impl Writing<'_> {
                 .await?;
             self.transaction.execute(&statement, &[&series, &from, &to]).await?;
         }
-        if !decided.new.is_empty() {
+        Ok(())
+    }
+
+    async fn move_position(&self, commit: &ArchiveCommit) -> Result<(), WorkError> {
+        if self.new_rows > 0 {
             let statement =
                 self.transaction.prepare_cached("UPDATE archive_totals SET readings = readings + $1").await?;
-            self.transaction.execute(&statement, &[&(decided.new.len() as i64)]).await?;
+            self.transaction.execute(&statement, &[&(self.new_rows as i64)]).await?;
         }
         let statement = self
             .transaction

@@ -17,6 +17,7 @@
 //! 3. A snapshot is a transaction of its own; its scans run in others that import it.
 
 mod commit;
+mod copy_in;
 mod numbers;
 mod rows;
 mod snapshot;

@@ -7,7 +7,7 @@ use gwbank_store::RevisionRow;
 use tokio_postgres::types::ToSql;
 
 use super::numbers::Numbers;
-use crate::values::{Columns, Instant, StrangeValue};
+use crate::values::{Columns, Instant, StrangeValue, text};
 
 /// Columns of both tables, in the order of [`Arrays`] and of [`read`].
 pub(super) const COLUMNS: &str =
@@ -52,7 +52,7 @@ impl Arrays {
             arrays.quality.push(i16::from(row.quality.code()));
             arrays.time_source.push(i16::from(row.time_source.code()));
             arrays.site_status.push(row.site_status.map(|status| i16::from(status.code())));
-            arrays.time_raw.push(row.time_form.map(|form| forms.render(form, row.time)));
+            arrays.time_raw.push(row.time_form.map(|form| text(&forms.render(form, row.time)).into_owned()));
         }
         arrays
     }
