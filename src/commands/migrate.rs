@@ -6,7 +6,7 @@ use gwbank_timescale::{Database, Layout};
 use crate::arguments::{General, load_or_explain};
 use crate::failure::{Failure, Outcome};
 use crate::node::offline::runtime;
-use crate::node::{settings, stores};
+use crate::node::settings;
 
 pub fn run(general: &General) -> Outcome {
     let config = load_or_explain(&general.overrides()?)?.config;
@@ -16,11 +16,11 @@ pub fn run(general: &General) -> Outcome {
     }
     let database = Database::new(&settings::database(&config)).context("archive.url")?;
     runtime()?.block_on(async {
-        let applied = database.migrate().await.map_err(stores::advised).context("the database cannot be migrated")?;
+        let applied = database.migrate().await.context("the database cannot be migrated")?;
         for migration in &applied {
             println!("applied {}/{}", migration.track, migration.name);
         }
-        let layout = match database.layout().await.map_err(stores::advised)? {
+        let layout = match database.layout().await? {
             Layout::Timescale => "readings lie in a hypertable of TimescaleDB",
             Layout::Partitions => "readings lie in partitions by month: TimescaleDB is not installed in this database",
         };

@@ -7,7 +7,7 @@ use gwbank_delta::{DeltaArchive, DeltaConfig, SqliteMetadata};
 use gwbank_ingest::{Pipeline, PipelineParts};
 use gwbank_runtime::Clock;
 use gwbank_store::{Archive, Metadata, RowNames};
-use gwbank_timescale::{Database, DatabaseError, PostgresArchive, PostgresMetadata};
+use gwbank_timescale::{Database, PostgresArchive, PostgresMetadata};
 
 use super::settings;
 use crate::config::Config;
@@ -27,24 +27,14 @@ async fn open_database(config: &Config) -> Outcome<Stores> {
     let names = RowNames::default();
     let database = Database::new(&settings::database(config)).context("archive.url")?;
     if config.archive.migrate_on_start {
-        database.migrate().await.map_err(advised).context("archive.migrate_on_start")?;
+        database.migrate().await.context("archive.migrate_on_start")?;
     }
     let archive = PostgresArchive::open(database.clone(), names.clone())
         .await
-        .map_err(advised)
+        
         .context("the archive in the database of archive.url cannot be opened")?;
     let metadata = PostgresMetadata::new(database, settings::dead_letter_bounds(config));
     Ok(Stores { names, archive: Arc::new(archive), metadata: Arc::new(metadata) })
-}
-
-/// With what an operator can do, where that is known.
-pub fn advised(error: DatabaseError) -> anyhow::Error {
-    let advice = error.advice();
-    let error = anyhow::Error::new(error);
-    match advice {
-        Some(advice) => error.context(advice),
-        None => error,
-    }
 }
 
 async fn open_embedded(config: &Config, clock: Arc<dyn Clock>) -> Outcome<Stores> {

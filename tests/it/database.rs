@@ -65,6 +65,49 @@ fn a_database_is_migrated_by_hand_and_then_read_by_everything() {
     assert_eq!(server.sql("SELECT count(*) AS n FROM wells")[0]["n"], 20);
 }
 
+/// A rule of the database's owner forbids a value: the readings beside it are stored, it is a dead letter, and comes in once
+/// the rule is gone.
+#[test]
+fn a_reading_that_the_database_refuses_is_a_dead_letter() {
+    let postgres = Postgres::shared();
+    let url = postgres.empty_database();
+    let (place, settings) = place_on(&url);
+    run(&place, &["migrate"], &settings).good();
+    place.file("wells.csv", &wells_csv());
+    run(&place, &["wells", "import", "wells.csv"], &settings).good();
+    postgres.psql(&url, "ALTER TABLE reading_rows ADD CONSTRAINT no_thirteen CHECK (value <> 13)");
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let server = place.serve_with(&settings);
+    let reading = |day: u32, value: u32| json!({"well": "W1", "time": format!("2026-10-{day:02}T10:00:00+07:00"), "depth_to_water": value});
+    let readings: Vec<_> = (1..=20).map(|day| reading(day, day)).collect();
+    assert_eq!(server.post_readings(&json!(readings).to_string())["stored"], 20);
+    // The correction of a good one is refused, and the good one counts again.
+    assert_eq!(server.post_readings(&reading(5, 13).to_string())["stored"], 1);
+    assert_eq!(server.ask("POST", "/api/v1/flush", &[], &[]).0, 204);
+    let read = "SELECT count(*) AS n, sum(value) AS total FROM readings";
+    let without = json!([{"n": 19, "total": f64::from((1..=20).sum::<i32>() - 13)}]);
+    assert_eq!(server.sql(read), without);
+    assert_eq!(postgres.psql(&url, "SELECT count(*), sum(value) FROM readings"), "19|197");
+    let dead = server.sql("SELECT reason, subject, readings, detail FROM dead_letters");
+    assert_eq!((&dead[0]["reason"], &dead[0]["subject"], &dead[0]["readings"]), (&json!("refused_by_archive"), &json!("W1"), &json!(2)));
+    assert!(dead[0]["detail"].as_str().unwrap().contains("no_thirteen"), "{dead}");
+    let counts = "SELECT sum(received) AS r, sum(stored) AS s, sum(dead) AS d, sum(pending) AS p FROM gateways";
+    assert_eq!(server.sql(counts), json!([{"r": 21, "s": 19, "d": 2, "p": 0}]));
+
+    // It stays one while the rule is there, is counted once by the next start, and is stored when the rule is gone.
+    assert_eq!(server.terminate().0, Some(0));
+    let server = place.serve_with(&settings);
+    assert_eq!(server.sql(read), without);
+    assert_eq!(server.sql(counts), json!([{"r": 21, "s": 19, "d": 2, "p": 0}]));
+    place.run(&["dead-letters", "replay"]).good();
+    assert_eq!(server.ask("POST", "/api/v1/flush", &[], &[]).0, 204);
+    assert_eq!(server.sql(counts), json!([{"r": 21, "s": 19, "d": 2, "p": 0}]));
+    postgres.psql(&url, "ALTER TABLE reading_rows DROP CONSTRAINT no_thirteen");
+    place.run(&["dead-letters", "replay"]).good();
+    assert_eq!(server.sql(counts), json!([{"r": 21, "s": 21, "d": 0, "p": 0}]));
+    assert_eq!(server.sql(read), json!([{"n": 20, "total": 218.0}]));
+}
+
 /// The database crashes and comes back, loses its sessions and is locked, and gwbank is killed beside it.
 #[test]
 fn nothing_acknowledged_is_lost_whatever_becomes_of_the_database() {

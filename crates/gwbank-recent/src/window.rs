@@ -85,7 +85,7 @@ impl Window {
         keys.iter().filter_map(|key| writer.winner(*key)).collect()
     }
 
-    /// Takes versions away as if they had never come; what they had beaten wins again.
+    /// Takes versions and the judgements of them away as if they had never come; what they had beaten wins again.
     pub fn withdraw(&self, rows: &[Row]) {
         let mut writer = self.0.writer.lock();
         rows.iter().for_each(|row| writer.withdraw(row));
@@ -220,7 +220,11 @@ impl Writer {
     fn withdraw(&mut self, row: &Row) {
         for Position { part, row: place, .. } in self.positions(row.key()) {
             let part = &mut self.parts[part];
-            if same_version(&part.chunk.row(row.series, place), row) {
+            let version = part.chunk.row(row.series, place);
+            let judges = version.origin == Origin::Requalified
+                && version.revision == row.revision
+                && version.same_content(row);
+            if same_version(&version, row) || judges {
                 part.dead.insert(place, part.chunk.len());
                 part.losers.remove(place);
             }

@@ -26,6 +26,8 @@ enum Step {
     /// The archive writer commits all up to so many messages ago.
     Archive(i64),
     Evict,
+    /// The archive refuses the n-th unarchived version.
+    Withdraw(usize),
     RaiseCoversFrom(i64),
 }
 
@@ -37,6 +39,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0usize..50).prop_map(Step::Requalify),
         2 => (0i64..4).prop_map(Step::Archive),
         1 => Just(Step::Evict),
+        1 => (0usize..50).prop_map(Step::Withdraw),
         1 => (0..TIMES).prop_map(Step::RaiseCoversFrom),
     ]
 }
@@ -94,6 +97,15 @@ impl Model {
             versions.retain(|v| v.seq != row.seq || v.origin != row.origin);
             versions.push(row);
             versions.sort_by_key(|v| (v.seq, v.origin as u8));
+        }
+    }
+
+    fn withdraw(&mut self, row: &Row) {
+        let judges =
+            |v: &Row| v.origin == Origin::Requalified && v.revision == row.revision && v.same_content(row);
+        for map in [&mut self.held, &mut self.truth] {
+            let versions = map.entry(row.key()).or_default();
+            versions.retain(|v| (v.seq, v.origin) != (row.seq, row.origin) && !judges(v));
         }
     }
 
@@ -249,6 +261,14 @@ fn run(steps: Vec<Step>, bytes_max: usize, archived_before: Vec<(u32, i64, u8)>)
                 // A redelivery within the same life says nothing new.
                 for again in window.classify(&rows) {
                     assert!(!again.is_stored());
+                }
+            }
+            Step::Withdraw(n) => {
+                let unarchived: Vec<Row> = model.all().filter(|r| r.seq > model.archived).copied().collect();
+                if !unarchived.is_empty() {
+                    let refused = unarchived[n % unarchived.len()];
+                    model.withdraw(&refused);
+                    window.withdraw(&[refused]);
                 }
             }
             Step::RequalifyInPlace(n) => {

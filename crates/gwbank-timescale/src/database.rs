@@ -5,9 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Timeouts};
+use gwbank_model::Seq;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio_postgres::config::SslMode;
@@ -15,6 +17,7 @@ use tokio_postgres::{CancelToken, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::DatabaseError;
+use crate::error::WorkError;
 
 #[derive(Clone)]
 pub struct DatabaseConfig {
@@ -62,6 +65,29 @@ pub struct Database {
     tls: Option<MakeRustlsConnect>,
     node_id: i16,
     place: Arc<str>,
+    pub(crate) written: Arc<Written>,
+}
+
+/// Positions that this process has seen or written. A database that stands behind them has forgotten readings whose part of
+/// the journal may be cut: the next commit would hide the gap.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    pub archive: Position,
+    pub metadata: Position,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Position(AtomicI64);
+
+impl Position {
+    pub fn raise(&self, to: Seq) {
+        self.0.fetch_max(to.as_i64(), Ordering::SeqCst);
+    }
+
+    pub fn check(&self, stored: Seq) -> Result<(), WorkError> {
+        let written = Seq::from_i64(self.0.load(Ordering::SeqCst));
+        if stored < written { Err(WorkError::SetBack { stored, written }) } else { Ok(()) }
+    }
 }
 
 impl fmt::Debug for Database {
@@ -107,8 +133,10 @@ impl Database {
             None => Manager::from_config(options.clone(), NoTls, recycle),
             Some(tls) => Manager::from_config(options.clone(), tls, recycle),
         };
+        // With synchronous_commit off the database forgets what it has committed, and the journal is cut by then.
         let limits = format!(
-            "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; \
+            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
+             SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; \
              SET TIME ZONE 'UTC'; SET client_min_messages = warning",
             config.statement_timeout.as_millis(),
             config.lock_timeout.as_millis(),
@@ -131,7 +159,7 @@ impl Database {
             .post_create(limit)
             .build()
             .map_err(|error| DatabaseError::Url(error.to_string()))?;
-        Ok(Self { pool, tls, node_id: i16::from(config.node_id), place: place(&options).into() })
+        Ok(Self { pool, tls, node_id: i16::from(config.node_id), place: place(&options).into(), written: Arc::default() })
     }
 
     pub(crate) fn node_id(&self) -> i16 {

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use arrow::error::ArrowError;
+use gwbank_model::Seq;
 use gwbank_store::{ArchiveError, MetadataError};
 use tokio_postgres::error::SqlState;
 
@@ -19,11 +20,16 @@ pub enum DatabaseError {
     Certificates { path: PathBuf, source: io::Error },
     #[error("no connection to the database")]
     Connect(#[source] Source),
-    #[error("{doing}: the database refused")]
+    #[error("{doing}: the database refused{}", advice(source))]
     Refused { doing: &'static str, source: tokio_postgres::Error },
     #[error("{doing}: a stored row is strange")]
     Strange { doing: &'static str, source: Source },
-    #[error("migration {track}/{name} failed")]
+    #[error(
+        "the database stands at seq {stored}, behind {written} that this node has written: it was restored, or a standby \
+         that lagged took over; restart gwbank, which brings in again what its journal still has"
+    )]
+    SetBack { stored: Seq, written: Seq },
+    #[error("migration {track}/{name} failed{}", advice(source))]
     Migration { track: &'static str, name: &'static str, source: tokio_postgres::Error },
     #[error(
         "migration {track}/{name} was applied with another text than this program has: the database was made by another build of gwbank"
@@ -37,26 +43,26 @@ pub enum DatabaseError {
     NotMigrated { count: usize, track: &'static str, name: &'static str },
 }
 
-impl DatabaseError {
-    /// What the database says of itself where it refused, with the mend where there is a known one.
-    pub fn advice(&self) -> Option<&'static str> {
-        let (DatabaseError::Refused { source, .. } | DatabaseError::Migration { source, .. }) = self else {
-            return None;
-        };
-        match *source.code()? {
-            SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
-                Some("the user or the password in archive.url is not accepted")
-            }
-            SqlState::INSUFFICIENT_PRIVILEGE => Some("the user lacks a right: see the grants in the README"),
-            SqlState::DISK_FULL => Some("the disk of the database is full"),
-            SqlState::TOO_MANY_CONNECTIONS => Some("the database has no connection left: raise max_connections"),
-            SqlState::LOCK_NOT_AVAILABLE => Some("another session holds a lock that is needed: see pg_locks"),
-            SqlState::QUERY_CANCELED => Some("the statement took longer than archive.statement_timeout"),
-            SqlState::UNDEFINED_TABLE | SqlState::UNDEFINED_COLUMN => Some("run `gwbank migrate`"),
-            _ => None,
+/// What an operator can do about it, where that is known.
+fn advice(error: &tokio_postgres::Error) -> String {
+    let Some(code) = error.code() else { return String::new() };
+    let advice = match *code {
+        SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+            "the user or the password in archive.url is not accepted"
         }
-    }
+        SqlState::INSUFFICIENT_PRIVILEGE => "the user lacks a right: see the roles in the README",
+        SqlState::DISK_FULL => "the disk of the database is full",
+        SqlState::TOO_MANY_CONNECTIONS => "the database has no connection left: raise max_connections",
+        SqlState::LOCK_NOT_AVAILABLE => "another session holds a lock that is needed: see pg_locks",
+        SqlState::QUERY_CANCELED => "the statement took longer than archive.statement_timeout_seconds",
+        SqlState::READ_ONLY_SQL_TRANSACTION => "it is a standby: name the primary in archive.url",
+        SqlState::UNDEFINED_TABLE | SqlState::UNDEFINED_COLUMN => "run `gwbank migrate`",
+        _ => return String::new(),
+    };
+    format!(" ({advice})")
+}
 
+impl DatabaseError {
     pub(crate) fn refused(doing: &'static str) -> impl FnOnce(tokio_postgres::Error) -> DatabaseError {
         move |source| DatabaseError::Refused { doing, source }
     }
@@ -73,6 +79,8 @@ pub(crate) enum WorkError {
     Shape(#[from] ArrowError),
     #[error(transparent)]
     TooEarly(#[from] TooEarly),
+    #[error("the database was set back")]
+    SetBack { stored: Seq, written: Seq },
 }
 
 impl WorkError {
@@ -81,7 +89,7 @@ impl WorkError {
         let error = match self {
             WorkError::Sql(error) => error.as_db_error()?,
             WorkError::TooEarly(error) => return Some(error.to_string()),
-            WorkError::Strange(_) | WorkError::Shape(_) => return None,
+            WorkError::Strange(_) | WorkError::Shape(_) | WorkError::SetBack { .. } => return None,
         };
         let code = error.code();
         let is_of_data = match code.code().get(..2)? {
@@ -102,6 +110,7 @@ impl WorkError {
             WorkError::Sql(source) => DatabaseError::Refused { doing, source },
             WorkError::Strange(source) => DatabaseError::Strange { doing, source: Box::new(source) },
             WorkError::Shape(source) => DatabaseError::Strange { doing, source: Box::new(source) },
+            WorkError::SetBack { stored, written } => DatabaseError::SetBack { stored, written },
             WorkError::TooEarly(source) => DatabaseError::Strange { doing, source: Box::new(source) },
         }
     }

@@ -93,6 +93,7 @@ impl PostgresSnapshot {
         };
         let read: Result<_, WorkError> = read();
         let (id, position, rows, times) = read.map_err(|error| error.during(SCANNING))?;
+        shared.database.written.archive.raise(position);
         Ok(Self { shared, _lease: lease, id, position, rows, times, numbers, _permit: permit })
     }
 

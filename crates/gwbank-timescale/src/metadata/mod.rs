@@ -83,15 +83,25 @@ impl PostgresMetadata {
 impl Metadata for PostgresMetadata {
     async fn position(&self) -> Result<Seq, MetadataError> {
         let node = self.database.node_id();
-        self.read("cannot read the position", async |transaction| ingest::position(transaction, node).await).await
+        let position =
+            self.read("cannot read the position", async |transaction| ingest::position(transaction, node).await).await?;
+        self.database.written.metadata.raise(position);
+        Ok(position)
     }
 
     async fn commit_ingest(&self, commit: IngestCommit) -> Result<(), MetadataError> {
         let (node, bounds) = (self.database.node_id(), self.bounds);
         self.write("cannot take an ingest commit", async |transaction| {
+            if commit.through.is_some() {
+                self.database.written.metadata.check(ingest::position(transaction, node).await?)?;
+            }
             ingest::commit(transaction, node, &commit, bounds).await
         })
-        .await
+        .await?;
+        if let Some(through) = commit.through {
+            self.database.written.metadata.raise(through);
+        }
+        Ok(())
     }
 
     async fn gateways(&self) -> Result<Vec<GatewayRecord>, MetadataError> {

@@ -114,3 +114,23 @@ async fn rows_of_another_hand_are_no_obstacle() {
     let found = snapshot.series_rows(rows[0].series, Timestamp::MIN, Timestamp::MAX).await.unwrap();
     assert!(found.iter().map(|row| row.value).eq((0..600).map(f64::from)));
 }
+
+/// A database that has forgotten what was committed is told, and not written over.
+#[tokio::test]
+async fn a_database_that_was_set_back_is_not_written_to() {
+    let url = Postgres::shared().empty_database();
+    let database = Database::new(&DatabaseConfig::new(&url)).unwrap();
+    database.migrate().await.unwrap();
+    let names = RowNames::default();
+    let archive = PostgresArchive::open(database, names.clone()).await.unwrap();
+    let rows = minutes(&names, 3);
+    let commit = |n: usize| ArchiveCommit { rows: vec![rows[n]], through: rows[n].seq };
+    archive.commit(commit(0)).await.unwrap();
+    archive.commit(commit(1)).await.unwrap();
+    let back = format!("UPDATE nodes SET archive_position = {}", rows[0].seq.as_i64());
+    Postgres::shared().psql(&url, &format!("DELETE FROM reading_rows WHERE value = 1; {back}"));
+    let refused = archive.commit(commit(2)).await.unwrap_err();
+    let why = std::error::Error::source(&refused).unwrap().to_string();
+    assert!(why.contains("restart gwbank"), "{why}");
+    assert_eq!(Postgres::shared().psql(&url, "SELECT count(*) FROM reading_rows"), "1");
+}
