@@ -20,8 +20,15 @@ pub fn run(general: &General) -> Outcome {
         for migration in &applied {
             println!("applied {}/{}", migration.track, migration.name);
         }
+        let policies = database.set_policies(&settings::policies(&config)).await.context("policies")?;
+        for policy in &policies {
+            println!("set {policy}");
+        }
         let layout = match database.layout().await? {
             Layout::Timescale => "readings lie in a hypertable of TimescaleDB",
+            Layout::TimescaleApache => {
+                "readings lie in a hypertable of TimescaleDB, which compresses and rolls up nothing under its Apache licence"
+            }
             Layout::Partitions => "readings lie in partitions by month: TimescaleDB is not installed in this database",
         };
         let count = applied.len();

@@ -220,11 +220,13 @@ impl Config {
     fn check_bounds(&self, found: &mut Findings) {
         // The largest message that is taken, 16 MiB of what nobody can read, must fit: else it would wait for ever.
         let journal_bytes_min = self.journal.segment_bytes.saturating_mul(2).max(32 << 20);
-        let at_least: [(&str, u64, u64); 16] = [
+        let at_least: [(&str, u64, u64); 18] = [
             ("archive.flush_interval_seconds", self.archive.flush_interval_seconds, 1),
             ("archive.connections_max", self.archive.connections_max as u64, 3),
             ("archive.statement_timeout_seconds", self.archive.statement_timeout_seconds, 1),
             ("archive.flush_rows", self.archive.flush_rows, 1),
+            ("archive.chunk_days", self.archive.chunk_days.into(), 1),
+            ("archive.refresh_minutes", self.archive.refresh_minutes.into(), 1),
             ("journal.segment_bytes", self.journal.segment_bytes, 1 << 16),
             ("journal.bytes_max", self.journal.bytes_max, journal_bytes_min),
             ("window.bytes_max", self.window.bytes_max as u64, 1 << 20),

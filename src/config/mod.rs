@@ -181,6 +181,14 @@ pub struct ArchiveSection {
     pub statement_timeout_seconds: u64,
     /// Whether a start applies missing migrations.
     pub migrate_on_start: bool,
+    /// Of TimescaleDB's chunks.
+    pub chunk_days: u32,
+    /// When TimescaleDB compresses a chunk; 0 is never.
+    pub compress_after_days: u32,
+    /// When TimescaleDB drops readings; 0 is never.
+    pub retention_days: u32,
+    /// How often TimescaleDB brings hours and days up to date.
+    pub refresh_minutes: u32,
     /// Readings are archived at the latest so long after receipt.
     pub flush_interval_seconds: u64,
     /// Readings are archived at once when so many wait.
@@ -189,6 +197,7 @@ pub struct ArchiveSection {
 
 impl Default for ArchiveSection {
     fn default() -> Self {
+        let policies = gwbank_timescale::Policies::default();
         Self {
             kind: "delta".to_owned(),
             url: String::new(),
@@ -196,6 +205,10 @@ impl Default for ArchiveSection {
             connections_max: 8,
             statement_timeout_seconds: 60,
             migrate_on_start: false,
+            chunk_days: policies.chunk_days,
+            compress_after_days: policies.compress_after_days,
+            retention_days: policies.retention_days,
+            refresh_minutes: policies.refresh_minutes,
             flush_interval_seconds: 5,
             flush_rows: 500_000,
         }
@@ -208,11 +221,13 @@ pub struct JournalSection {
     /// When so much is not archived yet, acknowledgements wait.
     pub bytes_max: u64,
     pub segment_bytes: u64,
+    /// With a database as archive the journal keeps what was archived so long ago.
+    pub keep_seconds: u64,
 }
 
 impl Default for JournalSection {
     fn default() -> Self {
-        Self { bytes_max: 4 << 30, segment_bytes: 64 << 20 }
+        Self { bytes_max: 4 << 30, segment_bytes: 64 << 20, keep_seconds: 60 }
     }
 }
 

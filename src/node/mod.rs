@@ -83,8 +83,7 @@ impl Node {
             shutdown: trigger.listener(),
         };
         let changes = doors::Changes(pipeline.level_changes());
-        let watch =
-            Watch::spawn(settings::watch(&config), watch_parts, changes).await.context("the watch cannot start")?;
+        let watch = Watch::spawn(settings::watch(&config), watch_parts, changes);
 
         let mut node = Self {
             addresses: Addresses::default(),

@@ -10,7 +10,7 @@ use gwbank_ingest::{DecodeConfig, PipelineConfig};
 use gwbank_journal::JournalConfig;
 use gwbank_model::{GatewayId, Timestamp};
 use gwbank_query::QueryConfig;
-use gwbank_timescale::{DatabaseConfig, DeadLetterBounds};
+use gwbank_timescale::{DatabaseConfig, DeadLetterBounds, Policies};
 use gwbank_watch::WatchConfig;
 
 use crate::config::{Config, ExternalEntry, device_profiles, zone_seconds};
@@ -36,7 +36,10 @@ pub fn pipeline(config: &Config) -> Outcome<PipelineConfig> {
     let mut journal = JournalConfig::new(config.data_dir.join("journal"), config.node.id);
     journal.bytes_max = config.journal.bytes_max;
     journal.segment_bytes = config.journal.segment_bytes;
+    let in_database = config.archive.kind == "timescale";
     Ok(PipelineConfig {
+        last_known_dir: in_database.then(|| config.data_dir.join("last_known")),
+        journal_kept_for: Duration::from_secs(if in_database { config.journal.keep_seconds } else { 0 }),
         window_bytes_max: config.window.bytes_max,
         ledger_bytes_max: config.ingest.ledger_bytes_max,
         warm_bytes_max: config.window.bytes_max / 2,
@@ -65,6 +68,16 @@ pub fn database(config: &Config) -> DatabaseConfig {
         connections_max: section.connections_max,
         statement_timeout: Duration::from_secs(section.statement_timeout_seconds),
         ..DatabaseConfig::new(&section.url)
+    }
+}
+
+pub fn policies(config: &Config) -> Policies {
+    let section = &config.archive;
+    Policies {
+        chunk_days: section.chunk_days,
+        compress_after_days: section.compress_after_days,
+        retention_days: section.retention_days,
+        refresh_minutes: section.refresh_minutes,
     }
 }
 

@@ -7,7 +7,7 @@ use gwbank_delta::{DeltaArchive, DeltaConfig, SqliteMetadata};
 use gwbank_ingest::{Pipeline, PipelineParts};
 use gwbank_runtime::Clock;
 use gwbank_store::{Archive, Metadata, RowNames};
-use gwbank_timescale::{Database, PostgresArchive, PostgresMetadata};
+use gwbank_timescale::{Database, DatabaseError, PostgresArchive, PostgresMetadata};
 
 use super::settings;
 use crate::config::Config;
@@ -26,13 +26,19 @@ pub async fn open(config: &Config, clock: Arc<dyn Clock>) -> Outcome<Stores> {
 async fn open_database(config: &Config) -> Outcome<Stores> {
     let names = RowNames::default();
     let database = Database::new(&settings::database(config)).context("archive.url")?;
-    if config.archive.migrate_on_start {
-        database.migrate().await.context("archive.migrate_on_start")?;
+    let prepared = async {
+        if config.archive.migrate_on_start {
+            database.migrate().await?;
+            database.set_policies(&settings::policies(config)).await?;
+        }
+        database.check_schema().await
+    };
+    match prepared.await {
+        // The pipeline decides whether it can go on without: see "Rules" of its recovery.
+        Ok(()) | Err(DatabaseError::Connect(_)) => {}
+        Err(error) => return Err(anyhow::Error::new(error).context("the database of archive.url cannot be used").into()),
     }
-    let archive = PostgresArchive::open(database.clone(), names.clone())
-        .await
-        
-        .context("the archive in the database of archive.url cannot be opened")?;
+    let archive = PostgresArchive::new(database.clone(), names.clone());
     let metadata = PostgresMetadata::new(database, settings::dead_letter_bounds(config));
     Ok(Stores { names, archive: Arc::new(archive), metadata: Arc::new(metadata) })
 }

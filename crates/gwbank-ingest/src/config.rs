@@ -1,6 +1,7 @@
 //! What a pipeline is told when it is opened.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use gwbank_journal::JournalConfig;
@@ -33,6 +34,10 @@ pub struct PipelineConfig {
     /// The calendar in which months are dirty.
     pub calendar_offset_seconds: i32,
     pub decode: DecodeConfig,
+    /// Where to remember what is needed to start while archive and metadata are away; for those that can be.
+    pub last_known_dir: Option<PathBuf>,
+    /// Of what is archived the journal keeps so much: an archive that comes back as it was a while ago lacks nothing then.
+    pub journal_kept_for: Duration,
 }
 
 impl PipelineConfig {
@@ -46,6 +51,8 @@ impl PipelineConfig {
             flush_rows: 500_000,
             calendar_offset_seconds: BANGKOK_OFFSET_SECONDS,
             decode: DecodeConfig::default(),
+            last_known_dir: None,
+            journal_kept_for: Duration::ZERO,
         }
     }
 

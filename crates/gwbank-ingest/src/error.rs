@@ -31,9 +31,16 @@ pub enum IngestError {
     /// The archive or the metadata is older than what the journal gave up for it.
     #[error(
         "the journal was cut through seq {truncated_through}, but archive or metadata stand at {after}: put back the \
-         ones that belong to this journal"
+         ones that belong to this journal, or see \"Restore\" in the README for how to go on without what lies between"
     )]
     JournalGap { after: i64, truncated_through: i64 },
+
+    /// What was remembered for a start without the database.
+    #[error("what is remembered of the database cannot be read or written")]
+    LastKnown(#[source] std::io::Error),
+
+    #[error("the database has accounted for part of a stretch of the journal: restart gwbank")]
+    Misaligned,
 
     #[error("journal record at seq {seq} cannot be read")]
     Record { seq: i64, source: RecordError },

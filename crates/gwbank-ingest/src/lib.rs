@@ -30,6 +30,7 @@ mod context;
 mod dead_message;
 mod gate;
 mod judge;
+mod last_known;
 mod ledger;
 mod level_changes;
 mod merged;

@@ -4,6 +4,8 @@
 //! 1. The replay of the journal goes through the applier, as live messages do, with what was decoded then.
 //! 2. What the archive or the metadata already has is classified again and not counted again.
 //! 3. A journal that no longer has what a consumer lacks refuses to open: readings would be missing in silence.
+//! 4. While archive and metadata are away, a node that has known them before starts with what it remembers: it takes in and
+//!    acknowledges, and asks them where they stand before it commits anything.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -14,7 +16,7 @@ use gwbank_model::Seq;
 use gwbank_recent::Window;
 use gwbank_registry::Registry;
 use gwbank_runtime::Clock;
-use gwbank_store::RowNames;
+use gwbank_store::{Archive, ArchiveError, Metadata, MetadataError, ReceivedContent, RowNames};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +25,7 @@ use crate::IngestError;
 use crate::applier::{Applier, ApplierParts, Effect, Positions, Reply};
 use crate::config::PipelineConfig;
 use crate::gate::{Gate, Held};
+use crate::last_known::LastKnown;
 use crate::level_changes::LevelPublisher;
 use crate::metrics::Metrics;
 use crate::pipeline::{Handle, Pipeline, PipelineParts, Shared, effect_of};
@@ -66,17 +69,29 @@ impl Pipeline {
     ) -> Result<Self, IngestError> {
         let config = config.validated()?;
         let PipelineParts { archive, metadata, names, clock } = parts;
-        let snapshot = archive.snapshot().await?;
-        let start = Positions { archive: snapshot.position(), metadata: metadata.position().await? };
-        let registry = Arc::new(Registry::new(metadata.wells().await?, metadata.installations().await?));
+        let last_known = config.last_known_dir.clone().map(LastKnown::at).transpose().map_err(IngestError::LastKnown)?;
         let window = Window::new(config.window_bytes_max, gwbank_model::Timestamp::MAX);
-        warm(&*snapshot, &window, &names, config.warm_bytes_max.min(config.window_bytes_max)).await?;
-        drop(snapshot);
+        let asked = Known::ask(&config, &*archive, &*metadata, &names, &window).await;
+        let Known { start, registry, registry_version, contents, verified } = match (asked, &last_known) {
+            (Err(error), Some(last_known)) if is_away(&error) => {
+                let remembered = last_known.read().map_err(IngestError::LastKnown)?;
+                let Some((start, registry)) = remembered else { return Err(error) };
+                let error = writer::chain(&error);
+                tracing::warn!(error, wells = registry.wells().len(), "starting without the database, from what is remembered");
+                Known { start, registry, registry_version: Seq::ZERO, contents: Vec::new(), verified: false }
+            }
+            (asked, _) => asked?,
+        };
+        if let Some(last_known) = last_known.as_ref().filter(|_| verified) {
+            let written = last_known.write_registry(&registry).and_then(|()| last_known.write_positions(start));
+            written.map_err(IngestError::LastKnown)?;
+        }
+        let registry = Arc::new(registry);
 
         let metrics = Arc::new(Metrics::default());
         let listeners = Arc::new(LevelPublisher::default());
         let mut repeats = Repeats::default();
-        for content in metadata.received_contents().await? {
+        for content in contents {
             repeats.remember(names.gateways.intern(&content.gateway_id), content.content_hash, content.seq);
         }
         let repeats = Arc::new(Mutex::new(repeats));
@@ -142,6 +157,10 @@ impl Pipeline {
             metrics,
             gate,
             positions: Mutex::new(start),
+            verified: AtomicBool::new(verified),
+            registry_version: Mutex::new(registry_version),
+            last_known,
+            archived_at: Mutex::default(),
             committing: tokio::sync::Mutex::new(Committing::default()),
             accounting: tokio::sync::Mutex::default(),
             administration: tokio::sync::Mutex::default(),
@@ -158,6 +177,43 @@ impl Pipeline {
             applier: Mutex::new(Some(thread)),
         }))
     }
+}
+
+/// What a pipeline begins with.
+struct Known {
+    start: Positions,
+    registry: Registry,
+    registry_version: Seq,
+    contents: Vec<ReceivedContent>,
+    /// As archive and metadata say it themselves.
+    verified: bool,
+}
+
+impl Known {
+    /// Asks archive and metadata, and fills the window.
+    async fn ask(
+        config: &PipelineConfig,
+        archive: &dyn Archive,
+        metadata: &dyn Metadata,
+        names: &RowNames,
+        window: &Window,
+    ) -> Result<Self, IngestError> {
+        let snapshot = archive.snapshot().await?;
+        let start = Positions { archive: snapshot.position(), metadata: metadata.position().await? };
+        // Before the registry, so that a change in between is looked for once more.
+        let registry_version = metadata.registry_version().await?;
+        let registry = Registry::new(metadata.wells().await?, metadata.installations().await?);
+        let contents = metadata.received_contents().await?;
+        warm(&*snapshot, window, names, config.warm_bytes_max.min(config.window_bytes_max)).await?;
+        Ok(Self { start, registry, registry_version, contents, verified: true })
+    }
+}
+
+fn is_away(error: &IngestError) -> bool {
+    matches!(
+        error,
+        IngestError::Archive(ArchiveError::Unavailable(_)) | IngestError::Metadata(MetadataError::Unavailable(_))
+    )
 }
 
 fn open_journal(

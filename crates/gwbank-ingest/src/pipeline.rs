@@ -1,9 +1,10 @@
 //! The pipeline: one message in, one receipt out, durable and queryable.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gwbank_journal::{Entry, FsyncStats, Journal};
@@ -25,6 +26,7 @@ use crate::config::PipelineConfig;
 use crate::fault::undecoded;
 use crate::gate::Gate;
 use crate::ledger::{GatewayDelta, Stretch};
+use crate::last_known::LastKnown;
 use crate::level_changes::{LevelChanges, LevelPublisher};
 use crate::message::{GatewayRow, Message, MessageContent, Receipt};
 use crate::metrics::{IngestMetrics, Metrics};
@@ -75,6 +77,12 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) positions: Mutex<Positions>,
+    /// Whether archive and metadata have said themselves where they stand.
+    pub(crate) verified: AtomicBool,
+    pub(crate) registry_version: Mutex<Seq>,
+    pub(crate) last_known: Option<LastKnown>,
+    /// Up to where both consumers were at which time, oldest first: what the journal may be cut by.
+    pub(crate) archived_at: Mutex<VecDeque<(Instant, Seq)>>,
     pub(crate) committing: tokio::sync::Mutex<Committing>,
     /// Held while a stretch moves from the ledger into the metadata.
     pub(crate) accounting: tokio::sync::Mutex<()>,

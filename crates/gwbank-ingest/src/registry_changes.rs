@@ -1,8 +1,11 @@
 //! Changes of the registry while messages come in.
 
+use std::sync::Arc;
+
 use gwbank_model::WellId;
 use gwbank_registry::{Installation, Registry, Weight, Well};
 
+use crate::pipeline::Shared;
 use crate::{IngestError, Pipeline};
 
 impl Pipeline {
@@ -16,8 +19,7 @@ impl Pipeline {
         refuse_contradictions(&next, &ids)?;
         let at = shared.mark().await?;
         shared.metadata.put_wells(wells, at).await?;
-        self.publish(next, &ids);
-        Ok(())
+        shared.publish_registry(next, &ids)
     }
 
     /// Registers what stood in wells when, or replaces it by (well, device, parameter, start), all or nothing.
@@ -29,16 +31,39 @@ impl Pipeline {
         refuse_contradictions(&next, &ids)?;
         let at = shared.mark().await?;
         shared.metadata.put_installations(installations, at).await?;
-        self.publish(next, &ids);
-        Ok(())
+        shared.publish_registry(next, &ids)
+    }
+}
+
+impl Shared {
+    fn publish_registry(&self, registry: Registry, changed: &[WellId]) -> Result<(), IngestError> {
+        let registry = Arc::new(registry);
+        self.applier.lock().judge.set_registry(registry.clone(), changed);
+        *self.present_registry.write() = registry.clone();
+        self.registry.send_replace(registry.clone());
+        self.last_known.as_ref().map_or(Ok(()), |known| known.write_registry(&registry)).map_err(IngestError::LastKnown)
     }
 
-    fn publish(&self, registry: Registry, changed: &[WellId]) {
-        let shared = self.shared();
-        let registry = std::sync::Arc::new(registry);
-        shared.applier.lock().judge.set_registry(registry.clone(), changed);
-        *shared.present_registry.write() = registry.clone();
-        shared.registry.send_replace(registry);
+    /// Takes over what other nodes have registered.
+    pub(crate) async fn refresh_registry(&self) -> Result<(), IngestError> {
+        let _one_at_a_time = self.administration.lock().await;
+        let version = self.metadata.registry_version().await?;
+        if version == *self.registry_version.lock() {
+            return Ok(());
+        }
+        let next = Registry::new(self.metadata.wells().await?, self.metadata.installations().await?);
+        let known = self.registry();
+        let mut changed: Vec<WellId> = next.wells().iter().map(|well| well.well_id.clone()).collect();
+        changed.retain(|id| {
+            let id = id.as_str();
+            known.well(id) != next.well(id) || known.installations_of(id) != next.installations_of(id)
+        });
+        if !changed.is_empty() {
+            tracing::info!(wells = changed.len(), "wells were registered by another node");
+            self.publish_registry(next, &changed)?;
+        }
+        *self.registry_version.lock() = version;
+        Ok(())
     }
 }
 

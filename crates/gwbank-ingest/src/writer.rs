@@ -9,7 +9,8 @@
 //! 4. A reading that the archive refuses for good becomes a dead letter, and is shown no more.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use gwbank_model::versions::Outcome;
 use gwbank_model::{GatewayIndex, Month, Origin, Row, Seq, SeriesId};
@@ -24,6 +25,7 @@ use hashbrown::{HashMap, HashSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::IngestError;
+use crate::applier::Positions;
 use crate::dead_message::refused as refused_letter;
 use crate::gate::Held;
 use crate::ledger::{Stretch, Version};
@@ -77,7 +79,12 @@ pub(crate) async fn run(shared: Arc<Shared>, cancelled: CancellationToken) {
             () = shared.flush_wanted.notified(), if !failing => {}
         }
         match shared.flush().await {
-            Ok(()) => backoff.reset(),
+            Ok(()) => {
+                backoff.reset();
+                if let Err(error) = shared.refresh_registry().await {
+                    tracing::warn!(error = %chain(&error), "what other nodes have registered is not known");
+                }
+            }
             Err(error) => {
                 if !failing {
                     backoff.next_delay();
@@ -109,6 +116,12 @@ impl Shared {
     /// Archives everything that is applied by now, and no more: what comes in meanwhile could go on for ever.
     pub(crate) async fn flush(&self) -> Result<(), IngestError> {
         let mut committing = self.committing.lock().await;
+        if !self.verified.load(Ordering::SeqCst)
+            && let Err(error) = self.verify().await
+        {
+            self.note_error(&error);
+            return Err(error);
+        }
         self.seal().await;
         let until = self.applier.lock().ledger.sealed.back().map_or(Seq::ZERO, |stretch| stretch.through);
         let result = loop {
@@ -126,6 +139,23 @@ impl Shared {
             Err(error) => self.note_error(error),
         }
         result
+    }
+
+    /// Learns where archive and metadata stand, of which a start without them knew only where they had been.
+    async fn verify(&self) -> Result<(), IngestError> {
+        let archive = self.archive.snapshot().await?.position();
+        let metadata = self.metadata.position().await?;
+        let known = *self.positions.lock();
+        let applier = self.applier.lock();
+        let is_within = |stretch: &Stretch| stretch.after < metadata && metadata < stretch.through;
+        if archive < known.archive || metadata < known.metadata || applier.ledger.stretches().any(is_within) {
+            return Err(IngestError::Misaligned);
+        }
+        *self.positions.lock() = Positions { archive, metadata };
+        drop(applier);
+        self.verified.store(true, Ordering::SeqCst);
+        tracing::info!("the database is there again");
+        Ok(())
     }
 
     /// Upkeep of the archive: what cannot wait, and while no rows do also the rest. The sources wait for the archive once
@@ -325,15 +355,37 @@ impl Shared {
     /// Frees what both consumers have.
     async fn let_go(&self) -> Result<(), IngestError> {
         let positions = *self.positions.lock();
+        let cut = self.cut_through(positions.archive.min(positions.metadata));
+        if let Some(last_known) = &self.last_known {
+            last_known.write_positions(positions).map_err(IngestError::LastKnown)?;
+        }
         let (window, journal) = (self.window.clone(), self.journal.clone());
         let eviction = blocking(move || {
             let eviction = window.evict(positions.archive);
-            journal.truncate_through(positions.archive.min(positions.metadata)).map(|()| eviction)
+            journal.truncate_through(cut).map(|()| eviction)
         })
         .await??;
         let ledger_bytes = self.applier.lock().ledger.memory_bytes();
         self.gate.held(Held { window_bytes: eviction.bytes, ledger_bytes });
         Ok(())
+    }
+
+    /// How much of what both consumers have the journal may give up: what they had a while ago, and everything once it fills
+    /// up.
+    fn cut_through(&self, reached: Seq) -> Seq {
+        let keep = self.config.journal_kept_for;
+        if keep.is_zero() || self.journal.bytes() > self.config.journal.bytes_max / 2 {
+            return reached;
+        }
+        let mut archived_at = self.archived_at.lock();
+        let now = Instant::now();
+        archived_at.push_back((now, reached));
+        let mut cut = Seq::ZERO;
+        while let Some((_, seq)) = archived_at.front().filter(|(then, _)| now.duration_since(*then) >= keep) {
+            cut = *seq;
+            archived_at.pop_front();
+        }
+        cut
     }
 
     pub(crate) fn note_error(&self, error: &dyn std::error::Error) {

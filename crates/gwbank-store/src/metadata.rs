@@ -300,6 +300,21 @@ pub trait Metadata: Debug + Send + Sync + 'static {
     /// Adds or replaces by (well, device, parameter, valid_from), as `put_wells`.
     async fn put_installations(&self, installations: Vec<Installation>, at: Seq) -> Result<(), MetadataError>;
     async fn installations(&self) -> Result<Vec<Installation>, MetadataError>;
+    /// Another one after each change of wells or installations, whoever made it. Where only one process can change them it
+    /// may stay the same.
+    async fn registry_version(&self) -> Result<Seq, MetadataError> {
+        Ok(Seq::ZERO)
+    }
+
+    /// Of all nodes on these metadata one judges, computes indicators and raises flags: `Some` for that one, with a number
+    /// that is another one each time it begins anew.
+    async fn lead(&self) -> Result<Option<u64>, MetadataError> {
+        Ok(Some(0))
+    }
+    /// Whether other nodes may write here, too.
+    fn is_shared(&self) -> bool {
+        false
+    }
 
     async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeadLetterSummary>, MetadataError>;
     async fn dead_letter_payloads(&self, id: DeadLetterId, page: PayloadPage)

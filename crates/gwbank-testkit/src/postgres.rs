@@ -41,6 +41,16 @@ fn run(mut command: Command) -> String {
     String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
 }
 
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|taken| taken.local_addr()).expect("a port").port()
+}
+
+pub(crate) fn psql(url: &str, statement: &str) -> String {
+    let mut psql = command("psql");
+    psql.args(["-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-c", statement, url]);
+    run(psql)
+}
+
 /// A server with a directory and a port of its own. Ends with the process at the latest, even when that is killed.
 #[derive(Debug)]
 pub struct Postgres {
@@ -59,7 +69,7 @@ impl Postgres {
             chown.arg("postgres:").arg(&root);
             run(chown);
         }
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|taken| taken.local_addr()).expect("a port").port();
+        let port = free_port();
         let server = Self { root, port, databases: AtomicU32::new(0) };
         let mut initdb = command("initdb");
         initdb.args(["-U", "gwbank", "--auth=trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"]).arg(server.data());
@@ -136,9 +146,7 @@ impl Postgres {
     /// # Panics
     /// When the statement fails.
     pub fn psql(&self, url: &str, statement: &str) -> String {
-        let mut psql = command("psql");
-        psql.args(["-X", "-q", "-At", "-v", "ON_ERROR_STOP=1", "-c", statement, url]);
-        run(psql)
+        psql(url, statement)
     }
 
     /// Where the server's own files lie.

@@ -34,6 +34,8 @@ pub struct DatabaseConfig {
     pub statement_timeout: Duration,
     /// Longest wait for another session's lock.
     pub lock_timeout: Duration,
+    /// So many new readings of a commit go by `COPY`, fewer as parameters of a statement; see the bench `commit`.
+    pub copy_rows_min: usize,
 }
 
 impl DatabaseConfig {
@@ -46,6 +48,7 @@ impl DatabaseConfig {
             connect_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(60),
             lock_timeout: Duration::from_secs(10),
+            copy_rows_min: 256,
         }
     }
 }
@@ -65,6 +68,7 @@ pub struct Database {
     tls: Option<MakeRustlsConnect>,
     node_id: i16,
     place: Arc<str>,
+    pub(crate) copy_rows_min: usize,
     pub(crate) written: Arc<Written>,
 }
 
@@ -133,11 +137,12 @@ impl Database {
             None => Manager::from_config(options.clone(), NoTls, recycle),
             Some(tls) => Manager::from_config(options.clone(), tls, recycle),
         };
+        // Compiling the many small parts of a view of hours or days takes a hundred times as long as running it.
         // With synchronous_commit off the database forgets what it has committed, and the journal is cut by then.
         let limits = format!(
             "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off';
              SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}; \
-             SET TIME ZONE 'UTC'; SET client_min_messages = warning",
+             SET jit = off; SET TIME ZONE 'UTC'; SET client_min_messages = warning",
             config.statement_timeout.as_millis(),
             config.lock_timeout.as_millis(),
             // A transaction of ours never waits for anything but the database; one that does is of a node that is gone.
@@ -159,7 +164,14 @@ impl Database {
             .post_create(limit)
             .build()
             .map_err(|error| DatabaseError::Url(error.to_string()))?;
-        Ok(Self { pool, tls, node_id: i16::from(config.node_id), place: place(&options).into(), written: Arc::default() })
+        Ok(Self {
+            pool,
+            tls,
+            node_id: i16::from(config.node_id),
+            place: place(&options).into(),
+            copy_rows_min: config.copy_rows_min,
+            written: Arc::default(),
+        })
     }
 
     pub(crate) fn node_id(&self) -> i16 {

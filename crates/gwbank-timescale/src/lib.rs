@@ -16,6 +16,7 @@ mod database;
 mod error;
 mod metadata;
 mod migrate;
+mod policies;
 mod values;
 
 pub use archive::PostgresArchive;
@@ -23,3 +24,4 @@ pub use database::{Database, DatabaseConfig};
 pub use error::DatabaseError;
 pub use metadata::{DeadLetterBounds, PostgresMetadata};
 pub use migrate::{Applied, Layout};
+pub use policies::Policies;

@@ -5,7 +5,9 @@
 //!    remembered with a hash of its text.
 //! 2. One session migrates at a time, under an advisory lock; the others wait, and find nothing left to do.
 //! 3. The track `postgres` runs on every PostgreSQL from 15 on. Where readings lie differs: the track `timescaledb` where
-//!    its extension is there when they are first made, `partitions` where it is not. A database keeps the one it has.
+//!    its extension is there when they are first made, `partitions` where it is not. Who keeps hours and days differs, too:
+//!    `timescaledb_tsl` where TimescaleDB is there under its own licence, `rollups` where it is not. A database keeps what it
+//!    has.
 
 use tokio_postgres::Client;
 
@@ -37,22 +39,31 @@ const MIGRATIONS: &[Migration] = migrations![
     "partitions" / "0001_readings",
     "timescaledb" / "0001_readings",
     "postgres" / "0003_views",
+    "timescaledb_tsl" / "0001_columnstore",
+    "timescaledb_tsl" / "0002_rollups",
+    "rollups" / "0001_days",
+    "postgres" / "0004_fillfactor",
 ];
 
 /// Where readings lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
-    /// A hypertable.
+    /// A hypertable, with columnstore, policies and continuous aggregates.
     Timescale,
+    /// A hypertable under the Apache licence, which has none of these.
+    TimescaleApache,
     /// Partitions by month.
     Partitions,
 }
 
 impl Layout {
-    const fn has(self, track: &str) -> bool {
-        match self {
-            Layout::Timescale => !matches!(track.as_bytes(), b"partitions"),
-            Layout::Partitions => !matches!(track.as_bytes(), b"timescaledb"),
+    fn has(self, track: &str) -> bool {
+        match track {
+            "postgres" => true,
+            "partitions" => self == Layout::Partitions,
+            "timescaledb" => self != Layout::Partitions,
+            "timescaledb_tsl" => self == Layout::Timescale,
+            _ => self != Layout::Timescale, // rollups
         }
     }
 }
@@ -136,17 +147,33 @@ async fn migrate(client: &mut deadpool_postgres::Object) -> Result<Vec<Applied>,
 
 /// The layout that the database has or would get.
 async fn layout(client: &Client) -> Result<Layout, DatabaseError> {
+    let failed = || DatabaseError::refused("cannot find out about TimescaleDB");
+    let kind = |table: &str| format!("(SELECT relkind::text FROM pg_class WHERE oid = to_regclass('{table}'))");
     let row = client
         .query_one(
-            "SELECT (SELECT c.relkind = 'p' FROM pg_class c WHERE c.oid = to_regclass('reading_rows')),
-                EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'timescaledb')",
+            &format!(
+                "SELECT {}, {}, EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'timescaledb')",
+                kind("reading_rows"),
+                kind("reading_days")
+            ),
             &[],
         )
         .await
-        .map_err(DatabaseError::refused("cannot find out about TimescaleDB"))?;
-    Ok(match (row.get::<_, Option<bool>>(0), row.get(1)) {
-        (Some(true), _) | (None, false) => Layout::Partitions,
-        (Some(false), _) | (None, true) => Layout::Timescale,
+        .map_err(failed())?;
+    let (rows, days): (Option<String>, Option<String>) = (row.get(0), row.get(1));
+    let has_extension: bool = row.get(2);
+    Ok(match (rows.as_deref(), days.as_deref()) {
+        (Some("p"), _) => Layout::Partitions,
+        (None, _) if !has_extension => Layout::Partitions,
+        (_, Some("v")) => Layout::Timescale,
+        (_, Some(_)) => Layout::TimescaleApache,
+        (_, None) => {
+            // The setting is there once a function has loaded the library.
+            client.batch_execute("SELECT time_bucket(INTERVAL '1 hour', now())").await.map_err(failed())?;
+            let licence = "SELECT coalesce(current_setting('timescaledb.license', true) = 'timescale', false)";
+            let is_own: bool = client.query_one(licence, &[]).await.map_err(failed())?.get(0);
+            if is_own { Layout::Timescale } else { Layout::TimescaleApache }
+        }
     })
 }
 

@@ -9,6 +9,7 @@ use gwbank_registry::Well;
 use gwbank_runtime::Backoff;
 use gwbank_store::{ConditionFlag, WatchCommit};
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -38,6 +39,11 @@ pub(crate) struct Inner {
     pub book: Mutex<FlagBook>,
     /// Held from reading the book to adopting what was committed.
     gate: tokio::sync::Mutex<()>,
+    /// The term in which this node judges, once it has found out; `None` while another one does.
+    term: tokio::sync::Mutex<Option<u64>>,
+    /// Wells whose months changed, for the live part: their readings may have come to another node.
+    changed_elsewhere: Mutex<Vec<WellId>>,
+    elsewhere: Notify,
     pub series: RwLock<HashMap<WellId, Arc<WellSeries>>>,
     pub provinces: RwLock<BTreeMap<String, ProvinceStanding>>,
     pub monthly: tokio::sync::Mutex<MonthlyState>,
@@ -47,9 +53,13 @@ pub(crate) struct Inner {
 impl Watch {
     /// Continues with the flags that are open in the store. Starts nothing.
     pub async fn open(config: WatchConfig, parts: WatchParts) -> Result<Self, WatchError> {
+        let open = parts.metadata.flags(true).await?;
+        Ok(Self::with_open(config, parts, open))
+    }
+
+    fn with_open(config: WatchConfig, parts: WatchParts, open: Vec<ConditionFlag>) -> Self {
         let WatchParts { metadata, reader, registry, clock, shutdown: _ } = parts;
-        let open = metadata.flags(true).await?;
-        Ok(Self(Arc::new(Inner {
+        Self(Arc::new(Inner {
             config,
             metadata,
             reader,
@@ -57,22 +67,21 @@ impl Watch {
             clock,
             book: Mutex::new(FlagBook::of(open)),
             gate: tokio::sync::Mutex::default(),
+            term: tokio::sync::Mutex::default(),
+            changed_elsewhere: Mutex::default(),
+            elsewhere: Notify::new(),
             series: RwLock::default(),
             provinces: RwLock::default(),
             monthly: tokio::sync::Mutex::default(),
             live: tokio::sync::Mutex::default(),
-        })))
+        }))
     }
 
-    /// Opens the watch and runs it until shutdown: one task for months, one for live levels, so that a long
-    /// recomputation delays no flood.
-    pub async fn spawn(
-        config: WatchConfig,
-        parts: WatchParts,
-        changes: impl LevelChanges,
-    ) -> Result<WatchHandle, WatchError> {
+    /// Runs the watch until shutdown: one task for months, one for live levels, so that a long recomputation delays no
+    /// flood. Its first step reads the open flags, as soon as the store can be read.
+    pub fn spawn(config: WatchConfig, parts: WatchParts, changes: impl LevelChanges) -> WatchHandle {
         let shutdown = parts.shutdown.clone();
-        let watch = Self::open(config, parts).await?;
+        let watch = Self::with_open(config, parts, Vec::new());
         let months = tokio::spawn({
             let (watch, shutdown) = (watch.clone(), shutdown.clone());
             async move {
@@ -91,7 +100,7 @@ impl Watch {
                 }
             }
         });
-        Ok(WatchHandle { watch, tasks: [months, levels] })
+        WatchHandle { watch, tasks: [months, levels] }
     }
 
     /// Evaluates what is dirty, and everything at the first run and when a month has closed.
@@ -152,7 +161,13 @@ impl Watch {
         let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX);
         loop {
             ticks.tick().await;
-            settle("monthly", self.run_monthly_once().await, &mut backoff).await;
+            let ran = async {
+                match self.0.leads().await? {
+                    Some(_) => self.run_monthly_once().await.map(drop),
+                    None => Ok(()),
+                }
+            };
+            settle("monthly", ran.await, &mut backoff).await;
         }
     }
 
@@ -160,11 +175,23 @@ impl Watch {
         let mut ticks = interval(self.0.config.stale_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX);
-        let mut due = live::watched_wells(&self.0);
+        let mut due: Vec<WellId> = Vec::new();
+        let mut all_judged_in = None;
         let mut more_to_come = true;
         loop {
+            let ran = async {
+                let term = self.0.leads().await?;
+                if term.is_some() && term != all_judged_in {
+                    // Whoever judged before has seen changes that this node has not.
+                    self.run_live_all().await?;
+                } else if term.is_some() && !due.is_empty() {
+                    self.run_live_once(&due).await?;
+                }
+                all_judged_in = term;
+                Ok(())
+            };
             // What failed stays due, so that no change is lost.
-            if !due.is_empty() && settle("live", self.run_live_once(&due).await, &mut backoff).await {
+            if settle("live", ran.await, &mut backoff).await {
                 due.clear();
             }
             tokio::select! {
@@ -172,6 +199,7 @@ impl Watch {
                     Some(wells) => due.extend(wells),
                     None => more_to_come = false,
                 },
+                () = self.0.elsewhere.notified() => due.append(&mut self.0.changed_elsewhere.lock()),
                 _ = ticks.tick() => due.extend(live::flagged_wells(&self.0)),
             }
             due.sort_unstable();
@@ -198,6 +226,35 @@ async fn settle<T>(stage: &'static str, result: Result<T, WatchError>, backoff: 
 }
 
 impl Inner {
+    /// The term in which this node judges; `None` while another one does. Who does not still shows the flags as they are.
+    /// A node that begins to judge forgets what it remembers: others have judged since.
+    async fn leads(&self) -> Result<Option<u64>, WatchError> {
+        let mut term = self.term.lock().await;
+        let now = self.metadata.lead().await?;
+        if now.is_some() && now == *term {
+            return Ok(now);
+        }
+        {
+            let _gate = self.gate.lock().await;
+            let open = self.metadata.flags(true).await?;
+            *self.book.lock() = FlagBook::of(open);
+        }
+        if now.is_some() {
+            *self.monthly.lock().await = MonthlyState::default();
+            *self.live.lock().await = LiveState::default();
+        }
+        *term = now;
+        Ok(now)
+    }
+
+    /// Hands wells whose months changed to the live part, where another node may have taken in their readings.
+    pub fn changed_months(&self, wells: impl Iterator<Item = WellId>) {
+        if self.metadata.is_shared() {
+            self.changed_elsewhere.lock().extend(wells);
+            self.elsewhere.notify_one();
+        }
+    }
+
     pub fn now(&self) -> Timestamp {
         Timestamp::from_micros(self.clock.now_micros())
     }

@@ -11,25 +11,24 @@ use gwbank_store::{ArchiveCommit, CommitReport, RefusedRow, RevisionRow, StoredV
 use super::Shared;
 use super::copy_in::copy_in;
 use super::numbers::{self, Numbers};
+use super::rollups;
 use super::rows::{ARRAY_TYPES, Arrays, COLUMNS, Reading, SUPERSEDED_COLUMNS, unnest};
 use crate::error::WorkError;
 use crate::values::{Columns, Instant};
 use crate::{DatabaseError, Layout};
 
 /// Held by one commit at a time, over all nodes.
-const COMMIT_LOCK: i64 = 0x6777_6261_6e6b_0002;
+pub(super) const COMMIT_LOCK: i64 = 0x6777_6261_6e6b_0002;
 
 /// Rows of one statement: arrays of them all would stand in memory here and there.
 const ROWS_A_STATEMENT: usize = 20_000;
 
-/// From here on copying is quicker than arrays as parameters; see the bench `commit`.
-const COPY_ROWS_MIN: usize = 256;
-
 pub(super) async fn commit(shared: &Shared, commit: &ArchiveCommit) -> Result<CommitReport, DatabaseError> {
+    let layout = shared.layout().await?;
     let mut client = shared.database.client().await?;
     let work = async {
         let transaction = client.transaction().await?;
-        if shared.layout == Layout::Timescale {
+        if layout != Layout::Partitions {
             // Corrections of compressed rows are as many as they are.
             transaction.batch_execute("SET LOCAL timescaledb.max_tuples_decompressed_per_dml_transaction = 0").await?;
         }
@@ -38,7 +37,7 @@ pub(super) async fn commit(shared: &Shared, commit: &ArchiveCommit) -> Result<Co
         let statement = transaction.prepare_cached("SELECT archive_position FROM nodes WHERE node_id = $1").await?;
         let stored = transaction.query_opt(&statement, &[&shared.database.node_id()]).await?;
         shared.database.written.archive.check(stored.map_or(Seq::ZERO, |row| Seq::from_i64(row.get(0))))?;
-        let mut writing = Writing::of(shared, &transaction);
+        let mut writing = Writing::of(shared, layout, &transaction);
         let report = writing.take_all(&commit.rows).await?;
         writing.move_position(commit).await?;
         let Writing { given, partitions, .. } = writing;
@@ -85,6 +84,7 @@ struct Decided {
 
 struct Writing<'a> {
     shared: &'a Shared,
+    layout: Layout,
     transaction: &'a Transaction<'a>,
     numbers: Arc<Numbers>,
     /// Numbers, partitions and rows that are there once the transaction is committed.
@@ -94,10 +94,10 @@ struct Writing<'a> {
 }
 
 impl<'a> Writing<'a> {
-    fn of(shared: &'a Shared, transaction: &'a Transaction<'a>) -> Self {
+    fn of(shared: &'a Shared, layout: Layout, transaction: &'a Transaction<'a>) -> Self {
         let numbers = shared.numbers.lock().clone();
         let (given, partitions) = (Numbers::default(), shared.partitions.lock().clone());
-        Self { shared, transaction, numbers, given, partitions, new_rows: 0 }
+        Self { shared, layout, transaction, numbers, given, partitions, new_rows: 0 }
     }
 
     /// Takes rows in the order of `seq`. What the database refuses is halved until the rows at fault stand alone.
@@ -243,17 +243,19 @@ impl<'a> Writing<'a> {
     }
 
     async fn write(&mut self, decided: &Decided) -> Result<(), WorkError> {
-        if self.shared.layout == Layout::Partitions {
+        if self.layout == Layout::Partitions {
             self.make_partitions(&decided.new).await?;
         }
         let forms = &self.shared.names.time_forms;
-        if decided.new.len() >= COPY_ROWS_MIN {
+        if decided.new.len() >= self.shared.database.copy_rows_min {
             copy_in(self.transaction, &decided.new, &self.numbers, forms).await?;
-        } else if !decided.new.is_empty() {
+        } else {
             let insert = format!("INSERT INTO reading_rows ({COLUMNS}) SELECT * FROM {}", unnest(1));
-            let statement = self.transaction.prepare_cached(&insert).await?;
-            let arrays = Arrays::of(&decided.new, &self.numbers, forms);
-            self.transaction.execute(&statement, &arrays.parameters()).await?;
+            for rows in decided.new.chunks(ROWS_A_STATEMENT) {
+                let statement = self.transaction.prepare_cached(&insert).await?;
+                let arrays = Arrays::of(rows, &self.numbers, forms);
+                self.transaction.execute(&statement, &arrays.parameters()).await?;
+            }
         }
         let update = format!(
             "UPDATE reading_rows r SET value = n.value, seq = n.seq, revision = n.revision,
@@ -295,7 +297,11 @@ impl<'a> Writing<'a> {
             parameters.push(&causes);
             self.transaction.execute(&statement, &parameters).await?;
         }
-        self.widen_ranges(&decided.ranges).await
+        self.widen_ranges(&decided.ranges).await?;
+        if self.layout != Layout::Timescale {
+            rollups::mark(self.transaction, self.numbers.as_ref(), decided.new.iter().chain(&decided.replaced)).await?;
+        }
+        Ok(())
     }
 
     async fn make_partitions(&mut self, rows: &[Row]) -> Result<(), WorkError> {
@@ -305,21 +311,7 @@ impl<'a> Writing<'a> {
             if self.partitions.contains(&month) {
                 continue;
             }
-            // Year and month of before the year 0 would not sort, but no archive reaches back to there.
-            let name = format!("reading_rows_{:04}_{:02}", month.year(), month.month_of_year());
-            let bound = |month: Month| month.start(0).to_rfc3339(0);
-            let (from, to) = (bound(month), bound(month.plus(1)));
-            // Attached rather than made in place: so readers go on meanwhile.
-            self.transaction
-                .batch_execute(&format!(
-                    "DO $$ BEGIN
-                        IF to_regclass('{name}') IS NULL THEN
-                            CREATE TABLE {name} (LIKE reading_rows INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
-                            ALTER TABLE reading_rows ATTACH PARTITION {name} FOR VALUES FROM ('{from}') TO ('{to}');
-                        END IF;
-                     END $$"
-                ))
-                .await?;
+            make_partition(self.transaction, month).await?;
             self.partitions.insert(month);
         }
         Ok(())
@@ -360,6 +352,25 @@ impl<'a> Writing<'a> {
         self.transaction.execute(&statement, &[&self.shared.database.node_id(), &commit.through.as_i64()]).await?;
         Ok(())
     }
+}
+
+/// Attached rather than made in place: so readers go on meanwhile.
+pub(super) async fn make_partition(transaction: &Transaction<'_>, month: Month) -> Result<(), WorkError> {
+    // Year and month of before the year 0 would not sort, but no archive reaches back to there.
+    let name = format!("reading_rows_{:04}_{:02}", month.year(), month.month_of_year());
+    let bound = |month: Month| month.start(0).to_rfc3339(0);
+    let (from, to) = (bound(month), bound(month.plus(1)));
+    transaction
+        .batch_execute(&format!(
+            "DO $$ BEGIN
+                IF to_regclass('{name}') IS NULL THEN
+                    CREATE TABLE {name} (LIKE reading_rows INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+                    ALTER TABLE reading_rows ATTACH PARTITION {name} FOR VALUES FROM ('{from}') TO ('{to}');
+                END IF;
+             END $$"
+        ))
+        .await?;
+    Ok(())
 }
 
 fn time_range(times: impl Iterator<Item = Timestamp> + Clone) -> (Instant, Instant) {

@@ -6,6 +6,8 @@
 //! reading_gateways  a number for a gateway
 //! reading_rows      winners, one row a (series, time): hypertable, or partitions by month
 //! reading_versions  versions that lost their place
+//! reading_hours     }  of UTC: continuous aggregates of TimescaleDB; without it only the days are stored, and hours are
+//! reading_days      }  computed as they are asked for
 //! nodes             what each node's journal has been settled up to
 //! ```
 //! `site_status`, `time_source`, `quality` and `qc_tests` are the codes of `gwbank-model`; the views `readings` and
@@ -19,12 +21,15 @@
 mod commit;
 mod copy_in;
 mod numbers;
+mod rollups;
 mod rows;
 mod snapshot;
+mod upkeep;
 
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_trait::async_trait;
 use gwbank_model::Month;
@@ -32,7 +37,7 @@ use gwbank_store::{
     Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, CommitReport, MaintenanceReport, RowNames, Upkeep,
 };
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 
 use self::numbers::Numbers;
 use self::snapshot::PostgresSnapshot;
@@ -45,13 +50,16 @@ pub struct PostgresArchive(Arc<Shared>);
 pub(crate) struct Shared {
     pub database: Database,
     pub names: RowNames,
-    pub layout: Layout,
+    /// Found out once, by whoever first needs the database.
+    layout: OnceCell<Layout>,
     /// Of names that are in the database for good.
     pub numbers: Mutex<Arc<Numbers>>,
     /// For snapshots, each of which holds a connection and needs another to scan with.
     pub snapshots: Arc<Semaphore>,
     /// Months whose partition is there.
     pub partitions: Mutex<HashSet<Month>>,
+    /// When upkeep last found nothing to do.
+    pub rested_at: Mutex<Option<Instant>>,
 }
 
 impl fmt::Debug for PostgresArchive {
@@ -61,6 +69,15 @@ impl fmt::Debug for PostgresArchive {
 }
 
 impl Shared {
+    /// Where readings lie, in a database that has the present schema.
+    async fn layout(&self) -> Result<Layout, DatabaseError> {
+        let find = || async {
+            self.database.check_schema().await?;
+            self.database.layout().await
+        };
+        self.layout.get_or_try_init(find).await.copied()
+    }
+
     /// Takes over numbers that are in the database for good.
     fn learn(&self, found: Numbers) -> Arc<Numbers> {
         let mut numbers = self.numbers.lock();
@@ -72,14 +89,18 @@ impl Shared {
 }
 
 impl PostgresArchive {
-    /// Opens the archive in a database that has the present schema.
-    pub async fn open(database: Database, names: RowNames) -> Result<Self, DatabaseError> {
-        database.check_schema().await?;
-        let layout = database.layout().await?;
+    /// The archive in a database. Asks it nothing yet: it may be away.
+    pub fn new(database: Database, names: RowNames) -> Self {
         let snapshots = Arc::new(Semaphore::new(database.connections_max().saturating_sub(1) / 2));
-        let shared =
-            Shared { database, names, layout, numbers: Mutex::default(), snapshots, partitions: Mutex::default() };
-        Ok(Self(Arc::new(shared)))
+        Self(Arc::new(Shared {
+            database,
+            names,
+            layout: OnceCell::new(),
+            numbers: Mutex::default(),
+            snapshots,
+            partitions: Mutex::default(),
+            rested_at: Mutex::default(),
+        }))
     }
 }
 
@@ -93,7 +114,7 @@ impl Archive for PostgresArchive {
         Ok(Arc::new(PostgresSnapshot::open(self.0.clone()).await?))
     }
 
-    async fn maintain(&self, _: Upkeep) -> Result<MaintenanceReport, ArchiveError> {
-        Ok(MaintenanceReport::default()) // the database's own policies and autovacuum do it
+    async fn maintain(&self, upkeep: Upkeep) -> Result<MaintenanceReport, ArchiveError> {
+        Ok(upkeep::maintain(&self.0, upkeep).await?)
     }
 }

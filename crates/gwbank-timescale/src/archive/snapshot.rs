@@ -58,6 +58,7 @@ impl fmt::Debug for PostgresSnapshot {
 
 impl PostgresSnapshot {
     pub async fn open(shared: Arc<Shared>) -> Result<Self, DatabaseError> {
+        shared.layout().await?;
         let permit = shared.snapshots.clone().acquire_owned().await;
         let permit = permit.map_err(|error| DatabaseError::Connect(Box::new(error)))?;
         let lease = Lease(Some(shared.database.client().await?));

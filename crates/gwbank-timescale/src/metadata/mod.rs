@@ -2,8 +2,11 @@
 
 mod dead_letters;
 mod ingest;
+mod lease;
 mod registry;
 mod watch;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use deadpool_postgres::Transaction;
@@ -15,6 +18,7 @@ use gwbank_store::{
     ReceivedContent, WatchCommit,
 };
 
+use self::lease::Lease;
 use crate::Database;
 use crate::error::WorkError;
 
@@ -32,11 +36,12 @@ pub struct DeadLetterBounds {
 pub struct PostgresMetadata {
     database: Database,
     bounds: DeadLetterBounds,
+    lease: Arc<tokio::sync::Mutex<Lease>>,
 }
 
 impl PostgresMetadata {
     pub fn new(database: Database, bounds: DeadLetterBounds) -> Self {
-        Self { database, bounds }
+        Self { database, bounds, lease: Arc::default() }
     }
 
     /// Reads in one transaction, so that several statements see one state.
@@ -83,8 +88,9 @@ impl PostgresMetadata {
 impl Metadata for PostgresMetadata {
     async fn position(&self) -> Result<Seq, MetadataError> {
         let node = self.database.node_id();
-        let position =
-            self.read("cannot read the position", async |transaction| ingest::position(transaction, node).await).await?;
+        let position = self
+            .read("cannot read the position", async |transaction| ingest::position(transaction, node).await)
+            .await?;
         self.database.written.metadata.raise(position);
         Ok(position)
     }
@@ -125,6 +131,18 @@ impl Metadata for PostgresMetadata {
 
     async fn installations(&self) -> Result<Vec<Installation>, MetadataError> {
         self.read("cannot read installations", async |transaction| registry::installations(transaction).await).await
+    }
+
+    async fn registry_version(&self) -> Result<Seq, MetadataError> {
+        self.read("cannot read the registry's version", async |transaction| registry::version(transaction).await).await
+    }
+
+    async fn lead(&self) -> Result<Option<u64>, MetadataError> {
+        Ok(self.lease.lock().await.hold(&self.database).await?)
+    }
+
+    fn is_shared(&self) -> bool {
+        true
     }
 
     async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeadLetterSummary>, MetadataError> {

@@ -51,6 +51,18 @@ fn well(row: &Row) -> Result<Well, StrangeValue> {
     })
 }
 
+/// Versions are only ever added and ended.
+pub(super) async fn version(transaction: &Transaction<'_>) -> Result<Seq, WorkError> {
+    let statement = transaction
+        .prepare_cached(
+            "SELECT coalesce(max(greatest(valid_from_seq, valid_to_seq)), 0) FROM (
+                SELECT valid_from_seq, valid_to_seq FROM well_versions
+                UNION ALL SELECT valid_from_seq, valid_to_seq FROM installation_versions) v",
+        )
+        .await?;
+    Ok(Seq::from_i64(transaction.query_one(&statement, &[]).await?.get(0)))
+}
+
 pub(super) async fn wells(transaction: &Transaction<'_>) -> Result<Vec<Well>, WorkError> {
     let statement =
         transaction.prepare_cached(&format!("SELECT {WELL_COLUMNS} FROM wells ORDER BY well_id COLLATE \"C\"")).await?;

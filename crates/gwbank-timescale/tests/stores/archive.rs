@@ -14,7 +14,7 @@ use crate::database;
 #[tokio::test]
 async fn keeps_the_rules_of_the_port() {
     archive_suite(|names: RowNames| async move {
-        Arc::new(PostgresArchive::open(database().await, names).await.unwrap()) as Arc<dyn Archive>
+        Arc::new(PostgresArchive::new(database().await, names)) as Arc<dyn Archive>
     })
     .await;
 }
@@ -24,8 +24,8 @@ async fn keeps_the_rules_of_the_port() {
 async fn a_node_corrects_what_another_stored() {
     let database = database().await;
     let (one, other) = (RowNames::default(), RowNames::default());
-    let first = PostgresArchive::open(database.clone(), one.clone()).await.unwrap();
-    let second = PostgresArchive::open(database, other.clone()).await.unwrap();
+    let first = PostgresArchive::new(database.clone(), one.clone());
+    let second = PostgresArchive::new(database, other.clone());
     drop(second.snapshot().await.unwrap());
     let row = |names: &RowNames, gateway: &str, value: f64, n: i64| {
         let series = names.series.intern(&WellId::new("W-1").unwrap(), Parameter::DepthToWater);
@@ -71,7 +71,7 @@ async fn what_the_database_refuses_stands_alone() {
     let sql = |statement: &str| Postgres::shared().psql(&url, statement);
     sql("ALTER TABLE reading_rows ADD CONSTRAINT no_thirteens CHECK (value::int % 100 <> 13)");
     let names = RowNames::default();
-    let archive = PostgresArchive::open(database, names.clone()).await.unwrap();
+    let archive = PostgresArchive::new(database, names.clone());
     let rows = minutes(&names, 1_500);
     for (rows, refused) in [(&rows[..50], vec![13]), (&rows[50..], (1..15).map(|n| n * 100 + 13 - 50).collect())] {
         let through = rows.last().unwrap().seq;
@@ -99,7 +99,7 @@ async fn rows_of_another_hand_are_no_obstacle() {
     let database = Database::new(&DatabaseConfig::new(&url)).unwrap();
     database.migrate().await.unwrap();
     let names = RowNames::default();
-    let archive = PostgresArchive::open(database, names.clone()).await.unwrap();
+    let archive = PostgresArchive::new(database, names.clone());
     let rows = minutes(&names, 600);
     let commit = |rows: &[Row]| ArchiveCommit { rows: rows.to_vec(), through: rows.last().unwrap().seq };
     archive.commit(commit(&rows[..10])).await.unwrap();
@@ -122,7 +122,7 @@ async fn a_database_that_was_set_back_is_not_written_to() {
     let database = Database::new(&DatabaseConfig::new(&url)).unwrap();
     database.migrate().await.unwrap();
     let names = RowNames::default();
-    let archive = PostgresArchive::open(database, names.clone()).await.unwrap();
+    let archive = PostgresArchive::new(database, names.clone());
     let rows = minutes(&names, 3);
     let commit = |n: usize| ArchiveCommit { rows: vec![rows[n]], through: rows[n].seq };
     archive.commit(commit(0)).await.unwrap();

@@ -3,6 +3,7 @@
 mod archive;
 mod metadata;
 mod migrations;
+mod timescale;
 
 use gwbank_testkit::Postgres;
 use gwbank_timescale::{Database, DatabaseConfig};

@@ -23,7 +23,7 @@ async fn spawned_it_follows_changes_and_ends_on_shutdown() {
     let (sender, receiver) = mpsc::channel(8);
     // The first reads fail: nothing is lost by that.
     world.reader.fails.store(3, Ordering::SeqCst);
-    let handle = Watch::spawn(world.config.clone(), world.parts(), receiver).await.unwrap();
+    let handle = Watch::spawn(world.config.clone(), world.parts(), receiver);
     world.read("W1", Parameter::DepthToWater, "2026-10-01T00:00:00+07:00", 0.8);
     sender.send(vec![id("W1"), id("W1")]).await.unwrap();
     let raised = async {

