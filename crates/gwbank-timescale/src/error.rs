@@ -7,6 +7,7 @@ use arrow::error::ArrowError;
 use gwbank_store::{ArchiveError, MetadataError};
 use tokio_postgres::error::SqlState;
 
+use crate::archive::CopyError;
 use crate::values::StrangeValue;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -69,6 +70,8 @@ pub(crate) enum WorkError {
     Sql(#[from] tokio_postgres::Error),
     #[error(transparent)]
     Strange(#[from] StrangeValue),
+    #[error(transparent)]
+    Copy(#[from] CopyError),
     #[error("rows do not have the shape of readings")]
     Shape(#[from] ArrowError),
 }
@@ -78,6 +81,7 @@ impl WorkError {
         match self {
             WorkError::Sql(source) => DatabaseError::Refused { doing, source },
             WorkError::Strange(source) => DatabaseError::Strange { doing, source: Box::new(source) },
+            WorkError::Copy(source) => DatabaseError::Strange { doing, source: Box::new(source) },
             WorkError::Shape(source) => DatabaseError::Strange { doing, source: Box::new(source) },
         }
     }

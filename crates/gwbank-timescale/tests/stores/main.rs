@@ -1,8 +1,10 @@
 //! The stores in a real PostgreSQL against the rules of their ports.
 
 mod archive;
+mod fuzz;
 mod metadata;
 mod migrations;
+mod scan;
 
 use gwbank_testkit::Postgres;
 use gwbank_timescale::{Database, DatabaseConfig};
