@@ -116,11 +116,11 @@ async fn discarded(client: &Client, fields: &str) -> Result<usize, Error> {
 /// read in another task.
 async fn rows(client: &Client, names: &RowNames, wanted: &[usize]) -> Result<usize, Error> {
     let series: Vec<_> = (0..=SERIES)
-        .map(|n| Ok(names.series.intern(&WellId::new(format!("TH-{}", n.max(1)))?, Parameter::DepthToWater)))
+        .map(|n| Ok(names.series.intern(&WellId::new(&format!("TH-{}", n.max(1)))?, Parameter::DepthToWater)))
         .collect::<Result<_, Error>>()?;
     let series: HashMap<i32, _> = (0..).zip(series).collect();
     let gateways: Vec<_> = (0..=10)
-        .map(|n: usize| Ok(names.gateways.intern(&GatewayId::new(format!("gw-{}", n.max(1)))?)))
+        .map(|n: usize| Ok(names.gateways.intern(&GatewayId::new(&format!("gw-{}", n.max(1)))?)))
         .collect::<Result<_, Error>>()?;
     let gateways: HashMap<i32, _> = (0..).zip(gateways).collect();
     let statement = client.prepare(&format!("SELECT {ALL} FROM reading_rows")).await?;
