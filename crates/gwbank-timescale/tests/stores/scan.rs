@@ -87,7 +87,7 @@ impl Bench {
     }
 
     async fn until(&self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(20);
+        let deadline = Instant::now() + Duration::from_secs(8); // before the lock_timeout ends what waits for one
         while !is_so(self) {
             assert!(Instant::now() < deadline, "in vain: {what}");
             tokio::time::sleep(Duration::from_millis(20)).await;
