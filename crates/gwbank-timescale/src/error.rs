@@ -8,6 +8,7 @@ use gwbank_model::Seq;
 use gwbank_store::{ArchiveError, MetadataError};
 use tokio_postgres::error::SqlState;
 
+use crate::archive::CopyError;
 use crate::values::{StrangeValue, TooEarly};
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -75,6 +76,8 @@ pub(crate) enum WorkError {
     Sql(#[from] tokio_postgres::Error),
     #[error(transparent)]
     Strange(#[from] StrangeValue),
+    #[error(transparent)]
+    Copy(#[from] CopyError),
     #[error("rows do not have the shape of readings")]
     Shape(#[from] ArrowError),
     #[error(transparent)]
@@ -89,7 +92,9 @@ impl WorkError {
         let error = match self {
             WorkError::Sql(error) => error.as_db_error()?,
             WorkError::TooEarly(error) => return Some(error.to_string()),
-            WorkError::Strange(_) | WorkError::Shape(_) | WorkError::SetBack { .. } => return None,
+            WorkError::Strange(_) | WorkError::Copy(_) | WorkError::Shape(_) | WorkError::SetBack { .. } => {
+                return None;
+            }
         };
         let code = error.code();
         let is_of_data = match code.code().get(..2)? {
@@ -109,6 +114,7 @@ impl WorkError {
         match self {
             WorkError::Sql(source) => DatabaseError::Refused { doing, source },
             WorkError::Strange(source) => DatabaseError::Strange { doing, source: Box::new(source) },
+            WorkError::Copy(source) => DatabaseError::Strange { doing, source: Box::new(source) },
             WorkError::Shape(source) => DatabaseError::Strange { doing, source: Box::new(source) },
             WorkError::SetBack { stored, written } => DatabaseError::SetBack { stored, written },
             WorkError::TooEarly(source) => DatabaseError::Strange { doing, source: Box::new(source) },

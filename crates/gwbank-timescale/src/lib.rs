@@ -14,6 +14,7 @@
 mod archive;
 mod database;
 mod error;
+pub mod fuzz;
 mod metadata;
 mod migrate;
 mod policies;

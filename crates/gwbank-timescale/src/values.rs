@@ -75,12 +75,15 @@ impl<'a> FromSql<'a> for Date {
     }
 }
 
+/// Why a value cannot be what it should be.
+pub(crate) type Reason = Box<dyn Error + Send + Sync>;
+
 /// What a stored row says that nothing of ours ever wrote.
 #[derive(Debug, thiserror::Error)]
 #[error("column {column} of a row cannot be read")]
 pub(crate) struct StrangeValue {
-    column: usize,
-    source: Box<dyn Error + Send + Sync>,
+    pub column: Box<str>,
+    pub source: Reason,
 }
 
 /// Reads the columns of a row from left to right.
@@ -127,30 +130,25 @@ impl<'a> Columns<'a> {
 
     /// An enum that goes by its code.
     pub fn known<T>(&mut self, of: impl Fn(u8) -> Option<T>) -> Result<T, StrangeValue> {
-        let code = self.code::<i16, u8>()?;
-        of(code).ok_or_else(|| self.strange_code(code))
+        let code = self.get()?;
+        known(code, of).map_err(|reason| self.strange(reason))
     }
 
     pub fn known_opt<T>(&mut self, of: impl Fn(u8) -> Option<T>) -> Result<Option<T>, StrangeValue> {
-        let Some(code) = self.get::<Option<i16>>()? else { return Ok(None) };
-        let code = u8::try_from(code).map_err(|error| self.strange(error))?;
-        of(code).map(Some).ok_or_else(|| self.strange_code(code))
+        let code: Option<i16> = self.get()?;
+        code.map(|code| known(code, of)).transpose().map_err(|reason| self.strange(reason))
     }
 
     /// What goes by a number of the database.
     pub fn numbered<T>(&mut self, of: impl Fn(i32) -> Option<T>) -> Result<T, StrangeValue> {
         let number = self.get()?;
-        of(number).ok_or_else(|| StrangeValue {
-            column: self.next - 1,
-            source: format!("the number {number} has no name").into(),
-        })
+        numbered(number, of).map_err(|reason| self.strange(reason))
     }
 
     /// One of some texts.
     pub fn one_of(&mut self, texts: &[&'static str]) -> Result<&'static str, StrangeValue> {
-        let text: &str = self.get()?;
-        let known = texts.iter().find(|known| **known == text).copied();
-        known.ok_or_else(|| StrangeValue { column: self.next - 1, source: format!("{text:?} is not known").into() })
+        let text = self.get()?;
+        one_of(text, texts).map_err(|reason| self.strange(reason))
     }
 
     /// An id or an enum that goes by its name.
@@ -170,13 +168,24 @@ impl<'a> Columns<'a> {
         text.map(str::parse).transpose().map_err(|error| self.strange(error))
     }
 
-    fn strange_code(&self, code: u8) -> StrangeValue {
-        StrangeValue { column: self.next - 1, source: format!("the code {code} is not known").into() }
+    fn strange(&self, reason: impl Into<Reason>) -> StrangeValue {
+        StrangeValue { column: self.row.columns()[self.next - 1].name().into(), source: reason.into() }
     }
+}
 
-    fn strange(&self, source: impl Error + Send + Sync + 'static) -> StrangeValue {
-        StrangeValue { column: self.next - 1, source: Box::new(source) }
-    }
+/// An enum that goes by its code.
+pub(crate) fn known<T>(code: i16, of: impl Fn(u8) -> Option<T>) -> Result<T, Reason> {
+    u8::try_from(code).ok().and_then(of).ok_or_else(|| format!("the code {code} is not known").into())
+}
+
+/// What goes by a number of the database.
+pub(crate) fn numbered<T>(number: i32, of: impl Fn(i32) -> Option<T>) -> Result<T, Reason> {
+    of(number).ok_or_else(|| format!("the number {number} has no name").into())
+}
+
+pub(crate) fn one_of(text: &str, texts: &[&'static str]) -> Result<&'static str, Reason> {
+    let known = texts.iter().find(|known| **known == text).copied();
+    known.ok_or_else(|| format!("{text:?} is not known").into())
 }
 
 /// PostgreSQL's `text` takes every character but the one of code zero, which senders can write.

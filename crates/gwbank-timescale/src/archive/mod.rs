@@ -17,12 +17,17 @@
 //! 1. What a version changes is decided here, by the rules that every archive has, never by a trigger or a clause.
 //! 2. Commits come one after the other, over all nodes: an advisory lock of the transaction is held from the first look.
 //! 3. A snapshot is a transaction of its own; its scans run in others that import it.
+//! 4. A scan is a `COPY`, read from the wire's bytes into Arrow; what looks at single keys reads rows.
 
+mod batches;
 mod commit;
 mod copy_in;
+mod copy_out;
+mod lease;
 mod numbers;
 mod rollups;
 mod rows;
+mod scan;
 mod snapshot;
 mod upkeep;
 
@@ -39,7 +44,9 @@ use gwbank_store::{
 use parking_lot::Mutex;
 use tokio::sync::{OnceCell, Semaphore};
 
-use self::numbers::Numbers;
+pub(crate) use self::batches::{Batches, Kind, Naming};
+pub(crate) use self::copy_out::{CopyError, CopyReader};
+pub(crate) use self::numbers::Numbers;
 use self::snapshot::PostgresSnapshot;
 use crate::{Database, DatabaseError, Layout};
 

@@ -35,11 +35,11 @@ impl Numbers {
         self.gateways_back.get(&number).copied()
     }
 
-    fn add_series(&mut self, series: SeriesId, number: i32) {
+    pub fn add_series(&mut self, series: SeriesId, number: i32) {
         self.series.insert(series, number);
         self.series_back.insert(number, series);
     }
-    fn add_gateway(&mut self, gateway: GatewayIndex, number: i32) {
+    pub fn add_gateway(&mut self, gateway: GatewayIndex, number: i32) {
         self.gateways.insert(gateway, number);
         self.gateways_back.insert(number, gateway);
     }

@@ -1,8 +1,11 @@
 //! The stores in a real PostgreSQL against the rules of their ports.
 
 mod archive;
+mod fuzz;
 mod metadata;
 mod migrations;
+mod rollups;
+mod scan;
 mod timescale;
 
 use gwbank_testkit::Postgres;
