@@ -36,7 +36,9 @@ async fn open_database(config: &Config) -> Outcome<Stores> {
     match prepared.await {
         // The pipeline decides whether it can go on without: see "Rules" of its recovery.
         Ok(()) | Err(DatabaseError::Connect(_)) => {}
-        Err(error) => return Err(anyhow::Error::new(error).context("the database of archive.url cannot be used").into()),
+        Err(error) => {
+            return Err(anyhow::Error::new(error).context("the database of archive.url cannot be used").into());
+        }
     }
     let archive = PostgresArchive::new(database.clone(), names.clone());
     let metadata = PostgresMetadata::new(database, settings::dead_letter_bounds(config));

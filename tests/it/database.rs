@@ -89,7 +89,10 @@ fn a_reading_that_the_database_refuses_is_a_dead_letter() {
     assert_eq!(server.sql(read), without);
     assert_eq!(postgres.psql(&url, "SELECT count(*), sum(value) FROM readings"), "19|197");
     let dead = server.sql("SELECT reason, subject, readings, detail FROM dead_letters");
-    assert_eq!((&dead[0]["reason"], &dead[0]["subject"], &dead[0]["readings"]), (&json!("refused_by_archive"), &json!("W1"), &json!(2)));
+    assert_eq!(
+        (&dead[0]["reason"], &dead[0]["subject"], &dead[0]["readings"]),
+        (&json!("refused_by_archive"), &json!("W1"), &json!(2))
+    );
     assert!(dead[0]["detail"].as_str().unwrap().contains("no_thirteen"), "{dead}");
     let counts = "SELECT sum(received) AS r, sum(stored) AS s, sum(dead) AS d, sum(pending) AS p FROM gateways";
     assert_eq!(server.sql(counts), json!([{"r": 21, "s": 19, "d": 2, "p": 0}]));
@@ -106,6 +109,55 @@ fn a_reading_that_the_database_refuses_is_a_dead_letter() {
     place.run(&["dead-letters", "replay"]).good();
     assert_eq!(server.sql(counts), json!([{"r": 21, "s": 21, "d": 0, "p": 0}]));
     assert_eq!(server.sql(read), json!([{"n": 20, "total": 218.0}]));
+}
+
+/// A data centre comes up again, and gwbank before its database.
+#[test]
+fn a_node_that_knew_its_database_starts_without_it() {
+    let postgres = Postgres::start();
+    let url = postgres.empty_database();
+    let (place, settings) = place_on(&url);
+    run(&place, &["migrate"], &settings).good();
+    place.file("wells.csv", &wells_csv());
+    run(&place, &["wells", "import", "wells.csv"], &settings).good();
+    let slow = ["--set", "archive.flush_interval_seconds=3600"];
+    let settings: Vec<&str> = settings.iter().map(String::as_str).chain(slow).collect();
+    let reading = |well: &str, day: u32, value: u32| {
+        json!({"well": well, "time": format!("2026-10-{day:02}T10:00:00+07:00"), "depth_to_water": value}).to_string()
+    };
+    let counts = "SELECT sum(received) AS r, sum(stored) AS s, sum(duplicate) AS u, sum(dead) AS d, sum(pending) AS p FROM gateways";
+
+    let server = place.serve_with(&settings);
+    server.post_readings(&reading("W1", 1, 1));
+    assert_eq!(server.ask("POST", "/api/v1/flush", &[], &[]).0, 204);
+    server.post_readings(&reading("W1", 2, 2)); // in the journal alone
+    server.kill();
+    postgres.crash();
+
+    let server = place.serve_with(&settings);
+    assert_eq!(server.post_readings(&reading("W1", 3, 3))["dead"], 0, "the wells are known");
+    assert_eq!(server.post_readings(&reading("W1", 1, 1))["pending"], 1, "what the archive has is not known");
+    assert_eq!(server.post_readings(&reading("nobody", 1, 1))["receipt"]["dead"], 1);
+    assert_eq!(server.ask("GET", "/readyz", &[], &[]).0, 503);
+    server.kill();
+    let server = place.serve_with(&settings);
+    assert_eq!(server.post_readings(&reading("W1", 2, 22))["dead"], 0);
+    postgres.go_on();
+    until("the archive has caught up", || (server.ask("POST", "/api/v1/flush", &[], &[]).0 == 204).then_some(()));
+    let values = "SELECT value FROM readings ORDER BY time";
+    assert_eq!(server.sql(values), json!([{"value": 1.0}, {"value": 22.0}, {"value": 3.0}]));
+    assert_eq!(server.sql(counts), json!([{"r": 6, "s": 4, "u": 1, "d": 1, "p": 0}]));
+    assert_eq!(server.ask("GET", "/readyz", &[], &[]).0, 200);
+    assert_eq!(server.terminate().0, Some(0));
+    let server = place.serve_with(&settings);
+    assert_eq!(server.sql(counts), json!([{"r": 6, "s": 4, "u": 1, "d": 1, "p": 0}]));
+
+    // One that never knew it does not.
+    let (other, settings) = place_on(&url);
+    postgres.crash();
+    let refused = run(&other, &["serve"], &settings);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.err.contains("no connection to the database"), "{}", refused.err);
 }
 
 /// The database crashes and comes back, loses its sessions and is locked, and gwbank is killed beside it.

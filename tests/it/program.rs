@@ -191,7 +191,8 @@ impl Server {
 
     pub fn post_readings(&self, json: &str) -> Value {
         let headers = [("content-type", "application/json"), ("x-gateway", "gw-1")];
-        let (_, body) = self.ask("POST", "/api/v1/readings", &headers, json.as_bytes());
+        let (status, body) = self.ask("POST", "/api/v1/readings", &headers, json.as_bytes());
+        assert!(status == 200 || status == 422, "{status}: {}", String::from_utf8_lossy(&body));
         serde_json::from_slice(&body).unwrap()
     }
 

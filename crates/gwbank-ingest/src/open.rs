@@ -69,7 +69,8 @@ impl Pipeline {
     ) -> Result<Self, IngestError> {
         let config = config.validated()?;
         let PipelineParts { archive, metadata, names, clock } = parts;
-        let last_known = config.last_known_dir.clone().map(LastKnown::at).transpose().map_err(IngestError::LastKnown)?;
+        let last_known =
+            config.last_known_dir.clone().map(LastKnown::at).transpose().map_err(IngestError::LastKnown)?;
         let window = Window::new(config.window_bytes_max, gwbank_model::Timestamp::MAX);
         let asked = Known::ask(&config, &*archive, &*metadata, &names, &window).await;
         let Known { start, registry, registry_version, contents, verified } = match (asked, &last_known) {
@@ -77,7 +78,11 @@ impl Pipeline {
                 let remembered = last_known.read().map_err(IngestError::LastKnown)?;
                 let Some((start, registry)) = remembered else { return Err(error) };
                 let error = writer::chain(&error);
-                tracing::warn!(error, wells = registry.wells().len(), "starting without the database, from what is remembered");
+                tracing::warn!(
+                    error,
+                    wells = registry.wells().len(),
+                    "starting without the database, from what is remembered"
+                );
                 Known { start, registry, registry_version: Seq::ZERO, contents: Vec::new(), verified: false }
             }
             (asked, _) => asked?,

@@ -189,12 +189,8 @@ impl Shared {
     }
 
     async fn commit_archive(&self, stretch: &Arc<Stretch>) -> Result<Archived, IngestError> {
-        let mut archived = Archived {
-            through: stretch.through,
-            outcomes: HashMap::new(),
-            dirty: Vec::new(),
-            refused: Vec::new(),
-        };
+        let mut archived =
+            Archived { through: stretch.through, outcomes: HashMap::new(), dirty: Vec::new(), refused: Vec::new() };
         let (window, captured) = (self.window.clone(), Arc::clone(stretch));
         let mut rows = blocking(move || {
             let mut rows = window.snapshot().unarchived(captured.after, captured.through);

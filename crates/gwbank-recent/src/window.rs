@@ -221,9 +221,8 @@ impl Writer {
         for Position { part, row: place, .. } in self.positions(row.key()) {
             let part = &mut self.parts[part];
             let version = part.chunk.row(row.series, place);
-            let judges = version.origin == Origin::Requalified
-                && version.revision == row.revision
-                && version.same_content(row);
+            let judges =
+                version.origin == Origin::Requalified && version.revision == row.revision && version.same_content(row);
             if same_version(&version, row) || judges {
                 part.dead.insert(place, part.chunk.len());
                 part.losers.remove(place);

@@ -101,8 +101,7 @@ impl Model {
     }
 
     fn withdraw(&mut self, row: &Row) {
-        let judges =
-            |v: &Row| v.origin == Origin::Requalified && v.revision == row.revision && v.same_content(row);
+        let judges = |v: &Row| v.origin == Origin::Requalified && v.revision == row.revision && v.same_content(row);
         for map in [&mut self.held, &mut self.truth] {
             let versions = map.entry(row.key()).or_default();
             versions.retain(|v| (v.seq, v.origin) != (row.seq, row.origin) && !judges(v));
