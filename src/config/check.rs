@@ -222,7 +222,7 @@ impl Config {
         let journal_bytes_min = self.journal.segment_bytes.saturating_mul(2).max(32 << 20);
         let at_least: [(&str, u64, u64); 18] = [
             ("archive.flush_interval_seconds", self.archive.flush_interval_seconds, 1),
-            ("archive.connections_max", self.archive.connections_max as u64, 3),
+            ("archive.connections_max", self.archive.connections_max as u64, 4),
             ("archive.statement_timeout_seconds", self.archive.statement_timeout_seconds, 1),
             ("archive.flush_rows", self.archive.flush_rows, 1),
             ("archive.chunk_days", self.archive.chunk_days.into(), 1),

@@ -202,7 +202,7 @@ impl Default for ArchiveSection {
             kind: "delta".to_owned(),
             url: String::new(),
             ca_file: String::new(),
-            connections_max: 8,
+            connections_max: 10,
             statement_timeout_seconds: 60,
             migrate_on_start: false,
             chunk_days: policies.chunk_days,

@@ -1,5 +1,7 @@
 //! Archive, metadata and pipeline on the data directory. The caller holds its lock.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -7,7 +9,7 @@ use gwbank_delta::{DeltaArchive, DeltaConfig, SqliteMetadata};
 use gwbank_ingest::{Pipeline, PipelineParts};
 use gwbank_runtime::Clock;
 use gwbank_store::{Archive, Metadata, RowNames};
-use gwbank_timescale::{Database, DatabaseError, PostgresArchive, PostgresMetadata};
+use gwbank_timescale::{Database, DatabaseConfig, DatabaseError, PostgresArchive, PostgresMetadata};
 
 use super::settings;
 use crate::config::Config;
@@ -25,13 +27,16 @@ pub async fn open(config: &Config, clock: Arc<dyn Clock>) -> Outcome<Stores> {
 
 async fn open_database(config: &Config) -> Outcome<Stores> {
     let names = RowNames::default();
-    let database = Database::new(&settings::database(config)).context("archive.url")?;
+    let owner = owner(&config.data_dir).with_context(|| format!("{} cannot be used", config.data_dir.display()))?;
+    let database = DatabaseConfig { owner: Some(owner), ..settings::database(config) };
+    let database = Database::new(&database).context("archive.url")?;
     let prepared = async {
         if config.archive.migrate_on_start {
             database.migrate().await?;
             database.set_policies(&settings::policies(config)).await?;
         }
-        database.check_schema().await
+        database.check_schema().await?;
+        database.claim_node().await
     };
     match prepared.await {
         // The pipeline decides whether it can go on without: see "Rules" of its recovery.
@@ -43,6 +48,20 @@ async fn open_database(config: &Config) -> Outcome<Stores> {
     let archive = PostgresArchive::new(database.clone(), names.clone());
     let metadata = PostgresMetadata::new(database, settings::dead_letter_bounds(config));
     Ok(Stores { names, archive: Arc::new(archive), metadata: Arc::new(metadata) })
+}
+
+/// What tells this data directory from all others, made once.
+fn owner(data_dir: &Path) -> io::Result<String> {
+    let path = data_dir.join("node");
+    match std::fs::read_to_string(&path) {
+        Ok(owner) if !owner.trim().is_empty() => return Ok(owner.trim().to_owned()),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let owner = format!("{:032x}", rand::random::<u128>());
+    std::fs::write(&path, format!("{owner}\n"))?;
+    Ok(owner)
 }
 
 async fn open_embedded(config: &Config, clock: Arc<dyn Clock>) -> Outcome<Stores> {

@@ -9,6 +9,7 @@ mod database;
 mod demo;
 mod history;
 mod life;
+mod many_nodes;
 mod mosquitto;
 mod mqtt_client;
 mod program;

@@ -165,6 +165,7 @@ impl Pipeline {
             verified: AtomicBool::new(verified),
             registry_version: Mutex::new(registry_version),
             last_known,
+            has_other_nodes: AtomicBool::new(false),
             archived_at: Mutex::default(),
             committing: tokio::sync::Mutex::new(Committing::default()),
             accounting: tokio::sync::Mutex::default(),
@@ -209,7 +210,10 @@ impl Known {
         let registry_version = metadata.registry_version().await?;
         let registry = Registry::new(metadata.wells().await?, metadata.installations().await?);
         let contents = metadata.received_contents().await?;
-        warm(&*snapshot, window, names, config.warm_bytes_max.min(config.window_bytes_max)).await?;
+        // With others beside it no window is complete: it then only adds what the archive has not got.
+        if !metadata.has_other_nodes().await? {
+            warm(&*snapshot, window, names, config.warm_bytes_max.min(config.window_bytes_max)).await?;
+        }
         Ok(Self { start, registry, registry_version, contents, verified: true })
     }
 }

@@ -80,6 +80,8 @@ pub(crate) struct Shared {
     /// Whether archive and metadata have said themselves where they stand.
     pub(crate) verified: AtomicBool,
     pub(crate) registry_version: Mutex<Seq>,
+    /// Others write to archive and metadata: what they take in is not in this window.
+    pub(crate) has_other_nodes: AtomicBool,
     pub(crate) last_known: Option<LastKnown>,
     /// Up to where both consumers were at which time, oldest first: what the journal may be cut by.
     pub(crate) archived_at: Mutex<VecDeque<(Instant, Seq)>>,

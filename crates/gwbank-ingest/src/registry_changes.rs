@@ -1,8 +1,9 @@
 //! Changes of the registry while messages come in.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use gwbank_model::WellId;
+use gwbank_model::{Timestamp, WellId};
 use gwbank_registry::{Installation, Registry, Weight, Well};
 
 use crate::pipeline::Shared;
@@ -44,8 +45,14 @@ impl Shared {
         self.last_known.as_ref().map_or(Ok(()), |known| known.write_registry(&registry)).map_err(IngestError::LastKnown)
     }
 
-    /// Takes over what other nodes have registered.
-    pub(crate) async fn refresh_registry(&self) -> Result<(), IngestError> {
+    /// Takes over what other nodes have registered, and notices them.
+    pub(crate) async fn look_at_other_nodes(&self) -> Result<(), IngestError> {
+        self.metadata.still_here().await?;
+        if !self.has_other_nodes.load(Ordering::SeqCst) && self.metadata.has_other_nodes().await? {
+            tracing::info!("other nodes write to this database: recent readings of all of them are read from it");
+            self.window.set_covers_from(Timestamp::MAX);
+            self.has_other_nodes.store(true, Ordering::SeqCst);
+        }
         let _one_at_a_time = self.administration.lock().await;
         let version = self.metadata.registry_version().await?;
         if version == *self.registry_version.lock() {

@@ -37,6 +37,9 @@ use crate::settle::{Settlement, Settler};
 const RETRY_FIRST: Duration = Duration::from_millis(200);
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
+/// Other nodes see what this one takes in once it is archived.
+const FLUSH_BESIDE_OTHERS: Duration = Duration::from_secs(1);
+
 /// While no rows come, only dead letters and duplicates, the archive's position is moved once the journal holds this
 /// much: a commit without rows is not free.
 const IDLE_JOURNAL_BYTES: u64 = 16 << 20;
@@ -72,7 +75,11 @@ pub(crate) async fn run(shared: Arc<Shared>, cancelled: CancellationToken) {
     let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX);
     loop {
         let failing = backoff.failures() > 0;
-        let wait = if failing { backoff.next_delay() } else { shared.config.flush_interval };
+        let interval = match shared.has_other_nodes.load(Ordering::SeqCst) {
+            true => shared.config.flush_interval.min(FLUSH_BESIDE_OTHERS),
+            false => shared.config.flush_interval,
+        };
+        let wait = if failing { backoff.next_delay() } else { interval };
         tokio::select! {
             () = cancelled.cancelled() => return,
             () = tokio::time::sleep(wait) => {}
@@ -81,8 +88,8 @@ pub(crate) async fn run(shared: Arc<Shared>, cancelled: CancellationToken) {
         match shared.flush().await {
             Ok(()) => {
                 backoff.reset();
-                if let Err(error) = shared.refresh_registry().await {
-                    tracing::warn!(error = %chain(&error), "what other nodes have registered is not known");
+                if let Err(error) = shared.look_at_other_nodes().await {
+                    tracing::warn!(error = %chain(&error), "what other nodes do is not known");
                 }
             }
             Err(error) => {

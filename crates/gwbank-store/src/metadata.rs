@@ -311,9 +311,13 @@ pub trait Metadata: Debug + Send + Sync + 'static {
     async fn lead(&self) -> Result<Option<u64>, MetadataError> {
         Ok(Some(0))
     }
-    /// Whether other nodes may write here, too.
-    fn is_shared(&self) -> bool {
-        false
+    /// To be said again and again, so that nobody takes a node that has nothing to write for gone.
+    async fn still_here(&self) -> Result<(), MetadataError> {
+        Ok(())
+    }
+    /// Whether other nodes write here, too, or have.
+    async fn has_other_nodes(&self) -> Result<bool, MetadataError> {
+        Ok(false)
     }
 
     async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeadLetterSummary>, MetadataError>;

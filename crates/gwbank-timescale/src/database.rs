@@ -5,10 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Timeouts};
+use deadpool_postgres::{
+    Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Timeouts, Transaction,
+};
 use gwbank_model::Seq;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -28,6 +30,8 @@ pub struct DatabaseConfig {
     pub ca_file: Option<PathBuf>,
     /// `node.id` of the configuration.
     pub node_id: u8,
+    /// Of the data directory, where there is one: its journal alone says what of this node is still to come.
+    pub owner: Option<String>,
     pub connections_max: usize,
     pub connect_timeout: Duration,
     /// Longest statement of the writers; a scan has the limit of its query.
@@ -44,6 +48,7 @@ impl DatabaseConfig {
             url: url.into(),
             ca_file: None,
             node_id: 0,
+            owner: None,
             connections_max: 8,
             connect_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(60),
@@ -67,6 +72,7 @@ pub struct Database {
     /// As the connections have it; `None` is clear text.
     tls: Option<MakeRustlsConnect>,
     node_id: i16,
+    owner: Option<Arc<str>>,
     place: Arc<str>,
     pub(crate) copy_rows_min: usize,
     pub(crate) written: Arc<Written>,
@@ -76,6 +82,8 @@ pub struct Database {
 /// the journal may be cut: the next commit would hide the gap.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
+    /// Whether this process has held the node's number.
+    claimed: AtomicBool,
     pub archive: Position,
     pub metadata: Position,
 }
@@ -168,6 +176,7 @@ impl Database {
             pool,
             tls,
             node_id: i16::from(config.node_id),
+            owner: config.owner.as_deref().map(Into::into),
             place: place(&options).into(),
             copy_rows_min: config.copy_rows_min,
             written: Arc::default(),
@@ -187,7 +196,42 @@ impl Database {
     }
 }
 
+/// A data directory that has not written for so long may be gone: another one may go on under its number.
+const NODE_ABANDONED: &str = "10 minutes";
+
 impl Database {
+    /// Takes the node's number for this data directory, or makes sure that it still has it.
+    pub async fn claim_node(&self) -> Result<(), DatabaseError> {
+        let mut client = self.client().await?;
+        let work = async {
+            let transaction = client.transaction().await?;
+            self.hold_node(&transaction).await?;
+            transaction.commit().await?;
+            Ok(())
+        };
+        let done: Result<(), WorkError> = work.await;
+        done.map_err(|error| error.during("cannot take the node's number"))
+    }
+
+    /// As [`Self::claim_node`], in the transaction of what is written under the number. Gives the node's positions in archive
+    /// and metadata.
+    pub(crate) async fn hold_node(&self, transaction: &Transaction<'_>) -> Result<(Seq, Seq), WorkError> {
+        let statement = transaction
+            .prepare_cached(&format!(
+                "INSERT INTO nodes (node_id, owner) VALUES ($1, $2)
+                 ON CONFLICT (node_id) DO UPDATE SET owner = coalesce($2, nodes.owner), written_at = now()
+                    WHERE $2 IS NULL OR nodes.owner IS NULL OR nodes.owner = $2
+                        OR nodes.written_at < now() - INTERVAL '{NODE_ABANDONED}' AND NOT $3
+                 RETURNING archive_position, metadata_position"
+            ))
+            .await?;
+        let (owner, was_ours) = (self.owner.as_deref(), self.written.claimed.load(Ordering::SeqCst));
+        let row = transaction.query_opt(&statement, &[&self.node_id, &owner, &was_ours]).await?;
+        let row = row.ok_or(WorkError::NodeTaken { node_id: self.node_id })?;
+        self.written.claimed.store(true, Ordering::SeqCst);
+        Ok((Seq::from_i64(row.get(0)), Seq::from_i64(row.get(1))))
+    }
+
     /// Stops what a connection's backend is doing, as well as that goes: it may have ended just now.
     pub(crate) async fn cancel(&self, token: CancelToken) {
         let cancelled = match self.tls.clone() {

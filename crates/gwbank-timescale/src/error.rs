@@ -30,6 +30,11 @@ pub enum DatabaseError {
          that lagged took over; restart gwbank, which brings in again what its journal still has"
     )]
     SetBack { stored: Seq, written: Seq },
+    #[error(
+        "node.id {node_id} of this database belongs to another data directory, which wrote just now: give each node its own \
+         node.id (a directory that is gone for good is let go of after 10 minutes)"
+    )]
+    NodeTaken { node_id: i16 },
     #[error("migration {track}/{name} failed{}", advice(source))]
     Migration { track: &'static str, name: &'static str, source: tokio_postgres::Error },
     #[error(
@@ -84,6 +89,8 @@ pub(crate) enum WorkError {
     TooEarly(#[from] TooEarly),
     #[error("the database was set back")]
     SetBack { stored: Seq, written: Seq },
+    #[error("the node's number belongs to another data directory")]
+    NodeTaken { node_id: i16 },
 }
 
 impl WorkError {
@@ -92,7 +99,11 @@ impl WorkError {
         let error = match self {
             WorkError::Sql(error) => error.as_db_error()?,
             WorkError::TooEarly(error) => return Some(error.to_string()),
-            WorkError::Strange(_) | WorkError::Copy(_) | WorkError::Shape(_) | WorkError::SetBack { .. } => {
+            WorkError::Strange(_)
+            | WorkError::Copy(_)
+            | WorkError::Shape(_)
+            | WorkError::SetBack { .. }
+            | WorkError::NodeTaken { .. } => {
                 return None;
             }
         };
@@ -116,6 +127,7 @@ impl WorkError {
             WorkError::Strange(source) => DatabaseError::Strange { doing, source: Box::new(source) },
             WorkError::Copy(source) => DatabaseError::Strange { doing, source: Box::new(source) },
             WorkError::Shape(source) => DatabaseError::Strange { doing, source: Box::new(source) },
+            WorkError::NodeTaken { node_id } => DatabaseError::NodeTaken { node_id },
             WorkError::SetBack { stored, written } => DatabaseError::SetBack { stored, written },
             WorkError::TooEarly(source) => DatabaseError::Strange { doing, source: Box::new(source) },
         }

@@ -42,7 +42,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "timescaledb_tsl" / "0001_columnstore",
     "timescaledb_tsl" / "0002_rollups",
     "rollups" / "0001_days",
-    "postgres" / "0004_fillfactor",
+    "postgres" / "0004_nodes",
 ];
 
 /// Where readings lie.

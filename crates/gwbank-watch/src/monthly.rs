@@ -80,7 +80,9 @@ pub(crate) async fn run(inner: &Inner) -> Result<MonthlyReport, WatchError> {
     let closed_through = inner.config.closing.closed_through(now);
     let registry = inner.registry.borrow().clone();
     let dirty = inner.metadata.dirty_months(DIRTY_MONTHS_MAX).await?;
-    inner.changed_months(dirty.iter().map(|mark| mark.well_id.clone()));
+    if !dirty.is_empty() {
+        inner.changed_months(dirty.iter().map(|mark| mark.well_id.clone())).await?;
+    }
     let mut report = MonthlyReport { dirty_months: dirty.len(), ..MonthlyReport::default() };
 
     let same_registry = state.registry.as_ref().is_some_and(|before| Arc::ptr_eq(before, &registry));

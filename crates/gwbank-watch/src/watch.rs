@@ -248,11 +248,12 @@ impl Inner {
     }
 
     /// Hands wells whose months changed to the live part, where another node may have taken in their readings.
-    pub fn changed_months(&self, wells: impl Iterator<Item = WellId>) {
-        if self.metadata.is_shared() {
+    pub async fn changed_months(&self, wells: impl Iterator<Item = WellId>) -> Result<(), WatchError> {
+        if self.metadata.has_other_nodes().await? {
             self.changed_elsewhere.lock().extend(wells);
             self.elsewhere.notify_one();
         }
+        Ok(())
     }
 
     pub fn now(&self) -> Timestamp {

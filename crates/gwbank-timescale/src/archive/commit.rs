@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use deadpool_postgres::Transaction;
 use gwbank_model::versions::{Change, Outcome};
-use gwbank_model::{GatewayIndex, Key, Month, MonthCursor, Row, Seq, SeriesId, TimeForms, Timestamp};
+use gwbank_model::{GatewayIndex, Key, Month, MonthCursor, Row, SeriesId, TimeForms, Timestamp};
 use gwbank_store::{ArchiveCommit, CommitReport, RefusedRow, RevisionRow, StoredVersions};
 
 use super::Shared;
@@ -34,9 +34,8 @@ pub(super) async fn commit(shared: &Shared, commit: &ArchiveCommit) -> Result<Co
         }
         let statement = transaction.prepare_cached("SELECT pg_advisory_xact_lock($1)").await?;
         transaction.execute(&statement, &[&COMMIT_LOCK]).await?;
-        let statement = transaction.prepare_cached("SELECT archive_position FROM nodes WHERE node_id = $1").await?;
-        let stored = transaction.query_opt(&statement, &[&shared.database.node_id()]).await?;
-        shared.database.written.archive.check(stored.map_or(Seq::ZERO, |row| Seq::from_i64(row.get(0))))?;
+        let (stored, _) = shared.database.hold_node(&transaction).await?;
+        shared.database.written.archive.check(stored)?;
         let mut writing = Writing::of(shared, layout, &transaction);
         let report = writing.take_all(&commit.rows).await?;
         writing.move_position(commit).await?;

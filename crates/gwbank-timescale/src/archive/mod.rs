@@ -98,7 +98,7 @@ impl Shared {
 impl PostgresArchive {
     /// The archive in a database. Asks it nothing yet: it may be away.
     pub fn new(database: Database, names: RowNames) -> Self {
-        let snapshots = Arc::new(Semaphore::new(database.connections_max().saturating_sub(1) / 2));
+        let snapshots = Arc::new(Semaphore::new(database.connections_max().saturating_sub(2) / 2));
         Self(Arc::new(Shared {
             database,
             names,

@@ -16,6 +16,11 @@ pub(super) async fn position(transaction: &Transaction<'_>, node: i16) -> Result
     Ok(row.map_or(Seq::ZERO, |row| Seq::from_i64(row.get(0))))
 }
 
+pub(super) async fn has_other_nodes(transaction: &Transaction<'_>, node: i16) -> Result<bool, WorkError> {
+    let statement = transaction.prepare_cached("SELECT EXISTS (SELECT FROM nodes WHERE node_id <> $1)").await?;
+    Ok(transaction.query_one(&statement, &[&node]).await?.get(0))
+}
+
 pub(super) async fn commit(
     transaction: &Transaction<'_>,
     node: i16,

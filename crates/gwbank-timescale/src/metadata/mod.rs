@@ -7,6 +7,7 @@ mod registry;
 mod watch;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use deadpool_postgres::Transaction;
@@ -17,6 +18,8 @@ use gwbank_store::{
     FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, Metadata, MetadataError, OutboxMessage, PayloadPage,
     ReceivedContent, WatchCommit,
 };
+
+use parking_lot::Mutex;
 
 use self::lease::Lease;
 use crate::Database;
@@ -37,11 +40,15 @@ pub struct PostgresMetadata {
     database: Database,
     bounds: DeadLetterBounds,
     lease: Arc<tokio::sync::Mutex<Lease>>,
+    said_here: Arc<Mutex<Option<Instant>>>,
 }
+
+/// Well before a node is taken for gone.
+const SAY_HERE_EVERY: Duration = Duration::from_secs(60);
 
 impl PostgresMetadata {
     pub fn new(database: Database, bounds: DeadLetterBounds) -> Self {
-        Self { database, bounds, lease: Arc::default() }
+        Self { database, bounds, lease: Arc::default(), said_here: Arc::default() }
     }
 
     /// Reads in one transaction, so that several statements see one state.
@@ -99,7 +106,8 @@ impl Metadata for PostgresMetadata {
         let (node, bounds) = (self.database.node_id(), self.bounds);
         self.write("cannot take an ingest commit", async |transaction| {
             if commit.through.is_some() {
-                self.database.written.metadata.check(ingest::position(transaction, node).await?)?;
+                let (_, stored) = self.database.hold_node(transaction).await?;
+                self.database.written.metadata.check(stored)?;
             }
             ingest::commit(transaction, node, &commit, bounds).await
         })
@@ -141,8 +149,20 @@ impl Metadata for PostgresMetadata {
         Ok(self.lease.lock().await.hold(&self.database).await?)
     }
 
-    fn is_shared(&self) -> bool {
-        true
+    async fn still_here(&self) -> Result<(), MetadataError> {
+        {
+            let mut said = self.said_here.lock();
+            if said.is_some_and(|at| at.elapsed() < SAY_HERE_EVERY) {
+                return Ok(());
+            }
+            *said = Some(Instant::now());
+        }
+        Ok(self.database.claim_node().await?)
+    }
+
+    async fn has_other_nodes(&self) -> Result<bool, MetadataError> {
+        let node = self.database.node_id();
+        self.read("cannot read the nodes", async |transaction| ingest::has_other_nodes(transaction, node).await).await
     }
 
     async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeadLetterSummary>, MetadataError> {

@@ -40,7 +40,7 @@ const FILES: [&str; 6] = [
     "partitions/0001_readings",
     "postgres/0003_views",
     "rollups/0001_days",
-    "postgres/0004_fillfactor",
+    "postgres/0004_nodes",
 ];
 
 #[tokio::test]
