@@ -47,6 +47,9 @@ pub enum Command {
     CheckConfig,
     /// Brings the database of archive.kind = "timescale" to the schema that this version needs
     Migrate,
+    /// The history of readings as a whole
+    #[command(subcommand)]
+    Archive(ArchiveCommand),
     /// Registered wells
     #[command(subcommand)]
     Wells(WellsCommand),
@@ -274,6 +277,32 @@ pub struct ExplainArguments {
     /// Offset of the gateway's clock, such as +07:00, for times without one [default: as configured]
     #[arg(long)]
     pub clock_zone: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ArchiveCommand {
+    /// Copies readings and metadata from one kind of archive to the other, while no server runs
+    Copy(ArchiveCopy),
+}
+
+#[derive(Debug, Args)]
+pub struct ArchiveCopy {
+    #[arg(long, value_enum)]
+    pub from: ArchiveKind,
+    #[arg(long, value_enum)]
+    pub to: ArchiveKind,
+    /// Of the Delta archive [default: data_dir/archive]
+    #[arg(long, value_name = "DIR")]
+    pub delta_dir: Option<PathBuf>,
+    /// Of the other one [default: archive.url]
+    #[arg(long, value_name = "URL")]
+    pub database: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ArchiveKind {
+    Delta,
+    Timescale,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod archive_copy;
 mod broker;
 mod check_config;
 mod dead_letters;
@@ -22,7 +23,7 @@ mod wells;
 
 pub use import::Counts as ImportCounts;
 
-use crate::arguments::{Arguments, Command, ReadingsCommand};
+use crate::arguments::{ArchiveCommand, Arguments, Command, ReadingsCommand};
 use crate::failure::Outcome;
 
 pub fn run(arguments: Arguments) -> Outcome {
@@ -32,6 +33,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Command::Serve(asked) => serve::run(&general, &asked),
         Command::CheckConfig => check_config::run(&general),
         Command::Migrate => migrate::run(&general),
+        Command::Archive(ArchiveCommand::Copy(asked)) => archive_copy::run(&general, &asked),
         Command::Wells(asked) => wells::run(&general, asked),
         Command::Installations(asked) => installations::run(&general, asked),
         Command::Readings(ReadingsCommand::Import { files, map, dry_run, gateway, server }) => {

@@ -22,11 +22,15 @@ pub struct Stores {
 }
 
 pub async fn open(config: &Config, clock: Arc<dyn Clock>) -> Outcome<Stores> {
-    if config.archive.kind == "timescale" { open_database(config).await } else { open_embedded(config, clock).await }
+    let names = RowNames::default();
+    if config.archive.kind == "timescale" {
+        open_database(config, names).await
+    } else {
+        open_embedded(config, names, clock).await
+    }
 }
 
-async fn open_database(config: &Config) -> Outcome<Stores> {
-    let names = RowNames::default();
+pub async fn open_database(config: &Config, names: RowNames) -> Outcome<Stores> {
     let owner = owner(&config.data_dir).with_context(|| format!("{} cannot be used", config.data_dir.display()))?;
     let database = DatabaseConfig { owner: Some(owner), ..settings::database(config) };
     let database = Database::new(&database).context("archive.url")?;
@@ -64,8 +68,7 @@ fn owner(data_dir: &Path) -> io::Result<String> {
     Ok(owner)
 }
 
-async fn open_embedded(config: &Config, clock: Arc<dyn Clock>) -> Outcome<Stores> {
-    let names = RowNames::default();
+pub async fn open_embedded(config: &Config, names: RowNames, clock: Arc<dyn Clock>) -> Outcome<Stores> {
     let dir = config.archive_dir();
     let mut delta = DeltaConfig::new(&dir, names.clone());
     delta.clock = clock;

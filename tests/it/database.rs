@@ -160,6 +160,77 @@ fn a_node_that_knew_its_database_starts_without_it() {
     assert!(refused.err.contains("no connection to the database"), "{}", refused.err);
 }
 
+/// From the embedded archive into a database and back, with corrections, dead letters and a journal that goes on.
+#[test]
+fn an_archive_is_copied_and_goes_on() {
+    let postgres = Postgres::shared();
+    let url = postgres.empty_database();
+    let (place, settings) = place_on(&url);
+    place.file("wells.csv", &wells_csv());
+    place.run(&["wells", "import", "wells.csv"]).good();
+    run(&place, &["migrate"], &settings).good();
+    let reading = |well: &str, day: u32, value: f64| json!({"well": well, "time": format!("2025-{:02}-{:02}T10:00:00+07:00", 1 + day / 28, 1 + day % 28), "depth_to_water": value});
+    let server = place.serve_with(&["--set", "archive.flush_interval_seconds=3600"]);
+    let many: Vec<_> = (0..300).map(|n| reading(&format!("W{}", n % 20), n, f64::from(n) / 10.0)).collect();
+    server.post_readings(&json!(many).to_string());
+    assert_eq!(server.ask("POST", "/api/v1/flush", &[], &[]).0, 204);
+    let corrections: Vec<_> = (0..30).map(|n| reading(&format!("W{}", n * 7 % 20), n * 7, 99.0)).collect();
+    server.post_readings(&json!(corrections).to_string());
+    server.post_readings(&reading("nobody", 1, 1.0).to_string());
+    assert_eq!(server.ask("POST", "/api/v1/flush", &[], &[]).0, 204);
+    server.post_readings(&reading("W3", 301, 5.0).to_string()); // in the journal alone
+    let all = [
+        "SELECT * FROM readings ORDER BY well_id, parameter, time",
+        "SELECT * FROM reading_revisions ORDER BY well_id, time, seq",
+        "SELECT gateway_id, received, stored, duplicate, dead FROM gateways",
+        "SELECT reason, subject, readings FROM dead_letters",
+        "SELECT * FROM wells ORDER BY well_id",
+    ];
+    let before = all.map(|sql| server.sql(sql));
+    assert_eq!(before[0].as_array().unwrap().len(), 301);
+    assert_eq!(before[1].as_array().unwrap().len(), 30, "{}", before[1]);
+    server.kill();
+
+    let copy = ["archive", "copy", "--from", "delta", "--to", "timescale"];
+    let copied = run(&place, &copy, &settings).good();
+    assert!(
+        copied.contains("300 readings and 30 former versions are alike") && copied.contains("0 were there before"),
+        "{copied}"
+    );
+    let again = run(&place, &copy, &settings).good();
+    assert!(again.contains("300 were there before"), "{again}");
+    // What differs is copied anew, or told.
+    postgres.psql(
+        &url,
+        "DELETE FROM reading_rows WHERE time > '2025-08-01'; DELETE FROM reading_versions WHERE time > '2025-08-01'",
+    );
+    run(&place, &copy, &settings).good();
+    postgres.psql(&url, "UPDATE reading_rows SET value = 12345 WHERE time = (SELECT min(time) FROM reading_rows)");
+    let told = run(&place, &copy, &settings);
+    assert!(told.code == 1 && told.err.contains("the archives differ after the copy"), "{told:?}");
+    postgres.psql(&url, "DELETE FROM reading_versions WHERE (series_id, time) IN (SELECT series_id, time FROM reading_rows WHERE value = 12345);
+        DELETE FROM reading_rows WHERE value = 12345");
+    run(&place, &copy, &settings).good();
+
+    let in_database: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let server = place.serve_with(&in_database);
+    for (sql, before) in all.iter().zip(&before) {
+        assert_eq!(&server.sql(sql), before, "{sql}");
+    }
+    assert_eq!(server.terminate().0, Some(0));
+
+    let back = ["archive", "copy", "--from", "timescale", "--to", "delta", "--delta-dir"];
+    let dir = place.path("archive-again");
+    std::fs::remove_file(place.data_dir().join("metadata.sqlite")).unwrap();
+    let copied = run(&place, &[&back[..], &[dir.to_str().unwrap()]].concat(), &settings).good();
+    assert!(copied.contains("301 readings and 30 former versions are alike"), "{copied}");
+    let url = format!("archive.url={}", dir.display());
+    let server = place.serve_with(&["--set", &url]);
+    for (sql, before) in all.iter().zip(&before) {
+        assert_eq!(&server.sql(sql), before, "{sql}");
+    }
+}
+
 /// The database crashes and comes back, loses its sessions and is locked, and gwbank is killed beside it.
 #[test]
 fn nothing_acknowledged_is_lost_whatever_becomes_of_the_database() {

@@ -1,12 +1,10 @@
 //! Filling the window from the archive at start.
 
 use futures::TryStreamExt;
-use gwbank_model::{Key, Row, Timestamp};
+use gwbank_model::{Row, Timestamp};
 use gwbank_recent::Window;
-use gwbank_store::{
-    ArchiveSnapshot, BatchStream, RevisionRow, RowNames, ScanRequest, StoredVersions, batch_to_revisions, batch_to_rows,
-};
-use hashbrown::HashMap;
+use gwbank_store::copy::{by_key, joined};
+use gwbank_store::{ArchiveSnapshot, BatchStream, RowNames, ScanRequest, batch_to_revisions, batch_to_rows};
 
 use crate::IngestError;
 
@@ -93,7 +91,7 @@ async fn load(
         }
     }
     let mut rows = winners.len();
-    let mut revisions: HashMap<Key, Vec<RevisionRow>> = HashMap::new();
+    let mut revisions = Vec::new();
     for stream in archive.scan_revisions(request)? {
         let mut stream: BatchStream = stream;
         while let Some(batch) = stream.try_next().await? {
@@ -101,22 +99,17 @@ async fn load(
             if rows > rows_max {
                 return Ok(None);
             }
-            for revision in batch_to_revisions(&batch, names).map_err(unreadable)? {
-                revisions.entry(revision.row.key()).or_default().push(revision);
-            }
+            revisions.extend(batch_to_revisions(&batch, names).map_err(unreadable)?);
         }
     }
-    // Scans do not tell origins: a version that took the place of one for the sake of its quality is requalified.
+    if revisions.is_empty() {
+        return Ok(Some(Loaded { winners, revisions: Vec::new() }));
+    }
     let mut losers = Vec::new();
-    if !revisions.is_empty() {
-        for winner in &mut winners {
-            if let Some(revisions) = revisions.remove(&winner.key()) {
-                let mut versions = StoredVersions { winner: *winner, revisions };
-                versions.restore_origins();
-                *winner = versions.winner;
-                losers.extend(versions.revisions.into_iter().map(|revision| revision.row));
-            }
-        }
-    }
-    Ok(Some(Loaded { winners, revisions: losers }))
+    let mut revisions = by_key(revisions);
+    let winners = joined(winners, &mut revisions).map(|versions| {
+        losers.extend(versions.revisions.into_iter().map(|revision| revision.row));
+        versions.winner
+    });
+    Ok(Some(Loaded { winners: winners.collect(), revisions: losers }))
 }

@@ -16,6 +16,7 @@
 
 mod archive;
 pub mod conformance;
+pub mod copy;
 pub mod memory;
 mod metadata;
 mod schema;
