@@ -7,6 +7,7 @@ use gwbank_ingest::IngestError;
 use gwbank_ingest::external::ExternalConfig;
 use gwbank_ingest::publisher::{Publisher, PublisherConfig};
 use gwbank_model::Seq;
+use gwbank_timescale::{Database, DatabaseError};
 
 use super::output;
 use crate::arguments::{General, ServerArguments};
@@ -63,6 +64,7 @@ pub fn run(general: &General, server: &ServerArguments) -> Outcome {
                 found.good("server", "none runs")?;
             }
             check_records(&data_dir.join("journal"), &mut found)?;
+            check_database(&loaded.config, &mut found)?;
             check_brokers(&loaded.config, &mut found)?;
         }
         Err(failure) => found.wrong("server", &failure.text(), "wait a moment, or look at its log")?,
@@ -143,6 +145,32 @@ fn check_records(dir: &Path, found: &mut Findings) -> Outcome {
             &format!("{:#}", anyhow::Error::new(error)),
             "put the file back from a copy; until then `gwbank serve` does not start",
         ),
+    }
+}
+
+/// The database of archive.kind = "timescale"; a running server tells of it itself.
+fn check_database(config: &Config, found: &mut Findings) -> Outcome {
+    if config.archive.kind != "timescale" {
+        return Ok(());
+    }
+    let asked = runtime()?.block_on(async {
+        let database = Database::new(&settings::database(config))?;
+        database.check_schema().await?;
+        database.layout().await.map(|layout| (format!("{database:?}"), layout))
+    });
+    match asked {
+        Ok((place, layout)) => found.good("database", &format!("{place} has this version's schema ({layout:?})")),
+        Err(error) => {
+            let mend = match &error {
+                DatabaseError::NotMigrated { .. } => "run `gwbank migrate`",
+                DatabaseError::NewerSchema { .. } => "install the newer gwbank",
+                DatabaseError::Connect(_) => {
+                    "see that it runs and that archive.url names it, its user and the password"
+                }
+                _ => "see \"Operations\" in the README",
+            };
+            found.wrong("database", &format!("{:#}", anyhow::Error::new(error)), mend)
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Readings and metadata in a PostgreSQL, which comes and goes.
 
-use gwbank_testkit::Postgres;
+use gwbank_testkit::{Postgres, TcpProxy, Trouble};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
@@ -229,6 +229,64 @@ fn an_archive_is_copied_and_goes_on() {
     for (sql, before) in all.iter().zip(&before) {
         assert_eq!(&server.sql(sql), before, "{sql}");
     }
+}
+
+/// Something between gwbank and its database delays, swallows, half-closes, resets and refuses.
+#[test]
+fn nothing_is_lost_on_a_bad_way_to_the_database() {
+    let postgres = Postgres::start();
+    let url = postgres.empty_database();
+    let proxy = TcpProxy::to(postgres.port());
+    let through_proxy = url.replace(&format!(":{}/", postgres.port()), &format!(":{}/", proxy.port()));
+    let (place, settings) = place_on(&through_proxy);
+    run(&place, &["migrate"], &settings).good();
+    place.file("wells.csv", &wells_csv());
+    run(&place, &["wells", "import", "wells.csv"], &settings).good();
+    let eager = [
+        "--set",
+        "archive.flush_interval_seconds=1",
+        "--set",
+        "archive.flush_rows=2000",
+        "--set",
+        "archive.statement_timeout_seconds=1",
+    ];
+    let settings: Vec<&str> = settings.iter().map(String::as_str).chain(eager).collect();
+    let mut server = place.serve_with(&settings);
+    let load = Load::start(broker_of(&server), Pace::Allowed);
+    let caught_up = |server: &crate::program::Server| {
+        until("the archive has caught up", || (server.ask("POST", "/api/v1/flush", &[], &[]).0 == 204).then_some(()));
+    };
+    for round in 0..kills().max(5) {
+        load.goes_on_by(500);
+        let trouble = [Trouble::Delays, Trouble::Swallows, Trouble::Refuses, Trouble::None, Trouble::None][round % 5];
+        proxy.makes(trouble);
+        load.goes_on_by(500);
+        match round % 5 {
+            1 => until("the archive is told not to answer", || {
+                (server.ask("GET", "/readyz", &[], &[]).0 == 503).then_some(())
+            }),
+            2 | 3 => proxy.cuts(false),
+            4 => proxy.cuts(true),
+            _ => {}
+        }
+        load.goes_on_by(1_000); // acknowledged all the same
+        if round % 2 == 1 {
+            proxy.makes(Trouble::None);
+            server.kill();
+            server = place.serve_with(&settings);
+            load.moves_to(broker_of(&server));
+        }
+        proxy.makes(Trouble::None);
+        if trouble == Trouble::Swallows {
+            proxy.cuts(false);
+        }
+        caught_up(&server);
+    }
+    let acknowledged = load.stop();
+    caught_up(&server);
+    check_conserved(&server, &acknowledged);
+    let keys: usize = postgres.psql(&url, "SELECT count(*) FROM readings").parse().unwrap();
+    assert!(keys >= acknowledged.len(), "{keys} of {}", acknowledged.len());
 }
 
 /// The database crashes and comes back, loses its sessions and is locked, and gwbank is killed beside it.

@@ -1,6 +1,6 @@
 //! What tests of several crates share: disks that lose what was not synced, in memory or beside a real directory, the
 //! switch that cuts their power at one instant, a clock that is not to be trusted, a real PostgreSQL,
-//! a real TimescaleDB, a plain row, and the
+//! a real TimescaleDB, a network between that fails, a plain row, and the
 //! number of rounds.
 //! Nothing of the program depends on this crate.
 
@@ -12,6 +12,7 @@ mod power_switch;
 mod rounds;
 mod rows;
 mod shadow_dir;
+mod tcp_proxy;
 mod timescale;
 
 pub use clock::SeededClock;
@@ -22,4 +23,5 @@ pub use power_switch::PowerSwitch;
 pub use rounds::{test_rounds, test_seed};
 pub use rows::received_row;
 pub use shadow_dir::ShadowDir;
+pub use tcp_proxy::{TcpProxy, Trouble};
 pub use timescale::Timescale;

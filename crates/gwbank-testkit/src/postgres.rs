@@ -149,6 +149,10 @@ impl Postgres {
         psql(url, statement)
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Where the server's own files lie.
     pub fn directory(&self) -> &Path {
         &self.root

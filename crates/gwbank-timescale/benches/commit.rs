@@ -47,11 +47,16 @@ impl Side {
             let id = WellId::new(&format!("{}-{well}", self.prefix)).expect("an id");
             let series = self.names.series.intern(&id, Parameter::DepthToWater);
             for n in 0..per_series {
-                let is_known = known_every.is_some_and(|every| (well * per_series + n) % every == 0 && self.minutes > 0);
-                let minute = if is_known { (n as i64 * 7 + well as i64) % self.minutes } else { self.minutes + n as i64 };
+                let is_known =
+                    known_every.is_some_and(|every| (well * per_series + n) % every == 0 && self.minutes > 0);
+                let minute =
+                    if is_known { (n as i64 * 7 + well as i64) % self.minutes } else { self.minutes + n as i64 };
                 let time = Timestamp::from_secs(START + minute * STEP_SECONDS);
                 self.seq += 1;
-                rows.push(Row { gateway, ..received_row(series, time, minute as f64 / 1000.0, Seq::from_i64(self.seq)) });
+                rows.push(Row {
+                    gateway,
+                    ..received_row(series, time, minute as f64 / 1000.0, Seq::from_i64(self.seq))
+                });
             }
         }
         self.minutes += per_series as i64;
@@ -98,8 +103,19 @@ async fn bare(client: &mut Client, series: &[i32], minutes: &mut i64, count: usi
         for n in 0..per_series {
             let minute = *minutes + n;
             let time = SystemTime::UNIX_EPOCH + Duration::from_secs((START + minute * STEP_SECONDS) as u64);
-            let fields: [&(dyn ToSql + Sync); 11] =
-                [number, &time, &(minute as f64 / 1000.0), &minute, &0i64, &1i32, &0i32, &1i16, &0i16, &nothing.0, &nothing.1];
+            let fields: [&(dyn ToSql + Sync); 11] = [
+                number,
+                &time,
+                &(minute as f64 / 1000.0),
+                &minute,
+                &0i64,
+                &1i32,
+                &0i32,
+                &1i16,
+                &0i16,
+                &nothing.0,
+                &nothing.1,
+            ];
             writer.as_mut().write(&fields).await?;
         }
     }

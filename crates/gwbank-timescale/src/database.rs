@@ -74,6 +74,8 @@ pub struct Database {
     node_id: i16,
     owner: Option<Arc<str>>,
     place: Arc<str>,
+    /// With the answer to one statement: somewhat more than the server may take.
+    patience: Duration,
     pub(crate) copy_rows_min: usize,
     pub(crate) written: Arc<Written>,
 }
@@ -178,6 +180,7 @@ impl Database {
             node_id: i16::from(config.node_id),
             owner: config.owner.as_deref().map(Into::into),
             place: place(&options).into(),
+            patience: config.statement_timeout + config.connect_timeout,
             copy_rows_min: config.copy_rows_min,
             written: Arc::default(),
         })
@@ -189,6 +192,17 @@ impl Database {
 
     pub(crate) fn connections_max(&self) -> usize {
         self.pool.status().max_size
+    }
+
+    /// A server that hangs, or something between that swallows everything, answers nothing at all, and no limit of the
+    /// server's can end that. The session of work that ends so is not to be used again.
+    pub(crate) async fn unless_silent<T>(
+        &self,
+        statements: u32,
+        work: impl Future<Output = Result<T, WorkError>>,
+    ) -> Result<T, WorkError> {
+        let patience = self.patience * statements;
+        tokio::time::timeout(patience, work).await.unwrap_or(Err(WorkError::Silent { patience }))
     }
 
     pub(crate) async fn client(&self) -> Result<Object, DatabaseError> {
@@ -209,7 +223,10 @@ impl Database {
             transaction.commit().await?;
             Ok(())
         };
-        let done: Result<(), WorkError> = work.await;
+        let done: Result<(), WorkError> = self.unless_silent(1, work).await;
+        if is_silent(&done) {
+            drop(Object::take(client));
+        }
         done.map_err(|error| error.during("cannot take the node's number"))
     }
 
@@ -242,6 +259,10 @@ impl Database {
             tracing::debug!(%error, "a query of nobody could not be cancelled");
         }
     }
+}
+
+pub(crate) fn is_silent<T>(done: &Result<T, WorkError>) -> bool {
+    matches!(done, Err(WorkError::Silent { .. }))
 }
 
 /// Host, port and name: what may be shown.

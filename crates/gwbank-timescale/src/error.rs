@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use arrow::error::ArrowError;
 use gwbank_model::Seq;
@@ -23,6 +24,8 @@ pub enum DatabaseError {
     Connect(#[source] Source),
     #[error("{doing}: the database refused{}", advice(source))]
     Refused { doing: &'static str, source: tokio_postgres::Error },
+    #[error("{doing}: the database does not answer, for {} s: it hangs, or something between swallows everything", patience.as_secs())]
+    Silent { doing: &'static str, patience: Duration },
     #[error("{doing}: a stored row is strange")]
     Strange { doing: &'static str, source: Source },
     #[error(
@@ -91,6 +94,8 @@ pub(crate) enum WorkError {
     SetBack { stored: Seq, written: Seq },
     #[error("the node's number belongs to another data directory")]
     NodeTaken { node_id: i16 },
+    #[error("no answer within {} s", patience.as_secs())]
+    Silent { patience: Duration },
 }
 
 impl WorkError {
@@ -103,7 +108,8 @@ impl WorkError {
             | WorkError::Copy(_)
             | WorkError::Shape(_)
             | WorkError::SetBack { .. }
-            | WorkError::NodeTaken { .. } => {
+            | WorkError::NodeTaken { .. }
+            | WorkError::Silent { .. } => {
                 return None;
             }
         };
@@ -127,6 +133,7 @@ impl WorkError {
             WorkError::Strange(source) => DatabaseError::Strange { doing, source: Box::new(source) },
             WorkError::Copy(source) => DatabaseError::Strange { doing, source: Box::new(source) },
             WorkError::Shape(source) => DatabaseError::Strange { doing, source: Box::new(source) },
+            WorkError::Silent { patience } => DatabaseError::Silent { doing, patience },
             WorkError::NodeTaken { node_id } => DatabaseError::NodeTaken { node_id },
             WorkError::SetBack { stored, written } => DatabaseError::SetBack { stored, written },
             WorkError::TooEarly(source) => DatabaseError::Strange { doing, source: Box::new(source) },

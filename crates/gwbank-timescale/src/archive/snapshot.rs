@@ -19,6 +19,7 @@ use super::numbers::{self, Numbers};
 use super::rows::{COLUMNS, Reading};
 use super::scan::{EARLIEST, LATEST, SCANNING, Scan, parts};
 use crate::DatabaseError;
+use crate::database::is_silent;
 use crate::error::WorkError;
 use crate::values::{Columns, Instant};
 
@@ -70,7 +71,11 @@ impl PostgresSnapshot {
             let numbers = shared.learn(numbers::newer(client, &shared.names, &known).await?);
             Ok((row, numbers))
         };
-        let done: Result<_, WorkError> = work.await;
+        let done: Result<_, WorkError> = shared.database.unless_silent(1, work).await;
+        if is_silent(&done) {
+            lease.close();
+            return Err(done.map(drop).unwrap_err().during("cannot open a snapshot of the readings"));
+        }
         let (row, numbers) = done.map_err(|error| error.during("cannot open a snapshot of the readings"))?;
         let mut columns = Columns::of(&row);
         let mut read = || {

@@ -2,6 +2,7 @@
 
 use deadpool_postgres::Object;
 
+use crate::database::is_silent;
 use crate::error::WorkError;
 use crate::{Database, DatabaseError};
 
@@ -24,17 +25,22 @@ impl Lease {
     /// The term of this node if it leads, or begins to now.
     pub async fn hold(&mut self, database: &Database) -> Result<Option<u64>, DatabaseError> {
         if let Some(session) = &self.session {
-            if session.simple_query("").await.is_ok() {
+            let answers = database.unless_silent(1, async { Ok(session.simple_query("").await?) }).await;
+            if answers.is_ok() {
                 return Ok(Some(self.term));
             }
-            self.session = None;
+            self.let_go();
         }
         let session = database.client().await?;
         let asked = async {
             let statement = session.prepare_cached("SELECT pg_try_advisory_lock($1)").await?;
             Ok(session.query_one(&statement, &[&LEASE_LOCK]).await?.get(0))
         };
-        let leads: Result<bool, WorkError> = asked.await;
+        let leads: Result<bool, WorkError> = database.unless_silent(1, asked).await;
+        if is_silent(&leads) {
+            drop(Object::take(session));
+            return Err(leads.map(drop).unwrap_err().during("cannot find out which node judges"));
+        }
         if leads.map_err(|error| error.during("cannot find out which node judges"))? {
             self.term += 1;
             self.session = Some(session);
@@ -43,13 +49,17 @@ impl Lease {
         }
         Ok(None)
     }
-}
 
-impl Drop for Lease {
     /// Not back into the pool, where the lock would outlive the lease.
-    fn drop(&mut self) {
+    fn let_go(&mut self) {
         if let Some(session) = self.session.take() {
             drop(Object::take(session));
         }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.let_go();
     }
 }

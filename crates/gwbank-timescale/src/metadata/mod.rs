@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use deadpool_postgres::Transaction;
+use deadpool_postgres::{Object, Transaction};
 use gwbank_model::{Seq, Timestamp};
 use gwbank_registry::{Installation, Well};
 use gwbank_store::{
@@ -23,6 +23,7 @@ use parking_lot::Mutex;
 
 use self::lease::Lease;
 use crate::Database;
+use crate::database::is_silent;
 use crate::error::WorkError;
 
 /// How much is kept of dead letters.
@@ -69,7 +70,10 @@ impl PostgresMetadata {
             transaction.commit().await?;
             Ok(value)
         };
-        let done: Result<T, WorkError> = work.await;
+        let done: Result<T, WorkError> = self.database.unless_silent(2, work).await;
+        if is_silent(&done) {
+            drop(Object::take(client));
+        }
         Ok(done.map_err(|error| error.during(doing))?)
     }
 
@@ -86,7 +90,10 @@ impl PostgresMetadata {
             transaction.commit().await?;
             Ok(value)
         };
-        let done: Result<T, WorkError> = work.await;
+        let done: Result<T, WorkError> = self.database.unless_silent(2, work).await;
+        if is_silent(&done) {
+            drop(Object::take(client));
+        }
         Ok(done.map_err(|error| error.during(doing))?)
     }
 }
