@@ -15,5 +15,6 @@ mod mqtt_client;
 mod program;
 mod real_series;
 mod security;
+mod sql_files;
 mod time_raw;
 mod tls;
