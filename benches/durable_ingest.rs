@@ -135,7 +135,7 @@ fn run_ours(settings: &Settings, workload: &Workload) -> Result<(Outcome, f64), 
     let ended = Instant::now();
     let (kept, files, bytes) = runtime.block_on(async {
         ours.pipeline.flush().await?;
-        let stores = (ours.stores.archive.file_count(), ours.stores.archive.bytes());
+        let stores = ours.stores.delta.as_ref().map_or((0, 0), |delta| (delta.file_count(), delta.bytes()));
         let kept = ours.kept().await?;
         ours.stop().await?;
         Ok::<_, Error>((kept, stores.0, stores.1))

@@ -12,6 +12,7 @@ use gwbank_query::{MetadataGateways, QueryConfig, QueryEngine, QuerySources};
 use gwbank_registry::Well;
 use gwbank_runtime::{ShutdownTrigger, SystemClock};
 use gwbank_store::{Archive, Metadata, RowNames};
+use gwbank_timescale::{Database, DatabaseConfig, DeadLetterBounds, PostgresArchive, PostgresMetadata};
 
 use super::Error;
 
@@ -19,7 +20,9 @@ use super::Error;
 pub struct Stores {
     pub dir: PathBuf,
     pub names: RowNames,
-    pub archive: Arc<DeltaArchive>,
+    pub archive: Arc<dyn Archive>,
+    /// The same, where it is one.
+    pub delta: Option<Arc<DeltaArchive>>,
     pub metadata: Arc<dyn Metadata>,
 }
 
@@ -28,7 +31,25 @@ impl Stores {
         let names = RowNames::default();
         let archive = DeltaArchive::open(DeltaConfig::new(dir.join("archive"), names.clone())).await?;
         let metadata = SqliteMetadata::open(SqliteConfig::new(dir.join("metadata.sqlite"))).await?;
-        Ok(Self { dir: dir.to_owned(), names, archive: Arc::new(archive), metadata: Arc::new(metadata) })
+        let delta = Arc::new(archive);
+        Ok(Self {
+            dir: dir.to_owned(),
+            names,
+            archive: delta.clone(),
+            delta: Some(delta),
+            metadata: Arc::new(metadata),
+        })
+    }
+
+    /// Readings and metadata in an empty database, the journal in the directory.
+    pub async fn in_database(dir: &Path, url: &str) -> Result<Self, Error> {
+        const BOUNDS: DeadLetterBounds = DeadLetterBounds { bytes_max: 1 << 30, bytes_max_per_gateway: 1 << 26 };
+        let names = RowNames::default();
+        let database = Database::new(&DatabaseConfig::new(url))?;
+        database.migrate().await?;
+        let archive = Arc::new(PostgresArchive::new(database.clone(), names.clone()));
+        let metadata = Arc::new(PostgresMetadata::new(database, BOUNDS));
+        Ok(Self { dir: dir.to_owned(), names, archive, delta: None, metadata })
     }
 
     /// The defaults of `gwbank serve`, but that readings may be of any age.
@@ -40,7 +61,7 @@ impl Stores {
 
     pub async fn pipeline(&self, config: PipelineConfig) -> Result<Pipeline, Error> {
         let parts = PipelineParts {
-            archive: self.archive.clone() as Arc<dyn Archive>,
+            archive: self.archive.clone(),
             metadata: self.metadata.clone(),
             names: self.names.clone(),
             clock: Arc::new(SystemClock),
@@ -70,7 +91,10 @@ pub struct Ours {
 
 impl Ours {
     pub async fn start(dir: &Path, wells: Vec<Well>) -> Result<Self, Error> {
-        let stores = Stores::open(dir).await?;
+        Self::start_on(Stores::open(dir).await?, wells).await
+    }
+
+    pub async fn start_on(stores: Stores, wells: Vec<Well>) -> Result<Self, Error> {
         let pipeline = stores.pipeline(stores.config()).await?;
         pipeline.put_wells(wells).await?;
         let trigger = ShutdownTrigger::new();
