@@ -112,7 +112,8 @@ impl<'a> Writing<'a> {
         order.sort_by_key(|&index| rows[index].seq);
         let sorted: Vec<Row> = order.iter().map(|&index| rows[index]).collect();
         let mut report = CommitReport { outcomes: vec![Outcome::Duplicate; rows.len()], refused: Vec::new() };
-        let mut left = vec![0..sorted.len()];
+        let mut left = Vec::new();
+        left.push(0..sorted.len());
         while let Some(range) = left.pop() {
             if range.is_empty() {
                 continue;
