@@ -48,7 +48,7 @@ impl Side {
             let series = self.names.series.intern(&id, Parameter::DepthToWater);
             for n in 0..per_series {
                 let is_known =
-                    known_every.is_some_and(|every| (well * per_series + n) % every == 0 && self.minutes > 0);
+                    known_every.is_some_and(|every| (well * per_series + n).is_multiple_of(every) && self.minutes > 0);
                 let minute =
                     if is_known { (n as i64 * 7 + well as i64) % self.minutes } else { self.minutes + n as i64 };
                 let time = Timestamp::from_secs(START + minute * STEP_SECONDS);
