@@ -31,7 +31,8 @@ pub enum IngestError {
     /// The archive or the metadata is older than what the journal gave up for it.
     #[error(
         "the journal was cut through seq {truncated_through}, but archive or metadata stand at {after}: put back the \
-         ones that belong to this journal, or see \"Restore\" in the README for how to go on without what lies between"
+         ones that belong to this journal, copy them (`gwbank archive copy`) after a change of archive.kind, or see \"Restore\" \
+         in the README for how to go on without what lies between"
     )]
     JournalGap { after: i64, truncated_through: i64 },
 

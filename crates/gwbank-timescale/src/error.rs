@@ -20,7 +20,7 @@ pub enum DatabaseError {
     Url(String),
     #[error("cannot read the certificates of {path}")]
     Certificates { path: PathBuf, source: io::Error },
-    #[error("no connection to the database")]
+    #[error("no connection to the database{}", connect_advice(&**.0))]
     Connect(#[source] Source),
     #[error("{doing}: the database refused{}", advice(source))]
     Refused { doing: &'static str, source: tokio_postgres::Error },
@@ -50,6 +50,13 @@ pub enum DatabaseError {
     NewerSchema { track: String, name: String },
     #[error("the database lacks {count} migrations, the first is {track}/{name}: run `gwbank migrate`")]
     NotMigrated { count: usize, track: &'static str, name: &'static str },
+}
+
+fn connect_advice(source: &(dyn std::error::Error + Send + Sync + 'static)) -> String {
+    match source.downcast_ref() {
+        Some(deadpool_postgres::PoolError::Backend(error)) => advice(error),
+        _ => String::new(),
+    }
 }
 
 /// What an operator can do about it, where that is known.
