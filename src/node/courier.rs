@@ -36,6 +36,7 @@ pub async fn run(
     shutdown: Shutdown,
 ) {
     let mut republished = false;
+    let mut failing = false;
     loop {
         let worked = async {
             if !republished {
@@ -48,9 +49,16 @@ pub async fn run(
         };
         tokio::select! {
             () = shutdown.ended() => return,
-            worked = worked => if let Err(error) = worked {
-                deliveries.failed.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(%error, channel = MQTT_CHANNEL, "messages cannot be delivered now");
+            worked = worked => match worked {
+                Ok(()) => failing = false,
+                Err(error) => {
+                    deliveries.failed.fetch_add(1, Ordering::Relaxed);
+                    // Once an outage: it is looked again twice a second.
+                    if !std::mem::replace(&mut failing, true) {
+                        let error = format!("{:#}", anyhow::Error::new(error));
+                        tracing::warn!(error, channel = MQTT_CHANNEL, "messages cannot be delivered now");
+                    }
+                }
             }
         }
         tokio::select! {
