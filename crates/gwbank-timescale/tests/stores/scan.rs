@@ -30,7 +30,7 @@ impl Bench {
     async fn new() -> Self {
         let url = Postgres::shared().empty_database();
         // Enough for two snapshots and their scans, so that a connection that does not come back is missed.
-        let database = Database::new(&DatabaseConfig { connections_max: 5, ..DatabaseConfig::new(&url) }).unwrap();
+        let database = Database::new(&DatabaseConfig { connections_max: 6, ..DatabaseConfig::new(&url) }).unwrap();
         database.migrate().await.unwrap();
         let names = RowNames::default();
         names.gateways.intern(&GatewayId::new("gw-1").unwrap());
