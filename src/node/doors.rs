@@ -221,7 +221,7 @@ impl Operations {
             return counts.clone();
         }
         let mut counts = TransitionCounts::new();
-        match self.metadata.flag_transitions(None).await {
+        match soon(self.metadata.flag_transitions(None)).await {
             Ok(transitions) => {
                 for transition in transitions {
                     // `{hazard}-{scope}-…`, see the flag's id.
@@ -253,6 +253,14 @@ fn external_part(index: usize, state: &ExternalState) -> PartState {
     }
 }
 
+/// Whoever asks how things are wants to know it now, also where the metadata hang.
+const ANSWER_TIME: Duration = Duration::from_secs(3);
+
+async fn soon<T>(asked: impl Future<Output = Result<T, MetadataError>>) -> Result<T, MetadataError> {
+    let late = |_| Err(MetadataError::Unavailable(format!("no answer within {} s", ANSWER_TIME.as_secs()).into()));
+    tokio::time::timeout(ANSWER_TIME, asked).await.unwrap_or_else(late)
+}
+
 #[async_trait]
 impl OperationsDoor for Operations {
     async fn parts(&self) -> Vec<PartState> {
@@ -269,7 +277,7 @@ impl OperationsDoor for Operations {
                 format!("has everything received until {}", through.to_rfc3339(BANGKOK_OFFSET_SECONDS))
             }
         };
-        let metadata = self.metadata.position().await;
+        let metadata = soon(self.metadata.position()).await;
         let mut parts = vec![
             PartState {
                 part: "journal",
@@ -283,7 +291,9 @@ impl OperationsDoor for Operations {
             PartState {
                 part: "metadata",
                 ready: metadata.is_ok(),
-                detail: metadata.err().map_or_else(|| "answers".to_owned(), |error| error.to_string()),
+                detail: metadata
+                    .err()
+                    .map_or_else(|| "answers".to_owned(), |error| format!("{:#}", anyhow::Error::new(error))),
                 mend: None,
             },
         ];
@@ -315,7 +325,7 @@ impl OperationsDoor for Operations {
         text.gauge("recent_window_bytes", "Memory of the recent window", status.window_bytes as f64);
         text.gauge("recent_window_rows", "Readings in the recent window", status.window_rows as f64);
         text.gauge("archive_lag_readings", "Readings durable and not archived", status.unarchived_rows as f64);
-        match self.metadata.dead_letter_usage().await {
+        match soon(self.metadata.dead_letter_usage()).await {
             Ok(usage) => {
                 text.gauge("dead_letters_bytes", "Bytes that dead letters take", usage.bytes as f64);
                 let help = "Payloads of dead letters that made room for newer ones";

@@ -177,6 +177,7 @@ pub struct Load {
     sent: Arc<AtomicU64>,
     /// How many readings may have been sent.
     allowed: Arc<AtomicU64>,
+    pace: Pace,
 }
 
 impl Load {
@@ -190,7 +191,7 @@ impl Load {
                 std::thread::spawn(move || publish_until_stopped(number, address, &stop, &sent, &allowed))
             })
             .collect();
-        Self { publishers, address, stop, sent, allowed }
+        Self { publishers, address, stop, sent, allowed, pace }
     }
 
     pub fn may_go_on_by(&self, readings: u64) {
@@ -246,10 +247,22 @@ impl Moment {
     /// Waits until the archive shows it; false when it is long in coming, as a merge on a loaded machine, where the kill
     /// shall come all the same.
     fn comes(self, place: &Place, load: &Load) -> bool {
+        let sent = load.sent.load(Ordering::Relaxed);
+        if self == Moment::Compaction {
+            // Merges wait while readings come faster than they are archived, as they do at a publisher's own pace.
+            load.allowed.store(sent, Ordering::Relaxed);
+        }
+        let is_shown = self.is_shown_soon(place, load, sent);
+        if load.pace == Pace::Own {
+            load.allowed.store(u64::MAX, Ordering::Relaxed);
+        }
+        is_shown
+    }
+
+    fn is_shown_soon(self, place: &Place, load: &Load, first_allowed: u64) -> bool {
         const PATIENCE: Duration = Duration::from_secs(20);
         /// What a debug build follows without effort.
         const READINGS_PER_SECOND: u64 = 1_000;
-        let first_allowed = load.sent.load(Ordering::Relaxed);
         let table = place.data_dir().join("archive/readings");
         let known = names_below(&table);
         let began = Instant::now();

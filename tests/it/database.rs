@@ -81,6 +81,11 @@ fn a_reading_that_the_database_refuses_is_a_dead_letter() {
     let reading = |day: u32, value: u32| json!({"well": "W1", "time": format!("2026-10-{day:02}T10:00:00+07:00"), "depth_to_water": value});
     let readings: Vec<_> = (1..=20).map(|day| reading(day, day)).collect();
     assert_eq!(server.post_readings(&json!(readings).to_string())["stored"], 20);
+    // Several of one message, which share its seq.
+    let many: Vec<_> = ["W2", "W2", "W3", "W3"].iter().zip(1..).map(|(well, day)| {
+        json!({"well": well, "time": format!("2026-09-{day:02}T10:00:00+07:00"), "depth_to_water": 13})
+    }).collect();
+    assert_eq!(server.post_readings(&json!(many).to_string())["stored"], 4);
     // The correction of a good one is refused, and the good one counts again.
     assert_eq!(server.post_readings(&reading(5, 13).to_string())["stored"], 1);
     assert_eq!(server.ask("POST", "/api/v1/flush", &[], &[]).0, 204);
@@ -88,27 +93,27 @@ fn a_reading_that_the_database_refuses_is_a_dead_letter() {
     let without = json!([{"n": 19, "total": f64::from((1..=20).sum::<i32>() - 13)}]);
     assert_eq!(server.sql(read), without);
     assert_eq!(postgres.psql(&url, "SELECT count(*), sum(value) FROM readings"), "19|197");
-    let dead = server.sql("SELECT reason, subject, readings, detail FROM dead_letters");
+    let dead = server.sql("SELECT reason, subject, readings, detail FROM dead_letters ORDER BY subject");
     assert_eq!(
         (&dead[0]["reason"], &dead[0]["subject"], &dead[0]["readings"]),
         (&json!("refused_by_archive"), &json!("W1"), &json!(2))
     );
     assert!(dead[0]["detail"].as_str().unwrap().contains("no_thirteen"), "{dead}");
     let counts = "SELECT sum(received) AS r, sum(stored) AS s, sum(dead) AS d, sum(pending) AS p FROM gateways";
-    assert_eq!(server.sql(counts), json!([{"r": 21, "s": 19, "d": 2, "p": 0}]));
+    assert_eq!(server.sql(counts), json!([{"r": 25, "s": 19, "d": 6, "p": 0}]));
 
     // It stays one while the rule is there, is counted once by the next start, and is stored when the rule is gone.
     assert_eq!(server.terminate().0, Some(0));
     let server = place.serve_with(&settings);
     assert_eq!(server.sql(read), without);
-    assert_eq!(server.sql(counts), json!([{"r": 21, "s": 19, "d": 2, "p": 0}]));
+    assert_eq!(server.sql(counts), json!([{"r": 25, "s": 19, "d": 6, "p": 0}]));
     place.run(&["dead-letters", "replay"]).good();
     assert_eq!(server.ask("POST", "/api/v1/flush", &[], &[]).0, 204);
-    assert_eq!(server.sql(counts), json!([{"r": 21, "s": 19, "d": 2, "p": 0}]));
+    assert_eq!(server.sql(counts), json!([{"r": 25, "s": 19, "d": 6, "p": 0}]));
     postgres.psql(&url, "ALTER TABLE reading_rows DROP CONSTRAINT no_thirteen");
     place.run(&["dead-letters", "replay"]).good();
-    assert_eq!(server.sql(counts), json!([{"r": 21, "s": 21, "d": 0, "p": 0}]));
-    assert_eq!(server.sql(read), json!([{"n": 20, "total": 218.0}]));
+    assert_eq!(server.sql(counts), json!([{"r": 25, "s": 25, "d": 0, "p": 0}]));
+    assert_eq!(server.sql(read), json!([{"n": 24, "total": 270.0}]));
 }
 
 /// A data centre comes up again, and gwbank before its database.

@@ -1,7 +1,9 @@
 //! What the faults of a message leave behind.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
-use gwbank_model::{GatewayId, Row, Seq};
+use gwbank_model::{GatewayId, Reading, Row, Seq};
 use gwbank_store::{DeadLetterCause, DeadMessage, NewDeadLetter, RowNames};
 use gwbank_wire::{Reason, write_json};
 use hashbrown::HashMap;
@@ -47,20 +49,39 @@ pub(crate) fn dead_message(effect: &Effect, gateway_id: GatewayId, first: Seq) -
     }
 }
 
-/// The letter of a reading that was good when it came and that the archive refuses. Its message is gone by now: the reading
-/// is written anew, as imports write theirs.
-pub(crate) fn refused(row: &Row, why: &str, names: &RowNames) -> DeadMessage {
-    let gateway_id = names.gateways.id(row.gateway);
-    let reading = reading(row, names);
-    let cause =
-        DeadLetterCause { reason: Reason::RefusedByArchive.name().to_owned(), subject: reading.well.to_string() };
+/// The letters of readings that were good when they came and that the archive refuses, a message for each that they came
+/// with, as rows of one message share its seq. The messages are gone by now: the readings are written anew, as imports write
+/// theirs. Rows with why they are refused.
+pub(crate) fn refused(rows: &[(Row, &str)], names: &RowNames) -> Vec<DeadMessage> {
+    let mut of_message: BTreeMap<(Seq, u32), Vec<(&Row, &str)>> = BTreeMap::new();
+    for (row, why) in rows {
+        of_message.entry((row.seq, row.gateway.0)).or_default().push((row, why));
+    }
+    of_message.into_values().map(|rows| refused_message(&rows, names)).collect()
+}
+
+fn refused_message(rows: &[(&Row, &str)], names: &RowNames) -> DeadMessage {
+    let (seq, gateway_id) = (rows[0].0.seq, names.gateways.id(rows[0].0.gateway));
+    let readings: Vec<Reading> = rows.iter().map(|(row, _)| reading(row, names)).collect();
+    let mut letters: Vec<NewDeadLetter> = Vec::new();
+    for (reading, (_, why)) in readings.iter().zip(rows) {
+        let subject = reading.well.to_string();
+        match letters.iter_mut().find(|letter| letter.cause.subject == subject) {
+            Some(letter) => letter.readings += 1,
+            None => letters.push(NewDeadLetter {
+                cause: DeadLetterCause { reason: Reason::RefusedByArchive.name().to_owned(), subject },
+                detail: (*why).to_owned(),
+                readings: 1,
+            }),
+        }
+    }
     DeadMessage {
-        seq: row.seq,
-        received_at: row.seq.received_at(),
+        seq,
+        received_at: seq.received_at(),
         topic: format!("gwbank/v1/{gateway_id}/readings"),
         gateway_id,
-        letters: vec![NewDeadLetter { cause, detail: why.to_owned(), readings: 1 }],
-        payload: write_json(&[reading]).into(),
+        letters,
+        payload: write_json(&readings).into(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a dead letter has of its message, when the message is read again.
 //!
 //! # Rules
-//! 1. A letter of an unregistered well has readings of that well; the letter of the further wells has those of wells
+//! 1. A letter of an unregistered well, or of readings that the archive refused, has readings of that well; the letter of the further wells has those of wells
 //!    without a letter of their own. Any other letter may have any reading, but leaves to those what is theirs.
 //! 2. A cause that another letter of the message has is this letter's only beyond what the other stands for.
 
@@ -39,8 +39,9 @@ fn cause_of(reason: Reason, subject: &str) -> DeadLetterCause {
     DeadLetterCause { reason: reason.name().to_owned(), subject: subject.to_owned() }
 }
 
+/// Of good readings of wells: a letter of these names its well, and stands for none of another one.
 fn is_of_wells(cause: &DeadLetterCause) -> bool {
-    cause.reason == Reason::UnknownWell.name()
+    cause.reason == Reason::UnknownWell.name() || cause.reason == Reason::RefusedByArchive.name()
 }
 
 impl<'a> Share<'a> {
@@ -129,7 +130,8 @@ impl<'a> Share<'a> {
             readings.retain(|reading| {
                 let of_well = cause_of(Reason::UnknownWell, reading.well.as_str());
                 let cause = if self.beside.contains_key(&of_well) { &of_well } else { &further };
-                leave(cause, 1) == 0
+                let refused = cause_of(Reason::RefusedByArchive, reading.well.as_str());
+                leave(&refused, 1) + leave(cause, 1) == 0
             });
         }
         let theirs: u64 = theirs.iter().filter(|(cause, _)| !is_of_wells(cause)).map(|(_, dead)| dead).sum();

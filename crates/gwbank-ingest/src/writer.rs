@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::IngestError;
 use crate::applier::Positions;
-use crate::dead_message::refused as refused_letter;
+use crate::dead_message::refused as refused_letters;
 use crate::gate::Held;
 use crate::ledger::{Stretch, Version};
 use crate::pipeline::Shared;
@@ -241,6 +241,7 @@ impl Shared {
         let Some(first) = refused.first() else { return };
         tracing::warn!(readings = refused.len(), why = %first.why, "the archive refuses readings; they are dead letters now");
         let mut withdrawn = Vec::with_capacity(refused.len());
+        let mut dead: Vec<(Row, &str)> = Vec::new();
         for RefusedRow { index, why } in refused {
             let row = rows[*index];
             withdrawn.push(row);
@@ -253,8 +254,9 @@ impl Shared {
             counted.refused += 1;
             counted.taken_back += u64::from(pending.is_none());
             counted.last_error = Some(format!("{}: {why}", Reason::RefusedByArchive));
-            archived.refused.push(refused_letter(&row, why, &self.names));
+            dead.push((row, why));
         }
+        archived.refused = refused_letters(&dead, &self.names);
         let mut applier = self.applier.lock();
         self.window.withdraw(&withdrawn);
         let window = self.window.snapshot();

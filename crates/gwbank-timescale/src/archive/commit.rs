@@ -144,7 +144,8 @@ impl<'a> Writing<'a> {
 
     /// All of some rows or nothing.
     async fn take_or_undo(&mut self, rows: &[Row], look: Look) -> Result<Vec<Outcome>, WorkError> {
-        self.transaction.batch_execute("SAVEPOINT rows").await?;
+        // What a deferred rule refuses only at the end could not be told from the rest.
+        self.transaction.batch_execute("SAVEPOINT rows; SET CONSTRAINTS ALL IMMEDIATE").await?;
         let (numbers, given) = (self.numbers.clone(), self.given.clone());
         let (partitions, new_rows) = (self.partitions.clone(), self.new_rows);
         match self.take(rows, look).await {

@@ -70,10 +70,17 @@ async fn what_the_database_refuses_stands_alone() {
     database.migrate().await.unwrap();
     let sql = |statement: &str| Postgres::shared().psql(&url, statement);
     sql("ALTER TABLE reading_rows ADD CONSTRAINT no_thirteens CHECK (value::int % 100 <> 13)");
+    // A rule that speaks only at the end of a transaction, unless it is asked before.
+    sql("CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF NEW.value = 1450 THEN RAISE 'not 1450'; END IF; RETURN NULL; END $$;
+         CREATE CONSTRAINT TRIGGER late AFTER INSERT ON reading_rows DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION refuse()");
     let names = RowNames::default();
     let archive = PostgresArchive::new(database, names.clone());
     let rows = minutes(&names, 1_500);
-    for (rows, refused) in [(&rows[..50], vec![13]), (&rows[50..], (1..15).map(|n| n * 100 + 13 - 50).collect())] {
+    for (rows, refused) in
+        [(&rows[..50], vec![13]), (&rows[50..], (1..15).map(|n| n * 100 + 13 - 50).chain([1_400]).collect())]
+    {
         let through = rows.last().unwrap().seq;
         let report = archive.commit(ArchiveCommit { rows: rows.to_vec(), through }).await.unwrap();
         let mut indices: Vec<usize> = report.refused.iter().map(|refused| refused.index).collect();
@@ -82,11 +89,11 @@ async fn what_the_database_refuses_stands_alone() {
         assert!(report.refused[0].why.contains("no_thirteens"), "{}", report.refused[0].why);
         assert_eq!(archive.snapshot().await.unwrap().position(), through);
     }
-    let good: Vec<f64> = (0..1_500).filter(|n| n % 100 != 13).map(f64::from).collect();
+    let good: Vec<f64> = (0..1_500).filter(|n| n % 100 != 13 && *n != 1_450).map(f64::from).collect();
     assert_eq!(stored(&archive, &names).await, good);
 
     // Its rule taken away, the same rows are good.
-    sql("ALTER TABLE reading_rows DROP CONSTRAINT no_thirteens");
+    sql("ALTER TABLE reading_rows DROP CONSTRAINT no_thirteens; DROP TRIGGER late ON reading_rows");
     let again = archive.commit(ArchiveCommit { rows, through: Seq::from_i64(1_500 << 20) }).await.unwrap();
     assert!(again.refused.is_empty());
     assert_eq!(stored(&archive, &names).await.len(), 1_500);
