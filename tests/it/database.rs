@@ -16,6 +16,15 @@ fn place_on(url: &str) -> (Place, Vec<String>) {
     (place, settings)
 }
 
+/// The same, migrated and with the wells of the publishers.
+fn place_with_wells_on(url: &str) -> (Place, Vec<String>) {
+    let (place, settings) = place_on(url);
+    run(&place, &["migrate"], &settings).good();
+    place.file("wells.csv", &wells_csv());
+    run(&place, &["wells", "import", "wells.csv"], &settings).good();
+    (place, settings)
+}
+
 fn run(place: &Place, arguments: &[&str], settings: &[String]) -> crate::program::Said {
     let settings = settings.iter().map(String::as_str);
     place.run(&arguments.iter().copied().chain(settings).collect::<Vec<_>>())
@@ -71,10 +80,7 @@ fn a_database_is_migrated_by_hand_and_then_read_by_everything() {
 fn a_reading_that_the_database_refuses_is_a_dead_letter() {
     let postgres = Postgres::shared();
     let url = postgres.empty_database();
-    let (place, settings) = place_on(&url);
-    run(&place, &["migrate"], &settings).good();
-    place.file("wells.csv", &wells_csv());
-    run(&place, &["wells", "import", "wells.csv"], &settings).good();
+    let (place, settings) = place_with_wells_on(&url);
     postgres.psql(&url, "ALTER TABLE reading_rows ADD CONSTRAINT no_thirteen CHECK (value <> 13)");
     let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
     let server = place.serve_with(&settings);
@@ -121,10 +127,7 @@ fn a_reading_that_the_database_refuses_is_a_dead_letter() {
 fn a_node_that_knew_its_database_starts_without_it() {
     let postgres = Postgres::start();
     let url = postgres.empty_database();
-    let (place, settings) = place_on(&url);
-    run(&place, &["migrate"], &settings).good();
-    place.file("wells.csv", &wells_csv());
-    run(&place, &["wells", "import", "wells.csv"], &settings).good();
+    let (place, settings) = place_with_wells_on(&url);
     let slow = ["--set", "archive.flush_interval_seconds=3600"];
     let settings: Vec<&str> = settings.iter().map(String::as_str).chain(slow).collect();
     let reading = |well: &str, day: u32, value: u32| {
@@ -243,10 +246,7 @@ fn nothing_is_lost_on_a_bad_way_to_the_database() {
     let url = postgres.empty_database();
     let proxy = TcpProxy::to(postgres.port());
     let through_proxy = url.replace(&format!(":{}/", postgres.port()), &format!(":{}/", proxy.port()));
-    let (place, settings) = place_on(&through_proxy);
-    run(&place, &["migrate"], &settings).good();
-    place.file("wells.csv", &wells_csv());
-    run(&place, &["wells", "import", "wells.csv"], &settings).good();
+    let (place, settings) = place_with_wells_on(&through_proxy);
     let eager = [
         "--set",
         "archive.flush_interval_seconds=1",
@@ -299,10 +299,7 @@ fn nothing_is_lost_on_a_bad_way_to_the_database() {
 fn nothing_acknowledged_is_lost_whatever_becomes_of_the_database() {
     let postgres = Postgres::start();
     let url = postgres.empty_database();
-    let (place, settings) = place_on(&url);
-    run(&place, &["migrate"], &settings).good();
-    place.file("wells.csv", &wells_csv());
-    run(&place, &["wells", "import", "wells.csv"], &settings).good();
+    let (place, settings) = place_with_wells_on(&url);
     let eager = ["--set", "archive.flush_interval_seconds=1", "--set", "archive.flush_rows=2000"];
     let settings: Vec<&str> = settings.iter().map(String::as_str).chain(eager).collect();
     let mut server = place.serve_with(&settings);

@@ -224,9 +224,7 @@ impl Database {
             Ok(())
         };
         let done: Result<(), WorkError> = self.unless_silent(1, work).await;
-        if is_silent(&done) {
-            drop(Object::take(client));
-        }
+        close_if_silent(client, &done);
         done.map_err(|error| error.during("cannot take the node's number"))
     }
 
@@ -263,6 +261,13 @@ impl Database {
 
 pub(crate) fn is_silent<T>(done: &Result<T, WorkError>) -> bool {
     matches!(done, Err(WorkError::Silent { .. }))
+}
+
+/// After [`Database::unless_silent`]: nobody else gets a session that hangs.
+pub(crate) fn close_if_silent<T>(client: Object, done: &Result<T, WorkError>) {
+    if is_silent(done) {
+        drop(Object::take(client));
+    }
 }
 
 /// Host, port and name: what may be shown.

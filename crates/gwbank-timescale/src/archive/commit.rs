@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use deadpool_postgres::{Object, Transaction};
+use deadpool_postgres::Transaction;
 use gwbank_model::versions::{Change, Outcome};
 use gwbank_model::{GatewayIndex, Key, Month, MonthCursor, Row, SeriesId, TimeForms, Timestamp};
 use gwbank_store::{ArchiveCommit, CommitReport, RefusedRow, RevisionRow, StoredVersions};
@@ -13,7 +13,7 @@ use super::copy_in::copy_in;
 use super::numbers::{self, Numbers};
 use super::rollups;
 use super::rows::{ARRAY_TYPES, Arrays, COLUMNS, Reading, SUPERSEDED_COLUMNS, unnest};
-use crate::database::is_silent;
+use crate::database::close_if_silent;
 use crate::error::WorkError;
 use crate::values::{Columns, Instant};
 use crate::{DatabaseError, Layout};
@@ -25,7 +25,7 @@ pub(super) const COMMIT_LOCK: i64 = 0x6777_6261_6e6b_0002;
 const ROWS_A_STATEMENT: usize = 20_000;
 
 /// A commit may take as long as so many statements.
-const COMMIT_STATEMENTS: u32 = 5;
+pub(super) const COMMIT_STATEMENTS: u32 = 5;
 
 pub(super) async fn commit(shared: &Shared, commit: &ArchiveCommit) -> Result<CommitReport, DatabaseError> {
     let layout = shared.layout().await?;
@@ -51,9 +51,7 @@ pub(super) async fn commit(shared: &Shared, commit: &ArchiveCommit) -> Result<Co
         Ok(report)
     };
     let done: Result<CommitReport, WorkError> = shared.database.unless_silent(COMMIT_STATEMENTS, work).await;
-    if is_silent(&done) {
-        drop(Object::take(client));
-    }
+    close_if_silent(client, &done);
     done.map_err(|error| {
         // One may have been taken away behind our back.
         shared.partitions.lock().clear();

@@ -19,7 +19,7 @@ use super::numbers::{self, Numbers};
 use super::rows::{COLUMNS, Reading};
 use super::scan::{EARLIEST, LATEST, SCANNING, Scan, parts};
 use crate::DatabaseError;
-use crate::database::is_silent;
+use crate::database::{close_if_silent, is_silent};
 use crate::error::WorkError;
 use crate::values::{Columns, Instant};
 
@@ -151,7 +151,8 @@ impl ArchiveSnapshot for PostgresSnapshot {
             let rows = rows.iter().map(|row| reading.row(&mut Columns::of(row), &self.numbers, forms));
             Ok(rows.collect::<Result<_, _>>()?)
         };
-        let done: Result<Vec<Row>, WorkError> = work.await;
+        let done: Result<Vec<Row>, WorkError> = self.shared.database.unless_silent(1, work).await;
+        close_if_silent(client, &done);
         Ok(done.map_err(|error| error.during(SCANNING))?)
     }
 
@@ -161,7 +162,9 @@ impl ArchiveSnapshot for PostgresSnapshot {
             let transaction = Self::import(&mut client, &self.id).await?;
             find(&transaction, &self.numbers, &self.shared.names.time_forms, keys).await
         };
-        let mut found = work.await.map_err(|error| error.during(SCANNING))?;
+        let done = self.shared.database.unless_silent(1, work).await;
+        close_if_silent(client, &done);
+        let mut found = done.map_err(|error| error.during(SCANNING))?;
         Ok(keys.iter().map(|key| found.remove(key)).collect())
     }
 }

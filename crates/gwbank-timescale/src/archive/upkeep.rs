@@ -6,8 +6,9 @@ use deadpool_postgres::Transaction;
 use gwbank_model::{Month, Timestamp};
 use gwbank_store::{MaintenanceReport, Upkeep};
 
-use super::commit::{COMMIT_LOCK, make_partition};
+use super::commit::{COMMIT_LOCK, COMMIT_STATEMENTS, make_partition};
 use super::{Shared, rollups};
+use crate::database::close_if_silent;
 use crate::error::WorkError;
 use crate::values::Instant as Moment;
 use crate::{DatabaseError, Layout};
@@ -38,7 +39,8 @@ pub(super) async fn maintain(shared: &Shared, upkeep: Upkeep) -> Result<Maintena
         shared.partitions.lock().extend(made);
         Ok(worked)
     };
-    let done: Result<bool, WorkError> = work.await;
+    let done: Result<bool, WorkError> = shared.database.unless_silent(COMMIT_STATEMENTS, work).await;
+    close_if_silent(client, &done);
     let worked = done.map_err(|error| error.during("cannot look after the archive"))?;
     if !worked {
         *shared.rested_at.lock() = Some(Instant::now());

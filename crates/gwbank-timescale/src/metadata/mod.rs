@@ -2,7 +2,7 @@
 
 mod dead_letters;
 mod ingest;
-mod lease;
+mod leadership;
 mod registry;
 mod watch;
 
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use deadpool_postgres::{Object, Transaction};
+use deadpool_postgres::Transaction;
 use gwbank_model::{Seq, Timestamp};
 use gwbank_registry::{Installation, Well};
 use gwbank_store::{
@@ -21,9 +21,9 @@ use gwbank_store::{
 
 use parking_lot::Mutex;
 
-use self::lease::Lease;
+use self::leadership::Leadership;
 use crate::Database;
-use crate::database::is_silent;
+use crate::database::close_if_silent;
 use crate::error::WorkError;
 
 /// How much is kept of dead letters.
@@ -40,7 +40,7 @@ pub struct DeadLetterBounds {
 pub struct PostgresMetadata {
     database: Database,
     bounds: DeadLetterBounds,
-    lease: Arc<tokio::sync::Mutex<Lease>>,
+    leadership: Arc<tokio::sync::Mutex<Leadership>>,
     said_here: Arc<Mutex<Option<Instant>>>,
 }
 
@@ -49,7 +49,7 @@ const SAY_HERE_EVERY: Duration = Duration::from_secs(60);
 
 impl PostgresMetadata {
     pub fn new(database: Database, bounds: DeadLetterBounds) -> Self {
-        Self { database, bounds, lease: Arc::default(), said_here: Arc::default() }
+        Self { database, bounds, leadership: Arc::default(), said_here: Arc::default() }
     }
 
     /// Reads in one transaction, so that several statements see one state.
@@ -71,9 +71,7 @@ impl PostgresMetadata {
             Ok(value)
         };
         let done: Result<T, WorkError> = self.database.unless_silent(2, work).await;
-        if is_silent(&done) {
-            drop(Object::take(client));
-        }
+        close_if_silent(client, &done);
         Ok(done.map_err(|error| error.during(doing))?)
     }
 
@@ -91,9 +89,7 @@ impl PostgresMetadata {
             Ok(value)
         };
         let done: Result<T, WorkError> = self.database.unless_silent(2, work).await;
-        if is_silent(&done) {
-            drop(Object::take(client));
-        }
+        close_if_silent(client, &done);
         Ok(done.map_err(|error| error.during(doing))?)
     }
 }
@@ -153,7 +149,7 @@ impl Metadata for PostgresMetadata {
     }
 
     async fn lead(&self) -> Result<Option<u64>, MetadataError> {
-        Ok(self.lease.lock().await.hold(&self.database).await?)
+        Ok(self.leadership.lock().await.hold(&self.database).await?)
     }
 
     async fn still_here(&self) -> Result<(), MetadataError> {

@@ -9,19 +9,19 @@ use crate::{Database, DatabaseError};
 const LEASE_LOCK: i64 = 0x6777_6261_6e6b_0003;
 
 #[derive(Default)]
-pub(super) struct Lease {
+pub(super) struct Leadership {
     /// While this node leads.
     session: Option<Object>,
     term: u64,
 }
 
-impl std::fmt::Debug for Lease {
+impl std::fmt::Debug for Leadership {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lease").field("leads", &self.session.is_some()).field("term", &self.term).finish()
+        f.debug_struct("Leadership").field("leads", &self.session.is_some()).field("term", &self.term).finish()
     }
 }
 
-impl Lease {
+impl Leadership {
     /// The term of this node if it leads, or begins to now.
     pub async fn hold(&mut self, database: &Database) -> Result<Option<u64>, DatabaseError> {
         if let Some(session) = &self.session {
@@ -50,7 +50,7 @@ impl Lease {
         Ok(None)
     }
 
-    /// Not back into the pool, where the lock would outlive the lease.
+    /// Not back into the pool, where the lock would outlive its term.
     fn let_go(&mut self) {
         if let Some(session) = self.session.take() {
             drop(Object::take(session));
@@ -58,7 +58,7 @@ impl Lease {
     }
 }
 
-impl Drop for Lease {
+impl Drop for Leadership {
     fn drop(&mut self) {
         self.let_go();
     }
