@@ -107,7 +107,7 @@ impl QualityFlag {
 }
 
 named_enum! {
-    /// The QARTOD water-level tests (manual 2.1), and `uncompensated` of our own.
+    /// The QARTOD water-level tests (manual 2.1), and those of our own from `uncompensated` on.
     QcTest, "quality test" {
         Gap = 0, "gap";
         Syntax = 1, "syntax";
@@ -122,6 +122,10 @@ named_enum! {
         Neighbour = 10, "neighbour";
         /// Absolute pressure without a barometer.
         Uncompensated = 11, "uncompensated";
+        /// The sensor left the truth slowly: against a reference, or by a ramp that ended with a jump back.
+        Drift = 12, "drift";
+        /// The sensor stood elsewhere for a while: moved, hung differently, replaced.
+        LevelShift = 13, "level_shift";
     }
 }
 

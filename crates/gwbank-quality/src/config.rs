@@ -1,6 +1,6 @@
 //! The limits of one series in strict mode.
 
-use gwbank_model::QcTests;
+use gwbank_model::{QcTests, Timestamp};
 
 pub(crate) const MICROS_PER_HOUR: i64 = 3_600_000_000;
 pub(crate) const MICROS_PER_DAY: i64 = 24 * MICROS_PER_HOUR;
@@ -35,6 +35,15 @@ impl Span {
     }
     pub const fn contains(self, value: f64) -> bool {
         self.min <= value && value <= self.max
+    }
+    fn validate(self, limit: &'static str) -> Result<(), ConfigError> {
+        if self.min.is_nan() || self.max.is_nan() {
+            return Err(ConfigError::NotANumber { limit });
+        }
+        if self.min > self.max {
+            return Err(ConfigError::Reversed { limit });
+        }
+        Ok(())
     }
 }
 
@@ -94,6 +103,50 @@ pub struct FlatLine {
     pub gap_max_micros: i64,
 }
 
+/// The longest silence that is usual in the series. The reading after a longer one is suspect ("or of high interest").
+///
+/// QARTOD's test 1 compares the newest reading with the clock, and gives the absent data flag 9. A flag that depends on
+/// when it was computed would not be the same tomorrow; so the silence is told by what ends it. The reading itself is as
+/// good as any: the test is run only where a well's configuration asks for it, while reports always name the gaps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// Time from one reading to the next. A reading without a value arrived, too, and ends the silence.
+    pub silence_max_micros: i64,
+}
+
+/// What is expected of each month of the year; outside, a value is suspect. Never fail: the manual gives the test no such
+/// flag, as a climate has extremes. A month without limits is not evaluated.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Climatology {
+    /// January first. Both limits are inside.
+    pub months: [Option<Span>; 12],
+    /// Of the calendar that the months are of.
+    pub zone_offset_seconds: i32,
+}
+
+impl Climatology {
+    /// The limits at a time.
+    pub fn limits_at(&self, time: Timestamp) -> Option<Span> {
+        let month = time.month(self.zone_offset_seconds).month_of_year();
+        self.months.get(usize::try_from(month).ok()?.checked_sub(1)?).copied().flatten()
+    }
+}
+
+/// Too little movement over a window, as of a sensor in silt or a clogged screen: max − min of all usable readings for at
+/// least the span (and the number of readings) is within `range_min`.
+///
+/// The manual allows a standard deviation or a range. A range needs no memory of all the window's values, so that a stream
+/// can judge it; the mode `ioos` has both. As with a flat line, disturbed and dry readings end the window.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AttenuatedSignal {
+    pub suspect: Option<Standstill>,
+    pub fail: Option<Standstill>,
+    /// A window that moves by more is alive. Values are compared on a grid of an eighth of it.
+    pub range_min: f64,
+    /// A longer time without a usable reading ends the window.
+    pub gap_max_micros: i64,
+}
+
 /// Where a sensor ends: what it says there does not move and is no flat line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Floor {
@@ -118,6 +171,12 @@ pub struct SeriesConfig {
     pub rate_of_change: Option<RateOfChange>,
     pub flat_line: Option<FlatLine>,
     pub floor: Option<Floor>,
+    /// Only by configuration: see [`Gap`].
+    pub gap: Option<Gap>,
+    /// Only by configuration: nobody knows a well's seasons beforehand.
+    pub climatology: Option<Climatology>,
+    /// Only by configuration: how much a well moves depends on its aquifer.
+    pub attenuated_signal: Option<AttenuatedSignal>,
     /// Tests that make every value of the series suspect, such as `location` or `uncompensated`.
     pub objections: QcTests,
 }
@@ -142,12 +201,14 @@ impl SeriesConfig {
         // The rate of change looks back so many readings, and the last of them may be a spike by the one before it.
         let mut points = RATE_LOOKBACK_POINTS + 1;
         let mut micros = 0;
-        if let Some(flat) = &self.flat_line {
-            for standstill in flat.suspect.iter().chain(&flat.fail) {
+        let flat = self.flat_line.map(|flat| (flat.suspect, flat.fail, flat.gap_max_micros));
+        let attenuated = self.attenuated_signal.map(|signal| (signal.suspect, signal.fail, signal.gap_max_micros));
+        for (suspect, fail, gap_max_micros) in flat.into_iter().chain(attenuated) {
+            for standstill in suspect.iter().chain(&fail) {
                 // Of so many readings in a row at least `readings_min` are usable, or the run would have ended.
                 let usable_every = usize::from(FLAT_UNUSABLE_RUN_MAX) + 1;
                 points = points.max(usable_every.saturating_mul(standstill.readings_min as usize + 1));
-                micros = micros.max(standstill.span_micros.saturating_add(flat.gap_max_micros));
+                micros = micros.max(standstill.span_micros.saturating_add(gap_max_micros));
             }
         }
         Reach { before_micros: micros, points_before: points, after_micros: micros, points_after: points }
@@ -157,12 +218,7 @@ impl SeriesConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         if let Some(gross) = &self.gross_range {
             for (limit, span) in [("gross_range.sensor", gross.sensor), ("gross_range.user", gross.user)] {
-                if span.min.is_nan() || span.max.is_nan() {
-                    return Err(ConfigError::NotANumber { limit });
-                }
-                if span.min > span.max {
-                    return Err(ConfigError::Reversed { limit });
-                }
+                span.validate(limit)?;
             }
         }
         if let Some(spike) = &self.spike {
@@ -182,6 +238,21 @@ impl SeriesConfig {
             not_negative("flat_line.gap_max", flat.gap_max_micros as f64)?;
             for standstill in flat.suspect.iter().chain(&flat.fail) {
                 not_negative("flat_line.span", standstill.span_micros as f64)?;
+            }
+        }
+        if let Some(gap) = &self.gap {
+            not_negative("gap.silence_max", gap.silence_max_micros as f64)?;
+        }
+        if let Some(climatology) = &self.climatology {
+            for span in climatology.months.iter().flatten() {
+                span.validate("climatology")?;
+            }
+        }
+        if let Some(signal) = &self.attenuated_signal {
+            not_negative("attenuated_signal.range_min", signal.range_min)?;
+            not_negative("attenuated_signal.gap_max", signal.gap_max_micros as f64)?;
+            for standstill in signal.suspect.iter().chain(&signal.fail) {
+                not_negative("attenuated_signal.span", standstill.span_micros as f64)?;
             }
         }
         Ok(())

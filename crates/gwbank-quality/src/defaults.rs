@@ -17,6 +17,8 @@
 //!   million such hourly and daily readings in reference wells, 0.05 % stand still for 3 days and none for 7.
 //!   Absolute pressure carries the weather and cannot stand still for a day. Temperature and conductivity of deep
 //!   groundwater do stand still, and zero is the usual rain: no test.
+//! - **Gap, climatology, attenuated signal.** Only where a well's configuration gives limits: how often a well reports, what
+//!   its seasons are and how much it moves nobody knows beforehand.
 //! - **Gaps.** Differences are judged up to 100 days apart (quarterly rounds of manual readings); a flat line bridges 3
 //!   days, a weekend with a margin.
 
@@ -94,6 +96,9 @@ impl SeriesConfig {
             rate_of_change,
             flat_line,
             floor: floor(parameter, facts),
+            gap: None,
+            climatology: None,
+            attenuated_signal: None,
             objections: facts.objections,
         }
     }

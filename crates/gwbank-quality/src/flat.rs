@@ -1,10 +1,11 @@
-//! How long a series has stood still, in O(1) amortised time and bounded memory.
+//! How long a series has stood still, in O(1) amortised time and bounded memory. The flat line asks for a tolerance about
+//! the resolution of the sensor, the attenuated signal for one of what the well should move at least; else they are one.
 //!
 //! # Rules
 //! 1. The **run** is the longest stretch of usable values up to the newest whose max − min is within the tolerance, without
 //!    a gap. Its start never moves back, so that two monotonic queues (candidates for maximum and minimum) follow it.
-//! 2. Values are compared on a grid of a sixteenth of the tolerance. Candidates are strictly ordered and within the
-//!    tolerance, so that a queue never holds more than 17: memory is bounded whatever the values and their rate, where
+//! 2. Values are compared on a grid of a sixteenth of the tolerance (attenuated signal: an eighth). Candidates are strictly
+//!    ordered and within the tolerance, so that a queue never holds more than 17 (9): memory is bounded whatever the values and their rate, where
 //!    exact comparison would keep every value of a slow drift. The price is an error of a sixteenth at the edge.
 //! 3. Flat is what has stood for a span of time and a number of readings. Both only grow with the run, so that the flag
 //!    depends on the newest span and readings alone.
@@ -13,10 +14,36 @@ use std::collections::VecDeque;
 
 use gwbank_model::{QualityFlag, Timestamp};
 
-use crate::config::{FLAT_UNUSABLE_RUN_MAX, FlatLine};
+use crate::config::{AttenuatedSignal, FLAT_UNUSABLE_RUN_MAX, FlatLine, Standstill};
 
-/// Grid steps that make up the tolerance.
-const STEPS: i64 = 16;
+/// Grid steps that make up the tolerance of a flat line.
+pub(crate) const FLAT_STEPS: i64 = 16;
+/// And of an attenuated signal, whose limit is no finer than this anyway; a stream with both stays below 2 KiB.
+pub(crate) const ATTENUATED_STEPS: i64 = 8;
+
+/// What a run has to be to be told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RunLimits {
+    pub(crate) suspect: Option<Standstill>,
+    pub(crate) fail: Option<Standstill>,
+    pub(crate) tolerance: f64,
+    pub(crate) steps: i64,
+    pub(crate) gap_max_micros: i64,
+}
+
+impl From<&FlatLine> for RunLimits {
+    fn from(limits: &FlatLine) -> Self {
+        let &FlatLine { suspect, fail, tolerance, gap_max_micros } = limits;
+        Self { suspect, fail, tolerance, steps: FLAT_STEPS, gap_max_micros }
+    }
+}
+
+impl From<&AttenuatedSignal> for RunLimits {
+    fn from(limits: &AttenuatedSignal) -> Self {
+        let &AttenuatedSignal { suspect, fail, range_min, gap_max_micros } = limits;
+        Self { suspect, fail, tolerance: range_min, steps: ATTENUATED_STEPS, gap_max_micros }
+    }
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Candidate {
@@ -47,7 +74,7 @@ struct Start {
 
 impl FlatRun {
     /// Takes the next usable value and judges it.
-    pub(crate) fn push(&mut self, limits: &FlatLine, time: Timestamp, value: f64) -> QualityFlag {
+    pub(crate) fn push(&mut self, limits: &RunLimits, time: Timestamp, value: f64) -> QualityFlag {
         if self.last.is_some_and(|last| time.micros_since(last) > limits.gap_max_micros) {
             self.clear();
         }
@@ -56,7 +83,7 @@ impl FlatRun {
                 newest.next = time;
             }
         }
-        let (level, width) = grid(limits.tolerance, value);
+        let (level, width) = grid(limits.tolerance, limits.steps, value);
         let new = Candidate { level, index: self.index, next: time };
         enqueue(&mut self.maxima, new, |old| old.level <= level);
         enqueue(&mut self.minima, new, |old| old.level >= level);
@@ -78,9 +105,8 @@ impl FlatRun {
         self.index += 1;
 
         let (span, readings) = (time.micros_since(start.time), self.index - start.index);
-        let stands = |limit: &crate::Standstill| {
-            span >= limit.span_micros && readings >= u64::from(limit.readings_min) && readings > 1
-        };
+        let stands =
+            |limit: &Standstill| span >= limit.span_micros && readings >= u64::from(limit.readings_min) && readings > 1;
         if limits.fail.as_ref().is_some_and(stands) {
             QualityFlag::Fail
         } else if limits.suspect.as_ref().is_some_and(stands) {
@@ -117,24 +143,33 @@ fn enqueue(queue: &mut VecDeque<Candidate>, new: Candidate, outlived: impl Fn(&C
     while queue.back().is_some_and(&outlived) {
         queue.pop_back();
     }
+    if queue.len() == queue.capacity() && queue.len() >= 8 {
+        queue.reserve_exact(1); // doubling would give a slow drift room for 32, of which 17 are used
+    }
     queue.push_back(new);
 }
 
 /// The value on the grid, and how many steps the tolerance is wide.
-pub(crate) fn grid(tolerance: f64, value: f64) -> (i64, i64) {
+pub(crate) fn grid(tolerance: f64, steps: i64, value: f64) -> (i64, i64) {
     if tolerance > 0.0 {
-        // The cast saturates, which only joins values beyond any sensor's range.
-        ((value * (STEPS as f64 / tolerance)).round() as i64, STEPS)
+        (round(value * (steps as f64 / tolerance)), steps)
     } else {
         let bits = (value + 0.0).to_bits() as i64; // −0 and 0 are one value
         (bits ^ (((bits >> 63) as u64) >> 1) as i64, 0) // in the order of the values
     }
 }
 
+/// As `f64::round`, which is a call into a library on processors that must not be presumed new. The cast saturates, which
+/// only joins values beyond any sensor's range.
+fn round(value: f64) -> i64 {
+    let whole = value as i64;
+    let rest = value - whole as f64;
+    whole.saturating_add(i64::from(rest >= 0.5) - i64::from(rest <= -0.5))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Standstill;
 
     #[test]
     fn memory_is_bounded_for_any_values() {
@@ -144,12 +179,22 @@ mod tests {
             tolerance: 0.001,
             gap_max_micros: 1_000_000,
         };
+        let limits = RunLimits::from(&limits);
         let mut run = FlatRun::default();
         for i in 0..100_000i32 {
             // A fall so slow that every value would be a candidate, and noise on it.
             let value = 5.0 - f64::from(i) * 1e-9 + if i % 7 == 0 { 1e-5 } else { 0.0 };
             run.push(&limits, Timestamp::from_secs(i.into()), value);
-            assert!(run.candidates() <= STEPS as usize + 1);
+            assert!(run.candidates() <= FLAT_STEPS as usize + 1);
+        }
+    }
+
+    #[test]
+    fn rounding_is_that_of_the_library() {
+        for value in [0.0, 0.4, 0.49999999999999994, 0.5, 0.6, 1.5, 2.5, 1e15 + 0.5, 4503599627370497.5, 1e18, 1e300] {
+            for value in [value, -value] {
+                assert_eq!(round(value), value.round() as i64, "{value}");
+            }
         }
     }
 
@@ -157,10 +202,10 @@ mod tests {
     fn grid_keeps_order() {
         for tolerance in [0.0, 0.5] {
             let levels: Vec<i64> =
-                [-1e300, -2.0, -1.0, 0.0, 1.0, 2.0, 1e300].iter().map(|&v| grid(tolerance, v).0).collect();
+                [-1e300, -2.0, -1.0, 0.0, 1.0, 2.0, 1e300].iter().map(|&v| grid(tolerance, 16, v).0).collect();
             assert!(levels.is_sorted(), "{levels:?}");
         }
-        assert_eq!(grid(0.0, 0.0), grid(0.0, -0.0));
-        assert_ne!(grid(0.0, 1.0), grid(0.0, 1.0 + f64::EPSILON));
+        assert_eq!(grid(0.0, 16, 0.0), grid(0.0, 16, -0.0));
+        assert_ne!(grid(0.0, 16, 1.0), grid(0.0, 16, 1.0 + f64::EPSILON));
     }
 }

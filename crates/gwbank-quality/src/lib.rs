@@ -37,7 +37,8 @@ mod properties;
 mod strict;
 
 pub use config::{
-    ConfigError, FlatLine, Floor, GrossRange, Growth, RateOfChange, Reach, SeriesConfig, Span, Spike, Standstill,
+    AttenuatedSignal, Climatology, ConfigError, FlatLine, Floor, Gap, GrossRange, Growth, RateOfChange, Reach,
+    SeriesConfig, Span, Spike, Standstill,
 };
 pub use defaults::WellFacts;
 pub use stream::{Pushed, Stream};

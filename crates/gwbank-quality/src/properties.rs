@@ -4,11 +4,11 @@ use gwbank_model::{QcTest, QcTests, QualityFlag, SiteStatus, Timestamp};
 use proptest::prelude::*;
 
 use crate::config::{FLAT_UNUSABLE_RUN_MAX, RATE_LOOKBACK_POINTS};
-use crate::flat::grid;
+use crate::flat::{RunLimits, grid};
 use crate::strict::{Neighbour, gross_range, objects, rate_of_change, spike};
 use crate::{
-    Assessment, FlatLine, Floor, GrossRange, Growth, Point, RateOfChange, Reach, SeriesConfig, Span, Spike, Standstill,
-    Stream, TestFlags, assess, assess_detailed,
+    Assessment, AttenuatedSignal, Climatology, FlatLine, Floor, Gap, GrossRange, Growth, Point, RateOfChange, Reach,
+    SeriesConfig, Span, Spike, Standstill, Stream, TestFlags, assess, assess_detailed,
 };
 
 const SECOND: i64 = 1_000_000;
@@ -37,6 +37,17 @@ fn config() -> SeriesConfig {
             gap_max_micros: 10 * SECOND,
         }),
         floor: Some(Floor::AtOrBelow(-5.0)),
+        gap: Some(Gap { silence_max_micros: 11 * SECOND }),
+        climatology: Some(Climatology {
+            months: [Some(Span::new(0.0, 1.5)), Some(Span::new(1.04, 9.0)), None].repeat(4).try_into().unwrap(),
+            zone_offset_seconds: -100,
+        }),
+        attenuated_signal: Some(AttenuatedSignal {
+            suspect: Some(Standstill { span_micros: 25 * SECOND, readings_min: 4 }),
+            fail: Some(Standstill { span_micros: 50 * SECOND, readings_min: 12 }),
+            range_min: 1.0,
+            gap_max_micros: 14 * SECOND,
+        }),
         objections: QcTests::NONE,
     }
 }
@@ -46,13 +57,23 @@ fn configs() -> impl Strategy<Value = SeriesConfig> {
     let flat = |span: i64, readings_min| {
         let suspect = Some(Standstill { span_micros: span * SECOND, readings_min });
         let flat_line = config().flat_line.map(|flat| FlatLine { suspect, fail: None, ..flat });
-        SeriesConfig { flat_line, spike: None, rate_of_change: None, ..config() }
+        SeriesConfig { flat_line, spike: None, rate_of_change: None, attenuated_signal: None, ..config() }
+    };
+    let attenuated = |span: i64, readings_min| {
+        let suspect = Some(Standstill { span_micros: span * SECOND, readings_min });
+        let attenuated_signal =
+            config().attenuated_signal.map(|signal| AttenuatedSignal { suspect, fail: None, ..signal });
+        SeriesConfig { attenuated_signal, flat_line: None, spike: None, rate_of_change: None, ..config() }
     };
     prop_oneof![
         2 => Just(config()),
         2 => Just(SeriesConfig { flat_line: None, ..config() }),
+        2 => Just(SeriesConfig { flat_line: None, attenuated_signal: None, ..config() }),
+        2 => Just(SeriesConfig { gap: None, climatology: None, attenuated_signal: None, ..config() }),
         1 => Just(flat(60, 0)),
         1 => Just(flat(0, 9)),
+        1 => Just(attenuated(70, 0)),
+        1 => Just(attenuated(0, 11)),
     ]
 }
 
@@ -72,7 +93,7 @@ fn points(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Point>> {
         1 => Just(Some(SiteStatus::Pumping)),
     ];
     proptest::collection::vec((step, value, status), length).prop_map(|steps| {
-        let mut time = Timestamp::from_secs(0);
+        let mut time = Timestamp::from_secs(2_678_400); // about the end of January, with the zone of the limits
         let next = |(step, value, site_status)| {
             time = time.plus_secs(step);
             Point { time, value, site_status }
@@ -117,8 +138,28 @@ mod plain {
         rate_of_change(limits, before, at)
     }
 
-    fn flat_at(config: &SeriesConfig, points: &[Point], index: usize) -> QualityFlag {
-        let Some(limits) = &config.flat_line else { return QualityFlag::NotEvaluated };
+    fn gap_at(config: &SeriesConfig, points: &[Point], index: usize) -> QualityFlag {
+        let (Some(limits), Some(before)) = (config.gap, index.checked_sub(1).map(|i| points[i].time)) else {
+            return QualityFlag::NotEvaluated;
+        };
+        let is_late = points[index].time > before.plus_micros(limits.silence_max_micros);
+        if is_late { QualityFlag::Suspect } else { QualityFlag::Pass }
+    }
+
+    fn climatology_at(config: &SeriesConfig, point: &Point) -> QualityFlag {
+        let (Some(limits), Some(Neighbour { value, .. })) = (config.climatology, usable(config, point)) else {
+            return QualityFlag::NotEvaluated;
+        };
+        let month = point.time.month(limits.zone_offset_seconds).month_of_year();
+        match limits.months[month as usize - 1] {
+            None => QualityFlag::NotEvaluated,
+            Some(span) if span.min <= value && value <= span.max => QualityFlag::Pass,
+            Some(_) => QualityFlag::Suspect,
+        }
+    }
+
+    fn run_at(config: &SeriesConfig, limits: Option<RunLimits>, points: &[Point], index: usize) -> QualityFlag {
+        let Some(limits) = limits else { return QualityFlag::NotEvaluated };
         let moves = |point: &Point| usable(config, point).filter(|n| !config.floor.unwrap().reached_by(n.value));
         let Some(newest) = moves(&points[index]) else { return QualityFlag::NotEvaluated };
         // Backwards from the newest as far as the rules carry.
@@ -138,9 +179,9 @@ mod plain {
             if later.time.micros_since(earlier.time) > limits.gap_max_micros {
                 break;
             }
-            let levels = run.iter().chain([&earlier]).map(|n| grid(limits.tolerance, n.value).0);
+            let levels = run.iter().chain([&earlier]).map(|n| grid(limits.tolerance, limits.steps, n.value).0);
             let (low, high) = levels.fold((i64::MAX, i64::MIN), |(low, high), l| (low.min(l), high.max(l)));
-            if high - low > grid(limits.tolerance, 0.0).1 {
+            if high - low > grid(limits.tolerance, limits.steps, 0.0).1 {
                 break;
             }
             run.push(earlier);
@@ -164,7 +205,10 @@ mod plain {
             gross_range: if finite { gross_range(config, value) } else { QualityFlag::Fail },
             spike: spike_at(config, points, index),
             rate_of_change: rate_at(config, points, index),
-            flat_line: flat_at(config, points, index),
+            flat_line: run_at(config, config.flat_line.as_ref().map(RunLimits::from), points, index),
+            gap: gap_at(config, points, index),
+            climatology: climatology_at(config, &points[index]),
+            attenuated_signal: run_at(config, config.attenuated_signal.as_ref().map(RunLimits::from), points, index),
             objections: config.objections,
         }
     }

@@ -50,6 +50,9 @@ pub struct TestFlags {
     pub spike: QualityFlag,
     pub rate_of_change: QualityFlag,
     pub flat_line: QualityFlag,
+    pub gap: QualityFlag,
+    pub climatology: QualityFlag,
+    pub attenuated_signal: QualityFlag,
     /// Tests of the whole series that object.
     pub objections: QcTests,
 }
@@ -61,6 +64,9 @@ impl TestFlags {
         spike: QualityFlag::Missing,
         rate_of_change: QualityFlag::Missing,
         flat_line: QualityFlag::Missing,
+        gap: QualityFlag::Missing,
+        climatology: QualityFlag::Missing,
+        attenuated_signal: QualityFlag::Missing,
         objections: QcTests::NONE,
     };
 
@@ -71,19 +77,27 @@ impl TestFlags {
         if tests != QcTests::NONE {
             flag = flag.worst(QualityFlag::Suspect);
         }
-        for (test, result) in [
-            (QcTest::Syntax, self.syntax),
-            (QcTest::GrossRange, self.gross_range),
-            (QcTest::Spike, self.spike),
-            (QcTest::RateOfChange, self.rate_of_change),
-            (QcTest::FlatLine, self.flat_line),
-        ] {
+        for (test, result) in self.by_test() {
             flag = flag.worst(result);
             if objects(result) {
                 tests = tests.with(test);
             }
         }
         Assessment { flag, tests }
+    }
+
+    /// The tests that judge single readings, with what they found.
+    pub const fn by_test(&self) -> [(QcTest, QualityFlag); 8] {
+        [
+            (QcTest::Syntax, self.syntax),
+            (QcTest::GrossRange, self.gross_range),
+            (QcTest::Spike, self.spike),
+            (QcTest::RateOfChange, self.rate_of_change),
+            (QcTest::FlatLine, self.flat_line),
+            (QcTest::Gap, self.gap),
+            (QcTest::Climatology, self.climatology),
+            (QcTest::AttenuatedSignal, self.attenuated_signal),
+        ]
     }
 }
 
@@ -133,6 +147,24 @@ pub(crate) fn gross_range(config: &SeriesConfig, value: f64) -> QualityFlag {
         Some(gross) if !gross.sensor.contains(value) => QualityFlag::Fail,
         Some(gross) if !gross.user.contains(value) => QualityFlag::Suspect,
         Some(_) => QualityFlag::Pass,
+    }
+}
+
+/// Of a usable value.
+pub(crate) fn climatology(config: &SeriesConfig, time: Timestamp, value: f64) -> QualityFlag {
+    match config.climatology.as_ref().and_then(|climatology| climatology.limits_at(time)) {
+        None => QualityFlag::NotEvaluated,
+        Some(limits) if !limits.contains(value) => QualityFlag::Suspect,
+        Some(_) => QualityFlag::Pass,
+    }
+}
+
+/// Of a reading with a value; the first of a series is not evaluated.
+pub(crate) fn gap(config: &SeriesConfig, before: Option<Timestamp>, time: Timestamp) -> QualityFlag {
+    match (&config.gap, before) {
+        (Some(limit), Some(before)) if time.micros_since(before) > limit.silence_max_micros => QualityFlag::Suspect,
+        (Some(_), Some(_)) => QualityFlag::Pass,
+        _ => QualityFlag::NotEvaluated,
     }
 }
 
