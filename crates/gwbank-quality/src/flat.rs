@@ -26,22 +26,21 @@ pub(crate) const ATTENUATED_STEPS: i64 = 8;
 pub(crate) struct RunLimits {
     pub(crate) suspect: Option<Standstill>,
     pub(crate) fail: Option<Standstill>,
-    pub(crate) tolerance: f64,
-    pub(crate) steps: i64,
+    pub(crate) grid: Grid,
     pub(crate) gap_max_micros: i64,
 }
 
 impl From<&FlatLine> for RunLimits {
     fn from(limits: &FlatLine) -> Self {
         let &FlatLine { suspect, fail, tolerance, gap_max_micros } = limits;
-        Self { suspect, fail, tolerance, steps: FLAT_STEPS, gap_max_micros }
+        Self { suspect, fail, grid: Grid::new(tolerance, FLAT_STEPS), gap_max_micros }
     }
 }
 
 impl From<&AttenuatedSignal> for RunLimits {
     fn from(limits: &AttenuatedSignal) -> Self {
         let &AttenuatedSignal { suspect, fail, range_min, gap_max_micros } = limits;
-        Self { suspect, fail, tolerance: range_min, steps: ATTENUATED_STEPS, gap_max_micros }
+        Self { suspect, fail, grid: Grid::new(range_min, ATTENUATED_STEPS), gap_max_micros }
     }
 }
 
@@ -54,8 +53,9 @@ struct Candidate {
     next: Timestamp,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct FlatRun {
+    limits: RunLimits,
     /// Levels strictly falling (maxima) and rising (minima); the newest reading is last in both.
     maxima: VecDeque<Candidate>,
     minima: VecDeque<Candidate>,
@@ -73,9 +73,20 @@ struct Start {
 }
 
 impl FlatRun {
+    pub(crate) fn new(limits: RunLimits) -> Self {
+        let (maxima, minima) = (VecDeque::new(), VecDeque::new());
+        Self { limits, maxima, minima, index: 0, start: None, last: None, unusable: 0 }
+    }
+
     /// Takes the next usable value and judges it.
-    pub(crate) fn push(&mut self, limits: &RunLimits, time: Timestamp, value: f64) -> QualityFlag {
+    pub(crate) fn push(&mut self, time: Timestamp, value: f64) -> QualityFlag {
+        let limits = self.limits;
         if self.last.is_some_and(|last| time.micros_since(last) > limits.gap_max_micros) {
+            self.clear();
+        }
+        let (level, width) = (limits.grid.level(value), limits.grid.width);
+        if self.maxima.back().is_some_and(|newest| newest.level.abs_diff(level) > width.unsigned_abs()) {
+            // The usual case of a well that moves: nothing before this reading is in a run with it.
             self.clear();
         }
         for queue in [&mut self.maxima, &mut self.minima] {
@@ -83,7 +94,6 @@ impl FlatRun {
                 newest.next = time;
             }
         }
-        let (level, width) = grid(limits.tolerance, limits.steps, value);
         let new = Candidate { level, index: self.index, next: time };
         enqueue(&mut self.maxima, new, |old| old.level <= level);
         enqueue(&mut self.minima, new, |old| old.level >= level);
@@ -134,6 +144,11 @@ impl FlatRun {
     }
 
     #[cfg(test)]
+    pub(crate) fn heap_bytes(&self) -> usize {
+        (self.maxima.capacity() + self.minima.capacity()) * size_of::<Candidate>()
+    }
+
+    #[cfg(test)]
     pub(crate) fn candidates(&self) -> usize {
         self.maxima.len().max(self.minima.len())
     }
@@ -149,13 +164,29 @@ fn enqueue(queue: &mut VecDeque<Candidate>, new: Candidate, outlived: impl Fn(&C
     queue.push_back(new);
 }
 
-/// The value on the grid, and how many steps the tolerance is wide.
-pub(crate) fn grid(tolerance: f64, steps: i64, value: f64) -> (i64, i64) {
-    if tolerance > 0.0 {
-        (round(value * (steps as f64 / tolerance)), steps)
-    } else {
-        let bits = (value + 0.0).to_bits() as i64; // −0 and 0 are one value
-        (bits ^ (((bits >> 63) as u64) >> 1) as i64, 0) // in the order of the values
+/// Values as whole numbers of a fraction of the tolerance.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Grid {
+    /// Steps per unit; `None` compares values exactly.
+    scale: Option<f64>,
+    /// How many steps the tolerance is wide.
+    pub(crate) width: i64,
+}
+
+impl Grid {
+    pub(crate) fn new(tolerance: f64, steps: i64) -> Self {
+        let scale = (tolerance > 0.0).then(|| steps as f64 / tolerance);
+        Self { scale, width: if scale.is_some() { steps } else { 0 } }
+    }
+
+    pub(crate) fn level(self, value: f64) -> i64 {
+        match self.scale {
+            Some(scale) => round(value * scale),
+            None => {
+                let bits = (value + 0.0).to_bits() as i64; // −0 and 0 are one value
+                bits ^ (((bits >> 63) as u64) >> 1) as i64 // in the order of the values
+            }
+        }
     }
 }
 
@@ -179,12 +210,11 @@ mod tests {
             tolerance: 0.001,
             gap_max_micros: 1_000_000,
         };
-        let limits = RunLimits::from(&limits);
-        let mut run = FlatRun::default();
+        let mut run = FlatRun::new(RunLimits::from(&limits));
         for i in 0..100_000i32 {
             // A fall so slow that every value would be a candidate, and noise on it.
             let value = 5.0 - f64::from(i) * 1e-9 + if i % 7 == 0 { 1e-5 } else { 0.0 };
-            run.push(&limits, Timestamp::from_secs(i.into()), value);
+            run.push(Timestamp::from_secs(i.into()), value);
             assert!(run.candidates() <= FLAT_STEPS as usize + 1);
         }
     }
@@ -201,11 +231,13 @@ mod tests {
     #[test]
     fn grid_keeps_order() {
         for tolerance in [0.0, 0.5] {
+            let grid = Grid::new(tolerance, 16);
             let levels: Vec<i64> =
-                [-1e300, -2.0, -1.0, 0.0, 1.0, 2.0, 1e300].iter().map(|&v| grid(tolerance, 16, v).0).collect();
+                [-1e300, -2.0, -1.0, 0.0, 1.0, 2.0, 1e300].iter().map(|&value| grid.level(value)).collect();
             assert!(levels.is_sorted(), "{levels:?}");
         }
-        assert_eq!(grid(0.0, 16, 0.0), grid(0.0, 16, -0.0));
-        assert_ne!(grid(0.0, 16, 1.0), grid(0.0, 16, 1.0 + f64::EPSILON));
+        let exact = Grid::new(0.0, 16);
+        assert_eq!(exact.level(0.0), exact.level(-0.0));
+        assert_ne!(exact.level(1.0), exact.level(1.0 + f64::EPSILON));
     }
 }

@@ -4,7 +4,7 @@ use gwbank_model::{QcTest, QcTests, QualityFlag, SiteStatus, Timestamp};
 use proptest::prelude::*;
 
 use crate::config::{FLAT_UNUSABLE_RUN_MAX, RATE_LOOKBACK_POINTS};
-use crate::flat::{RunLimits, grid};
+use crate::flat::RunLimits;
 use crate::strict::{Neighbour, gross_range, objects, rate_of_change, spike};
 use crate::{
     Assessment, AttenuatedSignal, Climatology, FlatLine, Floor, Gap, GrossRange, Growth, Point, RateOfChange, Reach,
@@ -179,9 +179,9 @@ mod plain {
             if later.time.micros_since(earlier.time) > limits.gap_max_micros {
                 break;
             }
-            let levels = run.iter().chain([&earlier]).map(|n| grid(limits.tolerance, limits.steps, n.value).0);
+            let levels = run.iter().chain([&earlier]).map(|n| limits.grid.level(n.value));
             let (low, high) = levels.fold((i64::MAX, i64::MIN), |(low, high), l| (low.min(l), high.max(l)));
-            if high - low > grid(limits.tolerance, limits.steps, 0.0).1 {
+            if high - low > limits.grid.width {
                 break;
             }
             run.push(earlier);

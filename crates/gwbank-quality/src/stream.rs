@@ -13,7 +13,7 @@ use std::sync::Arc;
 use gwbank_model::{QualityFlag, Timestamp};
 
 use crate::config::{RATE_LOOKBACK_POINTS, SeriesConfig};
-use crate::flat::{FlatRun, RunLimits};
+use crate::flat::FlatRun;
 use crate::strict::{
     Assessment, Neighbour, Point, TestFlags, climatology, gap, gross_range, objects, rate_of_change, spike,
 };
@@ -26,37 +26,22 @@ pub struct Pushed {
     pub previous: Option<Assessment>,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Seen {
-    time: Timestamp,
-    /// As a neighbour; `None` when not usable.
-    usable: Option<f64>,
-    flags: TestFlags,
-}
-
-impl Seen {
-    fn neighbour(&self) -> Option<Neighbour> {
-        self.usable.map(|value| Neighbour { time: self.time, value })
-    }
-}
-
 /// Judges the readings of one series in order of time.
 #[derive(Debug, Clone)]
 pub struct Stream {
     config: Arc<SeriesConfig>,
     tail: Tail,
-    flat: FlatRun,
-    attenuated: FlatRun,
+    flat: Option<FlatRun>,
+    /// Apart, as few series have it.
+    attenuated: Option<Box<FlatRun>>,
 }
 
 impl Stream {
     pub fn new(config: impl Into<Arc<SeriesConfig>>) -> Self {
-        Self {
-            config: config.into(),
-            tail: [None; RATE_LOOKBACK_POINTS],
-            flat: FlatRun::default(),
-            attenuated: FlatRun::default(),
-        }
+        let config = config.into();
+        let flat = config.flat_line.as_ref().map(|limits| FlatRun::new(limits.into()));
+        let attenuated = config.attenuated_signal.as_ref().map(|limits| Box::new(FlatRun::new(limits.into())));
+        Self { config, tail: Tail::EMPTY, flat, attenuated }
     }
 
     /// A stream that has seen these readings, in order. The readings that [`SeriesConfig::reach`] names before the next
@@ -75,7 +60,7 @@ impl Stream {
 
     /// The time of the newest reading seen.
     pub fn last_time(&self) -> Option<Timestamp> {
-        self.tail[0].map(|seen| seen.time)
+        self.tail.newest().map(|seen| seen.time)
     }
 
     /// Judges the next reading. One that is not later than the last is judged by itself alone and leaves the stream as it
@@ -92,7 +77,8 @@ impl Stream {
     pub(crate) fn push_detailed(&mut self, point: Point) -> (TestFlags, Option<TestFlags>) {
         let Self { config, tail, flat, attenuated } = self;
         let (mut flags, usable) = alone(config, &point);
-        if tail[0].is_some_and(|last| point.time <= last.time) {
+        let last = tail.newest().map(|last| last.time);
+        if last.is_some_and(|last| point.time <= last) {
             return (flags, None);
         }
         let new = usable.map(|value| Neighbour { time: point.time, value });
@@ -103,61 +89,106 @@ impl Stream {
             flags.rate_of_change = rate_of_change(limits, before, new);
         }
         if config.gap.is_some() && point.present().is_some() {
-            flags.gap = gap(config, tail[0].map(|last| last.time), point.time);
+            flags.gap = gap(config, last, point.time);
         }
         // A value that is there but stands still for a known reason ends a run; a missing one may be bridged.
         let moving = usable.filter(|value| config.floor.is_none_or(|floor| !floor.reached_by(*value)));
         let ends = moving.is_none() && point.present().is_some() && flags.gross_range != QualityFlag::Fail;
-        if let Some(limits) = &config.flat_line {
-            flags.flat_line = follow(flat, &limits.into(), point.time, moving, ends).unwrap_or(flags.flat_line);
+        if let Some(run) = flat {
+            flags.flat_line = follow(run, point.time, moving, ends).unwrap_or(flags.flat_line);
         }
-        if let Some(limits) = &config.attenuated_signal {
-            let found = follow(attenuated, &limits.into(), point.time, moving, ends);
-            flags.attenuated_signal = found.unwrap_or(flags.attenuated_signal);
+        if let Some(run) = attenuated {
+            flags.attenuated_signal = follow(run, point.time, moving, ends).unwrap_or(flags.attenuated_signal);
         }
-        tail.rotate_right(1);
-        tail[0] = Some(Seen { time: point.time, usable, flags });
+        tail.add(point.time, usable, flags);
         (flags, previous)
     }
 }
 
 /// Takes a reading into a run; the flag where it can be judged.
-fn follow(
-    run: &mut FlatRun,
-    limits: &RunLimits,
-    time: Timestamp,
-    moving: Option<f64>,
-    ends: bool,
-) -> Option<QualityFlag> {
+fn follow(run: &mut FlatRun, time: Timestamp, moving: Option<f64>, ends: bool) -> Option<QualityFlag> {
     match moving {
-        Some(value) => return Some(run.push(limits, time, value)),
+        Some(value) => return Some(run.push(time, value)),
         None if ends => run.clear(),
         None => run.skip(),
     }
     None
 }
 
-/// Newest first.
-type Tail = [Option<Seen>; RATE_LOOKBACK_POINTS];
-
 /// The spike test of the newest reading so far, now that its successor is known.
 fn judge_previous(config: &SeriesConfig, tail: &mut Tail, new: Neighbour) -> Option<TestFlags> {
     let limits = config.spike.as_ref()?;
-    let before = tail[1]?.neighbour()?;
-    let previous = tail[0].as_mut()?;
-    previous.flags.spike = spike(limits, before, previous.neighbour()?, new);
-    Some(previous.flags)
+    let before = tail.back(1)?.neighbour()?;
+    let at = tail.newest()?.neighbour()?;
+    let flag = spike(limits, before, at, new);
+    tail.flags.spike = flag;
+    tail.newest_mut().is_spike = objects(flag);
+    Some(tail.flags)
 }
 
 /// The last usable reading; when that is a spike, the one before it, unless that is one too.
 fn rate_reference(tail: &Tail) -> Option<Neighbour> {
-    let mut usable = tail.iter().flatten().filter(|seen| seen.usable.is_some());
-    let is_spike = |seen: &&Seen| objects(seen.flags.spike);
+    let mut usable = (0..tail.count).filter_map(|back| tail.back(back)).filter(|seen| seen.usable.is_some());
     let reference = match usable.next() {
-        Some(last) if is_spike(&last) => usable.next().filter(|seen| !is_spike(seen)),
+        Some(last) if last.is_spike => usable.next().filter(|seen| !seen.is_spike),
         last => last,
     };
     reference.and_then(Seen::neighbour)
+}
+
+/// The readings before, in a ring.
+#[derive(Debug, Clone, Copy)]
+struct Tail {
+    ring: [Seen; RATE_LOOKBACK_POINTS],
+    /// Where in the ring the newest reading is.
+    at: usize,
+    count: usize,
+    /// Of the newest reading.
+    flags: TestFlags,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    time: Timestamp,
+    /// As a neighbour; `None` when not usable.
+    usable: Option<f64>,
+    is_spike: bool,
+}
+
+impl Seen {
+    fn neighbour(&self) -> Option<Neighbour> {
+        self.usable.map(|value| Neighbour { time: self.time, value })
+    }
+}
+
+impl Tail {
+    const EMPTY: Tail = Tail {
+        ring: [Seen { time: Timestamp::MIN, usable: None, is_spike: false }; RATE_LOOKBACK_POINTS],
+        at: 0,
+        count: 0,
+        flags: TestFlags::MISSING,
+    };
+
+    fn newest(&self) -> Option<&Seen> {
+        self.back(0)
+    }
+
+    /// So many readings before the newest.
+    fn back(&self, readings: usize) -> Option<&Seen> {
+        (readings < self.count).then(|| &self.ring[(self.at + RATE_LOOKBACK_POINTS - readings) % RATE_LOOKBACK_POINTS])
+    }
+
+    /// Of a tail that is not empty.
+    fn newest_mut(&mut self) -> &mut Seen {
+        &mut self.ring[self.at % RATE_LOOKBACK_POINTS]
+    }
+
+    fn add(&mut self, time: Timestamp, usable: Option<f64>, flags: TestFlags) {
+        self.at = (self.at + 1) % RATE_LOOKBACK_POINTS;
+        self.count = (self.count + 1).min(RATE_LOOKBACK_POINTS);
+        self.ring[self.at] = Seen { time, usable, is_spike: false };
+        self.flags = flags;
+    }
 }
 
 /// What one reading says by itself, and its value where neighbours may be compared with it.
@@ -180,4 +211,36 @@ fn alone(config: &SeriesConfig, point: &Point) -> (TestFlags, Option<f64>) {
         flags.climatology = climatology(config, point.time, value);
     }
     (flags, usable.then_some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AttenuatedSignal, Standstill};
+    use gwbank_model::Parameter;
+
+    #[test]
+    fn a_stream_with_all_tests_stays_small() {
+        let day = crate::config::MICROS_PER_DAY;
+        let config = SeriesConfig {
+            attenuated_signal: Some(AttenuatedSignal {
+                suspect: Some(Standstill { span_micros: 30 * day, readings_min: 10 }),
+                fail: None,
+                range_min: 0.02,
+                gap_max_micros: day,
+            }),
+            ..SeriesConfig::default_for(Parameter::DepthToWater)
+        };
+        let mut stream = Stream::new(config);
+        let mut largest = 0;
+        for i in 0..200_000i32 {
+            // Falls so slowly that every step of both grids is a candidate at some time.
+            let value = Some(5.0 - f64::from(i) * 1e-7);
+            stream.push(Point { time: Timestamp::from_secs(i64::from(i) * 60), value, site_status: None });
+            let runs = [stream.flat.as_ref(), stream.attenuated.as_deref()];
+            let heap: usize = runs.into_iter().flatten().map(FlatRun::heap_bytes).sum();
+            largest = largest.max(size_of::<Stream>() + size_of::<FlatRun>() + heap);
+        }
+        assert!(largest < 2_048, "{largest} bytes");
+    }
 }

@@ -72,18 +72,20 @@ impl TestFlags {
 
     /// The worst of all tests, and which of them found suspect or fail.
     pub fn assessment(&self) -> Assessment {
-        let mut flag = self.syntax;
-        let mut tests = self.objections;
-        if tests != QcTests::NONE {
-            flag = flag.worst(QualityFlag::Suspect);
+        // Without branches, as `QualityFlag::worst` says it: this is done for every live reading.
+        let mut found = 0u16;
+        let mut tests = self.objections.bits();
+        for (test, flag) in self.by_test() {
+            found |= 1 << flag.code();
+            tests |= u16::from(objects(flag)) << test.code();
         }
-        for (test, result) in self.by_test() {
-            flag = flag.worst(result);
-            if objects(result) {
-                tests = tests.with(test);
-            }
+        if self.objections != QcTests::NONE {
+            found |= 1 << QualityFlag::Suspect.code();
         }
-        Assessment { flag, tests }
+        let among = |flag: QualityFlag| found & 1 << flag.code() != 0;
+        let worst_first = [QualityFlag::Fail, QualityFlag::Suspect, QualityFlag::Pass, QualityFlag::NotEvaluated];
+        let flag = worst_first.into_iter().find(|&flag| among(flag)).unwrap_or(QualityFlag::Missing);
+        Assessment { flag, tests: QcTests::from_bits(tests) }
     }
 
     /// The tests that judge single readings, with what they found.
@@ -178,10 +180,13 @@ pub(crate) fn spike(limits: &Spike, before: Neighbour, at: Neighbour, after: Nei
     if up * down <= 0.0 {
         return QualityFlag::Pass; // no extremum: a rise, a recession or a step
     }
+    let nearer = up.abs().min(down.abs());
+    if 2.0 * nearer <= limits.suspect {
+        return QualityFlag::Pass; // the limits only grow from here on
+    }
     let (since, until) = (since as f64, until as f64);
     let expected = before.value + (after.value - before.value) * (since / (since + until));
     let deviation = (at.value - expected).abs();
-    let nearer = up.abs().min(down.abs());
     let statistic = deviation.min(2.0 * nearer);
     let growth = match limits.growth {
         Growth::Constant => 1.0,
