@@ -4,6 +4,14 @@
 //! across any gap, a rate of change that is good after a missing value, a flat line that counts samples by the median step.
 //! Limits are exclusive: a value at a limit is good. Times count in whole seconds.
 
+mod attenuated;
+mod climatology;
+mod timing;
+
+pub use attenuated::{Spread, Window, WindowMin, attenuated_signal};
+pub use climatology::{Member, Period, climatology};
+pub use timing::{density_inversion, time_gap};
+
 use std::collections::VecDeque;
 
 use gwbank_model::{QualityFlag, Timestamp};

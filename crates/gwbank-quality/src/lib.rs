@@ -30,6 +30,9 @@ mod config;
 mod defaults;
 mod flat;
 pub mod ioos;
+mod limits;
+pub mod review;
+pub mod shift;
 mod stream;
 
 #[cfg(test)]
@@ -41,5 +44,6 @@ pub use config::{
     SeriesConfig, Span, Spike, Standstill,
 };
 pub use defaults::WellFacts;
+pub use limits::{CheckLimits, IoosFlags};
 pub use stream::{Pushed, Stream};
 pub use strict::{Assessment, Detail, Point, TestFlags, assess, assess_detailed};

@@ -1,114 +1,99 @@
-//! The `ioos` mode against the flags that ioos_qc gave on 460,000 real readings with defects put in.
-//!
-//! The folder with the golden files comes from `GWBANK_SHARED`, else `../shared` beside the workspace; without it the test
-//! says so and passes.
+//! The `ioos` mode against the flags that ioos_qc gave: on 460,000 real readings with defects put in (shared), and on
+//! simulated ones of this crate (`scripts/golden/quality.py`), with the tests that wells rarely use.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::PathBuf;
+#[path = "support/mod.rs"]
+mod support;
 
-use flate2::read::GzDecoder;
-use gwbank_model::{QualityFlag, Timestamp};
-use gwbank_quality::{Span, ioos};
-
-fn golden(name: &str) -> Option<File> {
-    let shared = std::env::var_os("GWBANK_SHARED")
-        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared")), PathBuf::from);
-    match File::open(shared.join("golden").join(name)) {
-        Ok(file) => Some(file),
-        Err(error) => {
-            eprintln!("not tested against golden/{name}: {error}");
-            None
-        }
-    }
-}
-
-/// Columns by name.
-struct Table {
-    header: csv::StringRecord,
-    rows: Vec<csv::StringRecord>,
-}
-
-impl Table {
-    fn read(source: impl std::io::Read) -> Self {
-        let mut reader = csv::Reader::from_reader(source);
-        let header = reader.headers().unwrap().clone();
-        Self { header, rows: reader.records().map(Result::unwrap).collect() }
-    }
-    fn column(&self, name: &str) -> usize {
-        self.header.iter().position(|column| column == name).unwrap_or_else(|| panic!("no column {name}"))
-    }
-}
-
-#[derive(Default)]
-struct Series {
-    times: Vec<Timestamp>,
-    values: Vec<f64>,
-    expected: BTreeMap<&'static str, Vec<QualityFlag>>,
-}
+use gwbank_quality::Span;
+use gwbank_quality::ioos::{
+    self, Member, Period, Spread, Window, WindowMin, attenuated_signal, climatology, density_inversion, time_gap,
+};
+use support::{Table, assert_flags, check_limits, golden, own_golden, read_series};
 
 const TESTS: [&str; 6] = ["gross_range", "spike", "spike_differential", "rate_of_change", "flat_line", "rollup"];
 
-fn read_series(table: &Table) -> BTreeMap<(String, String), Series> {
-    let [well, parameter, time, value] = ["well_id", "parameter", "time", "value"].map(|name| table.column(name));
-    let flags = TESTS.map(|test| (test, table.column(test)));
-    let mut all: BTreeMap<(String, String), Series> = BTreeMap::new();
-    for row in &table.rows {
-        let series = all.entry((row[well].to_owned(), row[parameter].to_owned())).or_default();
-        series.times.push(Timestamp::parse_rfc3339(&row[time]).unwrap());
-        series.values.push(if row[value].is_empty() { f64::NAN } else { row[value].parse().unwrap() });
-        for (test, column) in flags {
-            let flag = QualityFlag::from_code(row[column].parse().unwrap()).unwrap();
-            series.expected.entry(test).or_default().push(flag);
+/// Returns how many readings were compared.
+fn check_common_tests(config: &Table, flags: &Table) -> usize {
+    let mut all = read_series(flags, &TESTS);
+    let mut readings = 0;
+    for row in &config.rows {
+        let key = config.key(row);
+        let series = all.remove(&key).unwrap_or_else(|| panic!("no flags of {key:?}"));
+        let ours = check_limits(config, row).ioos(&series.times, &series.values);
+        for (test, ours) in TESTS.into_iter().zip([
+            ours.gross_range,
+            ours.spike,
+            ours.spike_differential,
+            ours.rate_of_change,
+            ours.flat_line,
+            ours.rollup,
+        ]) {
+            assert_flags(&format!("{key:?} {test}"), &series, &ours, &series.expected[test]);
         }
+        readings += series.values.len();
     }
-    all
+    assert!(all.is_empty(), "series without configuration");
+    readings
 }
 
 #[test]
 fn ioos_mode_gives_the_flags_of_ioos_qc() {
+    assert_eq!(check_common_tests(&own_golden("limits.csv"), &own_golden("flags.csv.gz")), 8_000);
     let (Some(config), Some(flags)) = (golden("qc_config.csv"), golden("qc_flags.csv.gz")) else { return };
-    let config = Table::read(config);
-    let mut all = read_series(&Table::read(GzDecoder::new(flags)));
-    let mut rows = 0;
-    for limits in &config.rows {
-        let number = |name: &str| -> f64 { limits[config.column(name)].parse().unwrap() };
-        let seconds = |name: &str| -> i64 { limits[config.column(name)].parse().unwrap() };
-        let key = (limits[config.column("well_id")].to_owned(), limits[config.column("parameter")].to_owned());
-        let Series { times, values, expected } = all.remove(&key).unwrap_or_else(|| panic!("no flags of {key:?}"));
+    assert_eq!(check_common_tests(&config, &flags), 460_000);
+}
 
-        let suspect = Span::new(number("suspect_min"), number("suspect_max"));
-        let gross_range = ioos::gross_range(&values, suspect, Span::new(number("fail_min"), number("fail_max")));
-        let (spike_suspect, spike_fail) = (number("spike_suspect"), number("spike_fail"));
-        let spike = ioos::spike(&values, ioos::SpikeMethod::Average, spike_suspect, spike_fail);
-        let differential = ioos::spike(&values, ioos::SpikeMethod::Differential, spike_suspect, spike_fail);
-        let rate_of_change =
-            ioos::rate_of_change(&times, &values, number("roc_suspect_per_s"), number("roc_fail_per_s"));
-        let flat_line = ioos::flat_line(
-            &times,
-            &values,
-            seconds("flat_suspect_s"),
-            seconds("flat_fail_s"),
-            number("flat_tolerance"),
-        );
-        let rollup = ioos::roll_up(&[&gross_range, &spike, &rate_of_change, &flat_line]);
-        for (test, ours) in TESTS.into_iter().zip([gross_range, spike, differential, rate_of_change, flat_line, rollup])
-        {
-            let theirs = &expected[test];
-            assert_eq!(ours.len(), theirs.len());
-            if let Some(index) = (0..ours.len()).find(|&index| ours[index] != theirs[index]) {
-                let differ = (0..ours.len()).filter(|&index| ours[index] != theirs[index]).count();
-                panic!(
-                    "{key:?} {test}: {differ} differ, first at {index} ({}): ours {}, theirs {}, values {:?}",
-                    times[index],
-                    ours[index],
-                    theirs[index],
-                    &values[index.saturating_sub(3)..(index + 2).min(values.len())]
-                );
-            }
+#[test]
+fn rarer_tests_give_the_flags_of_ioos_qc() {
+    const RARER: [&str; 7] = [
+        "climatology",
+        "attenuated_std",
+        "attenuated_std_min_obs",
+        "attenuated_range_min_period",
+        "attenuated_whole",
+        "time_gap",
+        "density_inversion",
+    ];
+    let limits = own_golden("limits.csv");
+    let all = read_series(&own_golden("flags.csv.gz"), &RARER);
+    for row in &limits.rows {
+        let key = limits.key(row);
+        let number = |name| limits.number(row, name);
+        let series = &all[&key];
+        let (times, values) = (&series.times, &series.values);
+        let middle = number("climatology_middle");
+        let member = |period, (from, to), below, above| Member {
+            period,
+            from,
+            to,
+            suspect: Span::new(middle - below, middle + above),
+            fail: None,
+        };
+        let members = [
+            Member { fail: Some(Span::new(middle - 0.5, middle + 0.5)), ..member(Period::Month, (5, 6), 0.3, 0.05) },
+            member(Period::Month, (6, 6), 0.2, 0.1),
+            member(Period::DayOfYear, (190, 196), 0.01, 0.02),
+        ];
+        let (suspect, fail) = (number("attenuated_suspect"), number("attenuated_fail"));
+        let half_a_day = |min| Some(Window { seconds: 43_200, min });
+        let attenuated = |spread, suspect, window| attenuated_signal(times, values, spread, suspect, fail, window);
+        let depths: Vec<f64> = (0..values.len()).map(|index| (index as f64 - 1_000.0).abs()).collect();
+        let (gentle, steep) = (-number("flat_tolerance"), -number("spike_suspect"));
+        for (test, ours) in RARER.into_iter().zip([
+            climatology(&members, times, values),
+            attenuated(Spread::StandardDeviation, suspect, half_a_day(None)),
+            attenuated(Spread::StandardDeviation, suspect, half_a_day(Some(WindowMin::Values(10)))),
+            attenuated(Spread::Range, suspect, half_a_day(Some(WindowMin::Seconds(36_000)))),
+            attenuated(Spread::StandardDeviation, 1_000.0, None),
+            time_gap(times, 2.0),
+            density_inversion(values, &depths, Some(gentle), Some(steep)),
+        ]) {
+            assert_flags(&format!("{key:?} {test}"), series, &ours, &series.expected[test]);
         }
-        rows += values.len();
     }
-    assert!(all.is_empty(), "series without configuration");
-    assert_eq!(rows, 460_000);
+}
+
+#[test]
+fn rollup_of_nothing_is_nothing() {
+    assert!(ioos::roll_up(&[]).is_empty());
 }
