@@ -26,11 +26,14 @@
 //!   [`SeriesConfig::reach`] names give the same.
 //! - A [`Stream`] needs O(1) amortised time per reading and bounded memory (below 2 KiB), whatever the values.
 
+pub mod compensation;
 mod config;
 mod defaults;
+pub mod drift;
 mod flat;
 pub mod ioos;
 mod limits;
+pub mod overrides;
 pub mod review;
 pub mod shift;
 mod stream;

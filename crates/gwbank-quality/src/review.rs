@@ -33,15 +33,15 @@ pub struct ReviewRules {
 impl ReviewRules {
     pub fn for_series(parameter: Parameter, config: &SeriesConfig, facts: &WellFacts) -> Self {
         use Parameter as P;
-        let still_by_nature = match parameter {
+        let still_by_nature = matches!(
+            parameter,
             P::WaterTemperature
-            | P::SpecificConductance
-            | P::ElectricalConductivity
-            | P::TotalDissolvedSolids
-            | P::Chloride
-            | P::Ph => true,
-            _ => false,
-        };
+                | P::SpecificConductance
+                | P::ElectricalConductivity
+                | P::TotalDissolvedSolids
+                | P::Chloride
+                | P::Ph
+        );
         Self { shifts: ShiftLimits::for_series(parameter, config, facts), still_by_nature }
     }
 }

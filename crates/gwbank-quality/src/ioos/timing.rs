@@ -58,11 +58,13 @@ pub fn density_inversion(
             }
         }
     }
-    let is_missing = |at: usize| densities[at].is_nan() || depths[at].is_nan();
-    for at in 0..length {
-        if is_missing(at) || at.checked_sub(1).is_some_and(is_missing) {
-            flags[at] = QualityFlag::Missing;
+    let mut before_is_missing = false;
+    for (flag, (density, depth)) in flags.iter_mut().zip(densities.iter().zip(depths)) {
+        let is_missing = density.is_nan() || depth.is_nan();
+        if is_missing || before_is_missing {
+            *flag = QualityFlag::Missing;
         }
+        before_is_missing = is_missing;
     }
     flags
 }

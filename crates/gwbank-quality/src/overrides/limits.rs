@@ -1,0 +1,392 @@
+//! The limits by name, and how they change a [`SeriesConfig`].
+
+use gwbank_model::QcTest;
+use serde::Deserialize;
+
+use super::{OverrideError, SeriesOverrides, TestName};
+use crate::config::{
+    AttenuatedSignal, Climatology, ConfigError, FlatLine, Gap, GrossRange, Growth, MICROS_PER_DAY, MICROS_PER_HOUR,
+    RateOfChange, SeriesConfig, Span, Spike, Standstill,
+};
+
+/// Months are of this zone unless `utc_offset_hours` says otherwise: Thailand's.
+const UTC_OFFSET_HOURS: f64 = 7.0;
+
+macro_rules! limits {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: Option<f64>,)*
+        }
+        impl $name {
+            const NAMES: &'static [&'static str] = &[$(stringify!($field),)*];
+            fn limit_mut(&mut self, name: &str) -> Option<&mut Option<f64>> {
+                match name { $(stringify!($field) => Some(&mut self.$field),)* _ => None }
+            }
+        }
+    )*};
+}
+
+limits! {
+    /// In the parameter's unit. Limits are inside.
+    GrossRangeLimits {
+        /// What the sensor can say; outside fails.
+        sensor_min,
+        sensor_max,
+        /// What is expected here; outside is suspect.
+        user_min,
+        user_max,
+    }
+    SpikeLimits {
+        suspect,
+        /// Ten times `suspect` where the parameter has no default.
+        fail,
+        /// Raises the limits to this share of the value.
+        relative_share,
+        /// 1: limits grow with √hours between readings; 0: they do not.
+        grows_with_hours,
+        gap_max_hours,
+    }
+    RateOfChangeLimits {
+        suspect_per_hour,
+        fail_per_hour,
+        /// Shorter times count as this long.
+        elapsed_min_minutes,
+        gap_max_hours,
+    }
+    FlatLineLimits {
+        tolerance,
+        suspect_hours,
+        suspect_readings_min,
+        fail_hours,
+        fail_readings_min,
+        gap_max_hours,
+    }
+    GapLimits {
+        silence_max_hours,
+    }
+    AttenuatedSignalLimits {
+        range_min,
+        suspect_hours,
+        suspect_readings_min,
+        fail_hours,
+        fail_readings_min,
+        gap_max_hours,
+    }
+    /// Both are needed.
+    SpanLimits {
+        min,
+        max,
+    }
+}
+
+/// Month by month, in the calendar of a fixed zone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ClimatologyLimits {
+    /// 7 where it is not given.
+    pub utc_offset_hours: Option<f64>,
+    pub january: SpanLimits,
+    pub february: SpanLimits,
+    pub march: SpanLimits,
+    pub april: SpanLimits,
+    pub may: SpanLimits,
+    pub june: SpanLimits,
+    pub july: SpanLimits,
+    pub august: SpanLimits,
+    pub september: SpanLimits,
+    pub october: SpanLimits,
+    pub november: SpanLimits,
+    pub december: SpanLimits,
+}
+
+const MONTHS: [&str; 12] = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+];
+
+impl ClimatologyLimits {
+    fn months_mut(&mut self) -> [&mut SpanLimits; 12] {
+        [
+            &mut self.january,
+            &mut self.february,
+            &mut self.march,
+            &mut self.april,
+            &mut self.may,
+            &mut self.june,
+            &mut self.july,
+            &mut self.august,
+            &mut self.september,
+            &mut self.october,
+            &mut self.november,
+            &mut self.december,
+        ]
+    }
+}
+
+impl SeriesOverrides {
+    /// `test.limit` or `climatology.month.limit`.
+    pub(super) fn limit_mut(&mut self, key: &str) -> Option<&mut Option<f64>> {
+        let (test, limit) = key.split_once('.')?;
+        match test {
+            "gross_range" => self.gross_range.limit_mut(limit),
+            "spike" => self.spike.limit_mut(limit),
+            "rate_of_change" => self.rate_of_change.limit_mut(limit),
+            "flat_line" => self.flat_line.limit_mut(limit),
+            "gap" => self.gap.limit_mut(limit),
+            "attenuated_signal" => self.attenuated_signal.limit_mut(limit),
+            "climatology" if limit == "utc_offset_hours" => Some(&mut self.climatology.utc_offset_hours),
+            "climatology" => {
+                let (month, limit) = limit.split_once('.')?;
+                let number = MONTHS.iter().position(|name| *name == month)?;
+                self.climatology.months_mut().into_iter().nth(number)?.limit_mut(limit)
+            }
+            _ => None,
+        }
+    }
+
+    /// Every key of [`Self::limit_mut`].
+    fn limit_keys() -> Vec<String> {
+        let tests: [(&str, &[&str]); 6] = [
+            ("gross_range", GrossRangeLimits::NAMES),
+            ("spike", SpikeLimits::NAMES),
+            ("rate_of_change", RateOfChangeLimits::NAMES),
+            ("flat_line", FlatLineLimits::NAMES),
+            ("gap", GapLimits::NAMES),
+            ("attenuated_signal", AttenuatedSignalLimits::NAMES),
+        ];
+        let months = MONTHS.map(|month| format!("climatology.{month}"));
+        let months = months.iter().map(|month| (month.as_str(), SpanLimits::NAMES));
+        let sections = tests.into_iter().chain(months);
+        let keys = sections.flat_map(|(test, limits)| limits.iter().map(move |limit| format!("{test}.{limit}")));
+        keys.chain(["climatology.utc_offset_hours".to_owned()]).collect()
+    }
+
+    /// For an error: the months would be a long list.
+    pub(super) fn limit_names() -> Vec<String> {
+        let is_short = |key: &String| !key.starts_with("climatology.") || key.ends_with("hours");
+        let mut names: Vec<String> = Self::limit_keys().into_iter().filter(is_short).collect();
+        names.push("climatology.january.min and so on".to_owned());
+        names
+    }
+
+    /// A limit that is no number, or negative where that means nothing.
+    fn check_numbers(&self, section: &str) -> Result<(), OverrideError> {
+        let mut limits = self.clone();
+        for key in Self::limit_keys() {
+            let Some(value) = limits.limit_mut(&key).and_then(|limit| *limit) else { continue };
+            let may_be_negative = key.starts_with("gross_range") || key.starts_with("climatology");
+            let (problem, mend) = match value {
+                value if !value.is_finite() => ("is not a finite number", "give a number"),
+                value if value < 0.0 && !may_be_negative => ("is negative", "give 0 or more"),
+                _ => continue,
+            };
+            let (section, problem, mend) = (section.to_owned(), problem.to_owned(), mend.to_owned());
+            return Err(OverrideError { section, key, problem, mend });
+        }
+        Ok(())
+    }
+
+    pub(super) fn apply(&self, config: &mut SeriesConfig, section: &str) -> Result<(), OverrideError> {
+        self.check_numbers(section)?;
+        for TestName(test) in &self.off {
+            match test {
+                QcTest::GrossRange => config.gross_range = None,
+                QcTest::Spike => config.spike = None,
+                QcTest::RateOfChange => config.rate_of_change = None,
+                QcTest::FlatLine => config.flat_line = None,
+                QcTest::Gap => config.gap = None,
+                QcTest::Climatology => config.climatology = None,
+                QcTest::AttenuatedSignal => config.attenuated_signal = None,
+                _ => {}
+            }
+        }
+        let missing = |key: &str, mend: &str| OverrideError {
+            section: section.to_owned(),
+            key: key.to_owned(),
+            problem: "is missing, and the parameter has no default".to_owned(),
+            mend: mend.to_owned(),
+        };
+        self.gross_range(config);
+        self.spike(config).ok_or_else(|| missing("spike.suspect", "say from where on a spike is suspect"))?;
+        self.rate_of_change(config)
+            .ok_or_else(|| missing("rate_of_change.suspect_per_hour", "say from where on a change is suspect"))?;
+        self.flat_line(config)
+            .ok_or_else(|| missing("flat_line.tolerance", "say by how much still values may differ"))?;
+        self.attenuated_signal(config)
+            .ok_or_else(|| missing("attenuated_signal.range_min", "say by how much the values move at least"))?;
+        if let Some(hours) = self.gap.silence_max_hours {
+            config.gap = Some(Gap { silence_max_micros: micros(hours, MICROS_PER_HOUR) });
+        }
+        self.climatology(config).map_err(|month| {
+            let key = format!("climatology.{month}");
+            OverrideError { problem: "has one limit of two".to_owned(), ..missing(&key, "give min and max") }
+        })?;
+        config.validate().map_err(|error| refused(section, &error))
+    }
+
+    fn gross_range(&self, config: &mut SeriesConfig) {
+        let limits = self.gross_range;
+        if limits == GrossRangeLimits::default() {
+            return;
+        }
+        let everything = Span::new(f64::NEG_INFINITY, f64::INFINITY);
+        let gross = config.gross_range.get_or_insert(GrossRange { sensor: everything, user: everything });
+        for (limit, value) in [
+            (&mut gross.sensor.min, limits.sensor_min),
+            (&mut gross.sensor.max, limits.sensor_max),
+            (&mut gross.user.min, limits.user_min),
+            (&mut gross.user.max, limits.user_max),
+        ] {
+            *limit = value.unwrap_or(*limit);
+        }
+    }
+
+    /// `None` where the main limit of the test is missing.
+    fn spike(&self, config: &mut SeriesConfig) -> Option<()> {
+        let limits = self.spike;
+        if limits == SpikeLimits::default() {
+            return Some(());
+        }
+        let own = || {
+            let suspect = limits.suspect?;
+            let growth = Growth::SquareRootOfHours;
+            Some(Spike { suspect, fail: 10.0 * suspect, relative: 0.0, growth, gap_max_micros: 100 * MICROS_PER_DAY })
+        };
+        let mut spike = config.spike.or_else(own)?;
+        spike.suspect = limits.suspect.unwrap_or(spike.suspect);
+        spike.fail = limits.fail.unwrap_or(spike.fail);
+        spike.relative = limits.relative_share.unwrap_or(spike.relative);
+        spike.gap_max_micros = hours_or(limits.gap_max_hours, spike.gap_max_micros);
+        if let Some(grows) = limits.grows_with_hours {
+            spike.growth = if grows == 0.0 { Growth::Constant } else { Growth::SquareRootOfHours };
+        }
+        config.spike = Some(spike);
+        Some(())
+    }
+
+    fn rate_of_change(&self, config: &mut SeriesConfig) -> Option<()> {
+        let limits = self.rate_of_change;
+        if limits == RateOfChangeLimits::default() {
+            return Some(());
+        }
+        let own = || {
+            Some(RateOfChange {
+                suspect_per_hour: limits.suspect_per_hour?,
+                fail_per_hour: None,
+                elapsed_min_micros: MICROS_PER_HOUR / 12,
+                gap_max_micros: 100 * MICROS_PER_DAY,
+            })
+        };
+        let mut rate = config.rate_of_change.or_else(own)?;
+        rate.suspect_per_hour = limits.suspect_per_hour.unwrap_or(rate.suspect_per_hour);
+        rate.fail_per_hour = limits.fail_per_hour.or(rate.fail_per_hour);
+        let elapsed = limits.elapsed_min_minutes.map(|minutes| micros(minutes, MICROS_PER_HOUR / 60));
+        rate.elapsed_min_micros = elapsed.unwrap_or(rate.elapsed_min_micros);
+        rate.gap_max_micros = hours_or(limits.gap_max_hours, rate.gap_max_micros);
+        config.rate_of_change = Some(rate);
+        Some(())
+    }
+
+    fn flat_line(&self, config: &mut SeriesConfig) -> Option<()> {
+        let limits = self.flat_line;
+        if limits == FlatLineLimits::default() {
+            return Some(());
+        }
+        let own = || {
+            let tolerance = limits.tolerance?;
+            Some(FlatLine { suspect: None, fail: None, tolerance, gap_max_micros: 3 * MICROS_PER_DAY })
+        };
+        let mut flat = config.flat_line.or_else(own)?;
+        flat.tolerance = limits.tolerance.unwrap_or(flat.tolerance);
+        flat.suspect = standstill(flat.suspect, limits.suspect_hours, limits.suspect_readings_min);
+        flat.fail = standstill(flat.fail, limits.fail_hours, limits.fail_readings_min);
+        flat.gap_max_micros = hours_or(limits.gap_max_hours, flat.gap_max_micros);
+        config.flat_line = Some(flat);
+        Some(())
+    }
+
+    fn attenuated_signal(&self, config: &mut SeriesConfig) -> Option<()> {
+        let limits = self.attenuated_signal;
+        if limits == AttenuatedSignalLimits::default() {
+            return Some(());
+        }
+        let own = || {
+            let range_min = limits.range_min?;
+            Some(AttenuatedSignal { suspect: None, fail: None, range_min, gap_max_micros: 3 * MICROS_PER_DAY })
+        };
+        let mut signal = config.attenuated_signal.or_else(own)?;
+        signal.range_min = limits.range_min.unwrap_or(signal.range_min);
+        signal.suspect = standstill(signal.suspect, limits.suspect_hours, limits.suspect_readings_min);
+        signal.fail = standstill(signal.fail, limits.fail_hours, limits.fail_readings_min);
+        signal.gap_max_micros = hours_or(limits.gap_max_hours, signal.gap_max_micros);
+        config.attenuated_signal = Some(signal);
+        Some(())
+    }
+
+    /// The month that lacks a limit, if one does.
+    fn climatology(&self, config: &mut SeriesConfig) -> Result<(), &'static str> {
+        let mut limits = self.climatology;
+        if limits == ClimatologyLimits::default() {
+            return Ok(());
+        }
+        let zone = limits.utc_offset_hours.map(|hours| (hours * 3_600.0).round() as i32);
+        let of_thailand = (UTC_OFFSET_HOURS * 3_600.0) as i32;
+        let own = Climatology { months: [None; 12], zone_offset_seconds: of_thailand };
+        let climatology = config.climatology.get_or_insert(own);
+        climatology.zone_offset_seconds = zone.unwrap_or(climatology.zone_offset_seconds);
+        let months = climatology.months.iter_mut().zip(limits.months_mut()).zip(MONTHS);
+        for ((month, limits), name) in months {
+            match (limits.min, limits.max) {
+                (Some(min), Some(max)) => *month = Some(Span::new(min, max)),
+                (None, None) => {}
+                _ => return Err(name),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a limit that means nothing is refused with.
+fn refused(section: &str, error: &ConfigError) -> OverrideError {
+    let (limit, problem, mend) = match error {
+        ConfigError::NotANumber { limit } => (limit, "is not a number", "give a number"),
+        ConfigError::Negative { limit } => (limit, "is negative", "give 0 or more"),
+        ConfigError::Reversed { limit } => (limit, "has its minimum above its maximum", "exchange them"),
+    };
+    OverrideError {
+        section: section.to_owned(),
+        key: (*limit).to_owned(),
+        problem: problem.to_owned(),
+        mend: mend.to_owned(),
+    }
+}
+
+/// Readings alone change no test that is off.
+fn standstill(before: Option<Standstill>, hours: Option<f64>, readings_min: Option<f64>) -> Option<Standstill> {
+    let own = || hours.map(|_| Standstill { span_micros: 0, readings_min: 2 });
+    let mut standstill = before.or_else(own)?;
+    standstill.span_micros = hours_or(hours, standstill.span_micros);
+    standstill.readings_min = readings_min.map_or(standstill.readings_min, |readings| readings as u32);
+    Some(standstill)
+}
+
+fn hours_or(hours: Option<f64>, otherwise: i64) -> i64 {
+    hours.map_or(otherwise, |hours| micros(hours, MICROS_PER_HOUR))
+}
+
+fn micros(amount: f64, unit_micros: i64) -> i64 {
+    (amount * unit_micros as f64).round() as i64
+}

@@ -1,0 +1,138 @@
+use gwbank_model::{QualityFlag, Timestamp};
+
+use super::*;
+use crate::config::{Gap, Growth, Span, Standstill};
+use crate::{Point, assess};
+
+const HOUR: i64 = 3_600_000_000;
+
+fn parse(text: &str) -> Result<QualityOverrides, String> {
+    toml::from_str(text).map_err(|error| error.to_string())
+}
+
+fn depth(overrides: &QualityOverrides, well: &str) -> SeriesConfig {
+    SeriesConfig::for_series(Parameter::DepthToWater, well, &WellFacts::default(), overrides).unwrap()
+}
+
+const EXAMPLE: &str = r#"
+    [parameters.depth_to_water.spike]
+    suspect = 0.3
+    grows_with_hours = 0
+
+    [parameters.water_temperature.flat_line]
+    tolerance = 0.01
+    suspect_hours = 240
+
+    [wells.UDN-0012]
+    off = ["flat_line"]
+    gap.silence_max_hours = 3
+
+    [wells.UDN-0012.parameters.depth_to_water]
+    gross_range = { user_min = 1.5, user_max = 9.0 }
+    attenuated_signal = { range_min = 0.01, suspect_hours = 720 }
+    spike.fail = 4
+
+    [wells.UDN-0012.parameters.depth_to_water.climatology]
+    april = { min = 6.0, max = 9.0 }
+"#;
+
+#[test]
+fn sections_go_from_the_general_to_the_special() {
+    let overrides = parse(EXAMPLE).unwrap();
+    overrides.validate().unwrap();
+    let other = depth(&overrides, "UDN-0013");
+    let default = SeriesConfig::default_for(Parameter::DepthToWater);
+    let spike = other.spike.unwrap();
+    assert_eq!((spike.suspect, spike.fail, spike.growth), (0.3, 2.0, Growth::Constant));
+    assert_eq!(SeriesConfig { spike: default.spike, ..other }, default, "nothing else changed");
+
+    let own = depth(&overrides, "UDN-0012");
+    let spike = own.spike.unwrap();
+    assert_eq!((spike.suspect, spike.fail), (0.3, 4.0));
+    assert_eq!(own.gross_range.unwrap().user, Span::new(1.5, 9.0));
+    assert_eq!(own.gross_range.unwrap().sensor, default.gross_range.unwrap().sensor);
+    assert_eq!((own.flat_line, own.gap), (None, Some(Gap { silence_max_micros: 3 * HOUR })));
+    let standstill = Standstill { span_micros: 720 * HOUR, readings_min: 2 };
+    assert_eq!(own.attenuated_signal.unwrap().suspect, Some(standstill));
+
+    let temperature =
+        SeriesConfig::for_series(Parameter::WaterTemperature, "X", &WellFacts::default(), &overrides).unwrap();
+    assert_eq!(temperature.flat_line.unwrap().suspect, Some(Standstill { span_micros: 240 * HOUR, ..standstill }));
+}
+
+#[test]
+fn a_month_begins_in_bangkok() {
+    let config = depth(&parse(EXAMPLE).unwrap(), "UDN-0012");
+    let flag = |time: &str| {
+        let time = Timestamp::parse_rfc3339(time).unwrap();
+        assess(&config, &[Point { time, value: Some(5.0), site_status: None }])[0].flag
+    };
+    assert_eq!(flag("2026-03-31T23:59:00+07:00"), QualityFlag::Pass);
+    assert_eq!(flag("2026-04-01T00:00:00+07:00"), QualityFlag::Suspect);
+}
+
+#[test]
+fn no_override_is_the_default() {
+    let overrides = parse("").unwrap();
+    for &parameter in Parameter::ALL {
+        let config = SeriesConfig::for_series(parameter, "W", &WellFacts::default(), &overrides).unwrap();
+        assert_eq!(config, SeriesConfig::default_for(parameter));
+    }
+}
+
+#[track_caller]
+fn refuses(text: &str, expected: &[&str]) {
+    let error = parse(text).and_then(|overrides| overrides.validate().map_err(|error| error.to_string()));
+    let error = error.expect_err(text);
+    for part in expected {
+        assert!(error.contains(part), "{error:?} lacks {part:?}");
+    }
+}
+
+#[test]
+fn errors_name_the_key_and_the_mend() {
+    refuses("[parameters.depth_to_water.spike]\nsuspct = 1", &["suspct", "expected one of", "`suspect`"]);
+    refuses("[parameters.depth.spike]\nsuspect = 1", &["unknown parameter `depth`", "depth_to_water"]);
+    refuses("[wells.A]\noff = ['spikes']", &["no test `spikes`", "spike, rate_of_change"]);
+    refuses("[wells.A]\nspike.suspect = 1", &["unknown field `spike`", "`parameters`"]);
+    refuses("[parameters.ph.flat_line]\nsuspect_hours = 5", &["parameters.ph: flat_line.tolerance", "still values"]);
+    refuses(
+        "[wells.A.parameters.depth_to_water]\ngross_range = { user_min = 5, user_max = 4 }",
+        &["wells.A.parameters.depth_to_water: gross_range.user", "exchange them"],
+    );
+    refuses("[parameters.ph.climatology.may]\nmin = 5", &["climatology.may", "give min and max"]);
+    refuses("[wells.A.gap]\nsilence_max_hours = -1", &["wells.A: gap.silence_max_hours: is negative; give 0 or more"]);
+    refuses("[parameters.ph.spike]\nsuspect = nan", &["parameters.ph: spike.suspect: is not a finite number"]);
+}
+
+#[test]
+fn rows_of_a_table_say_the_same_as_the_text() {
+    let mut rows = QualityOverrides::default();
+    let depth = Some(Parameter::DepthToWater);
+    rows.set(None, depth, "spike.suspect", 0.3).unwrap();
+    rows.set(None, depth, "spike.grows_with_hours", 0.0).unwrap();
+    rows.set(None, Some(Parameter::WaterTemperature), "flat_line.tolerance", 0.01).unwrap();
+    rows.set(None, Some(Parameter::WaterTemperature), "flat_line.suspect_hours", 240.0).unwrap();
+    let well = Some("UDN-0012");
+    rows.set(well, None, "gap.silence_max_hours", 3.0).unwrap();
+    for (key, value) in [
+        ("gross_range.user_min", 1.5),
+        ("gross_range.user_max", 9.0),
+        ("attenuated_signal.range_min", 0.01),
+        ("attenuated_signal.suspect_hours", 720.0),
+        ("spike.fail", 4.0),
+        ("climatology.april.min", 6.0),
+        ("climatology.april.max", 9.0),
+    ] {
+        rows.set(well, depth, key, value).unwrap();
+    }
+    let mut text = parse(EXAMPLE).unwrap();
+    text.wells.get_mut("UDN-0012").unwrap().off.clear();
+    assert_eq!(rows, text);
+
+    let error = rows.set(well, depth, "spike.suspct", 1.0).unwrap_err();
+    assert!(error.to_string().contains("known are gross_range.sensor_min"), "{error}");
+    let error = rows.set(well, None, "spike.suspect", 1.0).unwrap_err();
+    assert!(error.to_string().contains("name the parameter"), "{error}");
+    assert!(rows.set(None, None, "spike.suspect", 1.0).is_err());
+}
