@@ -2,9 +2,10 @@
 """Flags of ioos_qc on simulated wells, for the tests of gwbank-quality.
 
 Writes flags.csv.gz, limits.csv and defects.csv into crates/gwbank-quality/tests/golden: four series of simulated readings
-(a level and a temperature of two loggers) with defects put in, the limits of each, and what ioos_qc says of them.
+(a level and a temperature of two loggers) with defects put in, the limits of each, and what ioos_qc says of them. And
+drift.csv: differences between a sensor and a reference, with the Theil-Sen slope and its 99 % interval by scipy.
 
-    python3 -m venv /some/where && /some/where/bin/pip install ioos-qc==3.0.0 numpy==2.4.6 pandas==2.3.3
+    python3 -m venv /some/where && /some/where/bin/pip install ioos-qc==3.0.0 numpy==2.4.6 pandas==2.3.3 scipy==1.17.1
     /some/where/bin/python scripts/golden/quality.py
 
 The readings are random with a fixed seed; nothing in them was chosen by what a test of ours finds.
@@ -17,6 +18,7 @@ import pathlib
 import numpy as np
 import pandas as pd
 from ioos_qc import qartod
+from scipy import stats
 
 OUT = pathlib.Path(__file__).resolve().parents[2] / "crates/gwbank-quality/tests/golden"
 READINGS = 2_000
@@ -156,7 +158,18 @@ def main():
     header = "well_id,parameter,fail_min,fail_max,suspect_min,suspect_max,spike_suspect,spike_fail,roc_suspect_per_s,"
     header += "roc_fail_per_s,flat_suspect_s,flat_fail_s,flat_tolerance,climatology_middle,attenuated_suspect,attenuated_fail"
     write(OUT / "limits.csv", header, limits)
+    drift(rng)
     write(OUT / "defects.csv", "well_id,parameter,defect,first_index,last_index,magnitude", all_defects)
+
+
+def drift(rng):
+    rows = []
+    for series, (count, slope, digits) in enumerate([(12, 0.03, 2), (40, 0.0, 2), (60, -0.08, 3)]):
+        years = np.sort(np.round(rng.uniform(0, 6, count), 4))
+        values = np.round(0.1 + slope * years + rng.normal(0, 0.02, count), digits)
+        found = stats.theilslopes(values, years, 0.99)
+        rows += [[series, year, value, found.slope, found.low_slope, found.high_slope] for year, value in zip(years, values)]
+    write(OUT / "drift.csv", "series,years,difference,slope,low,high", rows)
 
 
 def write(path, header, rows):

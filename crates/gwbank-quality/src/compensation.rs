@@ -124,7 +124,7 @@ impl Compensated {
 /// use gwbank_model::{QualityFlag, Timestamp};
 /// use gwbank_quality::compensation::{CompensationRules, Pressure, SensorPlace, WaterStatus, compensate};
 ///
-/// let at = |hour, kpa| Pressure { time: Timestamp::from_secs(hour * 3600), kpa, flag: QualityFlag::Pass };
+/// let at = |hour: i64, kpa| Pressure { time: Timestamp::from_secs(hour * 3600), kpa, flag: QualityFlag::Pass };
 /// let rules = CompensationRules::default();
 /// let compensated = compensate(&rules, &[at(1, 110.0), at(9, 110.0)], &[at(0, 101.0), at(2, 100.0)]);
 /// let column = compensated[0].column.unwrap();

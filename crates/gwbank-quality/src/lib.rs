@@ -26,6 +26,7 @@
 //!   [`SeriesConfig::reach`] names give the same.
 //! - A [`Stream`] needs O(1) amortised time per reading and bounded memory (below 2 KiB), whatever the values.
 
+pub mod across;
 pub mod compensation;
 mod config;
 mod defaults;

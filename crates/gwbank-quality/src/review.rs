@@ -98,8 +98,9 @@ pub fn review(config: &SeriesConfig, rules: &ReviewRules, points: &[Point], comp
     let mut details = assess_detailed(config, points);
     if rules.still_by_nature {
         keep_shared_standstills(config, points, companions, &mut details);
+    } else {
+        mark_whole_standstills(config, points, &mut details);
     }
-    mark_whole_standstills(config, points, &mut details);
     let shifts = rules.shifts.map(|limits| shifts(&limits, points, &details)).unwrap_or_default();
     for shift in &shifts {
         let test = match shift.kind {

@@ -59,3 +59,21 @@ fn no_readings_no_word() {
     let same: Vec<Point> = (0..9).map(|_| at(1.0, 1.0)).collect();
     assert!(matches!(drift(&DriftRules::default(), &same, &same), Drift::Insufficient { .. }), "of one time");
 }
+
+#[test]
+fn slope_and_interval_are_those_of_scipy() {
+    let mut reader = csv::Reader::from_reader(include_bytes!("../../tests/golden/drift.csv").as_slice());
+    let rows: Vec<[f64; 6]> = reader.deserialize().map(Result::unwrap).collect();
+    let series: Vec<&[[f64; 6]]> = rows.chunk_by(|a, b| a[0] == b[0]).collect();
+    assert_eq!(series.len(), 3);
+    for rows in series {
+        let years: Vec<f64> = rows.iter().map(|row| row[1]).collect();
+        let values: Vec<f64> = rows.iter().map(|row| row[2]).collect();
+        let mut slopes = slopes(&years, &values);
+        let slope = median(&mut slopes).unwrap();
+        let (low, high) = interval(&slopes, kendall_variance(&values), 0.01);
+        for (ours, theirs) in [slope, low, high].into_iter().zip(&rows[0][3..]) {
+            assert!((ours - theirs).abs() < 1e-12, "series {}: {ours} {theirs}", rows[0][0]);
+        }
+    }
+}
