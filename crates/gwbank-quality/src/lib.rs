@@ -35,6 +35,7 @@ mod flat;
 pub mod ioos;
 mod limits;
 pub mod overrides;
+pub mod report;
 pub mod review;
 pub mod shift;
 mod stream;
