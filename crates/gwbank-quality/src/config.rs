@@ -214,6 +214,16 @@ impl SeriesConfig {
         Reach { before_micros: micros, points_before: points, after_micros: micros, points_after: points }
     }
 
+    /// The widest tolerance of the tests that follow runs of values (flat line, attenuated signal); `None` where there is no
+    /// such test. Values that differ by more than twice this cannot be of one run, so that a few readings of a well that
+    /// moves are all the context that is needed: six or more in a row of which usable ones differ so much, stand between a
+    /// reading and all that is beyond them, whatever [`Self::reach`] allows for.
+    pub fn run_tolerance(&self) -> Option<f64> {
+        let flat = self.flat_line.as_ref().map(|flat| flat.tolerance);
+        let attenuated = self.attenuated_signal.as_ref().map(|signal| signal.range_min);
+        flat.into_iter().chain(attenuated).reduce(f64::max)
+    }
+
     /// Refuses limits that mean nothing. The defaults pass; configurations from outside are to be checked.
     pub fn validate(&self) -> Result<(), ConfigError> {
         if let Some(gross) = &self.gross_range {

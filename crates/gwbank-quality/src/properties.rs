@@ -305,6 +305,22 @@ proptest! {
     }
 
     #[test]
+    fn readings_that_move_are_context_enough(config in configs(), points in points(30..200), from in 0usize..200) {
+        let from = from % points.len();
+        let moves = |to: usize| {
+            let Some(tolerance) = config.run_tolerance() else { return true };
+            let in_range = |v: &f64| v.is_finite() && gross_range(&config, *v) != QualityFlag::Fail;
+            let usable = points[from..to].iter().filter(|p| !p.is_disturbed()).filter_map(|p| p.value).filter(in_range);
+            let (low, high) = usable.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
+            high - low > 2.0 * tolerance
+        };
+        if let Some(to) = (from + 6..points.len()).find(|&to| moves(to)) {
+            let whole = assess(&config, &points);
+            prop_assert_eq!(&assess(&config, &points[from..])[to - from..], &whole[to..]);
+        }
+    }
+
+    #[test]
     fn equal_and_earlier_times_leave_the_stream_as_it_is(config in configs(), points in points(1..60), back in 0i64..100, value in -12.0..12.0) {
         let mut stream = Stream::rebuild(config.clone(), points.iter().copied());
         let mut untouched = stream.clone();
