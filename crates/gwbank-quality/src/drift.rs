@@ -151,7 +151,7 @@ fn differences(rules: &DriftRules, sensor: &[Point], reference: &[Point]) -> Vec
         let before = sensor.get(next.checked_sub(1)?)?;
         let apart = after.time.micros_since(before.time);
         let share = time.micros_since(before.time) as f64 / apart as f64;
-        (apart <= rules.gap_max_micros).then(|| before.value + (after.value - before.value) * share)
+        (apart <= rules.gap_max_micros).then_some(before.value + (after.value - before.value) * share)
     };
     let pairs = present(reference);
     pairs.iter().filter_map(|pair| Some(Pair { time: pair.time, value: at(pair.time)? - pair.value })).collect()

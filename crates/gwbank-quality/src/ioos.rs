@@ -76,12 +76,16 @@ pub fn rate_of_change(
     fail_per_second: f64,
 ) -> Vec<QualityFlag> {
     let mut flags: Vec<QualityFlag> = values.iter().map(|value| present_or_missing(*value)).collect();
-    for (index, pair) in values.windows(2).enumerate() {
-        let seconds = times[index + 1].as_secs() - times[index].as_secs();
-        let rate = ((pair[1] - pair[0]) / seconds as f64).abs();
-        if !rate.is_nan() {
-            flags[index + 1] = exceeds(rate, suspect_per_second, fail_per_second);
+    let mut before: Option<(i64, f64)> = None;
+    for ((time, &value), flag) in times.iter().zip(values).zip(&mut flags) {
+        let second = time.as_secs();
+        if let Some((earlier, last)) = before {
+            let rate = ((value - last) / (second - earlier) as f64).abs();
+            if !rate.is_nan() {
+                *flag = exceeds(rate, suspect_per_second, fail_per_second);
+            }
         }
+        before = Some((second, value));
     }
     flags
 }
@@ -96,12 +100,16 @@ pub fn flat_line(
 ) -> Vec<QualityFlag> {
     let mut flags: Vec<QualityFlag> = values.iter().map(|value| present_or_missing(*value)).collect();
     let Some(step) = median_step_seconds(times).filter(|step| *step > 0) else { return flags };
-    for (seconds, flag) in [(suspect_seconds, QualityFlag::Suspect), (fail_seconds, QualityFlag::Fail)] {
-        let steps = usize::try_from(seconds / step).unwrap_or_default();
-        for (index, range) in trailing_ranges(values, steps + 1).enumerate().skip(steps) {
-            if range < tolerance && !values[index].is_nan() {
-                flags[index] = flag;
-            }
+    let steps = |seconds: i64| usize::try_from(seconds / step).unwrap_or_default();
+    let (suspect_steps, fail_steps) = (steps(suspect_seconds), steps(fail_seconds));
+    let mut still = Still::new(tolerance);
+    for (index, flag) in flags.iter_mut().enumerate() {
+        // The window of so many steps stands still where the longest still stretch up to here covers it.
+        let stood = still.steps_up_to(values, index);
+        if *flag != QualityFlag::Missing && stood.is_some_and(|stood| stood >= fail_steps) {
+            *flag = QualityFlag::Fail;
+        } else if *flag != QualityFlag::Missing && stood.is_some_and(|stood| stood >= suspect_steps) {
+            *flag = QualityFlag::Suspect;
         }
     }
     flags
@@ -110,10 +118,13 @@ pub fn flat_line(
 /// The highest of all tests in the order 9 < 2 < 1 < 3 < 4.
 pub fn roll_up(tests: &[&[QualityFlag]]) -> Vec<QualityFlag> {
     let length = tests.iter().map(|flags| flags.len()).max().unwrap_or_default();
-    let at = |index: usize| {
-        tests.iter().filter_map(|flags| flags.get(index)).fold(QualityFlag::Missing, |worst, &flag| worst.worst(flag))
-    };
-    (0..length).map(at).collect()
+    let mut worst = vec![QualityFlag::Missing; length];
+    for flags in tests {
+        for (worst, &flag) in worst.iter_mut().zip(*flags) {
+            *worst = worst.worst(flag);
+        }
+    }
+    worst
 }
 
 fn present_or_missing(value: f64) -> QualityFlag {
@@ -133,40 +144,67 @@ fn exceeds(statistic: f64, suspect: f64, fail: f64) -> QualityFlag {
 /// Cut to whole seconds.
 fn median_step_seconds(times: &[Timestamp]) -> Option<i64> {
     let mut steps: Vec<i64> = times.windows(2).map(|pair| pair[1].as_secs() - pair[0].as_secs()).collect();
-    steps.sort_unstable();
     let middle = steps.len() / 2;
-    match steps.len() {
-        0 => None,
-        n if n % 2 == 1 => Some(steps[middle]),
-        _ => Some((steps[middle - 1] + steps[middle]) / 2),
+    let is_odd = steps.len() % 2 == 1;
+    if steps.is_empty() {
+        return None;
     }
+    let (lower, &mut upper, _) = steps.select_nth_unstable(middle);
+    Some(if is_odd { upper } else { (lower.iter().copied().max().unwrap_or(upper) + upper) / 2 })
 }
 
-/// max − min of the last `width` values up to each one, missing ones ignored; NaN where all are missing.
-fn trailing_ranges(values: &[f64], width: usize) -> impl Iterator<Item = f64> {
-    let mut maxima: VecDeque<usize> = VecDeque::new();
-    let mut minima: VecDeque<usize> = VecDeque::new();
-    values.iter().enumerate().map(move |(index, &value)| {
-        if !value.is_nan() {
-            while maxima.back().is_some_and(|&i| values[i] <= value) {
-                maxima.pop_back();
-            }
-            while minima.back().is_some_and(|&i| values[i] >= value) {
-                minima.pop_back();
-            }
-            maxima.push_back(index);
-            minima.push_back(index);
+/// The longest stretch up to a value whose max − min is below the tolerance. Its start never moves back, so that two
+/// monotonic queues follow it.
+struct Still {
+    tolerance: f64,
+    start: usize,
+    /// Places of values that are there; falling (maxima) and rising (minima), the newest last in both.
+    maxima: VecDeque<usize>,
+    minima: VecDeque<usize>,
+    last: Option<usize>,
+}
+
+impl Still {
+    fn new(tolerance: f64) -> Self {
+        Self { tolerance, start: 0, maxima: VecDeque::new(), minima: VecDeque::new(), last: None }
+    }
+
+    /// How many steps long it is; `None` where there is none. Missing values are within it, wherever they are. To be called
+    /// for every index in turn.
+    fn steps_up_to(&mut self, values: &[f64], index: usize) -> Option<usize> {
+        let value = values[index];
+        if value.is_nan() {
+            return None;
         }
-        for queue in [&mut maxima, &mut minima] {
-            while queue.front().is_some_and(|&i| i + width <= index) {
-                queue.pop_front();
+        if let Some(last) = self.last.replace(index)
+            && (value - values[last]).abs() >= self.tolerance
+        {
+            // The usual case of a well that moves.
+            self.start = last + 1;
+            self.maxima.clear();
+            self.minima.clear();
+        }
+        while self.maxima.back().is_some_and(|&at| values[at] <= value) {
+            self.maxima.pop_back();
+        }
+        while self.minima.back().is_some_and(|&at| values[at] >= value) {
+            self.minima.pop_back();
+        }
+        self.maxima.push_back(index);
+        self.minima.push_back(index);
+        loop {
+            let (&highest, &lowest) = (self.maxima.front()?, self.minima.front()?);
+            if values[highest] - values[lowest] < self.tolerance {
+                return Some(index - self.start);
+            }
+            self.start = highest.min(lowest) + 1;
+            for queue in [&mut self.maxima, &mut self.minima] {
+                while queue.front().is_some_and(|&at| at < self.start) {
+                    queue.pop_front();
+                }
             }
         }
-        match (maxima.front(), minima.front()) {
-            (Some(&highest), Some(&lowest)) => values[highest] - values[lowest],
-            _ => f64::NAN,
-        }
-    })
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,24 @@
 //! Quality of readings: the tests of the QARTOD water-level manual 2.1, in two modes.
 //!
 //! - **strict** (default; [`assess`], [`Stream`]): real time windows instead of counts of samples, nothing judged across
-//!   a gap, dry wells and sensors at their floor left alone. Limits in [`SeriesConfig`], defaults by parameter.
+//!   a gap, dry wells and sensors at their floor left alone. Limits in [`SeriesConfig`], defaults by parameter, overridden
+//!   per parameter and well ([`overrides`]).
 //! - **ioos** ([`ioos`]): the arithmetic of ioos_qc, flag for flag, for those who compare.
+//!
+//! # The eleven tests, and where they are
+//!
+//! | QARTOD | test | judged by |
+//! | --- | --- | --- |
+//! | 1 | gap | stream, where configured ([`Gap`]); reports name gaps always |
+//! | 2, 4, 6, 7, 8 | syntax, gross range, spike, rate of change, flat line | stream, by default |
+//! | 3 | location | the registry; handed in as an objection |
+//! | 5, 10 | climatology, attenuated signal | stream, where configured ([`Climatology`], [`AttenuatedSignal`]) |
+//! | 9, 11 | multi-variate, neighbour | batch, over aligned series ([`across`]); multi-variate flat lines in [`review`] |
+//! | – | level shift, drift | batch: the second look ([`review`], [`shift`]), against references ([`drift`]) |
+//! | – | uncompensated | [`compensation`] |
+//!
+//! What a stream says is what [`assess`] says of the whole. A batch ([`review::review`]) says more, as it sees what came later.
+//! [`report`] sums up a series.
 //!
 //! # Rules of the strict mode
 //! 1. **Missing** (no value): flag 9, no test speaks.
@@ -16,7 +32,8 @@
 //!    reading after it is not blamed.
 //! 6. **Flat line**: all values for at least a span of time *and* a number of readings lie within a tolerance.
 //! 7. **Location**, **uncompensated** and the like speak of a whole series: the caller hands them in as objections.
-//! 8. A reading is **usable** for 4 to 6 when it has a value in the sensor's range and the site was undisturbed: not dry,
+//!    **Gap**, **climatology** and **attenuated signal** are off unless a configuration gives limits.
+//! 8. A reading is **usable** for 4 to 6, climatology and attenuated signal when it has a value in the sensor's range and the site was undisturbed: not dry,
 //!    pumped or recently pumped (here or nearby), obstructed or under maintenance. Otherwise they are not evaluated.
 //! 9. The flag is the worst of the tests (9 < 2 < 1 < 3 < 4); `qc_tests` names those that found suspect or fail.
 //!

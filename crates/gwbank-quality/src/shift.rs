@@ -246,14 +246,16 @@ fn jumps(limits: &ShiftLimits, threshold: f64, series: &[Level]) -> Vec<Jump> {
 /// meanwhile), unless a still later one fits that jump better.
 fn way_back<'a>(limits: &ShiftLimits, series: &[Level], jumps: &'a [Jump], number: usize) -> Option<&'a Jump> {
     let misfit = |one: &Jump, other: &Jump| (one.size + other.size).abs();
-    let is_near = |one: &Jump, other: &Jump| {
+    let is_in_time = |one: &Jump, other: &Jump| {
         series[other.at].time.micros_since(series[one.at].time) <= limits.duration_max_micros
-            && misfit(one, other) <= 0.25 * one.size.abs()
     };
+    let undoes = |one: &Jump, other: &Jump| misfit(one, other) <= 0.25 * one.size.abs();
     let jump = &jumps[number];
-    let (place, back) = jumps.iter().enumerate().skip(number + 1).find(|(_, later)| is_near(jump, later))?;
-    let fits_better = |later: &Jump| is_near(back, later) && misfit(back, later) < misfit(jump, back);
-    (!jumps[place + 1..].iter().any(fits_better)).then_some(back)
+    let later = jumps.iter().enumerate().skip(number + 1).take_while(|(_, later)| is_in_time(jump, later));
+    let (place, back) = later.into_iter().find(|(_, later)| undoes(jump, later))?;
+    let mut still_later = jumps[place + 1..].iter().take_while(|later| is_in_time(back, later));
+    let fits_better = |later: &Jump| undoes(back, later) && misfit(back, later) < misfit(jump, back);
+    (!still_later.any(fits_better)).then_some(back)
 }
 
 /// Where the sensor is in water again (or the series ends), if this jump took it into the air.
@@ -312,12 +314,15 @@ fn ramp_before(limits: &ShiftLimits, series: &[Level], jump: &Jump, not_before: 
     const STRAIGHT: f64 = 0.9;
     /// What of the jump may be left unexplained, at its end and at the level to which it returns.
     const REST: f64 = 0.25;
+    /// Beginnings are tried at lengths that differ by this part, so that the time does not grow with the square.
+    const FINENESS: usize = 64;
     let end = jump.at;
     let beside = limits.readings_beside.max(1);
     let returned_to = median(&series[end..(end + beside).min(series.len())]);
     let earliest = series[end - 1].time.plus_micros(-limits.duration_max_micros);
     let mut sums = LineSums::from_origin(series[end - 1]);
     let mut best: Option<(usize, f64)> = None;
+    let mut candidate = READINGS_MIN;
     for start in (not_before..end).rev() {
         let level = series[start];
         if level.time < earliest {
@@ -325,9 +330,10 @@ fn ramp_before(limits: &ShiftLimits, series: &[Level], jump: &Jump, not_before: 
         }
         sums.add(level);
         let length = end - start;
-        if length < READINGS_MIN {
+        if length < candidate {
             continue;
         }
+        candidate = length + 1 + length / FINENESS;
         let Some(line) = sums.line() else { continue };
         let rise = line.slope * (series[end - 1].time.micros_since(level.time) as f64);
         let away = -jump.size;

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 use gwbank_model::{Parameter, QcTest, Timestamp};
-use gwbank_quality::{Point, SeriesConfig, Stream, assess};
+use gwbank_quality::review::{ReviewRules, review};
+use gwbank_quality::{Point, SeriesConfig, Stream, WellFacts, assess};
 
 /// kPa per cm of water.
 const KPA_PER_CMH2O: f64 = 0.098_066_5;
@@ -50,6 +51,8 @@ struct Totals {
     series: usize,
     readings: usize,
     objections: BTreeMap<QcTest, usize>,
+    /// Readings that the second look calls suspect beyond those.
+    second_look: usize,
     /// Series with objections to more than 1 % of their readings.
     noisy: Vec<String>,
 }
@@ -68,9 +71,17 @@ fn default_limits_leave_real_wells_alone() {
     for path in &paths {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         for (parameter, points) in read(path) {
-            let flags = assess(&SeriesConfig::default_for(parameter), &points);
+            let config = SeriesConfig::default_for(parameter);
+            let flags = assess(&config, &points);
+            let rules = ReviewRules::for_series(parameter, &config, &WellFacts::default());
+            let reviewed = review(&config, &rules, &points, &[]);
+            let worse = reviewed.details.iter().zip(&flags).filter(|(now, before)| now.assessment != **before).count();
             let total = totals.entry(parameter).or_default();
             total.series += 1;
+            total.second_look += worse;
+            if worse * 100 > points.len() {
+                total.noisy.push(format!("{name} second look {worse} of {}: {:?}", points.len(), reviewed.shifts));
+            }
             total.readings += points.len();
             let mut by_test: BTreeMap<QcTest, usize> = BTreeMap::new();
             for test in flags.iter().flat_map(|assessment| assessment.tests.iter()) {
@@ -85,8 +96,14 @@ fn default_limits_leave_real_wells_alone() {
     for (parameter, total) in &totals {
         eprintln!("{parameter}: {total:#?}");
     }
-    for (parameter, Totals { readings, objections, .. }) in totals {
+    for (parameter, Totals { readings, objections, second_look, .. }) in totals {
         let flagged: usize = objections.values().sum();
+        // Not of pressures: at one site (born) a metre comes and goes within minutes for weeks, by a pump or by a hand, and
+        // one sensor of another hangs in air for its last three weeks. The second look is there to find that.
+        if parameter.is_level() {
+            let too_many = "objections of the second look, more than 0.1 %";
+            assert!(second_look * 1_000 <= readings, "{parameter}: {second_look} of {readings} {too_many}");
+        }
         assert!(flagged * 200 <= readings, "{parameter}: {flagged} objections to {readings} readings, more than 0.5 %");
     }
 }

@@ -1,6 +1,8 @@
 //! What a hydrologist expects of the default limits, told as short stories.
 
 use gwbank_model::{Parameter, QcTest, QualityFlag, SiteStatus, Timestamp};
+use gwbank_quality::review::{ReviewRules, review};
+use gwbank_quality::shift::ShiftKind;
 use gwbank_quality::{Assessment, Point, SeriesConfig, WellFacts, assess};
 
 const MINUTE: i64 = 60;
@@ -114,4 +116,87 @@ fn missing_values_are_missing_and_bridged() {
     points[1].value = None;
     points[2].value = None;
     assert_eq!(objections(&depth(&points)), ["1:9 ", "2:9 ", "3:3 rate_of_change"]);
+}
+
+/// The shifts that the second look finds, by the numbers of their first and last readings.
+fn shifts(parameter: Parameter, points: &[Point]) -> Vec<(ShiftKind, usize, usize)> {
+    let config = SeriesConfig::default_for(parameter);
+    let rules = ReviewRules::for_series(parameter, &config, &WellFacts::default());
+    let reviewed = review(&config, &rules, points, &[]);
+    for (point, detail) in points.iter().zip(&reviewed.details) {
+        let is_within = reviewed.shifts.iter().any(|shift| shift.from <= point.time && point.time <= shift.to);
+        let tests = detail.assessment.tests;
+        assert_eq!(is_within, tests.contains(QcTest::LevelShift) || tests.contains(QcTest::Drift), "{}", point.time);
+        assert!(!is_within || detail.assessment.flag == QualityFlag::Suspect, "{}", point.time);
+    }
+    let number = |time: Timestamp| points.partition_point(|point| point.time < time);
+    reviewed.shifts.iter().map(|shift| (shift.kind, number(shift.from), number(shift.to))).collect()
+}
+
+/// Hourly, a recession with a tide in it.
+fn recession(hours: usize) -> Vec<f64> {
+    (0..hours).map(|hour| 5.0 + hour as f64 * 2e-4 + 0.01 * (hour as f64 / 2.0).sin()).collect()
+}
+
+#[test]
+fn a_sensor_that_hung_elsewhere_is_found_from_end_to_end() {
+    let mut values = recession(600);
+    values[300..400].iter_mut().for_each(|value| *value += 0.5);
+    assert_eq!(shifts(Parameter::DepthToWater, &every(HOUR, values)), [(ShiftKind::Offset, 300, 399)]);
+}
+
+#[test]
+fn a_jump_that_stays_marks_both_of_its_sides() {
+    let mut values = recession(600);
+    values[300..].iter_mut().for_each(|value| *value += 0.5);
+    assert_eq!(shifts(Parameter::DepthToWater, &every(HOUR, values)), [(ShiftKind::Step, 299, 300)]);
+}
+
+#[test]
+fn a_ramp_that_jumps_back_was_a_drift() {
+    let mut values = recession(600);
+    values[200..400].iter_mut().enumerate().for_each(|(i, value)| *value += 0.6 * (i as f64 / 199.0));
+    let found = shifts(Parameter::DepthToWater, &every(HOUR, values));
+    let [(ShiftKind::Ramp, from, 399)] = found[..] else { panic!("{found:?}") };
+    assert!((190..=210).contains(&from), "{from}");
+}
+
+#[test]
+fn rain_after_a_recession_is_no_drift() {
+    // Falls for weeks and rises within hours, as it should.
+    let level = |hour: usize| {
+        let since = hour as f64 - 400.0;
+        if since < 0.0 { -(hour as f64) * 1e-3 } else { -0.4 + 0.5 * (1.0 - (-since / 5.0).exp()) }
+    };
+    let values = (0..600).map(|hour| 100.0 + level(hour) + 0.005 * (hour as f64 / 2.0).sin());
+    assert_eq!(shifts(Parameter::GroundwaterElevation, &every(HOUR, values)), []);
+}
+
+#[test]
+fn a_well_that_was_bailed_recovers_and_is_suspect_until_then() {
+    let mut values = recession(600);
+    for (number, value) in values[300..312].iter_mut().enumerate() {
+        *value += 1.2 * (-(number as f64) / 3.0).exp();
+    }
+    let found = shifts(Parameter::DepthToWater, &every(HOUR, values));
+    let [(ShiftKind::Drawdown, 300, last)] = found[..] else { panic!("{found:?}") };
+    assert!((305..=308).contains(&last), "{last}");
+}
+
+#[test]
+fn a_rise_as_fast_is_recharge() {
+    let mut values = recession(600);
+    for (number, value) in values[300..].iter_mut().enumerate() {
+        *value -= 0.9 * (-(number as f64) / 60.0).exp() * (1.0 - (-(number as f64 + 1.0) / 2.0).exp());
+    }
+    let found = shifts(Parameter::DepthToWater, &every(HOUR, values));
+    assert!(found.iter().all(|(kind, ..)| *kind != ShiftKind::Drawdown), "{found:?}");
+}
+
+#[test]
+fn a_sensor_in_air_is_told_until_it_is_lowered_again() {
+    let air = |hour: usize| 101.0 + 0.5 * (hour as f64 / 20.0).sin();
+    let value = |hour: usize| if (300..360).contains(&hour) { air(hour) } else { air(hour) + 25.0 };
+    let points = every(HOUR, (0..600).map(value));
+    assert_eq!(shifts(Parameter::WaterPressureAbsolute, &points), [(ShiftKind::InAir, 300, 359)]);
 }
