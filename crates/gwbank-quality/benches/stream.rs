@@ -47,7 +47,10 @@ fn main() {
     let default = SeriesConfig::for_well(Parameter::DepthToWater, &facts);
     let all = SeriesConfig {
         gap: Some(Gap { silence_max_micros: DAY_MICROS }),
-        climatology: Some(Climatology { months: [Some(Span::new(2.0, 9.0)); 12], zone_offset_seconds: 7 * 3_600 }),
+        climatology: Some(Box::new(Climatology {
+            months: [Some(Span::new(2.0, 9.0)); 12],
+            zone_offset_seconds: 7 * 3_600,
+        })),
         attenuated_signal: Some(AttenuatedSignal {
             suspect: Some(Standstill { span_micros: 30 * DAY_MICROS, readings_min: 100 }),
             fail: None,

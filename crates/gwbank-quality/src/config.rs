@@ -174,7 +174,7 @@ pub struct SeriesConfig {
     /// Only by configuration: see [`Gap`].
     pub gap: Option<Gap>,
     /// Only by configuration: nobody knows a well's seasons beforehand.
-    pub climatology: Option<Climatology>,
+    pub climatology: Option<Box<Climatology>>,
     /// Only by configuration: how much a well moves depends on its aquifer.
     pub attenuated_signal: Option<AttenuatedSignal>,
     /// Tests that make every value of the series suspect, such as `location` or `uncompensated`.

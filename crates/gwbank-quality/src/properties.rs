@@ -5,6 +5,8 @@ use proptest::prelude::*;
 
 use crate::config::{FLAT_UNUSABLE_RUN_MAX, RATE_LOOKBACK_POINTS};
 use crate::flat::RunLimits;
+use crate::review::{ReviewRules, review};
+use crate::shift::{Falling, ShiftLimits};
 use crate::strict::{Neighbour, gross_range, objects, rate_of_change, spike};
 use crate::{
     Assessment, AttenuatedSignal, Climatology, FlatLine, Floor, Gap, GrossRange, Growth, Point, RateOfChange, Reach,
@@ -38,10 +40,10 @@ fn config() -> SeriesConfig {
         }),
         floor: Some(Floor::AtOrBelow(-5.0)),
         gap: Some(Gap { silence_max_micros: 11 * SECOND }),
-        climatology: Some(Climatology {
+        climatology: Some(Box::new(Climatology {
             months: [Some(Span::new(0.0, 1.5)), Some(Span::new(1.04, 9.0)), None].repeat(4).try_into().unwrap(),
             zone_offset_seconds: -100,
-        }),
+        })),
         attenuated_signal: Some(AttenuatedSignal {
             suspect: Some(Standstill { span_micros: 25 * SECOND, readings_min: 4 }),
             fail: Some(Standstill { span_micros: 50 * SECOND, readings_min: 12 }),
@@ -147,7 +149,7 @@ mod plain {
     }
 
     fn climatology_at(config: &SeriesConfig, point: &Point) -> QualityFlag {
-        let (Some(limits), Some(Neighbour { value, .. })) = (config.climatology, usable(config, point)) else {
+        let (Some(limits), Some(Neighbour { value, .. })) = (&config.climatology, usable(config, point)) else {
             return QualityFlag::NotEvaluated;
         };
         let month = point.time.month(limits.zone_offset_seconds).month_of_year();
@@ -301,6 +303,30 @@ proptest! {
         let mut whole = Stream::rebuild(config, points[..at].iter().copied());
         for &point in &points[at..] {
             prop_assert_eq!(rebuilt.push(point), whole.push(point));
+        }
+    }
+
+    #[test]
+    fn the_second_look_only_adds(config in configs(), points in points(0..200)) {
+        let shifts = ShiftLimits {
+            jump_min: 0.2,
+            jump_to_usual_steps: 0.1,
+            readings_beside: 3,
+            duration_max_micros: 100 * SECOND,
+            gap_max_micros: 20 * SECOND,
+            falling: Some(Falling::Down),
+            air: Some(Span::new(0.0, 1.15)),
+        };
+        let rules = ReviewRules { shifts: Some(shifts), still_by_nature: false };
+        let reviewed = review(&config, &rules, &points, &[]);
+        for ((now, before), point) in reviewed.details.iter().zip(assess_detailed(&config, &points)).zip(&points) {
+            prop_assert_eq!(now.assessment, now.flags.assessment());
+            prop_assert_eq!(now.assessment.flag.worst(before.assessment.flag), now.assessment.flag, "{}", point.time);
+            prop_assert_eq!(now.assessment.tests.union(before.assessment.tests), now.assessment.tests);
+            prop_assert_eq!(point.value.is_none(), now.assessment.flag == QualityFlag::Missing);
+        }
+        for shift in &reviewed.shifts {
+            prop_assert!(shift.from <= shift.to && shift.size != 0.0);
         }
     }
 

@@ -345,7 +345,7 @@ impl SeriesOverrides {
         let zone = limits.utc_offset_hours.map(|hours| (hours * 3_600.0).round() as i32);
         let of_thailand = (UTC_OFFSET_HOURS * 3_600.0) as i32;
         let own = Climatology { months: [None; 12], zone_offset_seconds: of_thailand };
-        let climatology = config.climatology.get_or_insert(own);
+        let climatology = config.climatology.get_or_insert(Box::new(own));
         climatology.zone_offset_seconds = zone.unwrap_or(climatology.zone_offset_seconds);
         let months = climatology.months.iter_mut().zip(limits.months_mut()).zip(MONTHS);
         for ((month, limits), name) in months {
