@@ -26,11 +26,21 @@ pub struct NeighbourRules {
     pub correlation_min: f64,
     /// With fewer neighbours at a step, nothing is said: of two wells, either may be wrong.
     pub neighbours_min: usize,
+    /// Departures before and after of which the median is taken for usual. Wells of an aquifer wander apart over years, by
+    /// pumping and its end; 180 is for days (for months, 24 say). A departure that lasts for as long is usual.
+    pub wander_departures: usize,
 }
 
 impl Default for NeighbourRules {
     fn default() -> Self {
-        Self { departure_min: 0.2, deviations: 5.0, common_min: 60, correlation_min: 0.7, neighbours_min: 2 }
+        Self {
+            departure_min: 0.2,
+            deviations: 5.0,
+            common_min: 60,
+            correlation_min: 0.7,
+            neighbours_min: 2,
+            wander_departures: 180,
+        }
     }
 }
 
@@ -38,8 +48,9 @@ impl Default for NeighbourRules {
 ///
 /// Every neighbour whose ranks go with the well's over the whole of the series foretells the well's value: the well's median
 /// plus the neighbour's deviation from its own, times the ratio of their spreads (median absolute deviations over the common
-/// steps). The forecast of a step is the median over neighbours. Suspect where the well departs from it by more than
-/// `departure_min` and `deviations` robust standard deviations of the departures; not evaluated where too few neighbours
+/// steps). The forecast of a step is the median over neighbours. Suspect where the well departs from it, beyond the median
+/// departure of `wander_departures` around, by more than `departure_min` and `deviations` robust standard deviations of such
+/// departures; not evaluated where too few neighbours
 /// speak, missing where the well itself is.
 ///
 /// One of three wells of an aquifer is off by half a metre for ten days:
@@ -73,15 +84,16 @@ pub fn neighbour(rules: &NeighbourRules, well: &[f64], neighbours: &[&[f64]]) ->
         (told.len() >= rules.neighbours_min.max(1)).then(|| well[step] - median(&mut told))
     };
     let departures: Vec<f64> = (0..well.len()).map(|step| departure(step).unwrap_or(f64::NAN)).collect();
-    let (usual, deviation) = centre_and_deviation(&departures);
+    let unusual = beyond_usual(rules, &departures);
+    let (_, deviation) = centre_and_deviation(&unusual);
     let limit = rules.departure_min.max(rules.deviations * deviation);
-    let judge = |(&value, &departure): (&f64, &f64)| match (value.is_nan(), departure.is_nan()) {
+    let judge = |(&value, &unusual): (&f64, &f64)| match (value.is_nan(), unusual.is_nan()) {
         (true, _) => QualityFlag::Missing,
         (_, true) => QualityFlag::NotEvaluated,
-        _ if (departure - usual).abs() > limit => QualityFlag::Suspect,
+        _ if unusual.abs() > limit => QualityFlag::Suspect,
         _ => QualityFlag::Pass,
     };
-    well.iter().zip(&departures).map(judge).collect()
+    well.iter().zip(&unusual).map(judge).collect()
 }
 
 /// When a level does not go with rain or goes with the air too well.
@@ -200,6 +212,19 @@ fn air_in_the_water(rules: &MultiVariateRules, level: &[f64], air: &[f64]) -> Op
     let share = (al / aa / METRES_PER_KPA).abs();
     let follows = correlation.abs() >= rules.air_correlation && share >= rules.air_share;
     Some(if follows { QualityFlag::Suspect } else { QualityFlag::Pass })
+}
+
+/// Departures less the median of those around.
+fn beyond_usual(rules: &NeighbourRules, departures: &[f64]) -> Vec<f64> {
+    let known: Vec<usize> = (0..departures.len()).filter(|&step| !departures[step].is_nan()).collect();
+    let values: Vec<f64> = known.iter().map(|&step| departures[step]).collect();
+    let mut unusual = vec![f64::NAN; departures.len()];
+    for (place, &step) in known.iter().enumerate() {
+        let from = place.saturating_sub(rules.wander_departures);
+        let to = (place + rules.wander_departures + 1).min(values.len());
+        unusual[step] = values[place] - median(&mut values[from..to].to_vec());
+    }
+    unusual
 }
 
 /// What a neighbour says of the well at every step; `None` where it is no neighbour.

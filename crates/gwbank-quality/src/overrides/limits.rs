@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use super::{OverrideError, SeriesOverrides, TestName};
 use crate::config::{
-    AttenuatedSignal, Climatology, ConfigError, FlatLine, Gap, GrossRange, Growth, MICROS_PER_DAY, MICROS_PER_HOUR,
-    RateOfChange, SeriesConfig, Span, Spike, Standstill,
+    AttenuatedSignal, Climatology, ConfigError, FlatLine, Floor, Gap, GrossRange, Growth, MICROS_PER_DAY,
+    MICROS_PER_HOUR, RateOfChange, SeriesConfig, Span, Spike, Standstill,
 };
 
 /// Months are of this zone unless `utc_offset_hours` says otherwise: Thailand's.
@@ -66,6 +66,13 @@ limits! {
     }
     GapLimits {
         silence_max_hours,
+    }
+    /// Where the sensor ends, one of the two: what it says there stands still rightly.
+    FloorLimits {
+        /// Depths.
+        at_or_above,
+        /// Elevations, heights, pressures.
+        at_or_below,
     }
     AttenuatedSignalLimits {
         range_min,
@@ -146,6 +153,7 @@ impl SeriesOverrides {
             "rate_of_change" => self.rate_of_change.limit_mut(limit),
             "flat_line" => self.flat_line.limit_mut(limit),
             "gap" => self.gap.limit_mut(limit),
+            "floor" => self.floor.limit_mut(limit),
             "attenuated_signal" => self.attenuated_signal.limit_mut(limit),
             "climatology" if limit == "utc_offset_hours" => Some(&mut self.climatology.utc_offset_hours),
             "climatology" => {
@@ -159,12 +167,13 @@ impl SeriesOverrides {
 
     /// Every key of [`Self::limit_mut`].
     fn limit_keys() -> Vec<String> {
-        let tests: [(&str, &[&str]); 6] = [
+        let tests: [(&str, &[&str]); 7] = [
             ("gross_range", GrossRangeLimits::NAMES),
             ("spike", SpikeLimits::NAMES),
             ("rate_of_change", RateOfChangeLimits::NAMES),
             ("flat_line", FlatLineLimits::NAMES),
             ("gap", GapLimits::NAMES),
+            ("floor", FloorLimits::NAMES),
             ("attenuated_signal", AttenuatedSignalLimits::NAMES),
         ];
         let months = MONTHS.map(|month| format!("climatology.{month}"));
@@ -187,7 +196,7 @@ impl SeriesOverrides {
         let mut limits = self.clone();
         for key in Self::limit_keys() {
             let Some(value) = limits.limit_mut(&key).and_then(|limit| *limit) else { continue };
-            let may_be_negative = key.starts_with("gross_range") || key.starts_with("climatology");
+            let may_be_negative = ["gross_range", "climatology", "floor"].iter().any(|test| key.starts_with(test));
             let (problem, mend) = match value {
                 value if !value.is_finite() => ("is not a finite number", "give a number"),
                 value if value < 0.0 && !may_be_negative => ("is negative", "give 0 or more"),
@@ -229,6 +238,15 @@ impl SeriesOverrides {
             .ok_or_else(|| missing("attenuated_signal.range_min", "say by how much the values move at least"))?;
         if let Some(hours) = self.gap.silence_max_hours {
             config.gap = Some(Gap { silence_max_micros: micros(hours, MICROS_PER_HOUR) });
+        }
+        match (self.floor.at_or_above, self.floor.at_or_below) {
+            (Some(floor), None) => config.floor = Some(Floor::AtOrAbove(floor)),
+            (None, Some(floor)) => config.floor = Some(Floor::AtOrBelow(floor)),
+            (None, None) => {}
+            _ => {
+                let problem = "has two ends".to_owned();
+                return Err(OverrideError { problem, ..missing("floor", "give at_or_above or at_or_below") });
+            }
         }
         self.climatology(config).map_err(|month| {
             let key = format!("climatology.{month}");

@@ -41,8 +41,8 @@ use crate::WellFacts;
 use crate::config::SeriesConfig;
 
 pub use limits::{
-    AttenuatedSignalLimits, ClimatologyLimits, FlatLineLimits, GapLimits, GrossRangeLimits, RateOfChangeLimits,
-    SpanLimits, SpikeLimits,
+    AttenuatedSignalLimits, ClimatologyLimits, FlatLineLimits, FloorLimits, GapLimits, GrossRangeLimits,
+    RateOfChangeLimits, SpanLimits, SpikeLimits,
 };
 
 /// What stands in the way of a section. The text says where, what and what to do.
@@ -86,6 +86,7 @@ pub struct SeriesOverrides {
     pub rate_of_change: RateOfChangeLimits,
     pub flat_line: FlatLineLimits,
     pub gap: GapLimits,
+    pub floor: FloorLimits,
     pub climatology: ClimatologyLimits,
     pub attenuated_signal: AttenuatedSignalLimits,
 }
@@ -187,6 +188,23 @@ impl QualityOverrides {
             )),
             None => Err(error("no such limit", format!("known are {}", SeriesOverrides::limit_names().join(", ")))),
         }
+    }
+}
+
+impl QualityOverrides {
+    /// Takes a test away, as `off` does: of a well, of a parameter, or of both. Of neither, nothing happens: that a test is
+    /// not run anywhere is to be said parameter by parameter.
+    pub fn switch_off(&mut self, well: Option<&str>, parameter: Option<Parameter>, test: TestName) {
+        let off = match (well, parameter) {
+            (None, None) => return,
+            (Some(well), None) => &mut self.wells.entry(well.to_owned()).or_default().off,
+            (None, Some(parameter)) => &mut self.parameters.entry(ParameterName(parameter)).or_default().off,
+            (Some(well), Some(parameter)) => {
+                let overrides = self.wells.entry(well.to_owned()).or_default();
+                &mut overrides.parameters.entry(ParameterName(parameter)).or_default().off
+            }
+        };
+        off.insert(test);
     }
 }
 

@@ -72,6 +72,14 @@ fn a_month_begins_in_bangkok() {
 }
 
 #[test]
+fn a_floor_may_be_below_zero() {
+    let overrides = parse("[parameters.groundwater_elevation.floor]\nat_or_below = -12.5").unwrap();
+    let config =
+        SeriesConfig::for_series(Parameter::GroundwaterElevation, "W", &WellFacts::default(), &overrides).unwrap();
+    assert_eq!(config.floor, Some(crate::Floor::AtOrBelow(-12.5)));
+}
+
+#[test]
 fn no_override_is_the_default() {
     let overrides = parse("").unwrap();
     for &parameter in Parameter::ALL {
@@ -102,6 +110,7 @@ fn errors_name_the_key_and_the_mend() {
     );
     refuses("[parameters.ph.climatology.may]\nmin = 5", &["climatology.may", "give min and max"]);
     refuses("[wells.A.gap]\nsilence_max_hours = -1", &["wells.A: gap.silence_max_hours: is negative; give 0 or more"]);
+    refuses("[parameters.depth_to_water.floor]\nat_or_above = 9\nat_or_below = 1", &["floor: has two ends; give"]);
     refuses("[parameters.ph.spike]\nsuspect = nan", &["parameters.ph: spike.suspect: is not a finite number"]);
 }
 
@@ -126,9 +135,8 @@ fn rows_of_a_table_say_the_same_as_the_text() {
     ] {
         rows.set(well, depth, key, value).unwrap();
     }
-    let mut text = parse(EXAMPLE).unwrap();
-    text.wells.get_mut("UDN-0012").unwrap().off.clear();
-    assert_eq!(rows, text);
+    rows.switch_off(well, None, TestName(QcTest::FlatLine));
+    assert_eq!(rows, parse(EXAMPLE).unwrap());
 
     let error = rows.set(well, depth, "spike.suspct", 1.0).unwrap_err();
     assert!(error.to_string().contains("known are gross_range.sensor_min"), "{error}");
