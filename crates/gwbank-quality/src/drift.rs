@@ -21,7 +21,7 @@
 
 use std::f64::consts::SQRT_2;
 
-use gwbank_model::Timestamp;
+use gwbank_model::{QualityFlag, Timestamp};
 
 use crate::strict::Point;
 
@@ -64,6 +64,28 @@ pub struct DriftEstimate {
     pub p: f64,
     /// The median difference: a constant offset of the sensor, with drift its middle.
     pub offset: f64,
+    /// The difference at `from` on the line of the slope through the medians of time and difference (Conover).
+    pub at_start: f64,
+}
+
+impl DriftEstimate {
+    /// What the sensor is off at a time, by the line. To be taken from a reading to correct it; that is a decision of
+    /// people, which nothing here makes.
+    pub fn error_at(&self, time: Timestamp) -> f64 {
+        self.at_start + self.per_year * (time.micros_since(self.from) as f64 / MICROS_PER_YEAR)
+    }
+
+    /// Suspect from the time on at which the drift since the first check exceeds `error_max`; for [`crate::review::object`]
+    /// with [`gwbank_model::QcTest::Drift`]. Readings before the first check are not evaluated.
+    pub fn flags(&self, points: &[Point], error_max: f64) -> Vec<QualityFlag> {
+        let flag = |point: &Point| match self.error_at(point.time) - self.at_start {
+            _ if point.present().is_none() => QualityFlag::Missing,
+            _ if point.time < self.from => QualityFlag::NotEvaluated,
+            drifted if drifted.abs() > error_max => QualityFlag::Suspect,
+            _ => QualityFlag::Pass,
+        };
+        points.iter().map(flag).collect()
+    }
 }
 
 /// What the comparison says.
@@ -121,7 +143,8 @@ pub fn drift(rules: &DriftRules, sensor: &[Point], reference: &[Point]) -> Drift
     let p = two_sided_p(z);
     let (low, high) = interval(&slopes, variance, rules.alpha);
     let offset = median(&mut values.clone()).unwrap_or(f64::NAN);
-    let estimate = DriftEstimate { pairs: pairs.len(), from, to, per_year, low, high, p, offset };
+    let at_start = offset - per_year * median(&mut years.clone()).unwrap_or(f64::NAN);
+    let estimate = DriftEstimate { pairs: pairs.len(), from, to, per_year, low, high, p, offset, at_start };
     if p < rules.alpha && per_year.abs() >= rules.per_year_min {
         Drift::Drifting(estimate)
     } else {

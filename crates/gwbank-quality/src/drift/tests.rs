@@ -1,3 +1,5 @@
+use gwbank_model::QualityFlag;
+
 use super::*;
 
 fn at(day: f64, value: f64) -> Point {
@@ -76,4 +78,19 @@ fn slope_and_interval_are_those_of_scipy() {
             assert!((ours - theirs).abs() < 1e-12, "series {}: {ours} {theirs}", rows[0][0]);
         }
     }
+}
+
+#[test]
+fn what_has_drifted_too_far_is_suspect_and_can_be_corrected() {
+    let sensor: Vec<Point> = (0..731).map(|i| at(f64::from(i), 3.02 + f64::from(i) * 2e-4)).collect();
+    let dipped: Vec<Point> = (1..24).map(|i| at(f64::from(i) * 30.0, 3.0)).collect();
+    let Drift::Drifting(found) = drift(&DriftRules::default(), &sensor, &dipped) else { panic!() };
+    for point in &sensor {
+        assert!((point.value.unwrap() - found.error_at(point.time) - 3.0).abs() < 1e-9);
+    }
+    let flags = found.flags(&sensor, 0.050_1);
+    assert_eq!(flags[29], QualityFlag::NotEvaluated, "before the first check");
+    let first = flags.iter().position(|flag| *flag == QualityFlag::Suspect);
+    assert_eq!(first, Some(30 + 251), "5 cm after 250 days");
+    assert!(flags[281..].iter().all(|flag| *flag == QualityFlag::Suspect));
 }
