@@ -108,14 +108,26 @@ pub struct MultiVariateRules {
     pub air_steps: usize,
     /// Of changes of level and air within a window; 0.9 leaves a fifth of the variance to the aquifer.
     pub air_correlation: f64,
-    /// Share of the full weight of the air (0.102 m per kPa) from which on the level is taken for uncompensated: no aquifer
-    /// has more than about 0.7 of it (barometric efficiency of unconfined chalk and deep confined aquifers).
-    pub air_share: f64,
+    /// A level that *rises* with the air by this share of its weight (0.102 m per kPa) and more is not compensated. The true
+    /// one of a well falls, by its barometric efficiency, or stands: a share of 1 less the efficiency is left without
+    /// compensation, a quarter in the most efficient aquifers.
+    pub uncompensated_share: f64,
+    /// A level that *falls* by this share and more is compensated twice, or is of a vented sensor that needed none. The
+    /// efficiency of confined aquifers is 0.2 to 0.75 (Freeze & Cherry 1979 (check)), to which compensation adds 1.
+    pub overcompensated_share: f64,
 }
 
 impl Default for MultiVariateRules {
     fn default() -> Self {
-        Self { rise_min: 0.3, rain_min: 5.0, rain_steps: 3, air_steps: 30, air_correlation: 0.9, air_share: 0.8 }
+        Self {
+            rise_min: 0.3,
+            rain_min: 5.0,
+            rain_steps: 3,
+            air_steps: 30,
+            air_correlation: 0.9,
+            uncompensated_share: 0.25,
+            overcompensated_share: 0.95,
+        }
     }
 }
 
@@ -124,8 +136,8 @@ impl Default for MultiVariateRules {
 /// - **Rise without rain**: a rise of at least `rise_min` in one step while less than `rain_min` fell over the `rain_steps`
 ///   steps up to it is suspect. Where rain is missing in those steps the rise is not judged.
 /// - **Air in the water**: over windows of `air_steps`, changes of the level that follow those of the air with a correlation
-///   beyond ± `air_correlation` and at least `air_share` of its weight: the sensor is not compensated (rising with the air)
-///   or compensated twice (falling). All readings of the window are suspect.
+///   beyond ± `air_correlation`, and by more of its weight than an aquifer does: the sensor is not compensated (rising with
+///   the air) or compensated twice (falling). All readings of the window are suspect.
 ///
 /// A jump of 40 cm on a dry day, and a like one after a storm:
 ///
@@ -209,8 +221,9 @@ fn air_in_the_water(rules: &MultiVariateRules, level: &[f64], air: &[f64]) -> Op
         return Some(QualityFlag::Pass); // one of them stands still: not this test's business
     }
     let correlation = al / (aa * ll).sqrt();
-    let share = (al / aa / METRES_PER_KPA).abs();
-    let follows = correlation.abs() >= rules.air_correlation && share >= rules.air_share;
+    let share = al / aa / METRES_PER_KPA;
+    let is_wrong = share >= rules.uncompensated_share || share <= -rules.overcompensated_share;
+    let follows = correlation.abs() >= rules.air_correlation && is_wrong;
     Some(if follows { QualityFlag::Suspect } else { QualityFlag::Pass })
 }
 
@@ -346,8 +359,9 @@ mod tests {
             assert!(flags.iter().all(|&flag| flag == expected), "{expected}");
         };
         all(with_share(1.0), QualityFlag::Suspect);
-        all(with_share(-1.0), QualityFlag::Suspect);
-        all(with_share(-0.5), QualityFlag::Pass);
+        all(with_share(0.4), QualityFlag::Suspect);
+        all(with_share(-1.4), QualityFlag::Suspect);
+        all(with_share(-0.7), QualityFlag::Pass);
         all(vec![NAN; 90], QualityFlag::Missing);
     }
 

@@ -21,7 +21,7 @@
 
 use std::f64::consts::SQRT_2;
 
-use gwbank_model::{QualityFlag, Timestamp};
+use gwbank_model::{Parameter, QualityFlag, Timestamp};
 
 use crate::strict::Point;
 
@@ -33,9 +33,9 @@ const CONDENSED_MAX: usize = 400;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DriftRules {
     /// In the unit of the series. For levels 0.02 m: what data sheets of submersible sensors call long-term stability is
-    /// 0.1 % of 10 to 20 m a year.
+    /// 0.1 % of 10 to 20 m a year (check).
     pub per_year_min: f64,
-    /// Chance of calling drift what is none. 0.01, as barometers are compared in Flanders.
+    /// Chance of calling drift what is none. 0.01, as gwloggeR compares barometers in Flanders.
     pub alpha: f64,
     /// Fewer pairs say nothing: with 6 the smallest possible p is just below 0.01.
     pub pairs_min: usize,
@@ -46,6 +46,24 @@ pub struct DriftRules {
 impl Default for DriftRules {
     fn default() -> Self {
         Self { per_year_min: 0.02, alpha: 0.01, pairs_min: 6, gap_max_micros: 12 * 3_600_000_000 }
+    }
+}
+
+impl DriftRules {
+    /// With the smallest drift that matters in the parameter's unit; `None` where drift is a share of the value (conductivity)
+    /// or nothing that is compared.
+    pub fn for_parameter(parameter: Parameter) -> Option<Self> {
+        use Parameter as P;
+        let per_year_min = match parameter {
+            P::DepthToWater | P::GroundwaterElevation | P::DistanceToWater | P::WaterHeightAboveSensor => 0.02,
+            // As much in kPa; a barometer has to be better, as its error goes into every well that it serves.
+            P::WaterPressureAbsolute | P::WaterPressureGauge => 0.2,
+            P::BarometricPressure => 0.1,
+            P::WaterTemperature | P::AirTemperature => 0.1,
+            P::Ph => 0.2,
+            _ => return None,
+        };
+        Some(Self { per_year_min, ..Self::default() })
     }
 }
 

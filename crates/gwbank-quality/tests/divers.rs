@@ -124,8 +124,7 @@ fn real_barometers_agree_and_an_added_drift_is_found() {
     else {
         return;
     };
-    // 1 cm of water a year.
-    let rules = DriftRules { per_year_min: 0.1, ..DriftRules::default() };
+    let rules = DriftRules::for_parameter(Parameter::BarometricPressure).unwrap();
     let as_they_are = drift(&rules, &one, &other);
     println!("barometers 60 km apart: {as_they_are:?}");
     let Drift::Steady(before) = as_they_are else { panic!("{as_they_are:?}") };
