@@ -5,8 +5,9 @@
 //! 1. The **run** is the longest stretch of usable values up to the newest whose max − min is within the tolerance, without
 //!    a gap. Its start never moves back, so that two monotonic queues (candidates for maximum and minimum) follow it.
 //! 2. Values are compared on a grid of a sixteenth of the tolerance (attenuated signal: an eighth). Candidates are strictly
-//!    ordered and within the tolerance, so that a queue never holds more than 17 (9): memory is bounded whatever the values and their rate, where
-//!    exact comparison would keep every value of a slow drift. The price is an error of a sixteenth at the edge.
+//!    ordered and within the tolerance, so that a queue never holds more than 17 (9): memory is bounded whatever the values
+//!    and their rate, where exact comparison would keep every value of a slow drift. The price is an error of one step at
+//!    the edge.
 //! 3. Flat is what has stood for a span of time and a number of readings. Both only grow with the run, so that the flag
 //!    depends on the newest span and readings alone.
 

@@ -33,8 +33,9 @@
 //! 6. **Flat line**: all values for at least a span of time *and* a number of readings lie within a tolerance.
 //! 7. **Location**, **uncompensated** and the like speak of a whole series: the caller hands them in as objections.
 //!    **Gap**, **climatology** and **attenuated signal** are off unless a configuration gives limits.
-//! 8. A reading is **usable** for 4 to 6, climatology and attenuated signal when it has a value in the sensor's range and the site was undisturbed: not dry,
-//!    pumped or recently pumped (here or nearby), obstructed or under maintenance. Otherwise they are not evaluated.
+//! 8. A reading is **usable** for 4 to 6, climatology and attenuated signal when it has a value in the sensor's range and
+//!    the site was undisturbed: not dry, pumped or recently pumped (here or nearby), obstructed or under maintenance.
+//!    Otherwise they are not evaluated.
 //! 9. The flag is the worst of the tests (9 < 2 < 1 < 3 < 4); `qc_tests` names those that found suspect or fail.
 //!
 //! # Invariants

@@ -30,6 +30,7 @@
 //! 4. Unknown names are refused, and what a limit cannot be: the error names the section, the key and the mend.
 //!    [`QualityOverrides::validate`] finds all of it at once, when the configuration is read.
 
+mod apply;
 mod limits;
 
 use std::collections::{BTreeMap, BTreeSet};
