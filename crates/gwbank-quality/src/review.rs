@@ -121,6 +121,28 @@ pub fn review(config: &SeriesConfig, rules: &ReviewRules, points: &[Point], comp
     Review { details, shifts }
 }
 
+/// One series of a logger.
+#[derive(Debug, Clone, Copy)]
+pub struct LoggerSeries<'a> {
+    pub config: &'a SeriesConfig,
+    pub rules: &'a ReviewRules,
+    pub points: &'a [Point],
+}
+
+/// Reviews all series of one logger: those that move by nature first, as companions of the others. In the order given.
+pub fn review_logger(series: &[LoggerSeries<'_>]) -> Vec<Review> {
+    let one = |of: &LoggerSeries<'_>, companions: &[Companion<'_>]| review(of.config, of.rules, of.points, companions);
+    let moving: Vec<Option<Review>> =
+        series.iter().map(|of| (!of.rules.still_by_nature).then(|| one(of, &[]))).collect();
+    let judged = series.iter().zip(&moving);
+    let companions: Vec<Companion<'_>> = judged
+        .filter_map(|(of, review)| Some(Companion { points: of.points, details: &review.as_ref()?.details }))
+        .collect();
+    let still: Vec<Option<Review>> =
+        series.iter().map(|of| of.rules.still_by_nature.then(|| one(of, &companions))).collect();
+    moving.into_iter().zip(still).filter_map(|(moving, still)| moving.or(still)).collect()
+}
+
 /// Adds what a test across series found: readings that it calls suspect or failed get its bit and are at least suspect.
 /// (Tests across series never fail a reading: which of the two is wrong, they do not know.)
 pub fn object(details: &mut [Detail], test: QcTest, found: &[QualityFlag]) {

@@ -18,7 +18,7 @@ mod support;
 use std::collections::BTreeMap;
 
 use gwbank_model::{Parameter, QualityFlag, Timestamp};
-use gwbank_quality::review::{Companion, Review, ReviewRules, review};
+use gwbank_quality::review::{LoggerSeries, Review, ReviewRules, review, review_logger};
 use gwbank_quality::{CheckLimits, Detail, Point, SeriesConfig, Span, WellFacts};
 use support::{Key, Series, Table, check_limits, golden, own_golden, parameter, read_series, shared};
 
@@ -129,26 +129,32 @@ fn add(scores: &mut BTreeMap<&'static str, Score>, verdict: &Verdict, defects: &
     }
 }
 
-/// Reviews all series of a table, those that move by nature first, as companions of the others of their logger.
+/// A series with its limits.
+struct Prepared {
+    key: Key,
+    config: SeriesConfig,
+    rules: ReviewRules,
+    points: Vec<Point>,
+}
+
+/// Reviews all series of a table, logger by logger.
 fn strict_reviews(limits: &Table, all: &BTreeMap<Key, Series>) -> BTreeMap<Key, Review> {
-    let mut reviews: BTreeMap<Key, Review> = BTreeMap::new();
-    let mut rows: Vec<_> = limits.rows.iter().collect();
-    let is_still = |name: &str| parameter(name) == Parameter::WaterTemperature;
-    rows.sort_by_key(|row| is_still(&limits.key(row).1));
-    for row in rows {
+    let mut loggers: BTreeMap<String, Vec<Prepared>> = BTreeMap::new();
+    for row in &limits.rows {
         let key = limits.key(row);
         let config = check_limits(limits, row).strict().unwrap();
         let rules = ReviewRules::for_series(parameter(&key.1), &config, &WellFacts::default());
-        let siblings: Vec<(Vec<Point>, &Review)> = reviews
+        let points = all[&key].points();
+        loggers.entry(key.0.clone()).or_default().push(Prepared { key, config, rules, points });
+    }
+    let mut reviews = BTreeMap::new();
+    for series in loggers.into_values() {
+        let of_logger: Vec<LoggerSeries<'_>> = series
             .iter()
-            .filter(|(other, _)| other.0 == key.0 && !is_still(&other.1))
-            .map(|(other, review)| (all[other].points(), review))
+            .map(|Prepared { config, rules, points, .. }| LoggerSeries { config, rules, points })
             .collect();
-        let companions: Vec<Companion<'_>> =
-            siblings.iter().map(|(points, review)| Companion { points, details: &review.details }).collect();
-        let reviewed = review(&config, &rules, &all[&key].points(), &companions);
-        drop(siblings);
-        reviews.insert(key, reviewed);
+        let keys = series.iter().map(|prepared| prepared.key.clone());
+        reviews.extend(keys.zip(review_logger(&of_logger)));
     }
     reviews
 }
