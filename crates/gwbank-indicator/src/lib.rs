@@ -28,6 +28,7 @@ mod kind;
 mod monthly;
 mod normal;
 mod rank;
+mod sgi_series;
 mod special;
 mod spi;
 mod standing;
@@ -49,6 +50,7 @@ pub use monthly::{
 };
 pub use normal::normal_quantile;
 pub use rank::{average_ranks, percentile_weibull, position_index, sgi};
+pub use sgi_series::SgiScores;
 pub use spi::{GammaFit, MonthSpi, MonthlyRain, SPI_TIMESCALES, SpiRules, fit_gamma, spi};
 pub use standing::{IpsClass, MonthStanding, PercentileClass, SgiClass, StandingRules, standings};
 pub use thresholds::{

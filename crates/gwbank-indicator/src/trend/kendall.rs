@@ -17,10 +17,10 @@ pub(super) struct Kendall {
 }
 
 impl Kendall {
-    /// Of values without NaN.
+    /// Of finite values.
     pub fn of(values: &[f64]) -> Self {
-        let mut sorted = values.to_vec();
-        let falling = sort_and_count(&mut sorted, |a, b| a < b);
+        let mut sorted: Vec<i64> = values.iter().map(|&value| order_key(value)).collect();
+        let falling = sort_and_count(&mut sorted, |&key| key);
         let n = values.len() as i64;
         let (mut tied, mut tie_term) = (0i64, 0.0f64);
         for group in sorted.chunk_by(|a, b| a == b) {
@@ -33,7 +33,7 @@ impl Kendall {
             s: pairs - tied - 2 * falling,
             pairs,
             variance: ((n * (n - 1) * (2 * n + 5)) as f64 - tie_term) / 18.0,
-            median: median_of_ascending(&sorted),
+            median: median_of_ascending(&sorted.iter().map(|&key| of_order_key(key)).collect::<Vec<f64>>()),
             tied,
         }
     }
@@ -48,14 +48,25 @@ impl Kendall {
     }
 }
 
-/// Sorts stably and counts the pairs (i < j) with `less(x_j, x_i)`.
-pub(super) fn sort_and_count<T: Copy>(items: &mut [T], less: impl Fn(&T, &T) -> bool) -> i64 {
+/// A whole number that rises with the value; zeros are one. Whole numbers are compared without a branch.
+pub(super) fn order_key(value: f64) -> i64 {
+    let bits = (value + 0.0).to_bits() as i64;
+    // Of negative values all bits but the sign are turned over, so that larger magnitudes come first.
+    bits ^ ((bits >> 63) as u64 >> 1) as i64
+}
+
+fn of_order_key(key: i64) -> f64 {
+    f64::from_bits((key ^ ((key >> 63) as u64 >> 1) as i64) as u64)
+}
+
+/// Sorts stably by key and counts the pairs (i < j) of which the later has the smaller key.
+pub(super) fn sort_and_count<T: Copy>(items: &mut [T], key: impl Fn(&T) -> i64) -> i64 {
     let mut inversions = 0i64;
     for run in items.chunks_mut(RUN) {
         for at in 1..run.len() {
             let item = run[at];
             let mut hole = at;
-            while hole > 0 && less(&item, &run[hole - 1]) {
+            while hole > 0 && key(&item) < key(&run[hole - 1]) {
                 run[hole] = run[hole - 1];
                 hole -= 1;
             }
@@ -63,51 +74,54 @@ pub(super) fn sort_and_count<T: Copy>(items: &mut [T], less: impl Fn(&T, &T) -> 
             inversions += (at - hole) as i64;
         }
     }
-    let mut from = items.to_vec();
+    let mut spare = items.to_vec();
     let mut width = RUN;
     // Merged to and fro; an odd number of passes ends in the spare.
-    let mut into_items = true;
+    let mut in_spare = false;
     while width < items.len() {
-        let (source, target) = if into_items { (&mut from[..], &mut *items) } else { (&mut *items, &mut from[..]) };
+        let (source, target) = if in_spare { (&mut spare[..], &mut *items) } else { (&mut *items, &mut spare[..]) };
         for (run, merged) in source.chunks(2 * width).zip(target.chunks_mut(2 * width)) {
             let (left, right) = run.split_at(width.min(run.len()));
-            inversions += merge(left, right, merged, &less);
+            inversions += merge(left, right, merged, &key);
         }
-        into_items = !into_items;
+        in_spare = !in_spare;
         width *= 2;
     }
-    if into_items && items.len() > RUN {
-        items.copy_from_slice(&from);
+    if in_spare {
+        items.copy_from_slice(&spare);
     }
     inversions
 }
 
-/// Without a branch on the comparison, which no processor foretells.
-fn merge<T: Copy>(left: &[T], right: &[T], merged: &mut [T], less: &impl Fn(&T, &T) -> bool) -> i64 {
-    let mut inversions = 0i64;
+/// Both candidates are read before they are compared, so that no branch hangs on the comparison, which no processor
+/// foretells.
+fn merge<T: Copy>(left: &[T], right: &[T], merged: &mut [T], key: &impl Fn(&T) -> i64) -> i64 {
+    let mut inversions = 0usize;
     let (mut l, mut r) = (0usize, 0usize);
-    for place in merged.iter_mut() {
-        if l == left.len() {
-            *place = right[r];
-            r += 1;
-        } else if r == right.len() {
-            *place = left[l];
-            l += 1;
-        } else {
-            let right_first = less(&right[r], &left[l]);
-            *place = if right_first { right[r] } else { left[l] };
-            inversions += if right_first { (left.len() - l) as i64 } else { 0 };
-            r += usize::from(right_first);
-            l += usize::from(!right_first);
-        }
+    while let (Some(&from_left), Some(&from_right)) = (left.get(l), right.get(r)) {
+        let right_first = key(&from_right) < key(&from_left);
+        merged[l + r] = if right_first { from_right } else { from_left };
+        inversions += (left.len() - l) * usize::from(right_first);
+        r += usize::from(right_first);
+        l += usize::from(!right_first);
     }
-    inversions
+    let rest = if l < left.len() { &left[l..] } else { &right[r..] };
+    merged[l + r..].copy_from_slice(rest);
+    inversions as i64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn keys_rise_with_values_and_lead_back() {
+        let ascending = [f64::MIN, -1.5, -1e-300, 0.0, 1e-300, 2.0, f64::MAX];
+        assert!(ascending.map(order_key).is_sorted_by(|a, b| a < b));
+        assert_eq!(ascending.map(|value| of_order_key(order_key(value))), ascending);
+        assert_eq!(order_key(-0.0), order_key(0.0));
+    }
 
     proptest! {
         #[test]
@@ -122,7 +136,7 @@ mod tests {
                 }
             }
             let mut sorted = values.clone();
-            prop_assert_eq!(sort_and_count(&mut sorted, |a, b| a < b), falling);
+            prop_assert_eq!(sort_and_count(&mut sorted, |&value| order_key(value)), falling);
             prop_assert!(sorted.is_sorted());
             let kendall = Kendall::of(&values);
             prop_assert_eq!((kendall.s, kendall.tied), (s, tied));

@@ -1,7 +1,7 @@
 //! Monotonic trend: the Mann–Kendall family of tests, and Sen's slope.
 //!
 //! # Rules
-//! 1. A series is values on equal steps; NaN is a gap. The tests see the values in order; Sen's slope sees the gaps, too.
+//! 1. A series is values on equal steps; NaN is a gap (so is an infinity). The tests see the values in order; Sen's slope sees the gaps, too.
 //! 2. The corrections for serial correlation take the values that are there as neighbours, as the peers do. A gap so makes
 //!    the correlation look weaker; the product rule ([`well_trend`]) allows few of them.
 //! 3. A corrected variance that is not positive (it happens on real wells) leaves z and p absent and no direction.
@@ -157,7 +157,7 @@ impl Points {
     fn of(levels: &[f64]) -> Option<Self> {
         let mut points = Self { steps: Vec::with_capacity(levels.len()), values: Vec::with_capacity(levels.len()) };
         for (step, &value) in levels.iter().enumerate() {
-            if !value.is_nan() {
+            if value.is_finite() {
                 points.steps.push(step as f64);
                 points.values.push(value);
             }

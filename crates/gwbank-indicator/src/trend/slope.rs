@@ -14,7 +14,9 @@
 //! So the sample decides how fast it is and never what comes out: the slopes compared are the doubles
 //! (x_j − x_i)/(t_j − t_i) themselves.
 
-use super::kendall::{Kendall, sort_and_count};
+use std::cmp::Ordering;
+
+use super::kendall::{Kendall, order_key, sort_and_count};
 use super::{Points, median_of_ascending};
 
 /// Pairs that are simply written down.
@@ -91,9 +93,14 @@ fn middle(slopes: &mut [f64], low: usize, high: usize) -> Option<(f64, f64)> {
     if high >= slopes.len() {
         return None;
     }
-    let (below, &mut at_high, _) = slopes.select_nth_unstable_by(high, f64::total_cmp);
-    let at_low = if low == high { at_high } else { below.iter().copied().max_by(f64::total_cmp)? };
+    let (below, &mut at_high, _) = slopes.select_nth_unstable_by(high, by_value);
+    let at_low = if low == high { at_high } else { below.iter().copied().max_by(by_value)? };
     Some((at_low, at_high))
+}
+
+/// Slopes of finite values are never NaN.
+fn by_value(a: &f64, b: &f64) -> Ordering {
+    a.partial_cmp(b).unwrap_or(Ordering::Equal)
 }
 
 /// Slopes of pairs drawn by a fixed generator: the same series gives the same sample.
@@ -102,7 +109,8 @@ fn sample(groups: &[Points], pairs: usize) -> Vec<f64> {
     let mut state = 0x9e37_79b9_7f4a_7c15u64;
     let mut draw = |below: usize| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((u128::from(state) * below as u128) >> 64) as usize
+        // The upper half is the random one.
+        (((state >> 32) * below as u64) >> 32) as usize
     };
     let mut slopes = Vec::with_capacity(4 * points + groups.len());
     for group in groups.iter().filter(|group| group.values.len() >= 2) {
@@ -131,10 +139,16 @@ impl Bracket {
         let n = sample.len();
         let half = (width * 0.5 * (n as f64).sqrt()).ceil() as usize;
         let (low, high) = ((n / 2).saturating_sub(half), (n / 2 + half).min(n.saturating_sub(1)));
-        let mut at = |place: usize| {
-            if n == 0 { 0.0 } else { *sample.select_nth_unstable_by(place, f64::total_cmp).1 }
+        let (lo, hi) = if sample.is_empty() {
+            (0.0, 0.0)
+        } else {
+            let (_, &mut lo, above) = sample.select_nth_unstable_by(low, by_value);
+            let hi = match high - low {
+                0 => lo,
+                ahead => *above.select_nth_unstable_by(ahead - 1, by_value).1,
+            };
+            (lo, hi)
         };
-        let (lo, hi) = (at(low), at(high));
         let largest = |values: &dyn Fn(&Points) -> f64| groups.iter().map(values).fold(0.0f64, f64::max);
         let value = largest(&|group| group.values.iter().fold(0.0, |most: f64, value| most.max(value.abs())));
         let step = largest(&|group| group.steps.last().copied().unwrap_or(0.0)) + 1.0;
@@ -158,38 +172,42 @@ fn within_bracket(groups: &[Points], pairs: usize, bracket: Bracket) -> Option<(
     (certain.contains(&found.0) && certain.contains(&found.1)).then_some(found)
 }
 
+/// A point by where it stands when the bracket's slope is taken off.
 #[derive(Debug, Clone, Copy)]
 struct Tilted {
-    tilted: f64,
-    value: f64,
-    step: f64,
+    key: i64,
+    at: u32,
 }
 
 /// Counts the pairs below the bracket and writes down those inside.
 fn split(group: &Points, bracket: Bracket, inside: &mut Vec<f64>) -> Option<i64> {
-    let mut order: Vec<Tilted> = group
-        .values
-        .iter()
-        .zip(&group.steps)
-        .map(|(&value, &step)| Tilted { tilted: value - bracket.lo * step, value, step })
+    let (values, steps) = (group.values.as_slice(), group.steps.as_slice());
+    let mut order: Vec<Tilted> = (0u32..)
+        .zip(values.iter().zip(steps))
+        .map(|(at, (value, step))| Tilted { key: order_key(value - bracket.lo * step), at })
         .collect();
-    let below = sort_and_count(&mut order, |a, b| a.tilted < b.tilted);
+    let below = sort_and_count(&mut order, |point| point.key);
     for point in &mut order {
-        point.tilted = point.value - bracket.hi * point.step;
+        let at = point.at as usize;
+        point.key = order_key(values[at] - bracket.hi * steps[at]);
     }
-    for at in 1..order.len() {
-        let point = order[at];
-        let mut hole = at;
-        while hole > 0 && point.tilted < order[hole - 1].tilted {
-            let passed = order[hole - 1];
-            // A pair that was below `lo` and now is above `hi` can only be rounding; it would be counted twice.
-            if passed.step > point.step || inside.len() >= BRACKET_MAX {
-                return None;
-            }
-            inside.push((point.value - passed.value) / (point.step - passed.step));
-            order[hole] = passed;
+    for place in 1..order.len() {
+        let point = order[place];
+        let (value, step) = (values[point.at as usize], steps[point.at as usize]);
+        let mut hole = place;
+        while hole > 0 && point.key < order[hole - 1].key {
             hole -= 1;
         }
+        let passed = &order[hole..place];
+        // A pair that was below `lo` and now is above `hi` can only be rounding; it would be counted twice.
+        if passed.iter().any(|passed| passed.at > point.at) || inside.len() + passed.len() > BRACKET_MAX {
+            return None;
+        }
+        inside.extend(passed.iter().map(|passed| {
+            let at = passed.at as usize;
+            (value - values[at]) / (step - steps[at])
+        }));
+        order.copy_within(hole..place, hole + 1);
         order[hole] = point;
     }
     Some(below)
