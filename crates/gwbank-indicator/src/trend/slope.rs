@@ -94,8 +94,21 @@ fn middle(slopes: &mut [f64], low: usize, high: usize) -> Option<(f64, f64)> {
         return None;
     }
     let (below, &mut at_high, _) = slopes.select_nth_unstable_by(high, by_value);
-    let at_low = if low == high { at_high } else { below.iter().copied().max_by(by_value)? };
+    let at_low = if low == high { at_high } else { highest(below) };
     Some((at_low, at_high))
+}
+
+/// In four strands, as each step of one waits for the step before.
+fn highest(slopes: &[f64]) -> f64 {
+    let mut strands = [f64::NEG_INFINITY; 4];
+    let chunks = slopes.chunks_exact(4);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for (highest, &slope) in strands.iter_mut().zip(chunk) {
+            *highest = if slope > *highest { slope } else { *highest };
+        }
+    }
+    strands.iter().chain(rest).fold(f64::NEG_INFINITY, |highest, &slope| highest.max(slope))
 }
 
 /// Slopes of finite values are never NaN.
@@ -199,14 +212,16 @@ fn split(group: &Points, bracket: Bracket, inside: &mut Vec<f64>) -> Option<i64>
             hole -= 1;
         }
         let passed = &order[hole..place];
-        // A pair that was below `lo` and now is above `hi` can only be rounding; it would be counted twice.
-        if passed.iter().any(|passed| passed.at > point.at) || inside.len() + passed.len() > BRACKET_MAX {
-            return None;
-        }
+        let mut latest = 0u32;
         inside.extend(passed.iter().map(|passed| {
+            latest = latest.max(passed.at);
             let at = passed.at as usize;
             (value - values[at]) / (step - steps[at])
         }));
+        // A pair that was below `lo` and now is above `hi` can only be rounding; it would be counted twice.
+        if latest > point.at || inside.len() > BRACKET_MAX {
+            return None;
+        }
         order.copy_within(hole..place, hole + 1);
         order[hole] = point;
     }
