@@ -21,6 +21,13 @@ pub struct Basis {
 impl Basis {
     pub const NOTHING: Basis = Basis { n: 0, years: 0.0, confidence: 0.0, approved_share: None, quality_share: None };
 
+    /// Of one calendar month (or of years) on its own: confidence n/30, as for a well's month.
+    pub(crate) fn of_years(n: usize, months: usize) -> Self {
+        let n = u32::try_from(n).unwrap_or(u32::MAX);
+        let confidence = (f64::from(n) / f64::from(CLIMATE_NORMAL_YEARS)).min(1.0);
+        Self { n, years: months as f64 / 12.0, confidence, ..Self::NOTHING }
+    }
+
     /// With the shares of the values that were used.
     #[must_use]
     pub fn resting_on(self, values: ValueCounts) -> Self {
@@ -72,6 +79,9 @@ impl ValueCounts {
         (self.values > 0).then(|| (f64::from(part) / f64::from(self.values)).min(1.0))
     }
 }
+
+/// Years that give full confidence.
+pub(crate) const CLIMATE_NORMAL_YEARS: u32 = 30;
 
 /// A result, or the reason why there is none.
 #[derive(Debug, Clone, PartialEq)]

@@ -103,6 +103,22 @@ impl DroughtJudgement {
 }
 
 /// Judges one closed month of one well.
+///
+/// - **Formula**: the table at the head of this module. **Source**: SGI limits of McKee et al. 1993 as Bloomfield & Marchant
+///   2013 use them; percentile limits of USGS; which record may claim what is this project's.
+/// - **Weak**: it says how rare a level is for its season, not whether anybody lacks water.
+///
+/// ```
+/// use gwbank_indicator::{Bank, DroughtClass, DroughtRules, MonthlyLevel, StandingRules, WellKind, judge_well, standings};
+/// use gwbank_model::Month;
+///
+/// let well = WellKind { bank: Bank::Observation, represents_aquifer: false, influenced: false };
+/// let aprils: Vec<MonthlyLevel> =
+///     (0..22).map(|year| MonthlyLevel::of(Month::new(2001 + year, 4), -f64::from(year))).collect();
+/// let found = standings(&aprils, Month::new(2022, 4), &StandingRules::default());
+/// let judged = judge_well(well, &found[21], &DroughtRules::default());
+/// assert_eq!(judged.value().map(|judgement| judgement.entry), Some(DroughtClass::Extreme));
+/// ```
 pub fn judge_well(kind: WellKind, standing: &MonthStanding, rules: &DroughtRules) -> Assessment<DroughtJudgement> {
     let basis = standing.basis;
     if !kind.speaks_of_drought() {

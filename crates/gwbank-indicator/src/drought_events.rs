@@ -12,10 +12,10 @@
 
 use gwbank_model::Month;
 
-use crate::assessment::Why;
+use crate::assessment::{Assessment, Why};
 use crate::calendar::calendar_index;
 use crate::monthly::{MonthlyLevel, round_to_nanometre};
-use crate::thresholds::{levels_by_calendar_month, weibull_quantile};
+use crate::thresholds::{calendar_months, weibull_quantile};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DroughtEventRules {
@@ -63,7 +63,7 @@ impl DroughtEvent {
 #[derive(Debug, Clone, PartialEq)]
 pub struct DroughtEvents {
     /// January first; or why that calendar month has none, and so no part in any event.
-    pub thresholds: [Result<f64, Why>; 12],
+    pub thresholds: [Assessment<f64>; 12],
     /// In order of time.
     pub events: Vec<DroughtEvent>,
 }
@@ -97,12 +97,13 @@ pub fn drought_events(months: &[MonthlyLevel], rules: &DroughtEventRules) -> Dro
     in_order.sort_by_key(|month| month.month);
     let thresholds = thresholds(&in_order, rules);
     let is_judged = |month: Month| {
-        thresholds[calendar_index(month)].is_ok() && in_order.binary_search_by_key(&month, |level| level.month).is_ok()
+        thresholds[calendar_index(month)].value().is_some()
+            && in_order.binary_search_by_key(&month, |level| level.month).is_ok()
     };
 
     let mut events: Vec<DroughtEvent> = Vec::new();
     for month in &in_order {
-        let Ok(threshold) = thresholds[calendar_index(month.month)] else { continue };
+        let Some(&threshold) = thresholds[calendar_index(month.month)].value() else { continue };
         let Some(below) = Below::of(month, threshold) else { continue };
         match events.last_mut() {
             Some(event) if joins(event.end, month.month, rules.pooling_months, is_judged) => {
@@ -153,14 +154,18 @@ impl DroughtEvent {
     }
 }
 
-fn thresholds(months: &[MonthlyLevel], rules: &DroughtEventRules) -> [Result<f64, Why>; 12] {
-    levels_by_calendar_month(months).map(|levels| {
-        let n = u32::try_from(levels.len()).unwrap_or(u32::MAX);
-        let short = Why::ShortRecord { n, needed: rules.years_min.max(1) };
-        if n < rules.years_min {
-            return Err(short);
+fn thresholds(months: &[MonthlyLevel], rules: &DroughtEventRules) -> [Assessment<f64>; 12] {
+    calendar_months(months).map(|group| {
+        let basis = group.basis;
+        let quantile =
+            if basis.n < rules.years_min { None } else { weibull_quantile(&group.ascending, rules.quantile) };
+        match quantile {
+            Some(level) => Assessment::Given { value: round_to_nanometre(level), basis },
+            None => {
+                let why = Why::ShortRecord { n: basis.n, needed: rules.years_min.max(1) };
+                Assessment::Insufficient { why, basis }
+            }
         }
-        weibull_quantile(&levels, rules.quantile).map(round_to_nanometre).ok_or(short)
     })
 }
 
@@ -228,7 +233,7 @@ mod tests {
         let months: Vec<MonthlyLevel> =
             (0..9).map(|i| MonthlyLevel::of(Month::new(2000 + i, 1), f64::from(i))).collect();
         let found = drought_events(&months, &DroughtEventRules::default());
-        assert_eq!(found.thresholds[0], Err(Why::ShortRecord { n: 9, needed: 10 }));
+        assert_eq!(found.thresholds[0].why(), Some(&Why::ShortRecord { n: 9, needed: 10 }));
         assert!(found.events.is_empty());
     }
 

@@ -18,9 +18,9 @@ use gwbank_model::Day;
 
 pub use fill::Fill;
 
-use crate::assessment::{Assessment, Basis, Why};
+use crate::assessment::{Assessment, Basis, ValueCounts, Why};
 use crate::calendar::YearStart;
-use crate::monthly::{DayLevel, Sense, mean_in_order_of_size};
+use crate::monthly::{DailyInput, Sense, mean_in_order_of_size};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GxgKind {
@@ -108,9 +108,16 @@ pub struct Gxg {
 /// assert_eq!(highest.mean.value(), Some(&-0.5));
 /// assert_eq!(highest.years.iter().filter(|year| year.level.is_some()).count(), 10);
 /// ```
-pub fn gxg(days: &[DayLevel], sense: Sense, kind: GxgKind, rules: &GxgRules) -> Gxg {
-    let mut measured: Vec<(Day, f64)> =
-        days.iter().filter_map(|day| day.mean.map(|mean| (day.day, sense.upward(mean)))).collect();
+pub fn gxg<D: DailyInput>(days: &[D], sense: Sense, kind: GxgKind, rules: &GxgRules) -> Gxg {
+    let mut measured: Vec<(Day, f64)> = Vec::with_capacity(days.len());
+    let mut counts = ValueCounts::NONE;
+    for input in days {
+        let day = input.level();
+        if let Some(mean) = day.mean {
+            measured.push((day.day, sense.upward(mean)));
+            counts = counts.union(input.counts());
+        }
+    }
     measured.sort_by_key(|&(day, _)| day);
     let mut by_year: BTreeMap<i32, Vec<(Day, f64)>> = BTreeMap::new();
     for (day, level) in rules.fill.half_months(&measured) {
@@ -131,7 +138,8 @@ pub fn gxg(days: &[DayLevel], sense: Sense, kind: GxgKind, rules: &GxgRules) -> 
     let mut found: Vec<f64> = years.iter().filter_map(|year| year.level).collect();
     let n = u32::try_from(found.len()).unwrap_or(u32::MAX);
     let confidence = (f64::from(n) / f64::from(rules.full_confidence_n.max(1))).min(1.0);
-    let basis = Basis { n, years: f64::from(n), confidence, ..Basis::NOTHING };
+    // The shares are of all measured days: which of them made a half-month is the business of the fill.
+    let basis = Basis { n, years: f64::from(n), confidence, ..Basis::NOTHING }.resting_on(counts);
     let mean = match mean_in_order_of_size(&mut found) {
         Some(value) if n >= rules.years_min => Assessment::Given { value, basis },
         _ => Assessment::Insufficient { why: Why::FewYears { years: n, needed: rules.years_min }, basis },
@@ -173,6 +181,7 @@ fn is_spring(day: Day) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::DayLevel;
     use gwbank_model::Month;
     use proptest::prelude::*;
 
@@ -187,7 +196,7 @@ mod tests {
         assert_eq!(found.mean.why(), Some(&Why::FewYears { years: 7, needed: 8 }));
         // The first days of April are nearest to 28 March, which is a year with one level.
         assert!(found.years[0].level.is_none() && found.years[1..].iter().all(|year| year.level.is_some()));
-        let none = gxg(&[], Sense::Depth, GxgKind::Spring, &GxgRules::of(GxgKind::Spring));
+        let none = gxg(&[] as &[DayLevel], Sense::Depth, GxgKind::Spring, &GxgRules::of(GxgKind::Spring));
         assert_eq!((none.mean.why(), none.years.len()), (Some(&Why::FewYears { years: 0, needed: 8 }), 0));
     }
 

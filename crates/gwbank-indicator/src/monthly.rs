@@ -253,6 +253,19 @@ fn month_of_days<D: DailyInput>(month: Month, days: &[D], rules: &MonthRules) ->
 
 /// Daily means of values in any order. All values of a day count, duplicate times too. The sum runs over the values
 /// in order of size, so that the order of arrival leaves no trace.
+///
+/// - **Unit**: that of the values. **Shape**: instants and values; the offset says where a civil day begins.
+/// - **Weak**: an hour with many readings weighs as much as they are.
+///
+/// ```
+/// use gwbank_indicator::daily_means;
+/// use gwbank_model::{BANGKOK_OFFSET_SECONDS, Timestamp};
+///
+/// let at = |text| Timestamp::parse_rfc3339(text).unwrap();
+/// let readings = [(at("2026-05-01T23:00:00+07:00"), 3.0), (at("2026-05-01T01:00:00+07:00"), 2.0)];
+/// let days = daily_means(&readings, BANGKOK_OFFSET_SECONDS);
+/// assert_eq!((days.len(), days[0].mean, days[0].count), (1, Some(2.5), 2));
+/// ```
 pub fn daily_means(readings: &[(Timestamp, f64)], offset_seconds: i32) -> Vec<DayLevel> {
     let mut by_day: Vec<(Day, f64)> = readings.iter().map(|&(time, value)| (time.day(offset_seconds), value)).collect();
     by_day.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));

@@ -4,6 +4,13 @@ use crate::normal::normal_quantile;
 
 /// Ranks from 1, ascending; equal values share the average of their ranks. In the order of the input.
 /// Values are compared with [`f64::total_cmp`], so `-inf` may stand for "below everything measured".
+///
+/// - **Formula**: mean of the places that equal values take in ascending order (scipy's `rankdata`, method `average`).
+/// - **Weak**: NaN ranks above everything; leave it out.
+///
+/// ```
+/// assert_eq!(gwbank_indicator::average_ranks(&[-2.0, -5.0, -2.0]), vec![2.5, 1.0, 2.5]);
+/// ```
 pub fn average_ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
@@ -22,21 +29,51 @@ pub fn average_ranks(values: &[f64]) -> Vec<f64> {
     ranks
 }
 
-/// Standardised Groundwater level Index (Bloomfield & Marchant 2013) of the levels of one calendar month:
-/// Φ⁻¹((r − 0.5)/n) with average ranks r. No minimum n: what may be claimed is the business of `standings`.
+/// Standardised Groundwater level Index of the levels of one calendar month.
+///
+/// - **Formula**: Φ⁻¹((r − 0.5)/n) with average ranks r (Hazen's plotting position); no distribution is fitted.
+/// - **Unit**: standard deviations, up = wetter. **Shape**: one level a year in any order; the result is in the same order.
+/// - **Source**: Bloomfield & Marchant 2013, *Hydrol. Earth Syst. Sci.* 17, 4769–4787; as in pastas 2.0.0 where nothing is tied.
+/// - **Limits**: ≤ −1 moderate, ≤ −1.5 severe, ≤ −2 extreme (those of the SPI: McKee et al. 1993). There is no minimum n here:
+///   what may be claimed is the business of [`standings`](crate::standings).
+/// - **Weak**: n bounds it (n = 22 reaches −2.0), so a longer record can only say more; every month has as many droughts as the
+///   normal curve gives it; a trend makes all late months extreme.
+///
+/// ```
+/// let found = gwbank_indicator::sgi(&[-3.1, -2.4, -4.0]);
+/// assert_eq!(found[0], 0.0);
+/// assert!((found[2] + 0.967_421_566).abs() < 1e-9, "Φ⁻¹(0.5/3)");
+/// ```
 pub fn sgi(levels: &[f64]) -> Vec<f64> {
     let n = levels.len() as f64;
     average_ranks(levels).into_iter().map(|rank| sgi_of_rank(rank, n)).collect()
 }
 
-/// Weibull percentile 100·r/(n + 1) of the levels of one calendar month, evaluated in this order so that limits such as
-/// 10 and 25 are met exactly.
+/// Percentile of each of the levels of one calendar month.
+///
+/// - **Formula**: 100·r/(n + 1) with average ranks r (Weibull), evaluated in this order so that limits such as 10 and 25 are
+///   met exactly.
+/// - **Unit**: percent, up = wetter. **Shape**: one level a year in any order; the result is in the same order.
+/// - **Source**: USGS WaterWatch and WMO HydroSOS classes (10, 25, 75, 90); Weibull's position as in hyswap.
+/// - **Weak**: below n = 9 no level can be under the 10th percentile.
+///
+/// ```
+/// assert_eq!(gwbank_indicator::percentile_weibull(&[-1.0, -3.0, -2.0]), vec![75.0, 25.0, 50.0]);
+/// ```
 pub fn percentile_weibull(levels: &[f64]) -> Vec<f64> {
     let n = levels.len() as f64;
     average_ranks(levels).into_iter().map(|rank| percentile_of_rank(rank, n)).collect()
 }
 
-/// 100·(x − min)/(max − min) over the whole series; `None` where the series has one value only.
+/// Where a level stands between the lowest and the highest of its whole series.
+///
+/// - **Formula**: 100·(x − min)/(max − min); `None` where the series has one value only. **Unit**: percent, up = wetter.
+/// - **Source**: the position index of older groundwater bulletins; descriptive only.
+/// - **Weak**: blind to the season, and one odd extreme shifts it for good.
+///
+/// ```
+/// assert_eq!(gwbank_indicator::position_index(-3.0, -4.0, -2.0), Some(50.0));
+/// ```
 pub fn position_index(level: f64, lowest: f64, highest: f64) -> Option<f64> {
     (highest > lowest).then(|| 100.0 * (level - lowest) / (highest - lowest))
 }

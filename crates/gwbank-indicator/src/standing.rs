@@ -222,6 +222,22 @@ impl MonthStanding {
 
 /// The standing of every month of a series. `months` in order of time, each once; `closed_through` is the last closed
 /// month.
+///
+/// - **Formula**: rank among the reference levels of the same calendar month, then [`sgi`](crate::sgi),
+///   [`percentile_weibull`](crate::percentile_weibull) and [`position_index`](crate::position_index) of it.
+/// - **Unit, source, weaknesses**: those of these three. **Limits**: from which n on what may be claimed stands at the head of
+///   this module; a month of n years' standing says why it claims nothing.
+///
+/// ```
+/// use gwbank_indicator::{MonthlyLevel, SgiClass, StandingRules, standings};
+/// use gwbank_model::Month;
+///
+/// let aprils: Vec<MonthlyLevel> =
+///     (0..20).map(|year| MonthlyLevel::of(Month::new(2001 + year, 4), -f64::from(year))).collect();
+/// let found = standings(&aprils, Month::new(2020, 4), &StandingRules::default());
+/// assert_eq!(found[19].sgi_class().value(), Some(&SgiClass::SeverelyLow));
+/// assert_eq!(found[19].basis.n, 20);
+/// ```
 pub fn standings(months: &[MonthlyLevel], closed_through: Month, rules: &StandingRules) -> Vec<MonthStanding> {
     let in_reference =
         |month: Month| month <= closed_through && rules.baseline.is_none_or(|(from, to)| month >= from && month <= to);

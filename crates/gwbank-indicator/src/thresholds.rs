@@ -7,7 +7,7 @@
 //!    the value beyond the range is the lowest or the highest level.
 //! 3. USGS rounds thresholds between 0 and 0.001 to 0, which is meant for streamflow. For levels it is off by default.
 
-use crate::assessment::Why;
+use crate::assessment::{Assessment, Basis, ValueCounts, Why};
 use crate::calendar::calendar_index;
 use crate::monthly::MonthlyLevel;
 use crate::standing::PercentileClass;
@@ -54,7 +54,7 @@ pub struct MonthThresholds {
     pub lowest: f64,
     pub highest: f64,
     /// In the order of the percentiles asked for; or why there are none.
-    pub thresholds: Result<Vec<PercentileThreshold>, Why>,
+    pub thresholds: Assessment<Vec<PercentileThreshold>>,
 }
 
 /// The q-quantile of ascending values by Weibull's plotting position: with h = (n + 1)·q − 1 (from 0, clamped to
@@ -110,7 +110,7 @@ pub fn weibull_quantile(ascending: &[f64], q: f64) -> Option<f64> {
 /// let januaries: Vec<MonthlyLevel> =
 ///     (0..19).map(|year| MonthlyLevel::of(Month::new(2000 + year, 1), -f64::from(year))).collect();
 /// let months = percentile_thresholds(&januaries, &BAND_PERCENTILES, &ThresholdRules::default());
-/// let thresholds = months[0].thresholds.as_ref().unwrap();
+/// let thresholds = months[0].thresholds.value().unwrap();
 /// assert_eq!((thresholds[1].percentile, thresholds[1].level), (10.0, -17.0));
 /// ```
 pub fn percentile_thresholds(
@@ -118,25 +118,27 @@ pub fn percentile_thresholds(
     percentiles: &[f64],
     rules: &ThresholdRules,
 ) -> Vec<MonthThresholds> {
-    levels_by_calendar_month(months)
+    calendar_months(months)
         .into_iter()
         .zip(1u32..)
-        .filter_map(|(levels, month_of_year)| {
-            let (&lowest, &highest) = (levels.first()?, levels.last()?);
-            let n = u32::try_from(levels.len()).unwrap_or(u32::MAX);
-            let thresholds = if n < rules.n_min {
-                Err(Why::ShortRecord { n, needed: rules.n_min })
+        .filter_map(|(group, month_of_year)| {
+            let (&lowest, &highest) = (group.ascending.first()?, group.ascending.last()?);
+            let basis = group.basis;
+            let thresholds = if basis.n < rules.n_min {
+                let why = Why::ShortRecord { n: basis.n, needed: rules.n_min };
+                Assessment::Insufficient { why, basis }
             } else {
-                Ok(percentiles.iter().filter_map(|&percentile| threshold(&levels, percentile, rules)).collect())
+                let thresholds = percentiles.iter().filter_map(|&p| threshold(&group.ascending, p, rules));
+                Assessment::Given { value: thresholds.collect(), basis }
             };
-            Some(MonthThresholds { month_of_year, n, lowest, highest, thresholds })
+            Some(MonthThresholds { month_of_year, n: basis.n, lowest, highest, thresholds })
         })
         .collect()
 }
 
 impl MonthThresholds {
     pub fn at(&self, percentile: f64) -> Option<&PercentileThreshold> {
-        self.thresholds.as_ref().ok()?.iter().find(|threshold| threshold.percentile == percentile)
+        self.thresholds.value()?.iter().find(|threshold| threshold.percentile == percentile)
     }
 
     /// The class by the limits 10, 25, 75 and 90, as a reader of the drawing would see it; `None` where one is missing.
@@ -152,18 +154,32 @@ impl MonthThresholds {
     }
 }
 
-/// Levels of each calendar month, ascending, January first.
-pub(crate) fn levels_by_calendar_month(months: &[MonthlyLevel]) -> [Vec<f64>; 12] {
+/// The levels of one calendar month.
+#[derive(Debug, Clone)]
+pub(crate) struct CalendarMonth {
+    pub ascending: Vec<f64>,
+    pub basis: Basis,
+}
+
+/// January first. Months without a level are left out.
+pub(crate) fn calendar_months(months: &[MonthlyLevel]) -> [CalendarMonth; 12] {
     let mut groups: [Vec<f64>; 12] = Default::default();
+    let mut counts = [ValueCounts::NONE; 12];
     for month in months {
         if let Some(level) = month.level {
-            groups[calendar_index(month.month)].push(level);
+            let at = calendar_index(month.month);
+            groups[at].push(level);
+            counts[at] = counts[at].union(month.counts);
         }
     }
-    for levels in &mut groups {
-        levels.sort_by(f64::total_cmp);
-    }
-    groups
+    let all_months = groups.iter().map(Vec::len).sum();
+    let mut counts = counts.into_iter();
+    groups.map(|mut ascending| {
+        ascending.sort_by(f64::total_cmp);
+        let counted = counts.next().unwrap_or(ValueCounts::NONE);
+        let basis = Basis::of_years(ascending.len(), all_months).resting_on(counted);
+        CalendarMonth { ascending, basis }
+    })
 }
 
 fn threshold(ascending: &[f64], percentile: f64, rules: &ThresholdRules) -> Option<PercentileThreshold> {
@@ -194,7 +210,7 @@ mod tests {
         let levels: Vec<f64> = (1..=9).map(f64::from).collect();
         let months = percentile_thresholds(&januaries(&levels), &BAND_PERCENTILES, &ThresholdRules::HYSWAP);
         let in_range: Vec<f64> =
-            months[0].thresholds.iter().flatten().filter(|t| t.in_range).map(|t| t.percentile).collect();
+            months[0].thresholds.value().unwrap().iter().filter(|t| t.in_range).map(|t| t.percentile).collect();
         assert_eq!(in_range, vec![10.0, 25.0, 50.0, 75.0, 90.0]);
         assert_eq!((months[0].lowest, months[0].highest, months[0].n), (1.0, 9.0, 9));
     }
@@ -202,7 +218,7 @@ mod tests {
     #[test]
     fn a_short_record_says_so() {
         let months = percentile_thresholds(&januaries(&[1.0; 9]), &BAND_PERCENTILES, &ThresholdRules::default());
-        assert_eq!(months[0].thresholds, Err(Why::ShortRecord { n: 9, needed: 10 }));
+        assert_eq!(months[0].thresholds.why(), Some(&Why::ShortRecord { n: 9, needed: 10 }));
         assert_eq!(months[0].classify(1.0), None);
         assert_eq!(percentile_thresholds(&[], &BAND_PERCENTILES, &ThresholdRules::default()), vec![]);
     }

@@ -108,7 +108,7 @@ fn thresholds_equal_hyswap() {
         let at = format!("{} month {month}", row.text("well_id"));
         assert_eq!(f64::from(found.n), row.number("n"), "{at}");
         let mut masked: Vec<String> = Vec::new();
-        for threshold in found.thresholds.as_ref().unwrap() {
+        for threshold in found.thresholds.value().unwrap() {
             let name = format!("p{:02}", threshold.percentile);
             assert_eq!(threshold.level, row.number(&name), "{at}: {name}");
             if !threshold.in_range {

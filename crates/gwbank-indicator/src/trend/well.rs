@@ -3,7 +3,7 @@
 use gwbank_model::Month;
 
 use super::{PERIOD, Trend, TrendTest, mann_kendall};
-use crate::assessment::{Assessment, Basis, Why};
+use crate::assessment::{Assessment, Basis, ValueCounts, Why};
 use crate::monthly::MonthlyLevel;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,14 +62,16 @@ pub fn well_trend(months: &[MonthlyLevel], closed_through: Month, rules: &TrendR
         months
             .iter()
             .filter(|month| month.month <= closed_through)
-            .filter_map(|month| month.level.map(|level| (month.month, level)))
+            .filter_map(|month| month.level.map(|level| (month.month, level, month.counts)))
     };
-    let (Some((from, _)), Some((to, _))) = (measured().next(), measured().next_back()) else {
+    let (Some((from, ..)), Some((to, ..))) = (measured().next(), measured().next_back()) else {
         return Assessment::Insufficient { why: Why::NoLevel, basis: Basis::NOTHING };
     };
     let span = usize::try_from(to.index() - from.index() + 1).unwrap_or(0);
     let mut levels = vec![f64::NAN; span];
-    for (month, level) in measured() {
+    let mut counts = ValueCounts::NONE;
+    for (month, level, of_month) in measured() {
+        counts = counts.union(of_month);
         if let Some(place) = usize::try_from(month.index() - from.index()).ok().and_then(|at| levels.get_mut(at)) {
             *place = level;
         }
@@ -77,7 +79,8 @@ pub fn well_trend(months: &[MonthlyLevel], closed_through: Month, rules: &TrendR
     let present = levels.iter().filter(|level| !level.is_nan()).count();
     let whole_years = u32::try_from(span / PERIOD).unwrap_or(u32::MAX);
     let confidence = (present as f64 / (PERIOD as f64 * f64::from(rules.full_confidence_n.max(1)))).min(1.0);
-    let basis = Basis { n: whole_years, years: present as f64 / PERIOD as f64, confidence, ..Basis::NOTHING };
+    let years = present as f64 / PERIOD as f64;
+    let basis = Basis { n: whole_years, years, confidence, ..Basis::NOTHING }.resting_on(counts);
     let missing_share = if span == 0 { 1.0 } else { (span - present) as f64 / span as f64 };
 
     let insufficient = |why| Assessment::Insufficient { why, basis };
