@@ -227,7 +227,11 @@ mod tests {
             prop_assert!(value(&highest) >= value(&lowest));
             prop_assert_eq!(value(&highest).map(|x| (x * 1e9).round()), value(&upside_down).map(|x| (-x * 1e9).round()));
             days.sort_by_key(|d| d.0);
-            prop_assert_eq!(highest, of(&days, Sense::Depth, GxgKind::Highest));
+            prop_assert_eq!(&highest, &of(&days, Sense::Depth, GxgKind::Highest));
+            // Later data leave the years before alone.
+            days.push((0, day(at + 400, 3.0)));
+            let more = of(&days, Sense::Depth, GxgKind::Highest);
+            prop_assert_eq!(&more.years[..highest.years.len()], &highest.years[..]);
         }
     }
 }

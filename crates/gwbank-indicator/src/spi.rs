@@ -191,7 +191,7 @@ fn window_sums(rain: &[MonthlyRain], timescale_months: u32) -> Vec<(Month, f64)>
         .filter_map(|&end| {
             let mut sum = 0.0;
             for back in (0..length).rev() {
-                sum += by_month.get(&end.plus(-back))?;
+                sum += by_month.get(&Month::from_index(end.index().saturating_sub(back)))?;
             }
             Some((end, sum))
         })
@@ -247,6 +247,29 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_number_makes_it_panic(sums in proptest::collection::vec(any::<f64>(), 0..50), timescale in any::<u32>()) {
+            let rules = SpiRules { years_min: 1, ..SpiRules::of_timescale(timescale) };
+            spi(&junes(&sums), &rules);
+            if let Some(fit) = fit_gamma(&sums) {
+                prop_assert!(fit.shape > 0.0 && (0.0..1.0).contains(&fit.zero_share));
+            }
+        }
+
+        /// Another year of rain changes no sum, and the fit only of its own calendar month.
+        #[test]
+        fn more_junes_leave_july_alone(junes_added in 1i32..9, sums in proptest::collection::vec(0.1f64..300.0, 25)) {
+            let julys = sums.iter().zip(0..).map(|(&millimetres, i)| MonthlyRain { month: Month::new(1990 + i, 7), millimetres });
+            let mut rain: Vec<MonthlyRain> = julys.collect();
+            let before = spi(&rain, &SpiRules::of_timescale(1));
+            rain.extend((0..junes_added).map(|i| MonthlyRain { month: Month::new(1990 + i, 6), millimetres: f64::from(i) }));
+            let after: Vec<MonthSpi> =
+                spi(&rain, &SpiRules::of_timescale(1)).into_iter().filter(|m| m.month.month_of_year() == 7).collect();
+            for (a, b) in before.iter().zip(&after) {
+                prop_assert_eq!((a.month, a.spi.value()), (b.month, b.spi.value()));
+            }
+        }
+
         #[test]
         fn unit_and_order_are_of_no_consequence_and_drier_is_lower(
             mut sums in proptest::collection::vec((0.0f64..400.0, any::<u32>()), 20..60),

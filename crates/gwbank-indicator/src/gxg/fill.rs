@@ -29,7 +29,9 @@ impl Fill {
     pub(super) fn half_months(self, measured: &[(Day, f64)]) -> Vec<(Day, f64)> {
         let (Some(&(first, _)), Some(&(last, _))) = (measured.first(), measured.last()) else { return Vec::new() };
         if self == Fill::NearestOnce {
-            return nearest_once(measured, &reference_days(Day(first.0 - BEYOND_DAYS), Day(last.0 + BEYOND_DAYS)));
+            let earliest = Day(first.0.saturating_sub(BEYOND_DAYS));
+            let latest = Day(last.0.saturating_add(BEYOND_DAYS));
+            return nearest_once(measured, &reference_days(earliest, latest));
         }
         let level_at = |day: Day| -> Option<f64> {
             let at = measured.partition_point(|&(other, _)| other < day);

@@ -55,7 +55,7 @@ pub(super) fn order_key(value: f64) -> i64 {
     bits ^ ((bits >> 63) as u64 >> 1) as i64
 }
 
-fn of_order_key(key: i64) -> f64 {
+pub(super) fn of_order_key(key: i64) -> f64 {
     f64::from_bits((key ^ ((key >> 63) as u64 >> 1) as i64) as u64)
 }
 

@@ -84,6 +84,39 @@ proptest! {
         }
     }
 
+    #[test]
+    fn no_number_makes_it_panic(values in proptest::collection::vec(prop_oneof![any::<f64>(), -1.0f64..1.0], 0..220)) {
+        for &test in ALL {
+            mann_kendall(&values, test);
+        }
+        sen_slope(&values);
+    }
+
+    /// One more value above all before it: it rises against each of them, and more is known.
+    #[test]
+    fn a_new_record_high_adds_n(values in proptest::collection::vec(-400i32..400, 2..120)) {
+        let mut levels: Vec<f64> = values.iter().map(|&x| f64::from(x)).collect();
+        let before = mann_kendall(&levels, TrendTest::Original).unwrap();
+        levels.push(1000.0);
+        let after = mann_kendall(&levels, TrendTest::Original).unwrap();
+        prop_assert_eq!(after.s, before.s + i64::from(before.n));
+        prop_assert!(after.variance > before.variance);
+    }
+
+    #[test]
+    fn order_of_months_is_of_no_consequence(keys in proptest::collection::vec((-90i32..90, any::<u32>()), 130..150)) {
+        let first = Month::new(2001, 5);
+        let mut months: Vec<(u32, MonthlyLevel)> =
+            keys.iter().enumerate().map(|(i, k)| (k.1, MonthlyLevel::of(first.plus(i as i32), f64::from(k.0)))).collect();
+        let of = |months: &[(u32, MonthlyLevel)]| {
+            let months: Vec<MonthlyLevel> = months.iter().map(|m| m.1).collect();
+            well_trend(&months, first.plus(500), &TrendRules::default())
+        };
+        let before = of(&months);
+        months.sort_by_key(|m| m.0);
+        prop_assert_eq!(before, of(&months));
+    }
+
     /// Gaps before and after a series tell nothing.
     #[test]
     fn gaps_at_the_ends(values in proptest::collection::vec(-40i32..40, 30..80), before in 0usize..3, after in 0usize..30) {

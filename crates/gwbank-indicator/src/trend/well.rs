@@ -37,7 +37,7 @@ pub struct WellTrend {
 /// The trend of a well's closed months, if its record allows one.
 ///
 /// - **Formula**: [`mann_kendall`] on the months from the first to the last that has a level; the slope in m a year.
-/// - **Unit**: m a year, up = wetter. **Shape**: months in order of time, each once; later ones than `closed_through` and
+/// - **Unit**: m a year, up = wetter. **Shape**: months in any order, each once; later ones than `closed_through` and
 ///   dry months of unknown depth are left out.
 /// - **Source**: as [`mann_kendall`]. Ten years and less than a quarter missing are this project's rule, in line with the
 ///   practice of national services (Helsel et al. 2020, USGS TM 4-A3, chapter 12, ask for no long gap).
@@ -64,7 +64,8 @@ pub fn well_trend(months: &[MonthlyLevel], closed_through: Month, rules: &TrendR
             .filter(|month| month.month <= closed_through)
             .filter_map(|month| month.level.map(|level| (month.month, level, month.counts)))
     };
-    let (Some((from, ..)), Some((to, ..))) = (measured().next(), measured().next_back()) else {
+    let (from, to) = (measured().map(|(month, ..)| month).min(), measured().map(|(month, ..)| month).max());
+    let (Some(from), Some(to)) = (from, to) else {
         return Assessment::Insufficient { why: Why::NoLevel, basis: Basis::NOTHING };
     };
     let span = usize::try_from(to.index() - from.index() + 1).unwrap_or(0);

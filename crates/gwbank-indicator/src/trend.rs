@@ -5,11 +5,12 @@
 //! 2. The corrections for serial correlation take the values that are there as neighbours, as the peers do. A gap so makes
 //!    the correlation look weaker; the product rule ([`well_trend`]) allows few of them.
 //! 3. A corrected variance that is not positive (it happens on real wells) leaves z and p absent and no direction.
-//! 4. S is counted in O(n log n), Sen's slope is selected exactly without sorting the pairs ([`slope`]).
+//! 4. S is counted in O(n log n); Sen's slope is the exact middle one, selected without sorting the pairs.
 //! 5. p is the tail itself, so it stays above 0 where peers print 0 (|z| > 8.3).
 //!
 //! Definitions are those of pymannkendall 1.4.3 (Hussain & Mahmud 2019, JOSS 4, 1556), whose results are reproduced.
 
+mod bracket;
 mod kendall;
 mod serial;
 mod slope;
