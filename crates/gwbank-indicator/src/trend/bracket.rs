@@ -1,10 +1,11 @@
 //! The middle one of very many slopes, selected without sorting or keeping them.
 //!
 //! # How
-//! 1. A sample of pairs gives a bracket `lo..hi` that holds the median but for bad luck. Sorting the points by x − lo·t counts
-//!    the pairs below it as inversions (O(n log n)); re-sorting that order by x − hi·t by insertion passes exactly the pairs
-//!    inside of it. Those are written down and the right one is selected.
-//! 2. Where too many would be inside (n beyond some 13,000), counting inversions halves the bracket first.
+//! 1. A sample of pairs gives a slope `lo` somewhat below the median. Sorting the points by x − lo·t counts the pairs below it
+//!    as inversions (O(n log n)), and so how many are missing to the middle; the sample tells at which slope `hi` they are
+//!    passed. Re-sorting that order by x − hi·t by insertion passes exactly the pairs between. Those are written down and the
+//!    right one is selected.
+//! 2. Where too many would be between (n beyond some 13,000), counting inversions halves the bracket first.
 //! 3. Rounding in x − lo·t may put a pair on the wrong side where its slope is within a margin of `lo` (or `hi`). The k-th of
 //!    all slopes is found for certain where what is selected lies at least that margin inside of the bracket; else the
 //!    bracket is widened.
@@ -19,8 +20,8 @@ use super::slope::{by_value, each_slope, middle};
 
 /// Slopes kept of a bracket: 8 MiB.
 const BRACKET_MAX: usize = 1 << 20;
-/// Half-widths of the bracket in standard deviations of the sample's median.
-const WIDTHS: [f64; 3] = [2.6, 5.0, 12.0];
+/// How far `lo` lies below the sample's median and `hi` above where the middle is expected, in standard deviations.
+const WIDTHS: [(f64, f64); 3] = [(2.0, 2.5), (4.0, 5.0), (12.0, 12.0)];
 /// Pairs in the sample, for each point: as much work as then is left in the bracket.
 const SAMPLED_PER_POINT: f64 = 4.0;
 /// Multiple of the unit in the last place that covers the rounding of x − θ·t (two operations) and of a slope, generously.
@@ -30,9 +31,11 @@ const MARGIN_ULPS: f64 = 16.0;
 pub(super) fn middle_slopes(groups: &[Points], pairs: usize) -> (f64, f64) {
     let mut sample = sample(groups, pairs);
     let mut widest = None;
-    for width in WIDTHS {
-        let Some(bracket) = Bracket::of(&mut sample, width, groups, pairs) else { break };
-        if let Some(found) = within(groups, pairs, bracket) {
+    for (below, above) in WIDTHS {
+        let Some(lower) = Lower::of(&mut sample, below, groups, pairs) else { continue };
+        let hi = lower.hi.unwrap_or_else(|| upper_end(&mut sample, above, &lower, pairs));
+        let bracket = (lower.lo, End::above(hi, groups));
+        if let Some(found) = within(groups, pairs, lower, bracket.1) {
             return found;
         }
         widest = Some(bracket);
@@ -63,37 +66,78 @@ fn sample(groups: &[Points], pairs: usize) -> Vec<f64> {
     slopes
 }
 
-/// Slopes between `lo` and `hi` are looked at one by one; within `margin` of the ends the sides are not certain.
+/// One end of the bracket; within `margin` of it the sides are not certain.
 #[derive(Debug, Clone, Copy)]
-struct Bracket {
-    lo: f64,
-    hi: f64,
+struct End {
+    slope: f64,
     margin: f64,
 }
 
-impl Bracket {
-    /// `None` of no sample.
+impl End {
+    /// Two margins farther out, so that a median at that very slope still lies inside for certain.
+    fn below(slope: f64, groups: &[Points]) -> Self {
+        let margin = margin(groups, slope.abs());
+        Self { slope: slope - 2.0 * margin, margin }
+    }
+
+    fn above(slope: f64, groups: &[Points]) -> Self {
+        let margin = margin(groups, slope.abs());
+        Self { slope: slope + 2.0 * margin, margin }
+    }
+}
+
+/// The lower end, with the points of each group in the order of x − lo·t.
+#[derive(Debug)]
+struct Lower {
+    lo: End,
+    /// Where in the ascending sample it stands.
+    place: usize,
+    orders: Vec<Vec<Tilted>>,
+    /// Pairs below it.
+    below: usize,
+    /// The upper end, where halving has found it, too.
+    hi: Option<f64>,
+}
+
+impl Lower {
+    /// `None` where it would be above the middle.
     fn of(sample: &mut [f64], width: f64, groups: &[Points], pairs: usize) -> Option<Self> {
         let n = sample.len();
         let half = (width * 0.5 * (n as f64).sqrt()).ceil() as usize;
-        let (low, high) = ((n / 2).saturating_sub(half), (n / 2 + half).min(n.checked_sub(1)?));
-        let (_, &mut lo, above) = sample.select_nth_unstable_by(low, by_value);
-        let ahead = high - low;
-        let hi = if ahead == 0 { lo } else { *above.select_nth_unstable_by(ahead - 1, by_value).1 };
-        let mut ends = (lo, hi);
-        if pairs / n * ahead > BRACKET_MAX / 2 {
-            let between = &mut sample[low..=high];
+        let place = (n / 2).saturating_sub(half);
+        let last = n.checked_sub(1)?;
+        let (_, &mut slope, above) = sample.select_nth_unstable_by(place, by_value);
+        let (mut slope, mut hi) = (slope, None);
+        if pairs / n * 2 * half > BRACKET_MAX {
+            let ahead = (2 * half).min(last - place);
+            if ahead > 0 {
+                above.select_nth_unstable_by(ahead - 1, by_value);
+            }
+            let between = &mut sample[place..=place + ahead];
             between.sort_unstable_by(by_value);
-            ends = halved(groups, pairs / 2, between);
+            let ends = halved(groups, pairs / 2, between);
+            (slope, hi) = (ends.0, Some(ends.1));
         }
-        Some(Self::around(ends, groups))
+        Self::at(slope, place, hi, groups, pairs)
     }
 
-    /// Wider by two margins, so that a median on the end of the bracket still lies inside for certain.
-    fn around((lo, hi): (f64, f64), groups: &[Points]) -> Self {
-        let margin = margin(groups, lo.abs().max(hi.abs()));
-        Self { lo: lo - 2.0 * margin, hi: hi + 2.0 * margin, margin }
+    fn at(slope: f64, place: usize, hi: Option<f64>, groups: &[Points], pairs: usize) -> Option<Self> {
+        let lo = End::below(slope, groups);
+        let mut orders: Vec<Vec<Tilted>> = groups.iter().map(|group| tilted(group, lo.slope)).collect();
+        let below: i64 = orders.iter_mut().map(|order| sort_and_count(order, |point| point.key)).sum();
+        let below = usize::try_from(below).ok()?;
+        (below <= (pairs - 1) / 2).then_some(Self { lo, place, orders, below, hi })
     }
+}
+
+/// Where the pairs missing to the middle should be passed: so many samples on, and a few standard deviations.
+fn upper_end(sample: &mut [f64], width: f64, lower: &Lower, pairs: usize) -> f64 {
+    let missing = (pairs / 2 - lower.below) as f64 * sample.len() as f64 / pairs as f64;
+    let ahead = (missing + width * (missing + 1.0).sqrt()).ceil() as usize + 1;
+    let place = (lower.place + ahead).min(sample.len() - 1);
+    // All before `lower.place` is below it already.
+    let ahead = place - lower.place;
+    *sample[lower.place..].select_nth_unstable_by(ahead, by_value).1
 }
 
 /// How far rounding can move a slope over the end of a bracket.
@@ -121,16 +165,14 @@ fn halved(groups: &[Points], place: usize, ascending: &[f64]) -> (f64, f64) {
 }
 
 /// `None` where the bracket holds too many, or not certainly the middle.
-fn within(groups: &[Points], pairs: usize, bracket: Bracket) -> Option<(f64, f64)> {
-    let mut inside = Vec::new();
-    let mut below = 0usize;
-    for group in groups {
-        below += usize::try_from(split(group, bracket, &mut inside)?).ok()?;
+fn within(groups: &[Points], pairs: usize, lower: Lower, hi: End) -> Option<(f64, f64)> {
+    let (low, high) = ((pairs - 1) / 2 - lower.below, pairs / 2 - lower.below);
+    let mut between = Vec::with_capacity(2 * high.min(BRACKET_MAX / 2));
+    for (group, order) in groups.iter().zip(lower.orders) {
+        pass(group, order, hi.slope, &mut between)?;
     }
-    let low = ((pairs - 1) / 2).checked_sub(below)?;
-    let high = (pairs / 2).checked_sub(below)?;
-    let found = middle(&mut inside, low, high)?;
-    let certain = bracket.lo + bracket.margin..=bracket.hi - bracket.margin;
+    let found = middle(&mut between, low, high)?;
+    let certain = lower.lo.slope + lower.lo.margin..=hi.slope - hi.margin;
     (certain.contains(&found.0) && certain.contains(&found.1)).then_some(found)
 }
 
@@ -146,14 +188,12 @@ fn tilted(group: &Points, slope: f64) -> Vec<Tilted> {
     (0u32..).zip(points).map(|(at, (value, step))| Tilted { key: order_key(value - slope * step), at }).collect()
 }
 
-/// Counts the pairs below the bracket and writes down those inside.
-fn split(group: &Points, bracket: Bracket, inside: &mut Vec<f64>) -> Option<i64> {
+/// Re-sorts from the order at `lo` to the one at `hi` and writes down the slopes of the pairs that it passes.
+fn pass(group: &Points, mut order: Vec<Tilted>, hi: f64, between: &mut Vec<f64>) -> Option<()> {
     let (values, steps) = (group.values.as_slice(), group.steps.as_slice());
-    let mut order = tilted(group, bracket.lo);
-    let below = sort_and_count(&mut order, |point| point.key);
     for point in &mut order {
         let at = point.at as usize;
-        point.key = order_key(values[at] - bracket.hi * steps[at]);
+        point.key = order_key(values[at] - hi * steps[at]);
     }
     for place in 1..order.len() {
         let point = order[place];
@@ -164,32 +204,32 @@ fn split(group: &Points, bracket: Bracket, inside: &mut Vec<f64>) -> Option<i64>
         }
         let passed = &order[hole..place];
         let mut latest = 0u32;
-        inside.extend(passed.iter().map(|passed| {
+        between.extend(passed.iter().map(|passed| {
             latest = latest.max(passed.at);
             let at = passed.at as usize;
             (value - values[at]) / (step - steps[at])
         }));
         // A pair that was below `lo` and now is above `hi` can only be rounding; it would be counted twice.
-        if latest > point.at || inside.len() > BRACKET_MAX {
+        if latest > point.at || between.len() > BRACKET_MAX {
             return None;
         }
         order.copy_within(hole..place, hole + 1);
         order[hole] = point;
     }
-    Some(below)
+    Some(())
 }
 
 /// The slope at a place of the ascending order, by halving the range of doubles: that of the bracket where it holds the
 /// place, else all 64 bits of it.
-fn by_bisection(groups: &[Points], place: usize, bracket: Option<Bracket>) -> f64 {
+fn by_bisection(groups: &[Points], place: usize, bracket: Option<(End, End)>) -> f64 {
     let up_to = |key: i64| {
         let mut count = 0usize;
         groups.iter().for_each(|group| each_slope(group, |slope| count += usize::from(order_key(slope) <= key)));
         count
     };
     let (mut low, mut high) = (i64::MIN, i64::MAX);
-    if let Some(bracket) = bracket {
-        let ends = (order_key(bracket.lo), order_key(bracket.hi));
+    if let Some((lo, hi)) = bracket {
+        let ends = (order_key(lo.slope), order_key(hi.slope));
         if up_to(ends.0) <= place && up_to(ends.1) > place {
             (low, high) = ends;
         }
@@ -230,17 +270,27 @@ mod tests {
         (slopes[(slopes.len() - 1) / 2], slopes[slopes.len() / 2])
     }
 
+    fn between(ends: (f64, f64), groups: &[Points], pairs: usize) -> Option<(f64, f64)> {
+        let lower = Lower::at(ends.0, 0, None, groups, pairs)?;
+        within(groups, pairs, lower, End::above(ends.1, groups))
+    }
+
     #[test]
     fn the_bracket_finds_the_middle_of_noise() {
         for n in [30usize, 160, 480, 1200] {
             let points = series((0..n).map(|i| 0.002 * i as f64 + noise(i)));
             let (groups, slopes) = (std::slice::from_ref(&points), ascending_slopes(&points));
-            let mut sample = sample(groups, slopes.len());
-            let bracket = Bracket::of(&mut sample, WIDTHS[2], groups, slopes.len()).unwrap();
-            assert_eq!(within(groups, slopes.len(), bracket), Some(middles(&slopes)), "{n}");
+            let pairs = slopes.len();
+            let mut sample = sample(groups, pairs);
+            let lower = Lower::of(&mut sample, WIDTHS[2].0, groups, pairs).unwrap();
+            let hi = upper_end(&mut sample, WIDTHS[2].1, &lower, pairs);
+            assert_eq!(within(groups, pairs, lower, End::above(hi, groups)), Some(middles(&slopes)), "{n}");
             sample.sort_by(f64::total_cmp);
-            let bracket = Bracket::around(halved(groups, slopes.len() / 2, &sample), groups);
-            assert_eq!(within(groups, slopes.len(), bracket), Some(middles(&slopes)), "{n} halved");
+            assert_eq!(
+                between(halved(groups, pairs / 2, &sample), groups, pairs),
+                Some(middles(&slopes)),
+                "{n} halved"
+            );
         }
     }
 
@@ -249,8 +299,7 @@ mod tests {
         let points = series((0..300).map(noise));
         let (groups, slopes) = (std::slice::from_ref(&points), ascending_slopes(&points));
         for (from, to) in [(0, slopes.len() / 3), (slopes.len() / 2 + 50, slopes.len() - 1)] {
-            let bracket = Bracket::around((slopes[from], slopes[to]), groups);
-            assert_eq!(within(groups, slopes.len(), bracket), None);
+            assert_eq!(between((slopes[from], slopes[to]), groups, slopes.len()), None);
         }
     }
 
@@ -260,8 +309,8 @@ mod tests {
         let line = series((0..200).map(|i| 0.1 * f64::from(i)));
         let (groups, slopes) = (std::slice::from_ref(&line), ascending_slopes(&line));
         assert_eq!(middle_slopes(groups, slopes.len()), middles(&slopes));
-        let far = Bracket::around((5.0, 6.0), groups);
-        let near = Bracket::around((0.09, 0.11), groups);
+        let ends = |lo, hi| (End::below(lo, groups), End::above(hi, groups));
+        let (far, near) = (ends(5.0, 6.0), ends(0.09, 0.11));
         for bracket in [None, Some(far), Some(near)] {
             assert_eq!(by_bisection(groups, slopes.len() / 2, bracket), slopes[slopes.len() / 2]);
         }
