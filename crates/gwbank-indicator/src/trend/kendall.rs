@@ -94,8 +94,11 @@ pub(super) fn sort_and_count<T: Copy>(items: &mut [T], key: impl Fn(&T) -> i64) 
 }
 
 /// Both candidates are read before they are compared, so that no branch hangs on the comparison, which no processor
-/// foretells.
+/// foretells. Runs of one length are merged from both ends at once: the two chains of steps do not wait for each other.
 fn merge<T: Copy>(left: &[T], right: &[T], merged: &mut [T], key: &impl Fn(&T) -> i64) -> i64 {
+    if left.len() == right.len() {
+        return merge_from_both_ends(left, right, merged, key);
+    }
     let mut inversions = 0usize;
     let (mut l, mut r) = (0usize, 0usize);
     while let (Some(&from_left), Some(&from_right)) = (left.get(l), right.get(r)) {
@@ -108,6 +111,35 @@ fn merge<T: Copy>(left: &[T], right: &[T], merged: &mut [T], key: &impl Fn(&T) -
     let rest = if l < left.len() { &left[l..] } else { &right[r..] };
     merged[l + r..].copy_from_slice(rest);
     inversions as i64
+}
+
+/// Half of the result comes from each end, so neither run is used up before the last step. Where the front takes from the
+/// right, all that is left of `left` is larger; where the back takes from the left, all that is left of `right` is smaller.
+/// Pairs of one that the back and one that the front took are counted by both.
+fn merge_from_both_ends<T: Copy>(left: &[T], right: &[T], merged: &mut [T], key: &impl Fn(&T) -> i64) -> i64 {
+    let length = left.len().min(right.len()).min(merged.len() / 2);
+    let (left, right) = (&left[..length], &right[..length]);
+    let (front, back) = merged.split_at_mut(length);
+    let (mut l, mut r) = (0usize, 0usize);
+    // How many the back has taken of each.
+    let (mut l_back, mut r_back) = (0usize, 0usize);
+    let mut inversions = 0usize;
+    for (first, last) in front.iter_mut().zip(back.iter_mut().rev()) {
+        let (from_left, from_right) = (left[l], right[r]);
+        let right_first = key(&from_right) < key(&from_left);
+        *first = if right_first { from_right } else { from_left };
+        inversions += (length - l) * usize::from(right_first);
+        r += usize::from(right_first);
+        l += usize::from(!right_first);
+
+        let (from_left, from_right) = (left[length - 1 - l_back], right[length - 1 - r_back]);
+        let left_last = key(&from_right) < key(&from_left);
+        *last = if left_last { from_left } else { from_right };
+        inversions += (length - r_back) * usize::from(left_last);
+        l_back += usize::from(left_last);
+        r_back += usize::from(!left_last);
+    }
+    inversions as i64 - (l_back * r) as i64
 }
 
 #[cfg(test)]

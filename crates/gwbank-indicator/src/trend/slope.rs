@@ -52,12 +52,19 @@ pub(super) fn median_slope(groups: &[Points]) -> Option<f64> {
     }
     let (low, high) = if pairs <= PAIRS_WRITTEN_MAX {
         let mut slopes = Vec::with_capacity(pairs);
-        groups.iter().for_each(|group| each_slope(group, |slope| slopes.push(slope)));
+        groups.iter().for_each(|group| write_slopes(group, &mut slopes));
         middle(&mut slopes, (pairs - 1) / 2, pairs / 2)?
     } else {
         bracket::middle_slopes(groups, pairs)
     };
     Some((low + high) / 2.0)
+}
+
+fn write_slopes(group: &Points, slopes: &mut Vec<f64>) {
+    for (i, (value, step)) in group.values.iter().zip(&group.steps).enumerate() {
+        let later = group.values[i + 1..].iter().zip(&group.steps[i + 1..]);
+        slopes.extend(later.map(|(later_value, later_step)| (later_value - value) / (later_step - step)));
+    }
 }
 
 pub(super) fn each_slope(group: &Points, mut take: impl FnMut(f64)) {
