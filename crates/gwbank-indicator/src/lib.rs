@@ -3,7 +3,7 @@
 //! ```text
 //! daily means ─▶ monthly levels ─▶ standing against the same calendar month ─▶ drought class of the well ─▶ of the place
 //!                  │          ├─▶ percentile bands, drought events, trend
-//!                  └─▶ GHG, GLG, GVG                                monthly rain ─▶ SPI
+//!                  └─▶ GHG, GLG, GVG                                daily rain ─▶ monthly rain ─▶ SPI
 //! depth readings, rain, inflow, neighbours ─────────────────────────────────▶ flood state of the well ──▶ of the place
 //! ```
 //!
@@ -51,7 +51,7 @@ pub use monthly::{
 pub use normal::normal_quantile;
 pub use rank::{average_ranks, percentile_weibull, position_index, sgi};
 pub use sgi_series::SgiScores;
-pub use spi::{GammaFit, MonthSpi, MonthlyRain, SPI_TIMESCALES, SpiRules, fit_gamma, spi};
+pub use spi::{GammaFit, MonthSpi, MonthlyRain, SPI_TIMESCALES, SpiRules, fit_gamma, monthly_rain, spi};
 pub use standing::{IpsClass, MonthStanding, PercentileClass, SgiClass, StandingRules, standings};
 pub use thresholds::{
     BAND_PERCENTILES, MonthThresholds, PercentileThreshold, ThresholdRules, percentile_thresholds, weibull_quantile,

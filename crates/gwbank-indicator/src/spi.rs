@@ -10,11 +10,11 @@
 
 use std::collections::BTreeMap;
 
-use gwbank_model::Month;
+use gwbank_model::{Day, Month};
 
 use crate::assessment::{Assessment, Basis, Why};
 use crate::calendar::calendar_index;
-use crate::monthly::CompensatedSum;
+use crate::monthly::{CompensatedSum, mean_in_order_of_size, round_to_nanometre};
 use crate::normal::normal_quantile;
 use crate::special::{digamma, gamma_tails, trigamma};
 
@@ -59,6 +59,37 @@ pub struct GammaFit {
     /// In the unit of the sums.
     pub scale: f64,
     pub zero_share: f64,
+}
+
+/// Sums of the months that have a value on every day, in order of time; other months are absent, not dry.
+///
+/// - **Unit**: mm. **Shape**: totals of civil days in any order, each day once; negative values and NaN count as absent.
+/// - **Source**: WMO-No. 1090 asks for complete months. **Weak**: one missing day costs a month, and with SPI-12 a year.
+///
+/// ```
+/// use gwbank_indicator::monthly_rain;
+/// use gwbank_model::{Day, Month};
+///
+/// let first = Month::new(2026, 4).first_day().0;
+/// let days: Vec<(Day, f64)> = (first..first + 60).map(|day| (Day(day), 2.0)).collect();
+/// let months = monthly_rain(&days);
+/// assert_eq!((months.len(), months[0].millimetres), (1, 60.0), "30 days of April are there, 30 of May's 31");
+/// ```
+pub fn monthly_rain(days: &[(Day, f64)]) -> Vec<MonthlyRain> {
+    let mut months: BTreeMap<Month, Vec<f64>> = BTreeMap::new();
+    for &(day, millimetres) in days.iter().filter(|(_, millimetres)| *millimetres >= 0.0) {
+        months.entry(day.month()).or_default().push(millimetres);
+    }
+    months
+        .into_iter()
+        .filter(|(month, days)| days.len() == month.days() as usize)
+        .filter_map(|(month, mut days)| {
+            let mean = mean_in_order_of_size(&mut days)?;
+            // In nanometres of rain: sums of tenths are tenths again.
+            let millimetres = round_to_nanometre(mean * days.len() as f64);
+            Some(MonthlyRain { month, millimetres })
+        })
+        .collect()
 }
 
 /// SPI of every month whose window is complete, in order of time.

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 
 use gwbank_indicator::{
     ANNUAL_MONTHS_MIN, BAND_PERCENTILES, DroughtEventRules, MonthlyLevel, MonthlyRain, SpiRules, ThresholdRules,
-    TrendTest, YearStart, annual_levels, drought_events, mann_kendall, percentile_thresholds, spi,
+    TrendTest, YearStart, annual_levels, drought_events, mann_kendall, monthly_rain, percentile_thresholds, spi,
 };
-use gwbank_model::Month;
+use gwbank_model::{Day, Month, Timestamp};
 use support::{Table, agree, months_by_well, shared};
 
 /// The level of every month of the golden wells, from the monthly golden file (which `golden.rs` compares).
@@ -196,4 +196,32 @@ fn spi_equals_the_maximum_likelihood_column() {
         }
     }
     assert_eq!(compared, 6138);
+}
+
+#[test]
+fn monthly_sums_of_daily_rain_equal_the_golden_file() {
+    let Some(folder) = shared() else { return };
+    let table = Table::read(&folder.join("golden/spi.csv.gz"));
+    let mut compared = 0;
+    for station in ["MET-NB1", "MET-OUDENBOSCH", "NL-B11C0329"] {
+        let days: Vec<(Day, f64)> = Table::read(&folder.join(format!("data/series/{station}.csv.gz")))
+            .rows()
+            .filter(|row| row.text("parameter") == "precipitation")
+            .map(|row| {
+                let millimetres = row.number("value") * if row.text("unit") == "m/d" { 1000.0 } else { 1.0 };
+                (Timestamp::parse_rfc3339(row.text("time")).unwrap().day(0), millimetres)
+            })
+            .collect();
+        let found = monthly_rain(&days);
+        let expected: Vec<_> =
+            table.rows().filter(|row| row.text("station") == station && row.number("timescale") == 1.0).collect();
+        assert_eq!(found.len(), expected.len(), "{station}");
+        for (found, row) in found.iter().zip(expected) {
+            assert_eq!(found.month.to_string(), row.text("month"), "{station}");
+            let sum = row.number("precip_sum_mm");
+            assert!((found.millimetres - sum).abs() <= 1e-6, "{station} {}: {} {sum}", found.month, found.millimetres);
+            compared += 1;
+        }
+    }
+    assert!(compared > 2_000, "{compared}");
 }
