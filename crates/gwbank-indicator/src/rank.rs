@@ -12,21 +12,31 @@ use crate::normal::normal_quantile;
 /// assert_eq!(gwbank_indicator::average_ranks(&[-2.0, -5.0, -2.0]), vec![2.5, 1.0, 2.5]);
 /// ```
 pub fn average_ranks(values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let mut order: Vec<(i64, usize)> = values.iter().map(|&value| order_key(value)).zip(0..).collect();
+    // Equal values need no order among themselves: they get one rank.
+    order.sort_unstable_by_key(|&(key, _)| key);
     let mut ranks = vec![0.0; values.len()];
-    let mut start = 0;
-    while start < order.len() {
-        let value = values[order[start]];
-        let end = start + order[start..].iter().take_while(|&&i| values[i] == value).count().max(1);
-        // Ranks start + 1 ..= end: their average is exact in a double.
-        let average = (start + 1 + end) as f64 / 2.0;
-        for &index in &order[start..end] {
+    let mut before = 0;
+    for tied in order.chunk_by(|a, b| a.0 == b.0) {
+        // Ranks before + 1 ..= before + tied: their average is exact in a double.
+        let average = (2 * before + 1 + tied.len()) as f64 / 2.0;
+        for &(_, index) in tied {
             ranks[index] = average;
         }
-        start = end;
+        before += tied.len();
     }
     ranks
+}
+
+/// A whole number that rises as [`f64::total_cmp`] does, but that zeros are one. Whole numbers are compared without a branch.
+pub(crate) fn order_key(value: f64) -> i64 {
+    let bits = (value + 0.0).to_bits() as i64;
+    // Of negative values all bits but the sign are turned over, so that larger magnitudes come first.
+    bits ^ ((bits >> 63) as u64 >> 1) as i64
+}
+
+pub(crate) fn of_order_key(key: i64) -> f64 {
+    f64::from_bits((key ^ ((key >> 63) as u64 >> 1) as i64) as u64)
 }
 
 /// Standardised Groundwater level Index of the levels of one calendar month.
@@ -97,6 +107,14 @@ mod tests {
         assert_eq!(average_ranks(&[]), Vec::<f64>::new());
         assert_eq!(average_ranks(&[f64::NEG_INFINITY, 1.0, f64::NEG_INFINITY]), vec![1.5, 3.0, 1.5]);
         assert_eq!(average_ranks(&[0.0, -0.0]), vec![1.5, 1.5]);
+    }
+
+    #[test]
+    fn keys_rise_with_values_and_lead_back() {
+        let ascending = [f64::NEG_INFINITY, f64::MIN, -1.5, -1e-300, 0.0, 1e-300, 2.0, f64::MAX, f64::INFINITY];
+        assert!(ascending.map(order_key).is_sorted_by(|a, b| a < b));
+        assert_eq!(ascending.map(|value| of_order_key(order_key(value))), ascending);
+        assert_eq!(order_key(-0.0), order_key(0.0));
     }
 
     #[test]

@@ -15,8 +15,9 @@
 //! So the sample decides how fast it is and never what comes out.
 
 use super::Points;
-use super::kendall::{of_order_key, order_key, sort_and_count};
+use super::kendall::sort_and_count;
 use super::slope::{by_value, each_slope, middle};
+use crate::rank::{of_order_key, order_key};
 
 /// Slopes kept of a bracket: 8 MiB.
 const BRACKET_MAX: usize = 1 << 20;

@@ -1,6 +1,7 @@
 //! Kendall's S by counting inversions while sorting.
 
 use super::median_of_ascending;
+use crate::rank::{of_order_key, order_key};
 
 /// Runs up to this length are sorted by insertion, which counts its shifts.
 const RUN: usize = 12;
@@ -46,17 +47,6 @@ impl Kendall {
         let towards_zero = (self.s - self.s.signum()) as f64;
         (self.variance > 0.0).then(|| towards_zero / self.variance.sqrt())
     }
-}
-
-/// A whole number that rises with the value; zeros are one. Whole numbers are compared without a branch.
-pub(super) fn order_key(value: f64) -> i64 {
-    let bits = (value + 0.0).to_bits() as i64;
-    // Of negative values all bits but the sign are turned over, so that larger magnitudes come first.
-    bits ^ ((bits >> 63) as u64 >> 1) as i64
-}
-
-pub(super) fn of_order_key(key: i64) -> f64 {
-    f64::from_bits((key ^ ((key >> 63) as u64 >> 1) as i64) as u64)
 }
 
 /// Sorts stably by key and counts the pairs (i < j) of which the later has the smaller key.
@@ -146,14 +136,6 @@ fn merge_from_both_ends<T: Copy>(left: &[T], right: &[T], merged: &mut [T], key:
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn keys_rise_with_values_and_lead_back() {
-        let ascending = [f64::MIN, -1.5, -1e-300, 0.0, 1e-300, 2.0, f64::MAX];
-        assert!(ascending.map(order_key).is_sorted_by(|a, b| a < b));
-        assert_eq!(ascending.map(|value| of_order_key(order_key(value))), ascending);
-        assert_eq!(order_key(-0.0), order_key(0.0));
-    }
 
     proptest! {
         #[test]
