@@ -116,10 +116,16 @@ fn a_reading_that_the_database_refuses_is_a_dead_letter() {
     place.run(&["dead-letters", "replay"]).good();
     assert_eq!(server.ask("POST", "/api/v1/flush", &[], &[]).0, 204);
     assert_eq!(server.sql(counts), json!([{"r": 25, "s": 19, "d": 6, "p": 0}]));
+    // What was said of a key after the refused value stays.
+    assert_eq!(server.post_readings(&reading(5, 14).to_string())["stored"], 1);
     postgres.psql(&url, "ALTER TABLE reading_rows DROP CONSTRAINT no_thirteen");
     place.run(&["dead-letters", "replay"]).good();
-    assert_eq!(server.sql(counts), json!([{"r": 25, "s": 25, "d": 0, "p": 0}]));
-    assert_eq!(server.sql(read), json!([{"n": 24, "total": 270.0}]));
+    assert_eq!(server.sql(counts), json!([{"r": 26, "s": 25, "d": 1, "p": 0}]));
+    assert_eq!(server.sql(read), json!([{"n": 24, "total": 271.0}]));
+    assert_eq!(
+        server.sql("SELECT reason, readings FROM dead_letters"),
+        json!([{"reason": "superseded", "readings": 1}])
+    );
 }
 
 /// A data centre comes up again, and gwbank before its database.
