@@ -21,6 +21,7 @@ pub mod memory;
 mod metadata;
 mod schema;
 mod series_reader;
+mod summary;
 
 pub use archive::{
     Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, BatchStream, CommitReport, MaintenanceReport, RefusedRow,
@@ -37,3 +38,4 @@ pub use schema::{
     rows_to_batch, rows_to_columns, timestamp_type,
 };
 pub use series_reader::{DailyLevel, DailyLevelRequest, SeriesReadError, SeriesReader};
+pub use summary::{Bucket, Measure, MonthUnit, Summary};
