@@ -53,6 +53,7 @@ impl Pipeline {
     pub async fn replay_dead_letters(&self, filter: DeadLetterFilter) -> Result<DeadLetterReport, IngestError> {
         let shared = self.shared();
         let _one_at_a_time = shared.administration.lock().await;
+        let Some(_permit) = shared.metadata.replay_permit().await? else { return Err(IngestError::ReplayedElsewhere) };
         // The mark comes after whatever a replay that was broken off has left on its way, and then the metadata has it all.
         let until = shared.mark().await?;
         shared.flush().await?;
@@ -172,22 +173,21 @@ impl Shared {
         let mended: Vec<Option<Mended>> =
             letters.iter().map(|letter| self.mended(entry, letter, &mut run.last)).collect();
         let stored = self.stored_of(&entry.gateway_id, mended.iter().flatten()).await?;
-        let mut contents: Vec<(&DeadLetter, Content)> = Vec::with_capacity(letters.len());
+        let mut submissions = Vec::with_capacity(letters.len());
         for (letter, mended) in letters.iter().zip(mended) {
             let content = mended.and_then(|mended| self.content_of(entry, letter, mended, &stored, &mut run.arrivals));
-            match content {
-                Some(content) => contents.push((letter, content)),
-                None => run.report.left += letter.readings,
-            }
-        }
-        let mut outcomes = futures::stream::iter(contents)
-            .map(|(letter, content)| async move {
+            let Some(content) = content else {
+                run.report.left += letter.readings;
+                continue;
+            };
+            submissions.push(async move {
                 let left = letter.readings - content.settled.iter().map(|settled| settled.readings).sum::<u64>();
                 let payload = (!content.faults.is_empty()).then(|| letter.payload.clone());
                 let receipt = self.submit(&letter.gateway_id, letter.topic.clone(), content, payload).await?;
                 Ok::<_, IngestError>((letter.seq, receipt, left))
-            })
-            .buffered(IN_FLIGHT_MAX);
+            });
+        }
+        let mut outcomes = futures::stream::iter(submissions).buffered(IN_FLIGHT_MAX);
         while let Some(outcome) = outcomes.next().await {
             let (seq, receipt, left) = outcome?;
             if receipt.received > 0 {
