@@ -40,6 +40,7 @@ pub use normal::normal_quantile;
 pub use rank::{average_ranks, percentile_weibull, position_index, sgi};
 pub use standing::{IpsClass, MonthStanding, PercentileClass, SgiClass, StandingRules, standings};
 
+pub mod bank;
 pub mod no_data;
 pub mod rapid;
 mod robust;

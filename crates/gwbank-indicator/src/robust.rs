@@ -50,8 +50,9 @@ impl BlockedSlope {
 }
 
 /// Sen's slope with blocks in the place of seasons: only values of one block are compared (Hirsch, Slack and Smith 1982).
-/// `None` where no block has two places.
-pub(crate) fn blocked_slope(points: &[Blocked]) -> Option<BlockedSlope> {
+/// `None` where no block has two places. `inflation` multiplies the variance: how many values tell the same, one for
+/// independent values.
+pub(crate) fn blocked_slope(points: &[Blocked], inflation: f64) -> Option<BlockedSlope> {
     const Z_OF_90_PERCENT: f64 = 0.95;
     let mut sorted = points.to_vec();
     sorted.sort_by(|a, b| a.block.cmp(&b.block).then(a.x.total_cmp(&b.x)).then(a.y.total_cmp(&b.y)));
@@ -66,6 +67,7 @@ pub(crate) fn blocked_slope(points: &[Blocked]) -> Option<BlockedSlope> {
         }
         variance += variance_of_s(block);
     }
+    variance *= inflation;
     let slope = median(&mut slopes)?;
     let (count, half) = (slopes.len() as f64, normal_quantile(Z_OF_90_PERCENT) * variance.sqrt());
     let at = |rank: f64| slopes[rank.clamp(0.0, count - 1.0) as usize];
@@ -111,9 +113,9 @@ mod tests {
         let point = |block, x: f64, y: f64| Blocked { block, x, y };
         let points =
             [point(0, 0.0, 5.0), point(0, 1.0, 4.0), point(0, 2.0, 3.0), point(1, 3.0, 50.0), point(1, 5.0, 48.0)];
-        let found = blocked_slope(&points).unwrap();
+        let found = blocked_slope(&points, 1.0).unwrap();
         assert_eq!((found.slope, found.s), (-1.0, -4.0));
-        assert_eq!(blocked_slope(&points[2..4]), None);
+        assert_eq!(blocked_slope(&points[2..4], 1.0), None);
         assert!(found.low <= found.slope && found.slope <= found.high);
     }
 
@@ -132,7 +134,7 @@ mod tests {
             let of = |points: &[(i64, u8, f64, u32)]| {
                 let points: Vec<Blocked> =
                     points.iter().map(|p| Blocked { block: p.0, x: f64::from(p.1), y: p.2 }).collect();
-                blocked_slope(&points)
+                blocked_slope(&points, 1.0)
             };
             let before = of(&points);
             points.sort_by_key(|p| p.3);
