@@ -1,8 +1,8 @@
 //! Water that rises quickly, and when it would reach the ground.
 //!
 //! # Rules
-//! 1. Readings are depths below ground in metres, positive down, of which those count that [`flood::counts`]
-//!    (crate::flood::counts) lets through; in any order. What is not finite is left out, of two at one time the deeper counts.
+//! 1. Readings are depths below ground in metres, positive down, in any order; of good quality, as
+//!    [`counts`](crate::flood::counts) says. What is not finite is left out, of two at one time the deeper counts.
 //! 2. **Rapid change**: the rise over 6 h or over 24 h up to the latest reading lies above the larger of 0.5 m and the
 //!    median of the highest such rises of the past wet seasons. A watch for the operator, never a message to a province:
 //!    it may be a flood, a broken pipe, or a sensor that somebody lifted.

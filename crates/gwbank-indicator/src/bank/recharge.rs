@@ -161,7 +161,7 @@ pub fn recharge(well: &WtfWell, levels: &[(Day, f64)], rules: &RechargeRules) ->
         let step = (pair[1].1 - pair[0].1) / days as f64;
         for day in 0..days as i32 {
             let level = pair[0].1 + step * (f64::from(day) + 0.5);
-            let rise = by_month.entry(Day(pair[0].0.0 + day).month()).or_default();
+            let rise = by_month.entry(Day(pair[0].0.0.saturating_add(day)).month()).or_default();
             rise.height_m += step + recession.fall_m_per_day(level);
             rise.days += 1;
             rise.extrapolated_days += u32::from(level > recession.highest);

@@ -7,7 +7,7 @@
 //!   from a table of the survey (straight lines between its rows), pores 1 for an open pond.
 //!
 //! # Known weaknesses
-//! By stage, water that seeps away while the bank fills is not in the volume: it is a lower bound. A meter that runs in
+//! By stage, water that seeps away while the bank fills or while it rains is not in the volume: it is a lower bound. A meter that runs in
 //! puffs shorter than its reading interval is integrated wrongly either way.
 
 use gwbank_model::Timestamp;
