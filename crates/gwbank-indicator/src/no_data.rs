@@ -70,6 +70,14 @@ pub fn allowed_silence(interval_micros: Option<i64>, rules: &SilenceRules) -> i6
 
 /// For how long, µs, a condition stays fresh without a reading: as [`allowed_silence`]; for high groundwater six hours
 /// (or one and a half intervals, if that is longer: else a daily series could never carry a fresh condition).
+///
+/// ```
+/// use gwbank_indicator::no_data::{SilenceRules, fresh_for};
+/// use gwbank_model::condition::Hazard;
+/// let (hour, rules) = (3_600_000_000, SilenceRules::default());
+/// assert_eq!(fresh_for(Hazard::Flood, Some(hour), &rules), 6 * hour);
+/// assert_eq!(fresh_for(Hazard::Salinity, Some(hour), &rules), 24 * hour);
+/// ```
 pub fn fresh_for(hazard: Hazard, interval_micros: Option<i64>, rules: &SilenceRules) -> i64 {
     match hazard {
         Hazard::Flood => (rules.flood_stale_hours * HOUR).max(interval_micros.unwrap_or(0) / 2 * 3),

@@ -152,7 +152,8 @@ fn rise_over(readings: &[(Timestamp, f64)], hours: i64, rules: &RapidRules) -> O
     deepest.reduce(f64::max).map(|deepest| deepest - depth)
 }
 
-/// Whether water is being put into the well's bank: then it rises by design.
+/// Whether water is being put into the well's bank: then it rises by design. The field
+/// [`filling`](crate::flood::FloodTrack::filling) tells it of open banks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filling {
     No,

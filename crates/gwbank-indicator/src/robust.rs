@@ -71,13 +71,8 @@ pub(crate) fn blocked_slope(points: &[Blocked], inflation: f64) -> Option<Blocke
     let slope = median(&mut slopes)?;
     let (count, half) = (slopes.len() as f64, normal_quantile(Z_OF_90_PERCENT) * variance.sqrt());
     let at = |rank: f64| slopes[rank.clamp(0.0, count - 1.0) as usize];
-    Some(BlockedSlope {
-        slope,
-        low: at(((count - half) / 2.0).floor() - 1.0),
-        high: at(((count + half) / 2.0).ceil()),
-        s,
-        variance,
-    })
+    let (low, high) = (((count - half) / 2.0).round_ties_even() - 1.0, ((count + half) / 2.0).round_ties_even());
+    Some(BlockedSlope { slope, low: at(low), high: at(high), s, variance })
 }
 
 fn sign(difference: f64) -> f64 {
@@ -124,6 +119,39 @@ mod tests {
         let block: Vec<Blocked> = [1.0, 2.0, 2.0, 4.0].map(|y| Blocked { block: 0, x: y, y }).into();
         // (4·3·13 − 2·1·9) / 18
         assert!((variance_of_s(&block) - 138.0 / 18.0).abs() < 1e-12);
+    }
+
+    /// Against scipy, pymannkendall and numpy: see `scripts/golden/robust.py`.
+    #[test]
+    fn equals_its_peers() {
+        let (mut points, mut compared) = (Vec::new(), 0);
+        for row in include_str!("../tests/golden/robust.csv").lines() {
+            let fields: Vec<&str> = row.split(',').collect();
+            let number = |index: usize| fields[index].parse::<f64>().unwrap();
+            if fields[0] == "point" {
+                if compared > 0 && points.first().is_some_and(|(case, _)| case != fields[1]) {
+                    points.clear();
+                }
+                let point = Blocked { block: fields[2].parse().unwrap(), x: number(3), y: number(4) };
+                points.push((fields[1].to_owned(), point));
+                continue;
+            }
+            let of_case: Vec<Blocked> = points.iter().map(|(_, point)| *point).collect();
+            let found = blocked_slope(&of_case, 1.0).unwrap();
+            let mut values: Vec<f64> = of_case.iter().map(|point| point.y).collect();
+            let value = match fields[2] {
+                "slope" => found.slope,
+                "low" => found.low,
+                "high" => found.high,
+                "s" => found.s,
+                "variance" => found.variance,
+                "q80" => quantile(&mut values, 0.8).unwrap(),
+                other => panic!("{other}"),
+            };
+            assert!((value - number(3)).abs() <= 1e-12 * number(3).abs().max(1.0), "{row}: {value}");
+            compared += 1;
+        }
+        assert_eq!(compared, 28);
     }
 
     proptest! {

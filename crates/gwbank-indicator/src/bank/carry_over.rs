@@ -106,6 +106,14 @@ pub fn carry_over(
 
 /// How much larger the share left beside the bank is than that at the comparison well, for the same season: what the bank
 /// adds. `comparison` is `None` where no comparison well is registered.
+///
+/// ```
+/// use gwbank_indicator::bank::{CarryOver, NotMeasurable, carry_over_beyond};
+/// use gwbank_model::Month;
+/// let of = |left| CarryOver { year: 2025, low: -6.0, peak: -3.0, peak_month: Month::new(2025, 11), left };
+/// assert_eq!(carry_over_beyond(&of(0.75), Some(&of(0.5))), Ok(0.25));
+/// assert_eq!(carry_over_beyond(&of(0.75), None), Err(NotMeasurable::NoComparisonWell));
+/// ```
 pub fn carry_over_beyond(bank: &CarryOver, comparison: Option<&CarryOver>) -> Result<f64, NotMeasurable> {
     let comparison = comparison.filter(|comparison| comparison.year == bank.year);
     comparison.map(|comparison| bank.left - comparison.left).ok_or(NotMeasurable::NoComparisonWell)

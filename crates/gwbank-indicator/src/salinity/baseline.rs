@@ -45,6 +45,14 @@ pub struct DailyMedian {
 /// Daily medians in order of time, of values in any order. What is negative or not finite is left out.
 ///
 /// Days weigh alike however often a probe measures, and a bubble on the probe for an hour leaves no trace.
+///
+/// ```
+/// use gwbank_indicator::salinity::daily_medians;
+/// use gwbank_model::Timestamp;
+/// let hour = |h: i64| Timestamp::from_secs(h * 3600);
+/// let days = daily_medians(&[(hour(3), 610.0), (hour(1), 600.0), (hour(2), 9999.0), (hour(25), f64::NAN)], 0);
+/// assert_eq!((days.len(), days[0].value, days[0].count), (1, 610.0, 3));
+/// ```
 pub fn daily_medians(readings: &[(Timestamp, f64)], offset_seconds: i32) -> Vec<DailyMedian> {
     let mut by_day: BTreeMap<Day, Vec<f64>> = BTreeMap::new();
     for &(time, value) in readings {
@@ -69,7 +77,18 @@ pub struct SeasonMedian {
     pub days: usize,
 }
 
-/// The median of every season that has at least `days_min` days, in order of time.
+/// The median of every season that has at least `days_min` days, by year, of a year the wet one first.
+///
+/// ```
+/// use gwbank_indicator::{WetSeason, salinity::{DailyMedian, Season, season_medians}};
+/// use gwbank_model::Month;
+/// let first = Month::new(2025, 5).first_day();
+/// let days: Vec<DailyMedian> = (0..365)
+///     .map(|offset| DailyMedian { day: gwbank_model::Day(first.0 + offset), value: f64::from(offset), count: 1 })
+///     .collect();
+/// let found = season_medians(&days, WetSeason::MayToOctober, 90);
+/// assert_eq!((found.len(), found[0].season, found[0].value), (2, Season::Wet, 91.5));
+/// ```
 pub fn season_medians(days: &[DailyMedian], wet: WetSeason, days_min: usize) -> Vec<SeasonMedian> {
     by_season(days, wet)
         .into_iter()
@@ -80,8 +99,7 @@ pub fn season_medians(days: &[DailyMedian], wet: WetSeason, days_min: usize) -> 
         .collect()
 }
 
-/// Daily medians of each occurrence; by year, and the wet season first, as it begins in May (or October: then it ends the
-/// year of the dry one, which began in February).
+/// Daily medians of each occurrence.
 pub(super) fn by_season(days: &[DailyMedian], wet: WetSeason) -> BTreeMap<(i32, Season), Vec<f64>> {
     let mut seasons: BTreeMap<(i32, Season), Vec<f64>> = BTreeMap::new();
     for day in days {

@@ -2,7 +2,9 @@
 //!
 //! # Rules
 //! 1. What is judged is the median of the daily medians of the last seven days, on every day with a value; three of the
-//!    seven days must have one, so that no single bad sample raises anything.
+//!    seven days must have one, so that no single bad sample raises anything. A well that is usually sampled more rarely
+//!    is judged by the time that three of its samples take, up to four months: INDICATORS speaks of probes only, and a
+//!    monthly sample by hand would never raise a flag.
 //! 2. The baseline is the median of all days of the *earlier* occurrences of the same season (wet or dry), twelve at
 //!    least. Without one nothing is raised: the class alone is shown.
 //! 3. Watch: a rise of at least 20 % and 300 µS/cm. Warning: the next display class above that of the baseline, by at
@@ -21,7 +23,7 @@
 use gwbank_model::condition::Severity;
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, Day, Timestamp};
 
-use super::baseline::{Baseline, Season, by_season, daily_medians, season_of};
+use super::baseline::{Baseline, DailyMedian, Season, by_season, daily_medians, season_of};
 use super::{DisplayClass, ScienceClass, TdsFactor};
 use crate::calendar::WetSeason;
 use crate::robust::median;
@@ -33,6 +35,8 @@ pub struct SalinityRules {
     pub window_days: i32,
     /// Days with a value in a window that make it one.
     pub window_values_min: usize,
+    /// The longest window of a well that is sampled rarely.
+    pub rare_window_days_max: i32,
     pub baseline_values_min: usize,
     pub watch_rise_share: f64,
     pub watch_rise_us_cm: f64,
@@ -54,6 +58,7 @@ impl Default for SalinityRules {
             offset_seconds: BANGKOK_OFFSET_SECONDS,
             window_days: 7,
             window_values_min: 3,
+            rare_window_days_max: 120,
             baseline_values_min: 12,
             watch_rise_share: 0.20,
             watch_rise_us_cm: 300.0,
@@ -82,7 +87,7 @@ pub struct SalinityMet {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SalinityStep {
     pub day: Day,
-    /// The seven-day median that made it.
+    /// The median that made it.
     pub ec_25: f64,
     pub baseline: Baseline,
     pub from: Option<Severity>,
@@ -95,7 +100,7 @@ pub struct SalinityStep {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SalinityNow {
     pub day: Day,
-    /// Seven-day median.
+    /// Median of the window.
     pub ec_25: f64,
     pub tds_mg_l: f64,
     pub science: ScienceClass,
@@ -113,7 +118,7 @@ pub struct SalinityTrack {
     pub steps: Vec<SalinityStep>,
     /// The day on which the present condition was raised.
     pub since: Option<Day>,
-    /// At the last day that could be judged; `None` where none could.
+    /// At the last day with a value, whether or not its window had enough of them for a flag; `None` without any.
     pub now: Option<SalinityNow>,
 }
 
@@ -145,15 +150,16 @@ pub fn follow(
     let days = daily_medians(readings, rules.offset_seconds);
     let seasons = by_season(&days, wet);
     let recharge_days: Vec<i64> = recharges.iter().map(|time| i64::from(time.day(rules.offset_seconds).0)).collect();
+    let window_days = window_days(&days, rules);
     let mut track = SalinityTrack::default();
     let mut held = Held::default();
     let mut of_season: Option<((Season, i32), Option<Baseline>)> = None;
     for (index, day) in days.iter().enumerate() {
-        let from = i64::from(day.day.0) - i64::from(rules.window_days);
+        let from = i64::from(day.day.0) - window_days;
         let window = days[..=index].iter().rev().take_while(|other| i64::from(other.day.0) > from);
         let mut values: Vec<f64> = window.map(|other| other.value).collect();
         let enough = values.len() >= rules.window_values_min;
-        let Some(ec_25) = median(&mut values).filter(|_| enough) else { continue };
+        let Some(ec_25) = median(&mut values) else { continue };
 
         let season = season_of(wet, day.day.month());
         let baseline = match of_season {
@@ -166,17 +172,26 @@ pub fn follow(
         };
         let Some(now) = state(day.day, ec_25, baseline, rules) else { continue };
         track.now = Some(now);
-        if let Some(baseline) = baseline {
+        if let Some(baseline) = baseline.filter(|_| enough) {
             if now.always_saline {
                 track.change(day.day, ec_25, baseline, None, None);
             } else {
                 let limits = Limits::of(baseline, rules);
-                held.see(&now, &limits, &recharge_days, rules);
+                held.see(&now, &limits, &recharge_days, window_days, rules);
                 track.judge(&now, baseline, &limits, &held, rules);
             }
         }
     }
     track
+}
+
+/// Seven days, or what three samples usually take.
+fn window_days(days: &[DailyMedian], rules: &SalinityRules) -> i64 {
+    let mut steps: Vec<i64> = days.windows(2).map(|pair| days_between(pair[0].day, pair[1].day)).collect();
+    let middle = steps.len() / 2;
+    let usual = if steps.is_empty() { 1 } else { *steps.select_nth_unstable(middle).1 };
+    let of_samples = usual.saturating_mul(rules.window_values_min as i64).min(i64::from(rules.rare_window_days_max));
+    of_samples.max(i64::from(rules.window_days))
 }
 
 fn state(day: Day, ec_25: f64, baseline: Option<Baseline>, rules: &SalinityRules) -> Option<SalinityNow> {
@@ -241,9 +256,16 @@ struct Held {
 }
 
 impl Held {
-    fn see(&mut self, now: &SalinityNow, limits: &Limits, recharge_days: &[i64], rules: &SalinityRules) {
+    fn see(
+        &mut self,
+        now: &SalinityNow,
+        limits: &Limits,
+        recharge_days: &[i64],
+        window_days: i64,
+        rules: &SalinityRules,
+    ) {
         // Nobody knows what the water did while nobody looked.
-        if self.last.is_some_and(|last| days_between(last, now.day) > i64::from(rules.window_days)) {
+        if self.last.is_some_and(|last| days_between(last, now.day) > window_days) {
             *self = Held::default();
         }
         self.last = Some(now.day);

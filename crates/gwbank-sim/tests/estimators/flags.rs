@@ -1,8 +1,10 @@
-//! High groundwater and salinity: what is found, and what is cried wolf.
+//! High groundwater, quick rises, salinity and silence: what is found, and what is cried for nothing.
 
 use std::ops::Range;
 
 use gwbank_indicator::flood::{FloodLimits, FloodReading, FloodRules, Surroundings, counts, follow};
+use gwbank_indicator::no_data::{Heard, SilenceRules, usual_interval};
+use gwbank_indicator::rapid::{Filling, RapidRules, UsualRises, rapid_change, time_to_ground, usual_rises};
 use gwbank_indicator::salinity::{self, SalinityRules};
 use gwbank_indicator::{Bank, WellKind, WetSeason};
 use gwbank_model::condition::Severity;
@@ -132,4 +134,100 @@ fn salt_water_is_found() {
     }
     println!("\nsalinity: {found} of {intruded} intrusions found, {false_alarms} of {fresh} other wells flagged");
     assert!(intruded >= 2 && found == intruded && false_alarms == 0);
+}
+
+/// Daily loggers, asked every noon.
+#[test]
+fn silence_is_found() {
+    let world = &*WORLD;
+    let truth = world.truth();
+    let rules = SilenceRules::default();
+    let (last, days) = (day_of(NOW), 730);
+    let (mut silent_days, mut found, mut false_alarms, mut asked) = (0usize, 0usize, 0usize, 0usize);
+    for (index, well) in world.wells().iter().enumerate() {
+        if well.bank_type != BankType::Observation || well.sampling == Sampling::Manual {
+            continue;
+        }
+        let seven = |day: i32| Day(last.0 - days + day).start(BANGKOK_OFFSET_SECONDS).plus_secs(7 * 3600);
+        let is_out: Vec<bool> = (0..days).map(|day| truth.defects(index, seven(day)).outage).collect();
+        let times: Vec<Timestamp> = (0..days).filter(|day| !is_out[*day as usize]).map(seven).collect();
+        let interval_micros = usual_interval(&times);
+        for day in 4..days as usize {
+            let noon = seven(day as i32).plus_secs(5 * 3600);
+            let heard = Heard {
+                well: well.well_id.as_str(),
+                gateway: None,
+                province: &well.province_code,
+                last: times.iter().rev().find(|time| **time <= noon).copied(),
+                interval_micros,
+            };
+            let is_silent = heard.silent_since(noon, &rules).is_some();
+            // Today and two days before: the third reading in a row is missing.
+            let is_gone = is_out[day - 2..=day].iter().all(|out| *out);
+            asked += 1;
+            silent_days += usize::from(is_gone && heard.last.is_some());
+            found += usize::from(is_gone && is_silent);
+            false_alarms += usize::from(!is_gone && is_silent);
+        }
+    }
+    println!(
+        "\nsilence: {found} of {silent_days} days with three readings missing found, {false_alarms} of {asked} false"
+    );
+    assert!(silent_days > 1000 && found == silent_days && false_alarms == 0);
+}
+
+/// The simulated table needs weeks for what these rules ask within a day, so whatever they say of a well is false; ponds
+/// rise within a day when a storm fills them.
+#[test]
+fn quick_rises_are_found_and_hardly_ever_cried() {
+    let world = &*WORLD;
+    let last = Day(day_of(NOW).0 + 1);
+    let first = Day(last.0 - 2 * 365);
+    let of_wells = RapidRules::default();
+    // A smaller limit, so that there are many rises to be found.
+    let of_ponds = RapidRules { rise_min_m: 0.2, ..of_wells };
+    let (mut well_years, mut changes, mut grounds) = (0.0, 0usize, 0usize);
+    let (mut rises, mut found, mut false_alarms) = (0usize, 0usize, 0usize);
+    for (index, well) in world.wells().iter().enumerate() {
+        let is_pond = well.bank_type == BankType::Open;
+        let is_logger = well.bank_type == BankType::Observation && well.sampling == Sampling::Logger;
+        if !is_pond && (!is_logger || index % 5 != 0) {
+            continue;
+        }
+        let (hours, rules) = if is_pond { (24, of_ponds) } else { (6, of_wells) };
+        let readings: Vec<(Timestamp, f64)> = judged(world, index, first, last, hours)
+            .iter()
+            .filter(|reading| counts(reading.flag, reading.tests))
+            .filter_map(|reading| reading.depth_m.map(|depth| (reading.time, depth)))
+            .collect();
+        let usual = if is_pond {
+            UsualRises::default()
+        } else {
+            usual_rises(WetSeason::of_province(&well.province_code), &readings, &rules)
+        };
+        well_years += if is_pond { 0.0 } else { 2.0 };
+        for end in 2..=readings.len() {
+            let seen = &readings[end.saturating_sub(8)..end];
+            let change = rapid_change(seen, &usual, &rules);
+            if !is_pond {
+                changes += usize::from(change.is_some());
+                grounds += usize::from(time_to_ground(seen, Filling::No, well.flood_warning_depth, &rules).is_some());
+                continue;
+            }
+            let (before, now) = (readings[end - 2].0, readings[end - 1].0);
+            let depth = |at: Timestamp| world.depth_m(index, at).expect("a pond has a depth");
+            let rise = depth(before) - depth(now);
+            if now.micros_since(before) == 86_400_000_000 && (rise - rules.rise_min_m).abs() > MARGIN_M {
+                rises += usize::from(rise > rules.rise_min_m);
+                found += usize::from(rise > rules.rise_min_m && change.is_some());
+                false_alarms += usize::from(rise <= rules.rise_min_m && change.is_some());
+            }
+        }
+    }
+    println!(
+        "\nquick rises: {found} of {rises} of ponds found, {false_alarms} false; {changes} rapid changes and {grounds} \
+         times to ground in {well_years} years of wells"
+    );
+    assert!(rises > 150 && found * 100 >= rises * 99 && false_alarms * 50 <= rises);
+    assert!(changes as f64 / well_years < 0.05 && grounds == 0);
 }

@@ -95,6 +95,23 @@ fn always_saline_and_too_young_wells_show_their_class() {
     assert_eq!((found.severity, found.now.unwrap().baseline), (None, None));
 }
 
+#[test]
+fn monthly_samples_raise_with_the_second_high_one_of_three() {
+    let monthly = |last: &[f64]| {
+        let usual = (0..36).map(|month| (at(month * 30), 400.0));
+        let readings: Vec<_> =
+            usual.chain(last.iter().zip(36..).map(|(value, month)| (at(month * 30), *value))).collect();
+        follow(WET, &readings, &[], &SalinityRules::default())
+    };
+    assert_eq!(monthly(&[1600.0]).severity, None);
+    assert_eq!(monthly(&[1600.0]).now.unwrap().ec_25, 400.0);
+    assert_eq!(monthly(&[1600.0, 1650.0]).severity, Some(Severity::Severe));
+    // Two samples a year make no window, but a class.
+    let rarely: Vec<_> = (0..10).map(|half| (at(half * 180), if half < 8 { 400.0 } else { 2000.0 })).collect();
+    let found = follow(WET, &rarely, &[], &SalinityRules::default());
+    assert_eq!((found.severity, found.now.unwrap().display), (None, DisplayClass::Brackish));
+}
+
 proptest! {
     #[test]
     fn order_of_arrival_is_of_no_consequence(
