@@ -97,7 +97,8 @@ impl Default for TdsFactor {
     }
 }
 
-/// Classes of hydrogeology by dissolved solids (USGS; Freeze and Cherry 1979 draw the same lines but for the middle one).
+/// Classes of hydrogeology by dissolved solids (of the USGS, after Winslow and Kister 1956, WSP 1365 **(check)**; other
+/// textbooks say brackish from 1,000 to 10,000 mg/L and saline above).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ScienceClass {
     /// Below 1,000 mg/L.

@@ -301,6 +301,21 @@ mod tests {
         }
 
         #[test]
+        fn nothing_panics(
+            stage in proptest::collection::vec((0i64..400, prop_oneof![any::<f64>(), 0.0f64..3.0]), 0..120),
+            table in proptest::collection::vec((0i64..400, any::<f64>()), 0..20),
+            evaporation in any::<f64>(),
+        ) {
+            let stage: Vec<_> = stage.iter().map(|s| (day(s.0), s.1)).collect();
+            let table: Vec<_> = table.iter().map(|t| (day(t.0), t.1)).collect();
+            let pond = Pond { stage_m: &stage, evaporation_mm_per_day: Some(evaporation), ..Pond::default() };
+            let events = fill_events(&pond, &FillRules::default());
+            let rules = CloggingRules { events_min: 1, ..CloggingRules::default() };
+            let _ = clogging(&events, WaterTable::Measured(&table), &rules);
+            let _ = clogging(&events, WaterTable::Below, &rules);
+        }
+
+        #[test]
         fn faster_clogging_is_a_steeper_decline(factor in 0.95f64..1.0, less in 0.97f64..0.995) {
             let percent = |factor| of(&events(25, factor, Some(0.0))).unwrap().per_event.percent;
             prop_assert!(percent(factor * less) < percent(factor));

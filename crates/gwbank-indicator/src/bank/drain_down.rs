@@ -65,6 +65,13 @@ pub struct DrainDown {
     pub overflow_hours: Option<f64>,
 }
 
+impl DrainDown {
+    /// Whether the pit takes longer than it should; `None` where that cannot be told.
+    pub fn is_slow(&self, rules: &DrainDownRules) -> Option<bool> {
+        self.emptied.is_slower_than(rules.slow_hours)
+    }
+}
+
 /// Every fill of a closed bank, in order of time. `water_m` is the height of the water above the pit's floor, dry being 0,
 /// in any order; `depth_m` that of the rim.
 ///
@@ -144,8 +151,10 @@ mod tests {
         assert_eq!(found[0].emptied, Emptied::NotWithinHours(2.0));
         assert_eq!(found[1].emptied, Emptied::AfterHours(3.0));
         assert_eq!(found[0].overflow_hours, Some(0.0));
-        assert_eq!(found[0].emptied.is_slower_than(72.0), None);
-        assert_eq!(found[1].emptied.is_slower_than(72.0), Some(false));
+        let slow = |drain: &DrainDown| drain.is_slow(&DrainDownRules::default());
+        assert_eq!((slow(&found[0]), slow(&found[1])), (None, Some(false)));
+        let held: Vec<f64> = std::iter::once(0.0).chain([1.0; 80]).collect();
+        assert_eq!(slow(&of(&held)[0]), Some(true));
     }
 
     #[test]

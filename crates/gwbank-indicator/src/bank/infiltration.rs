@@ -38,7 +38,7 @@ impl Default for FillRules {
 /// What is known of a bank and its water. All in any order.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Pond<'a> {
-    /// Height of the water above the bank's floor, m. Dry is 0.
+    /// Height of the water above the bank's floor, m; of a mound, above the table before. Dry is 0.
     pub stage_m: &'a [(Timestamp, f64)],
     /// Amounts since the reading before, mm; `None` where nobody measures rain.
     pub rain_mm: Option<&'a [(Timestamp, f64)]>,
