@@ -85,7 +85,7 @@ impl DrainDown {
 ///     .collect();
 /// let found = drain_downs(&water, Some(1.5), &DrainDownRules::default());
 /// assert_eq!(found.len(), 1);
-/// assert_eq!(found[0].emptied, Emptied::AfterHours(10.0));
+/// assert_eq!(found[0].emptied, Emptied::AfterHours(12.0));
 /// assert!((found[0].constant_hours.unwrap() - 3.0 / 2f64.ln()).abs() < 1e-6);
 /// assert_eq!(found[0].overflow_hours, Some(2.0));
 /// ```

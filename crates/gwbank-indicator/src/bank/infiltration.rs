@@ -1,8 +1,9 @@
 //! Fills of a pond, pit or mound, and how fast the water goes into the ground afterwards.
 //!
 //! # Method
-//! 1. A fill is a rise of at least [`FillRules::rise_min_m`] above the lowest water since the last peak. Its fall begins
-//!    at the peak and ends where the next fill begins, or with the readings.
+//! 1. A fill is a rise of at least [`FillRules::rise_min_m`] above the lowest water since the last peak. It goes on until
+//!    the water has fallen by [`FillRules::fall_min_m`]; of equal peaks the first counts. The fall begins at the peak and
+//!    ends where the next fill begins, or with the readings.
 //! 2. Of the fall those steps between neighbouring readings count that are short enough, saw no rain, and do not end at
 //!    the floor (a dry sensor says only "at least so far").
 //! 3. `rate = fall / time − evaporation`, mm/day, over all steps that count; of a step alike. m³ = rate · time · area.
@@ -21,6 +22,8 @@ const HOUR_MICROS: i64 = 3_600_000_000;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FillRules {
     pub rise_min_m: f64,
+    /// Until it has fallen by so much, the water may go on to rise as the same fill: several times a sensor's noise.
+    pub fall_min_m: f64,
     /// A longer step between two readings hides too much.
     pub step_hours_max: i64,
     /// Rain within a step from which it does not count.
@@ -31,7 +34,7 @@ pub struct FillRules {
 
 impl Default for FillRules {
     fn default() -> Self {
-        Self { rise_min_m: 0.10, step_hours_max: 72, rain_mm_min: 0.5, floor_m: 0.03 }
+        Self { rise_min_m: 0.10, fall_min_m: 0.02, step_hours_max: 72, rain_mm_min: 0.5, floor_m: 0.03 }
     }
 }
 
@@ -165,20 +168,27 @@ fn fills(stage: &[(Timestamp, f64)], rules: &FillRules) -> Vec<Fill> {
     let mut fills: Vec<Fill> = Vec::new();
     // The lowest water since the last peak; of equal ones the latest: the fill began when the water left it.
     let mut low = 0;
+    // Of a fill that may still go on.
+    let mut peak: Option<usize> = None;
     for (index, &(_, height)) in stage.iter().enumerate() {
-        let is_fill = height - stage[low].1 >= rules.rise_min_m;
-        match fills.last_mut() {
-            // Nothing fell since: the same fill goes on.
-            Some(fill) if low == fill.peak && height >= stage[fill.peak].1 => {
+        if let Some(at) = peak
+            && height > stage[at].1
+        {
+            if let Some(fill) = fills.last_mut() {
                 fill.peak = index;
-                low = index;
             }
-            _ if is_fill => {
-                fills.push(Fill { low, peak: index });
-                low = index;
-            }
-            _ if height <= stage[low].1 => low = index,
-            _ => {}
+            (peak, low) = (Some(index), index);
+            continue;
+        }
+        if height <= stage[low].1 {
+            low = index;
+        }
+        if peak.is_some_and(|at| stage[at].1 - height >= rules.fall_min_m) {
+            peak = None;
+        }
+        if peak.is_none() && height - stage[low].1 >= rules.rise_min_m {
+            fills.push(Fill { low, peak: index });
+            (peak, low) = (Some(index), index);
         }
     }
     fills
@@ -233,6 +243,13 @@ mod tests {
         assert_eq!(fell, [4.0, 6.0], "the step with a rise does not count");
         assert!(events(&[1.0, 1.05, 1.0, 1.09, 1.0]).is_empty());
         assert!(events(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_slow_fill_with_noise_is_one() {
+        let heights: Vec<f64> = (0..200).map(|h| 0.004 * f64::from(h) + if h % 2 == 0 { 0.005 } else { 0.0 }).collect();
+        assert_eq!(events(&heights).len(), 1);
+        assert_eq!(events(&heights)[0].peak_at, day(198.0));
     }
 
     #[test]
