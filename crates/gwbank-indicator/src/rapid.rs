@@ -212,10 +212,36 @@ pub fn time_to_ground(
     (hours <= rules.horizon_hours).then_some(TimeToGround { at, depth_m, rise_m_per_hour, hours, severity })
 }
 
-/// The shortest stretch up to the latest reading that is long enough; `None` where some step of it falls or a gap lies in
-/// it.
+/// How fast the water rises, m/h, negative where it falls: the median slope of all pairs of readings (Sen 1968) of the
+/// shortest stretch up to the latest that has at least 6 h and 4 readings. `None` without one, or with a gap in it.
+///
+/// Known weakness: over a stretch that first rises and then falls it is near zero.
+///
+/// ```
+/// use gwbank_indicator::rapid::{RapidRules, rate_of_rise};
+/// use gwbank_model::Timestamp;
+/// let hour = |h: i64| Timestamp::from_secs(h * 3600);
+/// let readings = [(hour(0), 2.0), (hour(2), 2.1), (hour(4), 2.2), (hour(6), 2.3)];
+/// let found = rate_of_rise(&readings, &RapidRules::default()).unwrap();
+/// assert!((found + 0.05).abs() < 1e-12);
+/// assert_eq!(rate_of_rise(&readings[1..], &RapidRules::default()), None);
+/// ```
+pub fn rate_of_rise(readings: &[(Timestamp, f64)], rules: &RapidRules) -> Option<f64> {
+    let readings = in_order(readings);
+    median_rise_per_hour(latest_stretch(&readings, rules)?)
+}
+
+/// The latest stretch, where none of its steps falls.
 fn steady_rise<'a>(readings: &'a [(Timestamp, f64)], rules: &RapidRules) -> Option<&'a [(Timestamp, f64)]> {
-    let &(latest, depth) = readings.last()?;
+    let stretch = latest_stretch(readings, rules)?;
+    let rises = stretch.windows(2).all(|pair| pair[1].1 <= pair[0].1 + rules.noise_m);
+    let rise_m = stretch.first()?.1 - stretch.last()?.1;
+    (rises && rise_m >= rules.steady_rise_min_m).then_some(stretch)
+}
+
+/// The shortest stretch up to the latest reading that is long enough; `None` where a gap lies in it.
+fn latest_stretch<'a>(readings: &'a [(Timestamp, f64)], rules: &RapidRules) -> Option<&'a [(Timestamp, f64)]> {
+    let &(latest, _) = readings.last()?;
     let is_enough = |start: usize| {
         latest.micros_since(readings[start].0) >= rules.steady_hours * HOUR
             && readings.len() - start >= rules.steady_readings
@@ -225,9 +251,7 @@ fn steady_rise<'a>(readings: &'a [(Timestamp, f64)], rules: &RapidRules) -> Opti
     // A reading of yesterday and three of the last hour are no rise over a day.
     let longest_gap = 2 * rules.steady_hours * HOUR / 3;
     let is_dense = stretch.windows(2).all(|pair| pair[1].0.micros_since(pair[0].0) <= longest_gap);
-    let rises = stretch.windows(2).all(|pair| pair[1].1 <= pair[0].1 + rules.noise_m);
-    let rise_m = stretch[0].1 - depth;
-    (is_dense && rises && rise_m >= rules.steady_rise_min_m).then_some(stretch)
+    is_dense.then_some(stretch)
 }
 
 fn median_rise_per_hour(stretch: &[(Timestamp, f64)]) -> Option<f64> {

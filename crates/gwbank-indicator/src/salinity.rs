@@ -25,8 +25,7 @@ pub use follow::{SalinityMet, SalinityNow, SalinityRules, SalinityStep, Salinity
 
 /// Change of a natural water's conductivity per °C, relative to that at 25 °C.
 ///
-/// Linear compensation of ISO 7888 and of USGS practice (0.0191; Hem 1985 gives "about 2 %"). **(check)** against the
-/// primary source.
+/// Standard Methods 2510 B. **(check)** against the primary source.
 pub const TEMPERATURE_COEFFICIENT: f64 = 0.0191;
 
 /// Water temperatures for which the linear compensation is meant.
