@@ -16,6 +16,7 @@
 //! 5. Silence never clears a condition ([`DroughtTrack`], [`flood::follow`]).
 
 mod assessment;
+pub mod bank;
 mod calendar;
 mod drought;
 mod drought_events;
@@ -26,8 +27,12 @@ mod gxg;
 mod hysteresis;
 mod kind;
 mod monthly;
+pub mod no_data;
 mod normal;
+pub mod rapid;
 mod rank;
+mod robust;
+pub mod salinity;
 mod sgi_series;
 mod special;
 mod spi;
