@@ -205,6 +205,10 @@ impl Config {
                         DatabaseError::Certificates { .. } => {
                             ("archive.ca_file", "name a file of certificates in PEM form")
                         }
+                        DatabaseError::Password { .. } => (
+                            "archive.password_file",
+                            "name a file that gwbank may read, with the password in its first line",
+                        ),
                         _ => ("archive.url", "write postgresql://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=require"),
                     };
                     found.error(key, error.to_string(), mend);

@@ -173,6 +173,8 @@ pub struct ArchiveSection {
     pub kind: String,
     /// Where the archive is: a directory, "" for `data_dir/archive`; or the database.
     pub url: String,
+    /// File whose first line is the password of the database; "" where the URL has it.
+    pub password_file: String,
     /// PEM file of the authority that the database's certificate is of; "" for the public ones.
     pub ca_file: String,
     /// Connections to the database at most.
@@ -201,6 +203,7 @@ impl Default for ArchiveSection {
         Self {
             kind: "delta".to_owned(),
             url: String::new(),
+            password_file: String::new(),
             ca_file: String::new(),
             connections_max: 10,
             statement_timeout_seconds: 60,

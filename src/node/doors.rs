@@ -92,7 +92,9 @@ fn door_error(error: IngestError) -> IngestDoorError {
     match error {
         IngestError::Full { .. } => IngestDoorError::Full(error.to_string()),
         IngestError::Closed => IngestDoorError::Closed,
-        IngestError::TooLarge { .. } | IngestError::Refused { .. } => IngestDoorError::Refused(error.to_string()),
+        IngestError::TooLarge { .. } | IngestError::Refused { .. } | IngestError::ReplayedElsewhere => {
+            IngestDoorError::Refused(error.to_string())
+        }
         other => IngestDoorError::Failed(Box::new(other)),
     }
 }

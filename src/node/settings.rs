@@ -63,6 +63,7 @@ pub fn metadata(config: &Config) -> SqliteConfig {
 pub fn database(config: &Config) -> DatabaseConfig {
     let section = &config.archive;
     DatabaseConfig {
+        password_file: (!section.password_file.is_empty()).then(|| section.password_file.clone().into()),
         ca_file: (!section.ca_file.is_empty()).then(|| section.ca_file.clone().into()),
         node_id: config.node.id,
         connections_max: section.connections_max,

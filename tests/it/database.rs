@@ -1,10 +1,11 @@
 //! Readings and metadata in a PostgreSQL, which comes and goes.
 
-use gwbank_testkit::{Postgres, TcpProxy, Trouble};
+use gwbank_testkit::{Postgres, TcpProxy, Trouble, free_port};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
 
+use crate::certificates::Certificates;
 use crate::conservation::{Load, Pace, broker_of, check_conserved, kills, wells_csv};
 use crate::program::{Place, until};
 
@@ -116,10 +117,16 @@ fn a_reading_that_the_database_refuses_is_a_dead_letter() {
     place.run(&["dead-letters", "replay"]).good();
     assert_eq!(server.ask("POST", "/api/v1/flush", &[], &[]).0, 204);
     assert_eq!(server.sql(counts), json!([{"r": 25, "s": 19, "d": 6, "p": 0}]));
+    // What was said of a key after the refused value stays.
+    assert_eq!(server.post_readings(&reading(5, 14).to_string())["stored"], 1);
     postgres.psql(&url, "ALTER TABLE reading_rows DROP CONSTRAINT no_thirteen");
     place.run(&["dead-letters", "replay"]).good();
-    assert_eq!(server.sql(counts), json!([{"r": 25, "s": 25, "d": 0, "p": 0}]));
-    assert_eq!(server.sql(read), json!([{"n": 24, "total": 270.0}]));
+    assert_eq!(server.sql(counts), json!([{"r": 26, "s": 25, "d": 1, "p": 0}]));
+    assert_eq!(server.sql(read), json!([{"n": 24, "total": 271.0}]));
+    assert_eq!(
+        server.sql("SELECT reason, readings FROM dead_letters"),
+        json!([{"reason": "superseded", "readings": 1}])
+    );
 }
 
 /// A data centre comes up again, and gwbank before its database.
@@ -292,6 +299,168 @@ fn nothing_is_lost_on_a_bad_way_to_the_database() {
     check_conserved(&server, &acknowledged);
     let keys: usize = postgres.psql(&url, "SELECT count(*) FROM readings").parse().unwrap();
     assert!(keys >= acknowledged.len(), "{keys} of {}", acknowledged.len());
+}
+
+/// Each trouble is told for what it is, costs no acknowledgement, and leaves nothing behind when it is over.
+#[test]
+fn every_outage_is_told_and_ends_without_a_trace() {
+    let postgres = Postgres::start();
+    let url = postgres.empty_database();
+    let name = url.rsplit('/').next().and_then(|end| end.split('?').next()).unwrap();
+    postgres.psql(&url, &format!("CREATE ROLE bank LOGIN PASSWORD 'one'; ALTER DATABASE {name} OWNER TO bank"));
+    postgres.asks_the_password_of("bank");
+    let (place, mut settings) = place_on(&url.replace("gwbank@", "bank@"));
+    let password = place.file("password", "one\n");
+    let more = [
+        format!("archive.password_file={}", password.display()),
+        "archive.statement_timeout_seconds=2".to_owned(),
+        "archive.flush_interval_seconds=1".to_owned(),
+    ];
+    settings.extend(more.into_iter().flat_map(|setting| ["--set".to_owned(), setting]));
+    run(&place, &["migrate"], &settings).good();
+    place.file("wells.csv", &wells_csv());
+    run(&place, &["wells", "import", "wells.csv"], &settings).good();
+    let as_texts: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let server = place.serve_with(&as_texts);
+    let reading = |day: u32| {
+        json!({"well": "W1", "time": format!("2026-10-{day:02}T10:00:00+07:00"), "depth_to_water": day}).to_string()
+    };
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'bank'";
+    let full = "CREATE OR REPLACE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION \
+                'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$; \
+                CREATE TRIGGER full_disk BEFORE INSERT ON reading_rows EXECUTE FUNCTION full_disk()";
+    let locked = std::cell::RefCell::new(None);
+    let lock = || {
+        let (url, postgres) = (url.clone(), postgres.port());
+        assert!(url.contains(&postgres.to_string()));
+        let psql = std::process::Command::new("psql")
+            .args(["-X", "-q", "-c", "BEGIN; LOCK TABLE reading_rows, nodes; SELECT pg_sleep(600)", &url])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn();
+        locked.replace(Some(psql.expect("psql is installed")));
+    };
+    type Act<'a> = &'a dyn Fn();
+    let troubles: [(&str, Act<'_>, Act<'_>, &[&str]); 5] = [
+        ("stopped", &|| postgres.crash(), &|| postgres.go_on(), &["no connection to the database"]),
+        (
+            "password changed",
+            &|| {
+                postgres.psql(&url, "ALTER ROLE bank PASSWORD 'two'");
+                postgres.psql(&url, cut);
+            },
+            &|| drop(place.file("password", "two\n")),
+            &["password authentication failed"],
+        ),
+        (
+            "disk full",
+            &|| drop(postgres.psql(&url, full)),
+            &|| drop(postgres.psql(&url, "DROP TRIGGER full_disk ON reading_rows")),
+            &["No space left on device"],
+        ),
+        ("frozen", &|| postgres.freezes(), &|| postgres.thaws(), &["does not answer", "no connection to the database"]),
+        (
+            "locked",
+            &lock,
+            &|| {
+                postgres.psql(
+                    &url,
+                    "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE relation = 'nodes'::regclass AND granted",
+                );
+                locked.take().expect("psql was started").wait().unwrap();
+            },
+            &["lock", "does not answer", "statement timeout"],
+        ),
+    ];
+    let mut day = 0;
+    for (trouble, begins, ends, words) in troubles {
+        day += 1;
+        server.post_readings(&reading(day));
+        assert_eq!(server.ask("POST", "/api/v1/flush", &[], &[]).0, 204, "before: {trouble}");
+        begins();
+        day += 1;
+        let receipt = server.post_readings(&reading(day));
+        assert_eq!((&receipt["dead"], &receipt["duplicate"]), (&json!(0), &json!(0)), "{trouble}: {receipt}");
+        let told = until(&format!("{trouble} is told"), || {
+            let (status, body) = server.ask("GET", "/readyz", &[], &[]);
+            let body = String::from_utf8(body).unwrap();
+            (status == 503 && words.iter().any(|word| body.contains(word))).then_some(body)
+        });
+        let lag = String::from_utf8(server.ask("GET", "/metrics", &[], &[]).1).unwrap();
+        assert!(lag.contains("\ngwbank_archive_lag_readings 1\n"), "{trouble}, {told}: {lag}");
+        let doctor = place.run(&["doctor"]);
+        assert_eq!(doctor.code, 1, "{trouble}: {doctor:?}");
+        let recent = "SELECT value FROM readings WHERE time >= '2026-10-01T00:00:00+07:00' ORDER BY time DESC LIMIT 1";
+        assert_eq!(server.sql(recent), json!([{"value": f64::from(day)}]), "{trouble}");
+        ends();
+        until(&format!("{trouble} is over"), || (server.ask("POST", "/api/v1/flush", &[], &[]).0 == 204).then_some(()));
+        until("ready again", || (server.ask("GET", "/readyz", &[], &[]).0 == 200).then_some(()));
+        assert_eq!(
+            postgres.psql(&url, "SELECT count(*), sum(value) FROM readings"),
+            format!("{day}|{}", day * (day + 1) / 2)
+        );
+    }
+    let counts = "SELECT received, stored, duplicate, dead, pending FROM gateways";
+    let all = json!([{"received": day, "stored": day, "duplicate": 0, "dead": 0, "pending": 0}]);
+    assert_eq!(server.sql(counts), all);
+}
+
+/// A standby takes over under another port; the URL names both.
+#[test]
+fn nothing_is_lost_in_a_failover() {
+    let postgres = Postgres::start();
+    let url = postgres.empty_database();
+    let (place, _) = place_with_wells_on(&url);
+    let (before, after) = (format!("127.0.0.1:{}", postgres.port()), format!("127.0.0.1:{}", free_port()));
+    let both = url.replace(&before, &format!("{before},{after}"));
+    let url_setting = format!("archive.url={both}");
+    let settings =
+        ["--set", "archive.kind=timescale", "--set", &url_setting, "--set", "archive.flush_interval_seconds=1"];
+    let server = place.serve_with(&settings);
+    let load = Load::start(broker_of(&server), Pace::Allowed);
+    load.goes_on_by(2_000);
+    let standby = postgres.fails_over_to(after.rsplit(':').next().unwrap().parse().unwrap());
+    load.goes_on_by(2_000);
+    until("the archive has caught up", || (server.ask("POST", "/api/v1/flush", &[], &[]).0 == 204).then_some(()));
+    load.goes_on_by(500);
+    let acknowledged = load.stop();
+    until("the archive has caught up", || (server.ask("POST", "/api/v1/flush", &[], &[]).0 == 204).then_some(()));
+    check_conserved(&server, &acknowledged);
+    let keys: usize = standby.psql(&url.replace(&before, &after), "SELECT count(*) FROM readings").parse().unwrap();
+    assert!(keys >= acknowledged.len(), "{keys} of {}", acknowledged.len());
+}
+
+/// A database that speaks TLS is spoken to in TLS, by who it says it is, or not at all.
+#[test]
+fn the_way_to_the_database_is_encrypted_or_closed() {
+    let postgres = Postgres::start();
+    let url = postgres.empty_database().replace("sslmode=disable", "sslmode=require");
+    let (place, settings) = place_on(&url);
+    let ours = Certificates::make(place.path("").as_path(), "ours");
+    let theirs = Certificates::make(place.path("").as_path(), "theirs");
+    let with_ca = |authority: &std::path::Path| {
+        let ca = format!("archive.ca_file={}", authority.display());
+        settings.iter().cloned().chain(["--set".to_owned(), ca]).collect::<Vec<_>>()
+    };
+    // A server without TLS is what an attacker would be.
+    let refused = run(&place, &["migrate"], &with_ca(&ours.authority));
+    assert!(refused.code == 1 && refused.err.contains("TLS"), "{refused:?}");
+    postgres.takes_tls(&ours.server, &ours.key);
+    until("the server speaks TLS", || {
+        let refused = run(&place, &["migrate"], &with_ca(&theirs.authority));
+        assert_eq!(refused.code, 1, "{refused:?}");
+        refused.err.contains("certificate").then_some(())
+    });
+    run(&place, &["migrate"], &with_ca(&ours.authority)).good();
+    let settings = with_ca(&ours.authority);
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let server = place.serve_with(&settings);
+    let clear = "SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE application_name = 'gwbank' AND NOT ssl";
+    let url = url.replace("sslmode=require", "sslmode=disable"); // psql does not know the authority
+    assert_eq!(postgres.psql(&url, clear), "0");
+    let encrypted = clear.replace("NOT ssl", "ssl");
+    assert_ne!(postgres.psql(&url, &encrypted), "0");
+    assert_eq!(server.sql("SELECT count(*) AS n FROM wells"), json!([{"n": 0}]));
 }
 
 /// The database crashes and comes back, loses its sessions and is locked, and gwbank is killed beside it.

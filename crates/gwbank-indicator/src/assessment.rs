@@ -12,11 +12,76 @@ pub struct Basis {
     /// From 0 to 1. For a well n/30 (a climate normal), halved while the month is preliminary; for a place times its
     /// coverage.
     pub confidence: f64,
+    /// Share of approved values among those used, from 0 to 1; `None` where nobody counted them, which is not 0.
+    pub approved_share: Option<f64>,
+    /// Share of values with quality 1 (pass) among those used; `None` where nobody counted them.
+    pub quality_share: Option<f64>,
 }
 
 impl Basis {
-    pub const NOTHING: Basis = Basis { n: 0, years: 0.0, confidence: 0.0 };
+    pub const NOTHING: Basis = Basis { n: 0, years: 0.0, confidence: 0.0, approved_share: None, quality_share: None };
+
+    /// Of one calendar month (or of years) on its own: confidence n/30, as for a well's month.
+    pub(crate) fn of_years(n: usize, months: usize) -> Self {
+        let n = u32::try_from(n).unwrap_or(u32::MAX);
+        let confidence = (f64::from(n) / f64::from(CLIMATE_NORMAL_YEARS)).min(1.0);
+        Self { n, years: months as f64 / 12.0, confidence, ..Self::NOTHING }
+    }
+
+    /// With the shares of the values that were used.
+    #[must_use]
+    pub fn resting_on(self, values: ValueCounts) -> Self {
+        Self { approved_share: values.approved_share(), quality_share: values.quality_share(), ..self }
+    }
 }
+
+/// How many of some values are approved, and how many passed all tests. Only of values that somebody counted: a day
+/// without counts has no part in it.
+///
+/// ```
+/// use gwbank_indicator::ValueCounts;
+///
+/// let days = [ValueCounts { values: 24, approved: 24, good: 20 }, ValueCounts { values: 24, approved: 0, good: 24 }];
+/// let month = days.into_iter().fold(ValueCounts::NONE, ValueCounts::union);
+/// assert_eq!(month.approved_share(), Some(0.5));
+/// assert_eq!(ValueCounts::NONE.approved_share(), None, "not known, which is not nothing");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ValueCounts {
+    pub values: u32,
+    /// With approval `approved`.
+    pub approved: u32,
+    /// With quality 1.
+    pub good: u32,
+}
+
+impl ValueCounts {
+    pub const NONE: ValueCounts = ValueCounts { values: 0, approved: 0, good: 0 };
+
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self {
+            values: self.values.saturating_add(other.values),
+            approved: self.approved.saturating_add(other.approved),
+            good: self.good.saturating_add(other.good),
+        }
+    }
+
+    pub fn approved_share(self) -> Option<f64> {
+        self.share(self.approved)
+    }
+
+    pub fn quality_share(self) -> Option<f64> {
+        self.share(self.good)
+    }
+
+    fn share(self, part: u32) -> Option<f64> {
+        (self.values > 0).then(|| (f64::from(part) / f64::from(self.values)).min(1.0))
+    }
+}
+
+/// Years that give full confidence.
+pub(crate) const CLIMATE_NORMAL_YEARS: u32 = 30;
 
 /// A result, or the reason why there is none.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +121,10 @@ impl<T> Assessment<T> {
 pub enum Why {
     /// Fewer years with this calendar month than the claim needs.
     ShortRecord { n: u32, needed: u32 },
+    /// The record from first to last month is too short.
+    FewYears { years: u32, needed: u32 },
+    /// Too large a share of its months (or days) is missing.
+    ManyMissing { missing: f64, allowed: f64 },
     /// The month has no level: no readings that count, or on too few days.
     NoLevel,
     /// The whole series has one value.
@@ -79,6 +148,8 @@ impl Why {
     pub const fn name(self) -> &'static str {
         match self {
             Why::ShortRecord { .. } => "insufficient_record",
+            Why::FewYears { .. } => "insufficient_record",
+            Why::ManyMissing { .. } => "insufficient_coverage",
             Why::NoLevel => "no_level",
             Why::Constant => "constant",
             Why::NotCapable => "not_applicable",
@@ -95,6 +166,15 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Why::ShortRecord { n, needed } => write!(f, "{n} years with this calendar month, {needed} are needed"),
+            Why::FewYears { years, needed } => write!(f, "a record of {years} years, {needed} are needed"),
+            Why::ManyMissing { missing, allowed } => {
+                write!(
+                    f,
+                    "{:.0} % of the months are missing, less than {:.0} % may be",
+                    missing * 100.0,
+                    allowed * 100.0
+                )
+            }
             Why::NoLevel => f.write_str("no level in this month"),
             Why::Constant => f.write_str("the whole series has one value"),
             Why::NotCapable => f.write_str("this well does not speak of this hazard"),

@@ -1,10 +1,10 @@
-//! When a month counts as over, and which months are the wet season.
+//! When a month counts as over, which months are the wet season, and where a year begins.
 
 use std::collections::BTreeMap;
 
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, Month, Timestamp};
 
-use crate::monthly::MonthlyLevel;
+use crate::monthly::{MonthlyLevel, mean_in_order_of_size};
 
 /// A month is evaluated when it closes: some days into the next one, so that late batches are in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +80,90 @@ pub fn season_highs(season: WetSeason, months: &[MonthlyLevel], present: Month) 
         }
     }
     highs.into_values().collect()
+}
+
+/// Where a year begins. A year goes by the calendar year in which it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum YearStart {
+    /// Calendar year.
+    January,
+    /// Hydrological year of Thailand and the Netherlands: from the end of the dry season.
+    April,
+    /// Thai fiscal year, which officially goes by the year in which it ends.
+    October,
+}
+
+impl YearStart {
+    pub const fn first_month_of_year(self) -> u32 {
+        match self {
+            Self::January => 1,
+            Self::April => 4,
+            Self::October => 10,
+        }
+    }
+
+    /// The calendar year in which the year of this month began.
+    ///
+    /// ```
+    /// use gwbank_indicator::YearStart;
+    /// use gwbank_model::Month;
+    ///
+    /// assert_eq!(YearStart::April.year_of(Month::new(2026, 3)), 2025);
+    /// assert_eq!(YearStart::October.year_of(Month::new(2026, 10)), 2026);
+    /// ```
+    pub const fn year_of(self, month: Month) -> i32 {
+        month.plus(1 - self.first_month_of_year() as i32).year()
+    }
+}
+
+/// Mean level of a year.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AnnualLevel {
+    /// In which the year began.
+    pub year: i32,
+    /// Mean of its monthly levels, up = wetter.
+    pub level: f64,
+    pub months: u32,
+}
+
+/// Nine of twelve months: what a yearly mean takes by default.
+pub const ANNUAL_MONTHS_MIN: u32 = 9;
+
+/// Mean levels of the years that have enough months, oldest first; other years are absent.
+///
+/// - **Formula**: the mean of the monthly levels of the year. **Unit**: m, up = wetter. **Shape**: months in any order.
+/// - **Source**: none, this project's definition; nine months is the default of the trend's golden files.
+/// - **Weak**: the missing months may be of one season and pull the mean; months of unknown depth (dry) count as missing.
+///
+/// ```
+/// use gwbank_indicator::{ANNUAL_MONTHS_MIN, MonthlyLevel, YearStart, annual_levels};
+/// use gwbank_model::Month;
+///
+/// let months: Vec<MonthlyLevel> =
+///     (0..20).map(|i| MonthlyLevel::of(Month::new(2020, 1).plus(i), f64::from(i))).collect();
+/// let years = annual_levels(&months, YearStart::January, ANNUAL_MONTHS_MIN);
+/// assert_eq!((years.len(), years[0].year, years[0].level), (1, 2020, 5.5), "2021 has eight months");
+/// ```
+pub fn annual_levels(months: &[MonthlyLevel], start: YearStart, months_min: u32) -> Vec<AnnualLevel> {
+    let mut years: BTreeMap<i32, Vec<f64>> = BTreeMap::new();
+    for month in months {
+        if let Some(level) = month.level {
+            years.entry(start.year_of(month.month)).or_default().push(level);
+        }
+    }
+    years
+        .into_iter()
+        .filter_map(|(year, mut levels)| {
+            let months = u32::try_from(levels.len()).unwrap_or(u32::MAX);
+            let level = mean_in_order_of_size(&mut levels)?;
+            (months >= months_min).then_some(AnnualLevel { year, level, months })
+        })
+        .collect()
+}
+
+/// January is 0.
+pub(crate) fn calendar_index(month: Month) -> usize {
+    month.index().rem_euclid(12) as usize
 }
 
 #[cfg(test)]

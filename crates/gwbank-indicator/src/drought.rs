@@ -103,6 +103,22 @@ impl DroughtJudgement {
 }
 
 /// Judges one closed month of one well.
+///
+/// - **Formula**: the table at the head of this module. **Source**: SGI limits of McKee et al. 1993 as Bloomfield & Marchant
+///   2013 use them; percentile limits of USGS; which record may claim what is this project's.
+/// - **Weak**: it says how rare a level is for its season, not whether anybody lacks water.
+///
+/// ```
+/// use gwbank_indicator::{Bank, DroughtClass, DroughtRules, MonthlyLevel, StandingRules, WellKind, judge_well, standings};
+/// use gwbank_model::Month;
+///
+/// let well = WellKind { bank: Bank::Observation, represents_aquifer: false, influenced: false };
+/// let aprils: Vec<MonthlyLevel> =
+///     (0..22).map(|year| MonthlyLevel::of(Month::new(2001 + year, 4), -f64::from(year))).collect();
+/// let found = standings(&aprils, Month::new(2022, 4), &StandingRules::default());
+/// let judged = judge_well(well, &found[21], &DroughtRules::default());
+/// assert_eq!(judged.value().map(|judgement| judgement.entry), Some(DroughtClass::Extreme));
+/// ```
 pub fn judge_well(kind: WellKind, standing: &MonthStanding, rules: &DroughtRules) -> Assessment<DroughtJudgement> {
     let basis = standing.basis;
     if !kind.speaks_of_drought() {
@@ -164,6 +180,7 @@ mod tests {
     use super::*;
     use crate::{Bank, MonthlyLevel, StandingRules, standings};
     use gwbank_model::Month;
+    use proptest::prelude::*;
 
     const WELL: WellKind = WellKind { bank: Bank::Observation, represents_aquifer: false, influenced: false };
 
@@ -234,5 +251,31 @@ mod tests {
     fn an_open_month_raises_nothing() {
         let standing = MonthStanding { preliminary: true, ..january(30, 1) };
         assert_eq!(judge_well(WELL, &standing, &DroughtRules::default()).why(), Some(&Why::Open));
+    }
+
+    proptest! {
+        /// Whatever the record, a lower level never gives a wetter class or a lesser drought to its own month.
+        #[test]
+        fn lower_is_never_wetter(levels in proptest::collection::vec(-30i32..30, 1..40), at in any::<proptest::sample::Index>(), down in 1i32..40) {
+            let at = at.index(levels.len());
+            let standing = |lowered: i32| {
+                let months: Vec<MonthlyLevel> = levels
+                    .iter()
+                    .zip(0..)
+                    .map(|(&level, i)| {
+                        let level = if i as usize == at { level - lowered } else { level };
+                        MonthlyLevel::of(Month::new(1980 + i, 1), f64::from(level))
+                    })
+                    .collect();
+                standings(&months, Month::new(2100, 1), &StandingRules::default())[at]
+            };
+            let (before, after) = (standing(0), standing(down));
+            prop_assert!(after.sgi_raw <= before.sgi_raw && after.percentile_raw <= before.percentile_raw);
+            prop_assert!(after.percentile_class().value() <= before.percentile_class().value());
+            prop_assert!(after.sgi_class().value() <= before.sgi_class().value());
+            prop_assert!(after.ips().value() <= before.ips().value());
+            let entry = |standing| judge_well(WELL, standing, &DroughtRules::default()).value().map(|judged| judged.entry);
+            prop_assert!(entry(&after) >= entry(&before));
+        }
     }
 }

@@ -105,8 +105,12 @@ pub fn judge_place(wells: &[PlaceWell<'_>], rules: &PlaceRules) -> PlaceDrought 
     lengths.sort_unstable();
     let median_n = lengths.get(lengths.len() / 2).copied().unwrap_or(0);
     let length_share = (f64::from(median_n) / f64::from(rules.full_confidence_n.max(1))).min(1.0);
-    let basis =
-        Basis { n: evidence.eligible, years: f64::from(median_n), confidence: evidence.coverage * length_share };
+    let basis = Basis {
+        n: evidence.eligible,
+        years: f64::from(median_n),
+        confidence: evidence.coverage * length_share,
+        ..Basis::NOTHING
+    };
 
     let judged = match shortfall(&evidence, rules) {
         Some(why) => Assessment::Insufficient { why, basis },

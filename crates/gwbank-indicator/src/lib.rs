@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! daily means ─▶ monthly levels ─▶ standing against the same calendar month ─▶ drought class of the well ─▶ of the place
+//!                  │          ├─▶ percentile bands, drought events, trend
+//!                  └─▶ GHG, GLG, GVG                                daily rain ─▶ monthly rain ─▶ SPI
 //! depth readings, rain, inflow, neighbours ─────────────────────────────────▶ flood state of the well ──▶ of the place
 //! ```
 //!
@@ -10,32 +12,55 @@
 //!    same bits.
 //! 2. Up is wetter: depths to water are negated before anything is ranked.
 //! 3. "Not enough record" is a result ([`Assessment::Insufficient`]) that says why; it is never "normal".
-//! 4. Every result carries its [`Basis`]: n, years, confidence.
+//! 4. Every result carries its [`Basis`]: n, years, share approved, quality share, confidence.
 //! 5. Silence never clears a condition ([`DroughtTrack`], [`flood::follow`]).
 
 mod assessment;
+pub mod bank;
 mod calendar;
 mod drought;
+mod drought_events;
 mod drought_place;
 pub mod flood;
 mod flood_place;
+mod gxg;
 mod hysteresis;
 mod kind;
 mod monthly;
+pub mod no_data;
 mod normal;
 mod rank;
+pub mod rapid;
+mod robust;
+pub mod salinity;
+mod sgi_series;
+mod special;
+mod spi;
 mod standing;
+mod thresholds;
+mod trend;
 
-pub use assessment::{Assessment, Basis, Why};
-pub use calendar::{MonthClosing, WetSeason, season_highs};
+pub use assessment::{Assessment, Basis, ValueCounts, Why};
+pub use calendar::{ANNUAL_MONTHS_MIN, AnnualLevel, MonthClosing, WetSeason, YearStart, annual_levels, season_highs};
 pub use drought::{DroughtClass, DroughtJudgement, DroughtRules, judge_well};
+pub use drought_events::{DroughtEvent, DroughtEventRules, DroughtEvents, drought_events};
 pub use drought_place::{PlaceDrought, PlaceEvidence, PlaceRules, PlaceWell, judge_place};
 pub use flood_place::{FloodPlaceRules, FloodWell, ProvinceFlood, province_flood, small_place_severity};
+pub use gxg::{Fill, Gxg, GxgKind, GxgRules, GxgYear, gxg};
 pub use hysteresis::{DroughtTrack, MonthVerdict, Step};
 pub use kind::{Bank, WellKind};
 pub use monthly::{
-    DayLevel, MonthRules, Monthly, MonthlyLevel, Sense, daily_means, monthly_levels, round_to_nanometre,
+    CountedDay, DailyInput, DayLevel, MonthRules, Monthly, MonthlyLevel, Sense, daily_means, monthly_levels,
+    round_to_nanometre,
 };
 pub use normal::normal_quantile;
 pub use rank::{average_ranks, percentile_weibull, position_index, sgi};
+pub use sgi_series::SgiScores;
+pub use spi::{GammaFit, MonthSpi, MonthlyRain, SPI_TIMESCALES, SpiRules, fit_gamma, monthly_rain, spi};
 pub use standing::{IpsClass, MonthStanding, PercentileClass, SgiClass, StandingRules, standings};
+pub use thresholds::{
+    BAND_PERCENTILES, MonthThresholds, PercentileThreshold, ThresholdRules, percentile_thresholds, weibull_quantile,
+};
+pub use trend::{
+    TREND_ALPHA, Trend, TrendDirection, TrendRules, TrendTest, WellTrend, mann_kendall, sen_slope, well_trend,
+};

@@ -11,6 +11,8 @@
 
 use gwbank_model::{Day, Month, Parameter, Timestamp};
 
+use crate::assessment::ValueCounts;
+
 /// Which way the parameter's values point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sense {
@@ -58,6 +60,38 @@ impl DayLevel {
     }
 }
 
+/// A day of which approved and good values were counted, too.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CountedDay {
+    pub level: DayLevel,
+    /// Of the values in the mean.
+    pub counts: ValueCounts,
+}
+
+/// What monthly levels are made of: days, with or without counts of approved and good values.
+pub trait DailyInput: Copy {
+    fn level(&self) -> DayLevel;
+    fn counts(&self) -> ValueCounts;
+}
+
+impl DailyInput for DayLevel {
+    fn level(&self) -> DayLevel {
+        *self
+    }
+    fn counts(&self) -> ValueCounts {
+        ValueCounts::NONE
+    }
+}
+
+impl DailyInput for CountedDay {
+    fn level(&self) -> DayLevel {
+        self.level
+    }
+    fn counts(&self) -> ValueCounts {
+        self.counts
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MonthRules {
     pub sense: Sense,
@@ -92,6 +126,8 @@ pub struct MonthlyLevel {
     pub dry_days: u32,
     /// Values in the daily means.
     pub count: u32,
+    /// Approved and good ones among those of the days that were counted.
+    pub counts: ValueCounts,
     pub dry: bool,
 }
 
@@ -106,6 +142,7 @@ impl MonthlyLevel {
             days: month.days(),
             dry_days: 0,
             count: month.days(),
+            counts: ValueCounts::NONE,
             dry: false,
         }
     }
@@ -130,23 +167,37 @@ pub fn round_to_nanometre(level: f64) -> f64 {
     (level * 1e9).round_ties_even() / 1e9 + 0.0
 }
 
-/// Monthly levels of one series. The days may come in any order, each once.
-pub fn monthly_levels(days: &[DayLevel], rules: &MonthRules) -> Monthly {
-    if days.is_sorted_by_key(|day| day.day) {
+/// Monthly levels of one series. The days may come in any order, each once; as [`DayLevel`], or as [`CountedDay`] where
+/// results are to tell the share of approved and good values.
+///
+/// - **Formula**: mean of the daily means, negated for depths, rounded to 1e-9 m. **Unit**: m, up = wetter.
+/// - **Limits**: days that make a month by [`MonthRules`]: 15 for loggers, 1 by hand (this project's).
+/// - **Weak**: days on one side of a month that rises or falls pull its mean; `days` tells how many there were.
+///
+/// ```
+/// use gwbank_indicator::{DayLevel, MonthRules, Sense, monthly_levels};
+/// use gwbank_model::Month;
+///
+/// let day = Month::new(2026, 5).first_day();
+/// let days = [DayLevel { day, mean: Some(3.25), count: 4, dry_count: 0 }];
+/// assert_eq!(monthly_levels(&days, &MonthRules::golden(Sense::Depth)).levels[0].level, Some(-3.25));
+/// ```
+pub fn monthly_levels<D: DailyInput>(days: &[D], rules: &MonthRules) -> Monthly {
+    if days.is_sorted_by_key(|day| day.level().day) {
         return of_sorted_days(days, rules);
     }
     let mut sorted = days.to_vec();
-    sorted.sort_by_key(|day| day.day);
+    sorted.sort_by_key(|day| day.level().day);
     of_sorted_days(&sorted, rules)
 }
 
-fn of_sorted_days(days: &[DayLevel], rules: &MonthRules) -> Monthly {
+fn of_sorted_days<D: DailyInput>(days: &[D], rules: &MonthRules) -> Monthly {
     let mut monthly = Monthly::default();
     let mut rest = days;
     while let Some(first) = rest.first() {
-        let month = first.day.month();
+        let month = first.level().day.month();
         let end = month.plus(1).first_day();
-        let length = rest.partition_point(|day| day.day < end);
+        let length = rest.partition_point(|day| day.level().day < end);
         let (of_month, later) = rest.split_at(length);
         rest = later;
         let level = month_of_days(month, of_month, rules);
@@ -159,12 +210,14 @@ fn of_sorted_days(days: &[DayLevel], rules: &MonthRules) -> Monthly {
     monthly
 }
 
-fn month_of_days(month: Month, days: &[DayLevel], rules: &MonthRules) -> MonthlyLevel {
+fn month_of_days<D: DailyInput>(month: Month, days: &[D], rules: &MonthRules) -> MonthlyLevel {
     let mut sum = CompensatedSum::default();
     let mut values = 0u32;
     let mut highest: Option<f64> = None;
     let (mut counted_days, mut dry_days, mut count) = (0u32, 0u32, 0u32);
-    for day in days {
+    let mut counts = ValueCounts::NONE;
+    for input in days {
+        let day = input.level();
         let dry = day.is_dry();
         let censored = if dry { rules.dry_level.map(|level| rules.sense.upward(level)) } else { None };
         let value = day.mean.or(censored);
@@ -178,6 +231,7 @@ fn month_of_days(month: Month, days: &[DayLevel], rules: &MonthRules) -> Monthly
             counted_days += 1;
             dry_days += u32::from(dry);
             count += day.count;
+            counts = counts.union(input.counts());
         }
     }
     let mean = (values > 0).then(|| sum.total() / f64::from(values));
@@ -192,12 +246,26 @@ fn month_of_days(month: Month, days: &[DayLevel], rules: &MonthRules) -> Monthly
         days: counted_days,
         dry_days,
         count,
+        counts,
         dry,
     }
 }
 
 /// Daily means of values in any order. All values of a day count, duplicate times too. The sum runs over the values
 /// in order of size, so that the order of arrival leaves no trace.
+///
+/// - **Unit**: that of the values. **Shape**: instants and values; the offset says where a civil day begins.
+/// - **Weak**: an hour with many readings weighs as much as they are.
+///
+/// ```
+/// use gwbank_indicator::daily_means;
+/// use gwbank_model::{BANGKOK_OFFSET_SECONDS, Timestamp};
+///
+/// let at = |text| Timestamp::parse_rfc3339(text).unwrap();
+/// let readings = [(at("2026-05-01T23:00:00+07:00"), 3.0), (at("2026-05-01T01:00:00+07:00"), 2.0)];
+/// let days = daily_means(&readings, BANGKOK_OFFSET_SECONDS);
+/// assert_eq!((days.len(), days[0].mean, days[0].count), (1, Some(2.5), 2));
+/// ```
 pub fn daily_means(readings: &[(Timestamp, f64)], offset_seconds: i32) -> Vec<DayLevel> {
     let mut by_day: Vec<(Day, f64)> = readings.iter().map(|&(time, value)| (time.day(offset_seconds), value)).collect();
     by_day.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
@@ -213,21 +281,29 @@ pub fn daily_means(readings: &[(Timestamp, f64)], offset_seconds: i32) -> Vec<Da
         .collect()
 }
 
+/// The mean, the same bits in whatever order the values come; `None` of none. Leaves them sorted.
+pub(crate) fn mean_in_order_of_size(values: &mut [f64]) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let mut sum = CompensatedSum::default();
+    values.iter().for_each(|&value| sum.add(value));
+    (!values.is_empty()).then(|| sum.total() / values.len() as f64)
+}
+
 /// Neumaier's sum: the error does not grow with the number of values.
 #[derive(Debug, Default)]
-struct CompensatedSum {
+pub(crate) struct CompensatedSum {
     sum: f64,
     lost: f64,
 }
 
 impl CompensatedSum {
-    fn add(&mut self, value: f64) {
+    pub(crate) fn add(&mut self, value: f64) {
         let total = self.sum + value;
         self.lost +=
             if self.sum.abs() >= value.abs() { (self.sum - total) + value } else { (value - total) + self.sum };
         self.sum = total;
     }
-    fn total(&self) -> f64 {
+    pub(crate) fn total(&self) -> f64 {
         self.sum + self.lost
     }
 }
@@ -281,6 +357,19 @@ mod tests {
         let nearly = monthly_levels(&days[1..], &LOGGER).levels[0];
         assert!(!nearly.dry);
         assert_eq!(nearly.level, Some(-7.0), "nine dry days of nineteen");
+    }
+
+    #[test]
+    fn counted_days_give_the_same_levels_and_tell_their_counts() {
+        let days: Vec<DayLevel> = (1..=20).map(|d| day(2026, 4, d, f64::from(d))).collect();
+        let counted: Vec<CountedDay> = days
+            .iter()
+            .map(|&level| CountedDay { level, counts: ValueCounts { values: level.count, approved: 1, good: 3 } })
+            .collect();
+        let (plain, told) = (monthly_levels(&days, &LOGGER), monthly_levels(&counted, &LOGGER));
+        assert_eq!(plain.levels[0].counts, ValueCounts::NONE);
+        assert_eq!(told.levels[0].counts, ValueCounts { values: 80, approved: 20, good: 60 });
+        assert_eq!(MonthlyLevel { counts: ValueCounts::NONE, ..told.levels[0] }, plain.levels[0]);
     }
 
     proptest! {

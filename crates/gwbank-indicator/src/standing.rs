@@ -17,7 +17,8 @@
 
 use gwbank_model::{Month, named_enum};
 
-use crate::assessment::{Assessment, Basis, Why};
+use crate::assessment::{Assessment, Basis, ValueCounts, Why};
+use crate::calendar::calendar_index;
 use crate::monthly::MonthlyLevel;
 use crate::rank::{percentile_of_rank, position_index, sgi_of_rank};
 
@@ -221,15 +222,34 @@ impl MonthStanding {
 
 /// The standing of every month of a series. `months` in order of time, each once; `closed_through` is the last closed
 /// month.
+///
+/// - **Formula**: rank among the reference levels of the same calendar month, then [`sgi`](crate::sgi),
+///   [`percentile_weibull`](crate::percentile_weibull) and [`position_index`](crate::position_index) of it.
+/// - **Unit, source, weaknesses**: those of these three. **Limits**: from which n on what may be claimed stands at the head of
+///   this module; a month of n years' standing says why it claims nothing.
+///
+/// ```
+/// use gwbank_indicator::{MonthlyLevel, SgiClass, StandingRules, standings};
+/// use gwbank_model::Month;
+///
+/// let aprils: Vec<MonthlyLevel> =
+///     (0..20).map(|year| MonthlyLevel::of(Month::new(2001 + year, 4), -f64::from(year))).collect();
+/// let found = standings(&aprils, Month::new(2020, 4), &StandingRules::default());
+/// assert_eq!(found[19].sgi_class().value(), Some(&SgiClass::SeverelyLow));
+/// assert_eq!(found[19].basis.n, 20);
+/// ```
 pub fn standings(months: &[MonthlyLevel], closed_through: Month, rules: &StandingRules) -> Vec<MonthStanding> {
     let in_reference =
         |month: Month| month <= closed_through && rules.baseline.is_none_or(|(from, to)| month >= from && month <= to);
     let mut reference: [Vec<f64>; 12] = Default::default();
+    let mut counts = [ValueCounts::NONE; 12];
     let (mut lowest, mut highest) = (f64::INFINITY, f64::NEG_INFINITY);
     let mut closed_months = 0u32;
     for month in months {
         if in_reference(month.month) {
-            reference[calendar_index(month.month)].push(month.rank_value());
+            let calendar_month = calendar_index(month.month);
+            reference[calendar_month].push(month.rank_value());
+            counts[calendar_month] = counts[calendar_month].union(month.counts);
         }
         if month.month <= closed_through {
             closed_months += 1;
@@ -252,6 +272,8 @@ pub fn standings(months: &[MonthlyLevel], closed_through: Month, rules: &Standin
             let below = levels.partition_point(|&other| other < value);
             let not_above = levels.partition_point(|&other| other <= value);
             let added = usize::from(!in_reference(month.month));
+            let own_counts = if added == 1 { month.counts } else { ValueCounts::NONE };
+            let used = counts[calendar_index(month.month)].union(own_counts);
             let n = levels.len() + added;
             let rank = (below + 1 + not_above + added) as f64 / 2.0;
             let preliminary = month.month > closed_through;
@@ -266,7 +288,7 @@ pub fn standings(months: &[MonthlyLevel], closed_through: Month, rules: &Standin
                 level: month.level,
                 dry: month.dry,
                 preliminary,
-                basis: Basis { n: n_count, years, confidence },
+                basis: Basis { n: n_count, years, confidence, ..Basis::NOTHING }.resting_on(used),
                 rank,
                 sgi_raw: sgi_of_rank(rank, n as f64),
                 percentile_raw: percentile_of_rank(rank, n as f64),
@@ -275,10 +297,6 @@ pub fn standings(months: &[MonthlyLevel], closed_through: Month, rules: &Standin
             }
         })
         .collect()
-}
-
-fn calendar_index(month: Month) -> usize {
-    month.index().rem_euclid(12) as usize
 }
 
 #[cfg(test)]
@@ -309,7 +327,7 @@ mod tests {
         assert_eq!(last(15).ips().value(), Some(&IpsClass::VeryLow));
         assert_eq!(last(21).sgi_class().value(), Some(&SgiClass::SeverelyLow));
         assert_eq!(last(22).sgi_class().value(), Some(&SgiClass::ExtremelyLow), "−2.0004 at n = 22");
-        assert_eq!(last(15).sgi().basis(), Basis { n: 15, years: 15.0 / 12.0, confidence: 0.5 });
+        assert_eq!(last(15).sgi().basis(), Basis { n: 15, years: 15.0 / 12.0, confidence: 0.5, ..Basis::NOTHING });
     }
 
     #[test]
@@ -323,6 +341,23 @@ mod tests {
         assert_eq!((with[5].rank, with[5].n()), (1.0, 6));
         assert_eq!(with[5].position_index().value(), Some(&0.0));
         assert!(with[5].basis.confidence < with[4].basis.confidence);
+    }
+
+    /// The levels that a month is ranked among are what it rests on; an open month adds its own.
+    #[test]
+    fn the_basis_tells_the_shares_of_the_values_used() {
+        let counted = |values, approved, good| ValueCounts { values, approved, good };
+        let mut months = januaries(&[1.0, 2.0, 3.0]);
+        months[0].counts = counted(30, 30, 20);
+        months[1].counts = counted(30, 0, 30);
+        months[2].counts = counted(20, 0, 0);
+        let found = standings(&months, Month::new(1991, 12), &StandingRules::default());
+        assert_eq!((found[0].basis.approved_share, found[0].basis.quality_share), (Some(0.5), Some(50.0 / 60.0)));
+        assert_eq!(found[1].basis.approved_share, Some(0.5));
+        assert_eq!(
+            (found[2].basis.approved_share, found[2].basis.quality_share),
+            (Some(30.0 / 80.0), Some(50.0 / 80.0))
+        );
     }
 
     #[test]

@@ -6,23 +6,23 @@
 //! 2. Every reading that it takes ends as stored, duplicate, pending, or dead for another cause, as a letter of the same
 //!    message; so a replay changes what is counted under which outcome and never how much was received.
 //! 3. One journal record both settles the readings and carries what became of them, so that no crash can do half of it.
-//! 4. What still has its cause stays as it is and costs nothing.
+//! 4. A replay is no arrival: what a later message has said of a key stays, and a reading that came before it ends as dead
+//!    letter `superseded`.
+//! 5. What still has its cause stays as it is and costs nothing.
 
 use std::sync::Arc;
 
 use futures::StreamExt;
-use gwbank_model::{GatewayId, Key, Reading, Seq};
-use gwbank_store::{DeadLetter, DeadLetterFilter, DeadLetterSummary, PayloadPage, SettledDeadLetter};
+use gwbank_model::{GatewayId, GatewayIndex, Key, Origin, Reading, Row, Seq};
+use gwbank_store::{DeadLetter, DeadLetterFilter, DeadLetterSummary, PayloadPage, SettledDeadLetter, StoredVersions};
 use gwbank_wire::{Context, Decoded, FieldRule, Format, Reason, Route, SourceKind, decode, route};
-use hashbrown::HashSet;
-use parking_lot::Mutex;
+use hashbrown::{HashMap, HashSet};
 
 use crate::fault::payload_subject;
-use crate::message::Receipt;
 use crate::pipeline::Shared;
 use crate::record::Content;
 use crate::resolve::{rows, take_unregistered};
-use crate::share::{Share, Understood};
+use crate::share::{Again, Candidate, Share, Understood};
 use crate::{IngestError, Pipeline};
 
 /// Letters on their way at once: as many as share one sync of the journal.
@@ -53,11 +53,17 @@ impl Pipeline {
     pub async fn replay_dead_letters(&self, filter: DeadLetterFilter) -> Result<DeadLetterReport, IngestError> {
         let shared = self.shared();
         let _one_at_a_time = shared.administration.lock().await;
+        let Some(_permit) = shared.metadata.replay_permit().await? else { return Err(IngestError::ReplayedElsewhere) };
         // The mark comes after whatever a replay that was broken off has left on its way, and then the metadata has it all.
         let until = shared.mark().await?;
         shared.flush().await?;
-        let mut run =
-            Run { until, touched: HashSet::new(), last: Mutex::default(), report: DeadLetterReport::default() };
+        let mut run = Run {
+            until,
+            touched: HashSet::new(),
+            last: None,
+            arrivals: Arrivals { until, of_key: HashMap::new() },
+            report: DeadLetterReport::default(),
+        };
         for entry in shared.metadata.dead_letters(filter).await? {
             shared.replay_entry(&entry, &mut run).await?;
         }
@@ -73,17 +79,68 @@ struct Run {
     /// Messages of which something is settled that the metadata does not know of yet.
     touched: HashSet<Seq>,
     last: LastUnderstood,
+    arrivals: Arrivals,
     report: DeadLetterReport,
 }
 
 /// The last message of many letters, and whether its clock was forgiven.
-type LastUnderstood = Mutex<Option<(Seq, bool, Arc<Understood>)>>;
+type LastUnderstood = Option<(Seq, bool, Arc<Understood>)>;
 
-/// What became of a letter.
-struct Replayed {
-    receipt: Receipt,
-    /// Readings whose cause is still there.
-    left: u64,
+/// A letter whose cause is gone, or part of it.
+struct Mended {
+    /// `None` where the letter is of no reading any more.
+    understood: Option<Arc<Understood>>,
+    readings: Vec<Reading>,
+    again: Again,
+}
+
+/// When what this replay stored had come. A letter of one gateway may be older than that of another that was replayed before
+/// it.
+struct Arrivals {
+    until: Seq,
+    of_key: HashMap<Key, Seq>,
+}
+
+impl Arrivals {
+    /// Beyond these, what a replay has stored counts as come when it was replayed.
+    const KEYS_MAX: usize = 1 << 20;
+
+    fn note(&mut self, key: Key, arrival: Seq) {
+        if self.of_key.len() < Self::KEYS_MAX {
+            let known = self.of_key.entry(key).or_insert(arrival);
+            *known = arrival.max(*known);
+        }
+    }
+
+    fn of(&self, version: &Row) -> Seq {
+        let replayed = (version.seq > self.until).then(|| self.of_key.get(&version.key())).flatten();
+        replayed.copied().unwrap_or(version.seq)
+    }
+}
+
+/// What is stored of some keys.
+#[derive(Default)]
+struct Stored(HashMap<Key, Vec<Row>>);
+
+enum Standing {
+    New,
+    /// Stored already, as a winner or as a revision.
+    Known,
+    /// A later message had its say on the key.
+    Superseded,
+}
+
+impl Stored {
+    fn standing(&self, row: &Row, arrival: Seq, arrivals: &Arrivals) -> Standing {
+        let Some(versions) = self.0.get(&row.key()) else { return Standing::New };
+        if versions.iter().any(|version| version.same_content(row)) {
+            return Standing::Known;
+        }
+        // Another judgement of a value is no later message.
+        let mut received = versions.iter().filter(|version| version.origin == Origin::Received);
+        let is_superseded = received.any(|version| version.revision >= row.revision && arrivals.of(version) > arrival);
+        if is_superseded { Standing::Superseded } else { Standing::New }
+    }
 }
 
 impl Shared {
@@ -101,41 +158,58 @@ impl Shared {
             letters.retain(|letter| letter.seq <= run.until);
             let Some(last) = letters.last() else { return Ok(()) };
             page.after = last.seq;
-            let (report, last) = (&mut run.report, &run.last);
-            report.messages += letters.len() as u64;
-            let mut outcomes = futures::stream::iter(letters)
-                .map(|letter| async move { (letter.seq, self.replay_letter(entry, letter, last).await) })
-                .buffer_unordered(IN_FLIGHT_MAX);
-            while let Some((seq, outcome)) = outcomes.next().await {
-                let Replayed { receipt, left } = outcome?;
-                if receipt.received > 0 {
-                    run.touched.insert(seq);
-                }
-                report.stored += receipt.stored;
-                report.duplicate += receipt.duplicate;
-                report.pending += receipt.pending;
-                report.dead += receipt.dead;
-                report.left += left;
-            }
+            self.replay_page(entry, letters, run).await?;
         }
     }
 
-    async fn replay_letter(
+    /// Letters in the order of their receipt; what they bring is applied in that order.
+    async fn replay_page(
         &self,
         entry: &DeadLetterSummary,
-        letter: DeadLetter,
-        last: &LastUnderstood,
-    ) -> Result<Replayed, IngestError> {
-        if self.is_ignored_now(entry) {
-            // The letter's field is none any more: it leaves without having been a reading.
-            let settled = SettledDeadLetter { id: letter.id, seq: letter.seq, readings: letter.readings };
-            let content = Content { settled: vec![settled], ..Content::default() };
-            let receipt = self.submit(&letter.gateway_id, letter.topic.clone(), content, None).await?;
-            return Ok(Replayed { receipt, left: 0 });
+        letters: Vec<DeadLetter>,
+        run: &mut Run,
+    ) -> Result<(), IngestError> {
+        run.report.messages += letters.len() as u64;
+        let mended: Vec<Option<Mended>> =
+            letters.iter().map(|letter| self.mended(entry, letter, &mut run.last)).collect();
+        let stored = self.stored_of(&entry.gateway_id, mended.iter().flatten()).await?;
+        let mut submissions = Vec::with_capacity(letters.len());
+        for (letter, mended) in letters.iter().zip(mended) {
+            let content = mended.and_then(|mended| self.content_of(entry, letter, mended, &stored, &mut run.arrivals));
+            let Some(content) = content else {
+                run.report.left += letter.readings;
+                continue;
+            };
+            submissions.push(async move {
+                let left = letter.readings - content.settled.iter().map(|settled| settled.readings).sum::<u64>();
+                let payload = (!content.faults.is_empty()).then(|| letter.payload.clone());
+                let receipt = self.submit(&letter.gateway_id, letter.topic.clone(), content, payload).await?;
+                Ok::<_, IngestError>((letter.seq, receipt, left))
+            });
         }
-        let stays = Replayed { receipt: Receipt::default(), left: letter.readings };
-        let Some(understood) = self.understand_again(entry, &letter, last) else { return Ok(stays) };
-        let share = Share::of(entry, &letter, &understood);
+        let mut outcomes = futures::stream::iter(submissions).buffered(IN_FLIGHT_MAX);
+        while let Some(outcome) = outcomes.next().await {
+            let (seq, receipt, left) = outcome?;
+            if receipt.received > 0 {
+                run.touched.insert(seq);
+            }
+            let report = &mut run.report;
+            report.stored += receipt.stored;
+            report.duplicate += receipt.duplicate;
+            report.pending += receipt.pending;
+            report.dead += receipt.dead;
+            report.left += left;
+        }
+        Ok(())
+    }
+
+    /// What of a letter may have lost its cause; `None` where all of it stays.
+    fn mended(&self, entry: &DeadLetterSummary, letter: &DeadLetter, last: &mut LastUnderstood) -> Option<Mended> {
+        if self.is_ignored_now(entry) {
+            return Some(Mended { understood: None, readings: Vec::new(), again: Again::default() });
+        }
+        let understood = self.understand_again(entry, letter, last)?;
+        let share = Share::of(entry, letter, &understood);
         let (mut readings, faults) = if share.is_of_one_well() {
             let of_well = understood.readings.iter().filter(|reading| reading.well.as_str() == entry.subject);
             (of_well.cloned().collect(), Vec::new())
@@ -143,37 +217,102 @@ impl Shared {
             (understood.readings.clone(), understood.faults.clone())
         };
         let unknown = take_unregistered(&mut readings, &self.registry());
-        let mut again = share.told_apart(unknown, faults);
+        let again = share.told_apart(unknown, faults);
         readings.retain(|reading| share.may_have(reading));
         let mended = letter.readings.saturating_sub(again.same_cause);
         // What is not found any more is nobody's to call stored.
         let is_gone = share.is_of_wells() && (readings.len() as u64) < mended;
-        if mended == 0 || is_gone {
-            return Ok(stays);
+        let is_mended = mended > 0 && !is_gone;
+        drop(share);
+        is_mended.then(|| Mended { understood: Some(understood), readings, again })
+    }
+
+    /// What a replay says of a letter; `None` where all of it stays.
+    fn content_of(
+        &self,
+        entry: &DeadLetterSummary,
+        letter: &DeadLetter,
+        mended: Mended,
+        stored: &Stored,
+        arrivals: &mut Arrivals,
+    ) -> Option<Content> {
+        let settles = |readings| vec![SettledDeadLetter { id: letter.id, seq: letter.seq, readings }];
+        let Mended { understood, readings, mut again } = mended;
+        let Some(understood) = understood else {
+            // The letter's field is none any more: it leaves without having been a reading.
+            return Some(Content { settled: settles(letter.readings), ..Content::default() });
+        };
+        let share = Share::of(entry, letter, &understood);
+        let candidates = rows(&readings, &self.names, self.names.gateways.intern(&letter.gateway_id)).rows;
+        let (mut superseded, mut new): (Vec<Candidate>, Vec<Candidate>) = readings
+            .into_iter()
+            .zip(&candidates)
+            .filter_map(|(reading, row)| match stored.standing(row, letter.seq, arrivals) {
+                Standing::Known => None,
+                Standing::New => Some(Candidate { reading, is_superseded: false }),
+                Standing::Superseded => Some(Candidate { reading, is_superseded: true }),
+            })
+            .partition(|candidate| candidate.is_superseded);
+        if share.is_of(Reason::Superseded) {
+            again.same_cause = superseded.len() as u64;
+            superseded.clear();
         }
-        if !share.is_alone() || !share.is_of_wells() {
-            self.drop_known(&letter.gateway_id, &mut readings).await?;
+        let mended = letter.readings.saturating_sub(again.same_cause);
+        if mended == 0 {
+            return None;
         }
-        let mut budget = share.budget(mended, &mut readings, &mut again);
-        readings.truncate(usize::try_from(budget).unwrap_or(usize::MAX));
-        budget -= readings.len() as u64;
+        // Superseded ones first, so that those are left to a letter of their own that the message has already.
+        superseded.append(&mut new);
+        let mut found = superseded;
+        let mut budget = share.budget(mended, &mut found, &mut again);
+        found.truncate(usize::try_from(budget).unwrap_or(usize::MAX));
+        budget -= found.len() as u64;
         for fault in &mut again.other_causes {
             fault.readings = fault.readings.min(budget);
             budget -= fault.readings;
         }
         again.other_causes.retain(|fault| fault.readings > 0);
-        let faults = again.other_causes;
-        let taken = readings.len() as u64 + faults.iter().map(|fault| fault.readings).sum::<u64>();
-        let payload = (!faults.is_empty()).then(|| letter.payload.clone());
-        let content = Content {
+        let (superseded, new): (Vec<_>, Vec<_>) = found.into_iter().partition(|candidate| candidate.is_superseded);
+        for Candidate { reading, .. } in superseded {
+            again.add_superseded(&reading.well);
+        }
+        let readings: Vec<Reading> = new.into_iter().map(|candidate| candidate.reading).collect();
+        for row in &rows(&readings, &self.names, GatewayIndex(0)).rows {
+            arrivals.note(row.key(), letter.seq);
+        }
+        let taken = readings.len() as u64 + again.other_causes.iter().map(|fault| fault.readings).sum::<u64>();
+        Some(Content {
             readings,
-            faults,
+            faults: again.other_causes,
             duplicates: mended.saturating_sub(taken),
             content_hash: None,
-            settled: vec![SettledDeadLetter { id: letter.id, seq: letter.seq, readings: mended }],
+            settled: settles(mended),
+        })
+    }
+
+    /// What is stored of the keys of readings.
+    async fn stored_of(
+        &self,
+        gateway: &GatewayId,
+        mended: impl Iterator<Item = &Mended>,
+    ) -> Result<Stored, IngestError> {
+        let index = self.names.gateways.intern(gateway);
+        let mut keys: Vec<Key> =
+            mended.flat_map(|mended| rows(&mended.readings, &self.names, index).rows).map(|row| row.key()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        if keys.is_empty() {
+            return Ok(Stored::default());
+        }
+        // Window first: what it lets go of meanwhile is in the archive.
+        let window = self.window.snapshot();
+        let archived = self.archive.snapshot().await?.versions(&keys).await?;
+        let of_key = |(&key, archived): (&Key, Option<StoredVersions>)| {
+            let mut versions = window.versions(key);
+            versions.extend(archived.iter().flat_map(StoredVersions::iter));
+            (!versions.is_empty()).then_some((key, versions))
         };
-        let receipt = self.submit(&letter.gateway_id, letter.topic.clone(), content, payload).await?;
-        Ok(Replayed { receipt, left: letter.readings - mended })
+        Ok(Stored(keys.iter().zip(archived).filter_map(of_key).collect()))
     }
 
     /// `None` where no decoder has a say.
@@ -181,11 +320,11 @@ impl Shared {
         &self,
         entry: &DeadLetterSummary,
         letter: &DeadLetter,
-        last: &LastUnderstood,
+        last: &mut LastUnderstood,
     ) -> Option<Arc<Understood>> {
         let forgiven = is_clock(&entry.reason);
         let remembered = letter.beside.len() >= LETTERS_REMEMBERED_MIN;
-        if let Some((seq, forgiven_then, understood)) = &*last.lock()
+        if let Some((seq, forgiven_then, understood)) = &*last
             && remembered
             && (*seq, *forgiven_then) == (letter.seq, forgiven)
         {
@@ -194,7 +333,7 @@ impl Shared {
         let Decoded { readings, faults, .. } = self.decode_again(entry, letter)?;
         let understood = Arc::new(Understood { readings, faults, payload_subject: payload_subject(&letter.payload) });
         if remembered {
-            *last.lock() = Some((letter.seq, forgiven, understood.clone()));
+            *last = Some((letter.seq, forgiven, understood.clone()));
         }
         Some(understood)
     }
@@ -232,28 +371,6 @@ impl Shared {
                 Context { future_tolerance_micros: context.future_tolerance_micros.saturating_add(waited), ..context };
         }
         Some(decode(format, &letter.payload, &context))
-    }
-
-    /// Drops readings that are stored already, as a winner or as a revision.
-    async fn drop_known(&self, gateway: &GatewayId, readings: &mut Vec<Reading>) -> Result<(), IngestError> {
-        if readings.is_empty() {
-            return Ok(());
-        }
-        let index = self.names.gateways.intern(gateway);
-        let candidates = rows(readings, &self.names, index).rows;
-        let mut keys: Vec<Key> = candidates.iter().map(|row| row.key()).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        // Window first: what it lets go of meanwhile is in the archive.
-        let window = self.window.snapshot();
-        let archived = self.archive.snapshot().await?.versions(&keys).await?;
-        let mut known = candidates.iter().map(|row| {
-            let in_window = window.versions(row.key()).iter().any(|version| version.same_content(row));
-            let place = keys.binary_search(&row.key()).ok().and_then(|place| archived[place].as_ref());
-            in_window || place.is_some_and(|versions| versions.iter().any(|version| version.same_content(row)))
-        });
-        readings.retain(|_| !known.next().unwrap_or(false));
-        Ok(())
     }
 }
 

@@ -25,6 +25,9 @@ pub enum IngestError {
     #[error("{what} {id:?} is refused: {problem}")]
     Refused { what: &'static str, id: String, problem: String },
 
+    #[error("another node is replaying dead letters: try again when it is done")]
+    ReplayedElsewhere,
+
     #[error("journal failed")]
     Journal(#[from] JournalError),
 

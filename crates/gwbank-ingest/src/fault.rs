@@ -40,6 +40,20 @@ fn unknown_well(well: &WellId, readings: u64) -> Fault {
     }
 }
 
+/// The fault of readings that came before what is stored of their keys.
+pub(crate) fn superseded(well: &WellId, readings: u64) -> Fault {
+    Fault {
+        reason: Reason::Superseded,
+        place: String::new(),
+        detail: format!(
+            "later messages have given the keys of well {well:?} other values, which stay: send a higher revision to \
+             return to an earlier one"
+        ),
+        subject: well.to_string(),
+        readings,
+    }
+}
+
 /// Subject of what is counted under the payload as a whole. The white space keeps it from being the id of a well.
 pub(crate) fn payload_subject(payload: &[u8]) -> String {
     format!("payload {:016x}", content_hash(payload))

@@ -1,8 +1,8 @@
 //! What a dead letter has of its message, when the message is read again.
 //!
 //! # Rules
-//! 1. A letter of an unregistered well, or of readings that the archive refused, has readings of that well; the letter of the further wells has those of wells
-//!    without a letter of their own. Any other letter may have any reading, but leaves to those what is theirs.
+//! 1. A letter of an unregistered well, of readings that the archive refused, or of superseded ones has readings of that
+//!    well; the letter of the further wells has those of wells without a letter of their own. Any other letter may have any reading, but leaves to those what is theirs.
 //! 2. A cause that another letter of the message has is this letter's only beyond what the other stands for.
 
 use gwbank_model::{Reading, WellId};
@@ -10,7 +10,7 @@ use gwbank_store::{DeadLetter, DeadLetterCause, DeadLetterSummary};
 use gwbank_wire::{Fault, Reason};
 use hashbrown::HashMap;
 
-use crate::fault::unknown_wells;
+use crate::fault::{superseded, unknown_wells};
 
 /// A message as it is read now, whatever is registered.
 pub(crate) struct Understood {
@@ -28,20 +28,40 @@ pub(crate) struct Share<'a> {
     beside: HashMap<&'a DeadLetterCause, u64>,
 }
 
+/// A reading that may be the letter's.
+pub(crate) struct Candidate {
+    pub(crate) reading: Reading,
+    /// A later message has had its say on the key.
+    pub(crate) is_superseded: bool,
+}
+
 /// Faults that the message has still, one for each cause.
+#[derive(Default)]
 pub(crate) struct Again {
     /// Readings that the letter's own cause keeps dead.
     pub(crate) same_cause: u64,
     pub(crate) other_causes: Vec<Fault>,
 }
 
+/// Causes that leave a reading good: a letter of these names its well, and stands for none of another one.
+const OF_WELLS: [Reason; 3] = [Reason::UnknownWell, Reason::RefusedByArchive, Reason::Superseded];
+
+impl Again {
+    pub(crate) fn add_superseded(&mut self, well: &WellId) {
+        let mut others = self.other_causes.iter_mut();
+        match others.find(|other| other.reason == Reason::Superseded && other.subject == well.as_str()) {
+            Some(other) => other.readings += 1,
+            None => self.other_causes.push(superseded(well, 1)),
+        }
+    }
+}
+
 fn cause_of(reason: Reason, subject: &str) -> DeadLetterCause {
     DeadLetterCause { reason: reason.name().to_owned(), subject: subject.to_owned() }
 }
 
-/// Of good readings of wells: a letter of these names its well, and stands for none of another one.
 fn is_of_wells(cause: &DeadLetterCause) -> bool {
-    cause.reason == Reason::UnknownWell.name() || cause.reason == Reason::RefusedByArchive.name()
+    OF_WELLS.iter().any(|reason| cause.reason == reason.name())
 }
 
 impl<'a> Share<'a> {
@@ -53,9 +73,8 @@ impl<'a> Share<'a> {
         }
     }
 
-    /// The message has no other letter.
-    pub(crate) fn is_alone(&self) -> bool {
-        self.beside.is_empty() && !self.is_of_further_wells()
+    pub(crate) fn is_of(&self, reason: Reason) -> bool {
+        self.cause.reason == reason.name()
     }
 
     /// Stands for readings that were good but for their well.
@@ -114,7 +133,7 @@ impl<'a> Share<'a> {
     /// Leaves to the message's other letters what is theirs and says how many of the rest may be its own. The count of a
     /// letter is a guess where its message could not be read in full: what no other letter stands for is its own too, so
     /// that nothing is left behind.
-    pub(crate) fn budget(&self, mended: u64, readings: &mut Vec<Reading>, again: &mut Again) -> u64 {
+    pub(crate) fn budget(&self, mended: u64, found: &mut Vec<Candidate>, again: &mut Again) -> u64 {
         let mut theirs = self.beside.clone();
         let mut leave = |cause: &DeadLetterCause, found: u64| {
             let Some(dead) = theirs.get_mut(cause) else { return 0 };
@@ -125,17 +144,18 @@ impl<'a> Share<'a> {
         for fault in &mut again.other_causes {
             fault.readings -= leave(&cause_of(fault.reason, &fault.subject), fault.readings);
         }
-        if !self.is_of_wells() {
+        if !self.beside.is_empty() {
             let further = cause_of(Reason::UnknownWell, self.payload_subject);
-            readings.retain(|reading| {
-                let of_well = cause_of(Reason::UnknownWell, reading.well.as_str());
-                let cause = if self.beside.contains_key(&of_well) { &of_well } else { &further };
-                let refused = cause_of(Reason::RefusedByArchive, reading.well.as_str());
-                leave(&refused, 1) + leave(cause, 1) == 0
+            found.retain(|Candidate { reading, .. }| {
+                let of_well = OF_WELLS.map(|reason| cause_of(reason, reading.well.as_str()));
+                let is_listed =
+                    of_well.contains(&self.cause) || of_well.iter().any(|cause| self.beside.contains_key(cause));
+                let causes = if is_listed { &of_well[..] } else { std::slice::from_ref(&further) };
+                !causes.iter().any(|cause| *cause != self.cause && leave(cause, 1) > 0)
             });
         }
         let theirs: u64 = theirs.iter().filter(|(cause, _)| !is_of_wells(cause)).map(|(_, dead)| dead).sum();
-        let found = readings.len() as u64 + again.other_causes.iter().map(|fault| fault.readings).sum::<u64>();
+        let found = found.len() as u64 + again.other_causes.iter().map(|fault| fault.readings).sum::<u64>();
         mended.max(found.saturating_sub(theirs))
     }
 }

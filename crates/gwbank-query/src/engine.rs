@@ -135,7 +135,7 @@ impl QueryEngine {
             remove_leftovers(dir);
         }
         let internal = |error: datafusion::error::DataFusionError| QueryError::Internal(crate::error::chain(&error));
-        let template = Template::new(&config).map_err(internal)?;
+        let template = Template::new(&config, sources.archive.summarizes()).map_err(internal)?;
         tables::register(&template, &sources).map_err(internal)?;
         let number = Arc::new(AtomicUsize::new(0));
         let runtime = tokio::runtime::Builder::new_multi_thread()

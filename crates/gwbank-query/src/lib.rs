@@ -30,6 +30,7 @@ mod readings;
 mod series_reader;
 mod session;
 mod statement;
+mod summaries;
 mod tables;
 mod views;
 

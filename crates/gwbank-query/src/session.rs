@@ -21,6 +21,7 @@ use crate::functions;
 use crate::guard::{Guard, GuardOperators, GuardOption, guard_functions, rules_with_checkpoints};
 use crate::latest::LatestOfSeries;
 use crate::readings::ReadCut;
+use crate::summaries::SummarizeInArchive;
 
 const CATALOG: &str = "gwbank";
 const SCHEMA: &str = "public";
@@ -36,7 +37,7 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    pub(crate) fn new(config: &QueryConfig) -> Result<Self, DataFusionError> {
+    pub(crate) fn new(config: &QueryConfig, archive_summarizes: bool) -> Result<Self, DataFusionError> {
         let tables = Arc::new(MemorySchemaProvider::new());
         let catalog = MemoryCatalogProvider::new();
         catalog.register_schema(SCHEMA, tables.clone())?;
@@ -65,6 +66,9 @@ impl Template {
             .with_analyzer_rule(Arc::new(GuardOperators));
         let mut rules = Optimizer::new().rules;
         rules.push(Arc::new(LatestOfSeries));
+        if archive_summarizes {
+            rules.push(Arc::new(SummarizeInArchive));
+        }
         builder.optimizer().get_or_insert_default().rules = rules_with_checkpoints(&rules);
         let mut state = builder.build();
         functions::register(&mut state)?;

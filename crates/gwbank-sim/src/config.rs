@@ -16,6 +16,16 @@ pub enum SimError {
     Span,
 }
 
+/// Whether banks take water more slowly with every fill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clogging {
+    /// They stay as they were built.
+    Never,
+    /// Each fill leaves sediment: the infiltration of a bank declines by a share of its own with every storm that fills it,
+    /// from the day on which it was built.
+    ByFills,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SimConfig {
     pub seed: u64,
@@ -28,6 +38,7 @@ pub struct SimConfig {
     pub end: Timestamp,
     /// Days after `end` for which there is weather. Live readings beyond stand still.
     pub live_days: u32,
+    pub clogging: Clogging,
 }
 
 impl SimConfig {
@@ -38,7 +49,7 @@ impl SimConfig {
     pub const DEFAULT_YEARS: i64 = 25;
     const DEFAULT_LIVE_DAYS: u32 = 730;
 
-    /// The demo: 1,001 wells with 25 years up to `end`.
+    /// The demo: 1,001 wells with 25 years up to `end`, banks that do not clog.
     pub const fn demo(end: Timestamp) -> Self {
         SimConfig {
             seed: Self::DEFAULT_SEED,
@@ -47,6 +58,7 @@ impl SimConfig {
             start: end.plus_secs(-Self::DEFAULT_YEARS * (DAY_S * 365 + DAY_S / 4)),
             end,
             live_days: Self::DEFAULT_LIVE_DAYS,
+            clogging: Clogging::Never,
         }
     }
 

@@ -6,8 +6,11 @@
 //!
 //! # What is simulated
 //! - [`climate`]: daily rain, with seasons, wet and dry years, and neighbours that share them.
-//! - `aquifer`: soil → recharge → lag → linear reservoir → depth to water; ponds and pits that storms fill.
+//! - `aquifer`: soil → recharge → lag → linear reservoir → depth to water; ponds and pits that storms fill, and that clog
+//!   where [`SimConfig::clogging`] says so.
 //! - `sensor`: millimetre noise, drift, spikes, flat lines, outages, missing values, dry wells.
+//! - [`Truth`]: what an instrument cannot know: recharge, infiltration, fills, high water, defects. Estimators are measured
+//!   against it.
 //! - `gateway` habits: four ways to write a message, batches of about 100 readings, late and doubled batches, a few wrong
 //!   clocks (a Buddhist-era year, local time sent as UTC, 1980, the future).
 //!
@@ -30,11 +33,14 @@ mod live;
 mod network;
 mod random;
 mod sensor;
+mod truth;
 mod world;
 
-pub use config::{SimConfig, SimError};
+pub use config::{Clogging, SimConfig, SimError};
 pub use encode::Message;
 pub use history::History;
 pub use live::Live;
 pub use network::{Gateway, Kind};
+pub use sensor::{Defects, Level};
+pub use truth::{AquiferFacts, Fill, Truth, WaterTable};
 pub use world::World;

@@ -7,6 +7,7 @@ use gwbank_model::{Day, GatewayId, WellId};
 use gwbank_registry::places::{self, District, Province};
 use gwbank_registry::{AquiferCondition, BankType, Sampling, Well, WellStatus};
 
+use crate::Clogging;
 use crate::aquifer::{Aquifer, ClosedBank, OpenBank};
 use crate::random::Noise;
 
@@ -102,7 +103,7 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    pub fn new(seed: u64, wells: usize) -> Self {
+    pub fn new(seed: u64, wells: usize, clogging: Clogging) -> Self {
         let noise = Noise::new(seed).key(0x5e7e);
         let provinces = places::provinces();
         let mut sites = Vec::with_capacity(wells);
@@ -116,6 +117,7 @@ impl Network {
                     province_index,
                     province,
                     position,
+                    clogging,
                 ));
             }
             for (number, start) in (first..sites.len()).step_by(WELLS_PER_GATEWAY).enumerate() {
@@ -139,7 +141,7 @@ fn kind(position: usize) -> Kind {
     }
 }
 
-fn site(noise: Noise, province_index: usize, province: &Province, position: usize) -> Site {
+fn site(noise: Noise, province_index: usize, province: &Province, position: usize, clogging: Clogging) -> Site {
     let kind = kind(position);
     let district = district_of(province, position);
     let well_id = WellId::new(&format!("TH{}-{:04}", district.code, position + 1)).expect("digits make an id");
@@ -151,6 +153,10 @@ fn site(noise: Noise, province_index: usize, province: &Province, position: usiz
         specific_yield: noise.key(5).between(0.05, 0.16),
         mean_depth_m: 2.2 * (noise.key(6).between(0.0, 1.6)).exp(),
     };
+    let clogging_per_fill = |from: f64, to: f64| match clogging {
+        Clogging::Never => 0.0,
+        Clogging::ByFills => noise.key(12).between(from, to),
+    };
     let water = match kind {
         Kind::Logger | Kind::Manual => Water::Aquifer(aquifer),
         Kind::OpenBank => {
@@ -158,6 +164,8 @@ fn site(noise: Noise, province_index: usize, province: &Province, position: usiz
                 depth_m: noise.key(7).between(5.0, 9.0),
                 catchment_ratio: noise.key(8).between(8.0, 25.0),
                 infiltration_m_per_day: noise.key(9).between(0.05, 0.35),
+                // Some thirty fills a year: from hardly anything to half of it in the first year.
+                clogging_per_fill: clogging_per_fill(0.001, 0.02),
             };
             Water::Open(aquifer, bank)
         }
@@ -165,6 +173,8 @@ fn site(noise: Noise, province_index: usize, province: &Province, position: usiz
             depth_m: noise.key(7).between(1.2, 3.0),
             fill_m_per_mm: noise.key(8).between(0.02, 0.06),
             drain_hours: noise.key(9).between(4.0, 9.0),
+            // Stones hold back more of the sediment than a pond's bed does.
+            clogging_per_fill: clogging_per_fill(0.001, 0.01),
         }),
     };
     Site {

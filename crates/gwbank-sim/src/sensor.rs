@@ -6,6 +6,7 @@
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, Day, Month, Timestamp};
 
 use crate::network::{Kind, Site};
+use crate::random::Noise;
 use crate::world::World;
 
 const NOISE_M: f64 = 0.003;
@@ -30,7 +31,7 @@ const KEY_CONDUCTIVITY: u64 = 36;
 
 /// A level reading.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Level {
+pub enum Level {
     /// Nothing was sent.
     Absent,
     /// Sent without a value.
@@ -38,6 +39,27 @@ pub(crate) enum Level {
     /// No water down to the bottom.
     Dry,
     Depth(f64),
+}
+
+/// What is wrong with a sensor at an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Defects {
+    /// It sends nothing.
+    pub outage: bool,
+    /// It repeats what it saw at the start of that day.
+    pub flat_since: Option<Day>,
+    /// It sends no value.
+    pub missing: bool,
+    /// Metres too deep, growing over a year.
+    pub drift_m: f64,
+    /// Metres beside the truth, this once.
+    pub spike_m: Option<f64>,
+}
+
+impl Defects {
+    pub fn is_none(&self) -> bool {
+        *self == Defects::default()
+    }
 }
 
 /// Part of a block of days that an event takes: `None` where the block has none.
@@ -52,37 +74,49 @@ fn event(site: &Site, key: u64, day: Day, share: f64, length_max: u64) -> Option
     Some(start..start + length)
 }
 
+/// Of a well's level sensor. A spike or a missing value is that of a reading at exactly this instant.
+pub(crate) fn defects(site: &Site, at: Timestamp) -> Defects {
+    let day = at.day(BANGKOK_OFFSET_SECONDS);
+    let outage = event(site, KEY_OUTAGE, day, OUTAGE_SHARE, 20).is_some_and(|outage| outage.contains(&day.0));
+    let flat_since =
+        event(site, KEY_FLAT, day, FLAT_SHARE, 12).filter(|flat| flat.contains(&day.0)).map(|flat| Day(flat.start));
+    let noise = reading_noise(site, at, flat_since);
+    let drifts = site.noise.key(KEY_DRIFT).chance(DRIFTING_SHARE);
+    let drift_m = if drifts { DRIFT_M_PER_YEAR * f64::from(day.0.rem_euclid(365)) / 365.0 } else { 0.0 };
+    let spike = noise.key(2);
+    let spike_m = spike.chance(SPIKE_SHARE).then(|| {
+        let size = spike.key(1).between(0.8, 5.0);
+        if spike.key(2).chance(0.5) { size } else { -size }
+    });
+    Defects { outage, flat_since, missing: noise.key(1).chance(MISSING_SHARE), drift_m, spike_m }
+}
+
+fn seen_at(at: Timestamp, flat_since: Option<Day>) -> Timestamp {
+    flat_since.map_or(at, |start| start.start(BANGKOK_OFFSET_SECONDS))
+}
+
+fn reading_noise(site: &Site, at: Timestamp, flat_since: Option<Day>) -> Noise {
+    site.noise.key(KEY_READING).key(seen_at(at, flat_since).as_secs() as u64)
+}
+
 pub(crate) fn level(world: &World, index: usize, at: Timestamp) -> Level {
     let site = &world.sites()[index];
-    let day = at.day(BANGKOK_OFFSET_SECONDS);
-    if event(site, KEY_OUTAGE, day, OUTAGE_SHARE, 20).is_some_and(|outage| outage.contains(&day.0)) {
+    let defects = defects(site, at);
+    if defects.outage {
         return Level::Absent;
     }
-    let flat_since =
-        event(site, KEY_FLAT, day, FLAT_SHARE, 12).filter(|flat| flat.contains(&day.0)).map(|flat| flat.start);
-    let seen_at = flat_since.map_or(at, |start| Day(start).start(BANGKOK_OFFSET_SECONDS));
-    let noise = site.noise.key(KEY_READING).key(seen_at.as_secs() as u64);
-    if noise.key(1).chance(MISSING_SHARE) {
+    if defects.missing {
         return Level::Missing;
     }
-    let Some(truth) = world.depth_m(index, seen_at) else {
+    let Some(truth) = world.depth_m(index, seen_at(at, defects.flat_since)) else {
         return Level::Dry;
     };
     let well = &world.wells()[index];
     if well.depth.is_some_and(|bottom| truth >= bottom) {
         return Level::Dry;
     }
-    let mut depth = truth + NOISE_M * noise.rough_normal();
-    if site.noise.key(KEY_DRIFT).chance(DRIFTING_SHARE) {
-        let day_of_year = f64::from(day.0.rem_euclid(365));
-        depth += DRIFT_M_PER_YEAR * day_of_year / 365.0;
-    }
-    let spike = noise.key(2);
-    if spike.chance(SPIKE_SHARE) {
-        let size = spike.key(1).between(0.8, 5.0);
-        depth += if spike.key(2).chance(0.5) { size } else { -size };
-    }
-    Level::Depth(depth)
+    let noise = reading_noise(site, at, defects.flat_since).rough_normal();
+    Level::Depth(truth + NOISE_M * noise + defects.drift_m + defects.spike_m.unwrap_or(0.0))
 }
 
 /// When a manual well is read in a month, and what is read; `None` where nobody came.
@@ -116,10 +150,14 @@ pub(crate) fn specific_conductance(site: &Site, at: Timestamp, end: Timestamp) -
     let noise = site.noise.key(KEY_CONDUCTIVITY);
     let base = 250.0 * noise.between(0.0, 1.5).exp();
     let wobble = 1.0 + 0.01 * noise.key(at.as_secs() as u64).rough_normal();
+    base * wobble + intrusion_us_cm(site, at, end)
+}
+
+/// What the salt water adds.
+pub(crate) fn intrusion_us_cm(site: &Site, at: Timestamp, end: Timestamp) -> f64 {
     let days_before_end = (end.as_secs() - at.as_secs()) as f64 / 86_400.0;
-    let intrusion =
-        if noise.key(1).chance(INTRUDED_SHARE) { 2500.0 * (1.0 - days_before_end / 90.0).clamp(0.0, 1.0) } else { 0.0 };
-    base * wobble + intrusion
+    let is_intruded = site.noise.key(KEY_CONDUCTIVITY).key(1).chance(INTRUDED_SHARE);
+    if is_intruded { 2500.0 * (1.0 - days_before_end / 90.0).clamp(0.0, 1.0) } else { 0.0 }
 }
 
 pub(crate) fn battery_volts(site: &Site, at: Timestamp) -> f64 {

@@ -3,10 +3,10 @@
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, Day, Timestamp};
 use gwbank_registry::{BankType, Well};
 
-use crate::aquifer::ClosedBank;
+use crate::aquifer::{ClosedBank, OpenBank};
 use crate::climate::Climate;
 use crate::network::{Gateway, Network, Site, Water, well};
-use crate::{History, Live, SimConfig, SimError};
+use crate::{Clogging, History, Live, SimConfig, SimError, Truth};
 
 /// Days before the history in which the stores fill.
 const SPIN_UP_DAYS: i32 = 4 * 365;
@@ -24,6 +24,8 @@ pub struct World {
     gateways: Vec<Gateway>,
     /// By site: depth to water at the end of each day; empty for closed banks.
     depths_m: Vec<Vec<f32>>,
+    /// By site: fills of a bank from the day on which it was built up to the start of each day; empty for wells.
+    fills: Vec<Vec<u32>>,
 }
 
 impl World {
@@ -31,13 +33,19 @@ impl World {
         config.check()?;
         let (start_day, end_day) = (config.start.day(BANGKOK_OFFSET_SECONDS), config.end.day(BANGKOK_OFFSET_SECONDS));
         let first_day = Day(start_day.0 - SPIN_UP_DAYS);
-        let last_day = Day(end_day.0 + config.live_days as i32 + 1);
+        let last_day = last_day(&config);
         let climate = Climate::new(config.seed, first_day, last_day, end_day);
-        let Network { sites, gateways } = Network::new(config.seed, config.wells);
-        let months: Vec<u8> =
-            (first_day.0..=last_day.0).map(|day| Day(day).month().month_of_year() as u8 - 1).collect();
-        let depths_m: Vec<Vec<f32>> =
-            sites.iter().map(|site| simulate(site, climate.series(site.province), &months)).collect();
+        let Network { sites, gateways } = Network::new(config.seed, config.wells, config.clogging);
+        let months = months_of_year(first_day, last_day);
+        let bank_start = Day(start_day.0.max(end_day.0 - BANK_DAYS));
+        let built = (bank_start.0 - first_day.0).max(0) as usize;
+        let fills: Vec<Vec<u32>> =
+            sites.iter().map(|site| count_fills(site, climate.series(site.province), built)).collect();
+        let depths_m: Vec<Vec<f32>> = sites
+            .iter()
+            .zip(&fills)
+            .map(|(site, fills)| simulate(site, climate.series(site.province), &months, fills))
+            .collect();
         let history = SPIN_UP_DAYS as usize..(end_day.0 - first_day.0 + 1) as usize;
         let wells = sites
             .iter()
@@ -45,11 +53,10 @@ impl World {
             .map(|(site, depths)| {
                 let known = depths.get(history.clone()).unwrap_or_default();
                 let is_bank = !matches!(site.water, Water::Aquifer(_));
-                let bank_start = Day(start_day.0.max(end_day.0 - BANK_DAYS));
                 well(site, known, if is_bank { bank_start } else { start_day })
             })
             .collect();
-        Ok(World { config, first_day, climate, sites, wells, gateways, depths_m })
+        Ok(World { config, first_day, climate, sites, wells, gateways, depths_m, fills })
     }
 
     pub fn config(&self) -> &SimConfig {
@@ -79,9 +86,18 @@ impl World {
         Live::new(self, started, speed)
     }
 
+    /// What nobody can measure: see [`Truth`].
+    pub fn truth(&self) -> Truth<'_> {
+        Truth::new(self)
+    }
+
     /// The true depth to water of the well of that index, in metres; `None` where it is dry.
     pub fn depth_m(&self, well: usize, at: Timestamp) -> Option<f64> {
-        self.depth_of(&self.sites[well], &self.depths_m[well], at)
+        if let Water::Closed(bank) = self.sites[well].water {
+            let water = self.closed_bank_water_m(well, &bank, at);
+            return (water >= ClosedBank::DRY_BELOW_M).then_some(bank.depth_m - water);
+        }
+        Some(self.between_days(&self.depths_m[well], at))
     }
 
     /// The kind of hole of the well of that index.
@@ -93,27 +109,53 @@ impl World {
         &self.sites
     }
 
-    fn depth_of(&self, site: &Site, depths: &[f32], at: Timestamp) -> Option<f64> {
-        if let Water::Closed(bank) = site.water {
-            let water = self.closed_bank_water_m(site, &bank, at);
-            return (water >= ClosedBank::DRY_BELOW_M).then_some(bank.depth_m - water);
-        }
+    /// Month of the year (0 to 11) of every simulated day.
+    pub(crate) fn months_of_year(&self) -> Vec<u8> {
+        months_of_year(self.first_day, last_day(&self.config))
+    }
+
+    /// The day of index 0 of what is simulated by day.
+    pub(crate) fn first_day(&self) -> Day {
+        self.first_day
+    }
+
+    /// By day from [`World::first_day`] on: of an aquifer or pond at the end of the day.
+    pub(crate) fn depths_m(&self, well: usize) -> &[f32] {
+        &self.depths_m[well]
+    }
+
+    /// By day: of a bank up to the start of the day.
+    pub(crate) fn fills(&self, well: usize) -> &[u32] {
+        &self.fills[well]
+    }
+
+    /// A level by day, at an instant between two ends of days.
+    pub(crate) fn between_days(&self, depths: &[f32], at: Timestamp) -> f64 {
         let local = at.as_secs() + i64::from(BANGKOK_OFFSET_SECONDS) - i64::from(self.first_day.0) * 86_400;
         let last = depths.len().saturating_sub(1) as i64;
         let day = local.div_euclid(86_400).clamp(1, last) as usize;
         let part = (local as f64 / 86_400.0 - day as f64).clamp(0.0, 1.0);
         let (before, after) = (f64::from(depths[day - 1]), f64::from(depths[day]));
-        Some(before + (after - before) * part)
+        before + (after - before) * part
     }
 
-    fn closed_bank_water_m(&self, site: &Site, bank: &ClosedBank, at: Timestamp) -> f64 {
+    fn closed_bank_water_m(&self, well: usize, bank: &ClosedBank, at: Timestamp) -> f64 {
+        // The last days whose water may still be there.
+        let days = match self.config.clogging {
+            Clogging::Never => 2,
+            Clogging::ByFills => 8,
+        };
+        let province = self.sites[well].province;
         let today = at.day(BANGKOK_OFFSET_SECONDS);
-        [today, Day(today.0 - 1)]
-            .into_iter()
-            .map(|day| {
-                let storm = self.climate.storm(site.province, day);
+        (0..days)
+            .map(|ago| {
+                let day = Day(today.0 - ago);
+                let storm = self.climate.storm(province, day);
                 let seconds_after = at.as_secs() - day.start(BANGKOK_OFFSET_SECONDS).as_secs() - storm.end;
-                bank.water_m(self.climate.rain_mm(site.province, day), seconds_after as f64 / 3600.0)
+                let fills = &self.fills[well];
+                let before = usize::try_from(day.0 - self.first_day.0).ok().and_then(|index| fills.get(index));
+                let fills = before.or(fills.last()).copied().unwrap_or(0);
+                bank.water_m(self.climate.rain_mm(province, day), seconds_after as f64 / 3600.0, fills)
             })
             .fold(0.0, f64::max)
     }
@@ -137,10 +179,34 @@ impl World {
     }
 }
 
-fn simulate(site: &Site, rain_mm: &[f32], months: &[u8]) -> Vec<f32> {
+fn simulate(site: &Site, rain_mm: &[f32], months: &[u8], fills: &[u32]) -> Vec<f32> {
     match site.water {
         Water::Aquifer(aquifer) => aquifer.depths_m(rain_mm, months),
-        Water::Open(aquifer, bank) => bank.depths_m(rain_mm, &aquifer.depths_m(rain_mm, months)),
+        Water::Open(aquifer, bank) => bank.depths_m(rain_mm, &aquifer.depths_m(rain_mm, months), fills),
         Water::Closed(_) => Vec::new(),
     }
+}
+
+fn last_day(config: &SimConfig) -> Day {
+    Day(config.end.day(BANGKOK_OFFSET_SECONDS).0 + config.live_days as i32 + 1)
+}
+
+fn months_of_year(first: Day, last: Day) -> Vec<u8> {
+    (first.0..=last.0).map(|day| Day(day).month().month_of_year() as u8 - 1).collect()
+}
+
+/// Fills of a bank that was built on the day of that index.
+fn count_fills(site: &Site, rain_mm: &[f32], built: usize) -> Vec<u32> {
+    let is_fill = match site.water {
+        Water::Aquifer(_) => return Vec::new(),
+        Water::Open(..) => OpenBank::is_fill,
+        Water::Closed(_) => ClosedBank::is_fill,
+    };
+    let mut count = 0;
+    let by_day = rain_mm.iter().enumerate().map(|(day, rain_mm)| {
+        let before = count;
+        count += u32::from(day >= built && is_fill(*rain_mm));
+        before
+    });
+    by_day.collect()
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, Day, Month, Parameter, TimeSource, Timestamp};
 use gwbank_registry::{BankType, Sampling, places};
-use gwbank_sim::{Message, SimConfig, SimError, World};
+use gwbank_sim::{Clogging, Level, Message, SimConfig, SimError, World};
 use gwbank_wire::{Context, Decoded, Format, Reason, Route, decode, route};
 
 /// 2026-11-23T03:15:00Z
@@ -263,4 +263,105 @@ fn the_default_seed_holds_drought_and_high_water_in_every_season() {
         let holds = (5..25).contains(&drought.len()) && (4..60).contains(&flooded) && lowest > 10 && highest > 10;
         assert!(holds, "{report:#?}");
     }
+}
+
+#[test]
+fn clogging_slows_banks_and_leaves_wells_alone() {
+    let plain = World::new(SimConfig { wells: 770, ..config(NOW, 3) }).unwrap();
+    let clogged = World::new(SimConfig { clogging: Clogging::ByFills, ..*plain.config() }).unwrap();
+    assert_eq!(plain.wells().len(), clogged.wells().len());
+    let noons = || (0..700).map(|day| NOW.plus_secs(-day * DAY_S));
+    let (mut higher, mut lower) = (0, 0);
+    for (index, well) in plain.wells().iter().enumerate() {
+        let depths = |world: &World| noons().map(|at| world.depth_m(index, at)).collect::<Vec<_>>();
+        let (before, after) = (depths(&plain), depths(&clogged));
+        match well.bank_type {
+            BankType::Observation => assert_eq!(before, after, "{}", well.well_id),
+            BankType::Open => {
+                let pairs = || before.iter().zip(&after).map(|(a, b)| (a.unwrap(), b.unwrap()));
+                higher += pairs().filter(|(a, b)| b < a).count();
+                lower += pairs().filter(|(a, b)| *b > *a + 1e-6).count();
+            }
+            BankType::Closed => {
+                let wet = |depths: &[Option<f64>]| depths.iter().flatten().count();
+                assert!(wet(&after) >= wet(&before), "{}", well.well_id);
+            }
+        }
+    }
+    assert!(higher > 1000 && lower == 0, "{higher} {lower}");
+    let bank = |kind| plain.wells().iter().position(|well| well.bank_type == kind).unwrap();
+    for kind in [BankType::Open, BankType::Closed] {
+        let fills = clogged.truth().fills(bank(kind));
+        assert!(fills.len() > 10 && fills[0].infiltration_left == 1.0);
+        assert!(fills.windows(2).all(|pair| pair[1].infiltration_left < pair[0].infiltration_left));
+        assert!(plain.truth().fills(bank(kind)).iter().all(|fill| fill.infiltration_left == 1.0));
+        assert_eq!(plain.truth().fills(bank(kind)).len(), fills.len());
+    }
+}
+
+/// Recharge less what the reservoir lost is what the level shows.
+#[test]
+fn truth_and_levels_are_of_one_water() {
+    let world = World::new(SimConfig { wells: 154, ..config(NOW, 6) }).unwrap();
+    let mut compared = 0;
+    for index in 0..world.wells().len() {
+        let Some(facts) = world.truth().aquifer(index) else { continue };
+        let months = world.truth().recharge_mm(index);
+        let level = |month: Month| world.depth_m(index, month.start(BANGKOK_OFFSET_SECONDS)).unwrap();
+        // Two dry months of a deep well: it recedes towards its base, the same for all months.
+        let bases: Vec<f64> = months
+            .iter()
+            .filter(|(month, _)| level(*month) > 1.5 && level(month.plus(1)) > 1.5)
+            .map(|(month, mm)| {
+                let days = f64::from(month.days());
+                let kept = (-days / facts.recession_days).exp();
+                // What came within the month was lost for half of it.
+                let came_m = mm / 1000.0 / facts.specific_yield * kept.sqrt();
+                // depth₂ = base + (depth₁ − base)·kept − came
+                (level(month.plus(1)) - level(*month) * kept + came_m) / (1.0 - kept)
+            })
+            .collect();
+        let mean = bases.iter().sum::<f64>() / bases.len().max(1) as f64;
+        for base in bases {
+            compared += 1;
+            assert!((base - mean).abs() < 0.05 * mean.abs() + 1.0, "well {index}: base {base:.2} of {mean:.2}");
+        }
+    }
+    assert!(compared > 3000, "{compared}");
+}
+
+#[test]
+fn truth_tells_of_defects_and_high_water() {
+    let world = &*SHORT;
+    let truth = world.truth();
+    let (mut outages, mut flat, mut spikes, mut drifts, mut high_wells) = (0, 0, 0, 0, 0);
+    let (first, last) = (Day(NOW.day(BANGKOK_OFFSET_SECONDS).0 - 600), NOW.day(BANGKOK_OFFSET_SECONDS));
+    for (index, well) in world.wells().iter().enumerate().step_by(3) {
+        for day in (first.0..last.0).map(Day) {
+            let at = day.start(BANGKOK_OFFSET_SECONDS).plus_secs(7 * 3600);
+            let defects = truth.defects(index, at);
+            outages += u64::from(defects.outage);
+            flat += u64::from(defects.flat_since.is_some());
+            spikes += u64::from(defects.spike_m.is_some());
+            drifts += u64::from(defects.drift_m > 0.0);
+            if let (true, Level::Depth(depth), Some(true_depth)) =
+                (defects.is_none(), truth.sensed(index, at), world.depth_m(index, at))
+            {
+                assert!((depth - true_depth).abs() < 0.02, "{}: {depth} {true_depth}", well.well_id);
+            }
+            assert_eq!(defects.outage, truth.sensed(index, at) == Level::Absent);
+        }
+        let Some(limit) = well.flood_warning_depth else { continue };
+        let spans = truth.high_water(index, limit, first, last);
+        high_wells += usize::from(!spans.is_empty());
+        assert!(spans.windows(2).all(|pair| pair[0].end < pair[1].start));
+        for hour in 0..600 {
+            let at = first.start(BANGKOK_OFFSET_SECONDS).plus_secs(hour * 24 * 3600 + hour * 3600 % 86_400);
+            let depth = world.depth_m(index, at).unwrap();
+            let is_high = spans.iter().any(|span| (span.start..=span.end).contains(&at));
+            let within = at < last.start(BANGKOK_OFFSET_SECONDS) && (depth - limit).abs() > 1e-4;
+            assert!(!within || is_high == (depth <= limit), "{} {at}: {depth} {limit}", well.well_id);
+        }
+    }
+    assert!(outages > 1000 && flat > 50 && spikes > 10 && drifts > 1000 && high_wells > 30);
 }

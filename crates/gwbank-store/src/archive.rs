@@ -10,6 +10,8 @@ use futures::Stream;
 use gwbank_model::versions::{self, Change, Outcome};
 use gwbank_model::{Key, Origin, Parameter, Row, Seq, SeriesId, Timestamp};
 
+use crate::Summary;
+
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
     /// Nothing was changed; the same call may succeed later.
@@ -142,6 +144,8 @@ pub struct ScanRequest {
     pub projection: Option<Vec<usize>>,
     /// How many streams are welcome at most; at least one is given.
     pub partitions: usize,
+    /// More rows than these, over all streams, will not be read. A hint: more may be given.
+    pub limit: Option<usize>,
 }
 
 pub type BatchStream = Pin<Box<dyn Stream<Item = Result<RecordBatch, ArchiveError>> + Send>>;
@@ -177,6 +181,11 @@ pub trait Archive: Debug + Send + Sync + 'static {
     /// Whether every series that has rows here has a number in the table of names, so that what is not there need not be
     /// looked for.
     fn names_every_series(&self) -> bool {
+        false
+    }
+
+    /// Whether its snapshots give summaries.
+    fn summarizes(&self) -> bool {
         false
     }
 
@@ -216,6 +225,11 @@ pub trait ArchiveSnapshot: Debug + Send + Sync + 'static {
 
     /// Superseded versions, as batches of [`crate::revision_schema`] (projected).
     fn scan_revisions(&self, request: ScanRequest) -> Result<Vec<BatchStream>, ArchiveError>;
+
+    /// Sums over winners, as batches of [`Summary::schema`]; `None` where that would be no cheaper than a scan.
+    fn summarize(&self, _request: ScanRequest, _summary: &Summary) -> Result<Option<Vec<BatchStream>>, ArchiveError> {
+        Ok(None)
+    }
 
     /// Winners of one series as rows in time order, from ≤ time < to. For quality and for tests. Their `origin` is not
     /// kept by every archive; `versions` gives it.

@@ -21,6 +21,7 @@ pub mod memory;
 mod metadata;
 mod schema;
 mod series_reader;
+mod summary;
 
 pub use archive::{
     Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, BatchStream, CommitReport, MaintenanceReport, RefusedRow,
@@ -29,11 +30,12 @@ pub use archive::{
 pub use metadata::{
     ConditionFlag, DeadLetter, DeadLetterCause, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage,
     DeadMessage, DirtyMonth, EXPIRED_SUBJECT, FlagTransition, GatewayCounts, GatewayRecord, IndicatorRow, IngestCommit,
-    Metadata, MetadataError, NewDeadLetter, OutboxMessage, PayloadPage, ReceivedContent, SettledDeadLetter,
-    WatchCommit,
+    Metadata, MetadataError, NewDeadLetter, OutboxMessage, PayloadPage, ReceivedContent, ReplayPermit,
+    SettledDeadLetter, WatchCommit,
 };
 pub use schema::{
     RowNames, batch_to_revisions, batch_to_rows, columns, reading_schema, revision_schema, revisions_to_batch,
     rows_to_batch, rows_to_columns, timestamp_type,
 };
 pub use series_reader::{DailyLevel, DailyLevelRequest, SeriesReadError, SeriesReader};
+pub use summary::{Bucket, Measure, MonthUnit, Summary};

@@ -284,6 +284,15 @@ pub struct WatchCommit {
     pub evaluated: Vec<DirtyMonth>,
 }
 
+/// Held while dead letters are replayed; whatever it keeps others away by ends when it is dropped.
+pub struct ReplayPermit(#[expect(dead_code, reason = "held for its end")] Box<dyn Send + Sync>);
+
+impl ReplayPermit {
+    pub fn new(held: impl Send + Sync + 'static) -> Self {
+        Self(Box::new(held))
+    }
+}
+
 #[async_trait]
 pub trait Metadata: Debug + Send + Sync + 'static {
     /// Everything that the journal holds up to here is accounted for. [`Seq::ZERO`] when nothing was committed.
@@ -310,6 +319,10 @@ pub trait Metadata: Debug + Send + Sync + 'static {
     /// that is another one each time it begins anew.
     async fn lead(&self) -> Result<Option<u64>, MetadataError> {
         Ok(Some(0))
+    }
+    /// Of all nodes on these metadata one replays dead letters at a time: `None` while another one does.
+    async fn replay_permit(&self) -> Result<Option<ReplayPermit>, MetadataError> {
+        Ok(Some(ReplayPermit::new(())))
     }
     /// To be said again and again, so that nobody takes a node that has nothing to write for gone.
     async fn still_here(&self) -> Result<(), MetadataError> {

@@ -17,7 +17,7 @@ mod timescale;
 
 pub use clock::SeededClock;
 pub use inode::torn;
-pub use postgres::Postgres;
+pub use postgres::{Postgres, free_port};
 pub use power_cut_disk::{DiskFaults, PowerCutDisk};
 pub use power_switch::PowerSwitch;
 pub use rounds::{test_rounds, test_seed};

@@ -41,7 +41,8 @@ fn run(mut command: Command) -> String {
     String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
 }
 
-pub(crate) fn free_port() -> u16 {
+/// A port of this machine that nobody listens at.
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|taken| taken.local_addr()).expect("a port").port()
 }
 
@@ -128,6 +129,81 @@ impl Postgres {
         let mut stop = command("pg_ctl");
         stop.args(["stop", "-s", "-w", "-m", "immediate", "-D"]).arg(self.data());
         run(stop);
+    }
+
+    /// Nothing of it runs, and nothing is closed: as a host that hangs. Until [`Self::thaws`].
+    pub fn freezes(&self) {
+        self.signals("-STOP");
+    }
+
+    pub fn thaws(&self) {
+        self.signals("-CONT");
+    }
+
+    fn signals(&self, signal: &str) {
+        let file = std::fs::read_to_string(self.data().join("postmaster.pid")).expect("the server runs");
+        let main = file.lines().next().expect("its number").to_owned();
+        let signal_to = |process: &str| {
+            // A child may have ended just now.
+            Command::new("kill").args([signal, process]).stderr(Stdio::null()).status().expect("kill is installed");
+        };
+        // The one that makes others first, so that none is missed.
+        signal_to(&main);
+        let processes = std::fs::read_dir("/proc").expect("Linux").flatten();
+        for process in processes.filter_map(|entry| entry.file_name().into_string().ok()) {
+            let status = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+            // After the name, which may hold anything: state, parent.
+            let parent = status.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1));
+            if parent == Some(main.as_str()) {
+                signal_to(&process);
+            }
+        }
+    }
+
+    /// The same data under another port, this server being gone: what a standby is after it took over.
+    pub fn fails_over_to(&self, port: u16) -> Self {
+        self.crash();
+        let root = tempfile::Builder::new().prefix("gwbank-postgres-").tempdir().expect("a directory").keep();
+        let mut copy = Command::new("cp");
+        copy.arg("-a").arg(self.data()).arg(&root);
+        run(copy);
+        let mut chmod = Command::new("chmod");
+        chmod.arg("755").arg(&root);
+        run(chmod);
+        if is_root() {
+            let mut chown = Command::new("chown");
+            chown.arg("postgres:").arg(&root);
+            run(chown);
+        }
+        let databases = AtomicU32::new(self.databases.load(Ordering::Relaxed));
+        let server = Self { root, port, databases };
+        server.ends_with_this_process();
+        server.go_on();
+        server
+    }
+
+    /// From now on a role needs its password.
+    pub fn asks_the_password_of(&self, role: &str) {
+        let file = self.data().join("pg_hba.conf");
+        let rules = std::fs::read_to_string(&file).expect("its rules");
+        std::fs::write(&file, format!("host all {role} 127.0.0.1/32 scram-sha-256\n{rules}")).expect("its rules");
+        self.psql(&self.url("postgres"), "SELECT pg_reload_conf()");
+    }
+
+    /// Takes TLS, too, with a certificate and its key in PEM form.
+    pub fn takes_tls(&self, certificate: &Path, key: &Path) {
+        for (from, name) in [(certificate, "server.crt"), (key, "server.key")] {
+            let to = self.data().join(name);
+            std::fs::copy(from, &to).expect("a copy");
+            std::fs::set_permissions(&to, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("a mode");
+            if is_root() {
+                let mut chown = Command::new("chown");
+                chown.arg("postgres:").arg(&to);
+                run(chown);
+            }
+        }
+        self.psql(&self.url("postgres"), "ALTER SYSTEM SET ssl = on");
+        self.psql(&self.url("postgres"), "SELECT pg_reload_conf()");
     }
 
     /// The URL of a new, empty database.

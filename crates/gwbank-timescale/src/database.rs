@@ -19,6 +19,7 @@ use tokio_postgres::{CancelToken, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::DatabaseError;
+use crate::connect::{WithPassword, read_password};
 use crate::error::WorkError;
 
 #[derive(Clone)]
@@ -26,6 +27,8 @@ pub struct DatabaseConfig {
     /// `postgresql://…`, as every PostgreSQL client takes it. A certificate is always checked against the host's name,
     /// whatever `sslmode` says but `disable`.
     pub url: String,
+    /// Whose first line is the password, in place of one in the URL. Read for every connection.
+    pub password_file: Option<PathBuf>,
     /// Of an authority of one's own; the public ones are known.
     pub ca_file: Option<PathBuf>,
     /// `node.id` of the configuration.
@@ -46,6 +49,7 @@ impl DatabaseConfig {
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            password_file: None,
             ca_file: None,
             node_id: 0,
             owner: None,
@@ -143,9 +147,13 @@ impl Database {
                 Some(tls(config.ca_file.as_deref())?)
             }
         };
+        if let Some(path) = &config.password_file {
+            read_password(path).map_err(|source| DatabaseError::Password { path: path.clone(), source })?;
+        }
+        let password_file = config.password_file.clone();
         let manager = match tls.clone() {
-            None => Manager::from_config(options.clone(), NoTls, recycle),
-            Some(tls) => Manager::from_config(options.clone(), tls, recycle),
+            None => Manager::from_connect(options.clone(), WithPassword::new(NoTls, password_file), recycle),
+            Some(tls) => Manager::from_connect(options.clone(), WithPassword::new(tls, password_file), recycle),
         };
         // Compiling the many small parts of a view of hours or days takes a hundred times as long as running it.
         // With synchronous_commit off the database forgets what it has committed, and the journal is cut by then.

@@ -18,6 +18,8 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 pub enum DatabaseError {
     #[error("the database's URL cannot be used: {0}")]
     Url(String),
+    #[error("cannot use the password file {}", path.display())]
+    Password { path: PathBuf, source: io::Error },
     #[error("cannot read the certificates of {path}")]
     Certificates { path: PathBuf, source: io::Error },
     #[error("no connection to the database{}", connect_advice(&**.0))]

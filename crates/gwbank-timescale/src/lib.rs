@@ -12,6 +12,7 @@
 //! 3. Every error leaves nothing of its commit behind, and says what an operator can do.
 
 mod archive;
+mod connect;
 mod database;
 mod error;
 pub mod fuzz;

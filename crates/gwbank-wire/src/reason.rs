@@ -44,6 +44,8 @@ named_enum! {
         UnknownTopic = 23, "unknown_topic";
         /// Good as it came, and forbidden by a rule of the archive's database.
         RefusedByArchive = 24, "refused_by_archive";
+        /// Dead when it came, and when its cause was mended a later message had given its key another value.
+        Superseded = 25, "superseded";
     }
 }
 

@@ -75,6 +75,55 @@ async fn readings_of_one_well_that_died_of_different_causes_are_told_apart() {
     assert!(rig.dead_letters().await.is_empty());
 }
 
+/// What a well shows: value and revision by seconds after the start.
+async fn values(rig: &Rig, pipeline: &Pipeline, name: &str) -> Vec<(i64, f64)> {
+    pipeline.flush().await.unwrap();
+    let rows = rig.archived(name, Parameter::DepthToWater).await;
+    rows.iter().map(|row| (row.time.as_micros() / 1_000_000 - START_SECS, row.value)).collect()
+}
+
+#[tokio::test]
+async fn a_replay_undoes_no_later_message() {
+    let rig = Rig::new();
+    let pipeline = rig.open_with_wells(&["A"]).await;
+    let two = format!("[{},{}]", depth("B", START_SECS, 1.0), depth("B", START_SECS + 60, 1.0));
+    assert_eq!(counts(&pipeline.ingest(json("gw", two)).await.unwrap()), [2, 0, 0, 2, 0]);
+    pipeline.put_wells(vec![well("B")]).await.unwrap();
+    assert_eq!(counts(&pipeline.ingest(json("gw", depth("B", START_SECS, 2.0))).await.unwrap()), [1, 1, 0, 0, 0]);
+
+    let report = replay(&pipeline).await;
+    assert_eq!((report.stored, report.dead, report.left), (1, 1, 0), "{report:?}");
+    assert_eq!(values(&rig, &pipeline, "B").await, [(0, 2.0), (60, 1.0)]);
+    let letters = rig.dead_letters().await;
+    assert_eq!((letters[0].reason.as_str(), letters[0].subject.as_str(), letters[0].readings), ("superseded", "B", 1));
+    assert_eq!(gateway_counts(&pipeline, "gw").await, [3, 2, 0, 1, 0]);
+    let report = replay(&pipeline).await;
+    assert_eq!((report.stored, report.dead, report.left), (0, 0, 1), "it stays: {report:?}");
+
+    // Who wants the earlier value says so.
+    let again = format!(r#"{{"well":"B","time":{START_SECS},"depth_to_water":1.0,"revision":1}}"#);
+    assert_eq!(counts(&pipeline.ingest(json("gw", again)).await.unwrap()), [1, 1, 0, 0, 0]);
+    let report = replay(&pipeline).await;
+    assert_eq!((report.stored, report.duplicate, report.left), (0, 1, 0), "{report:?}");
+    assert_eq!(values(&rig, &pipeline, "B").await, [(0, 1.0), (60, 1.0)]);
+    assert_eq!(gateway_counts(&pipeline, "gw").await, [4, 3, 1, 0, 0]);
+    assert!(rig.dead_letters().await.is_empty());
+}
+
+#[tokio::test]
+async fn letters_of_several_gateways_are_replayed_as_if_in_the_order_of_their_receipt() {
+    let rig = Rig::new();
+    let pipeline = rig.open_with_wells(&["A"]).await;
+    for (gateway, secs, value) in [("g1", 0, 1.0), ("g2", 60, 2.0), ("g1", 60, 3.0), ("g2", 0, 4.0), ("g1", 60, 5.0)] {
+        rig.clock.advance_micros(1_000_000);
+        pipeline.ingest(json(gateway, depth("B", START_SECS + secs, value))).await.unwrap();
+    }
+    pipeline.put_wells(vec![well("B")]).await.unwrap();
+    let report = replay(&pipeline).await;
+    assert_eq!((report.stored, report.dead, report.left), (4, 1, 0), "{report:?}");
+    assert_eq!(values(&rig, &pipeline, "B").await, [(0, 4.0), (60, 5.0)]);
+}
+
 #[tokio::test]
 async fn an_import_older_than_live_readings_may_be_is_replayed_as_one() {
     let rig = Rig::new();

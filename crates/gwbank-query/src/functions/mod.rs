@@ -5,6 +5,8 @@ mod formulas;
 mod time_bucket;
 mod zone;
 
+pub(crate) use time_bucket::bucket;
+
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;

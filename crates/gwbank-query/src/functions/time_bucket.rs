@@ -15,7 +15,7 @@ use datafusion::common::{ScalarValue, exec_err, plan_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use gwbank_model::{Month, Timestamp};
-use gwbank_store::timestamp_type;
+use gwbank_store::{Bucket, MonthUnit, timestamp_type};
 
 use super::Function;
 use super::zone::offset_seconds;
@@ -107,6 +107,23 @@ impl ScalarUDFImpl for TimeBucket {
         };
         let DataType::Timestamp(_, zone) = time_type else { return exec_err!("time_bucket was not given a timestamp") };
         Ok(ColumnarValue::Array(Arc::new(buckets.with_timezone_opt(zone))))
+    }
+}
+
+/// The buckets of a width and an origin or a zone; `None` where months are counted as no calendar does, or where either is
+/// no such thing.
+pub(crate) fn bucket(width: &ScalarValue, third: Option<&ScalarValue>) -> Option<Bucket> {
+    let Cutter { width, offset_seconds } = Cutter::new(width, third).ok()?;
+    match width {
+        Width::Micros { width, origin } => {
+            let origin_micros = origin.checked_sub(i64::from(offset_seconds) * 1_000_000)?;
+            Some(Bucket::Width { micros: width, origin_micros })
+        }
+        Width::Months { width, origin } => {
+            let unit = MonthUnit::of_months(width)?;
+            let begins_with_the_year = (origin.month_of_year() as i32 - 1) % width == 0;
+            begins_with_the_year.then_some(Bucket::Months { unit, offset_seconds })
+        }
     }
 }
 

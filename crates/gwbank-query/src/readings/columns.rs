@@ -14,7 +14,7 @@ use crate::readings::cut::HiddenKeys;
 
 /// Names are views: as quick to compare and group as dictionary numbers for the short names there are, and plain text to
 /// every join, cast and writer.
-const NAME: DataType = DataType::Utf8View;
+pub(crate) const NAME: DataType = DataType::Utf8View;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Table {

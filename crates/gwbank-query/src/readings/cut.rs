@@ -47,6 +47,19 @@ impl HiddenKeys {
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+    pub(crate) fn len(&self) -> usize {
+        self.0.values().flat_map(HashMap::values).map(HashSet::len).sum()
+    }
+    pub(crate) fn keys(&self, names: &RowNames) -> Vec<Key> {
+        let of_well = self.0.iter().flat_map(|(well, parameters)| parameters.iter().map(move |of| (well, of)));
+        let of_series =
+            of_well.filter_map(|(well, (parameter, times))| Some((names.series.get(well, *parameter)?, times)));
+        of_series
+            .flat_map(|(series, times)| {
+                times.iter().map(move |&time| Key { series, time: Timestamp::from_micros(time) })
+            })
+            .collect()
+    }
     pub(crate) fn of_well(&self, well: &str) -> Option<&HashMap<Parameter, HashSet<i64>>> {
         self.0.get(well)
     }
@@ -92,6 +105,7 @@ impl ReadCut {
             parameters: filter.known_parameters().map(Into::into),
             projection: None,
             partitions,
+            limit: None,
         })
     }
 

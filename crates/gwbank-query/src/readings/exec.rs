@@ -35,6 +35,10 @@ pub(crate) enum Wanted {
     All,
     /// Of each series the latest, and perhaps earlier ones: for plans whose answer is the same with and without those.
     Latest,
+    /// What the archive does not have, or not as it is now.
+    Recent,
+    /// All, in a plan that rows were asked for.
+    Rows,
 }
 
 pub(crate) struct ReadingsExec {
@@ -82,7 +86,7 @@ impl ReadingsExec {
             _ => Vec::new(),
         };
         let older = match wanted {
-            Wanted::All => Some(filter.clone()),
+            Wanted::All | Wanted::Recent | Wanted::Rows => Some(filter.clone()),
             Wanted::Latest => cut.without_series_of(&filter, &latest),
         };
         let request = older.as_ref().and_then(|older| cut.archive_request(older, partitions.max(1)));
@@ -91,6 +95,7 @@ impl ReadingsExec {
             _ => Pending::default(),
         };
         pending.winners.extend(latest);
+        let request = request.filter(|_| wanted != Wanted::Recent);
         if table == Table::Revisions {
             // What was superseded stays superseded, whoever wins now.
             pending.hidden = HiddenKeys::default();
@@ -98,7 +103,7 @@ impl ReadingsExec {
         let with_keys = if pending.hidden.is_empty() { WithKeys::No } else { WithKeys::Yes };
         let projection = Arc::new(Projection::new(table, outputs, with_keys));
         let slices = match (table, wanted, cut.window_filter(&filter)) {
-            (Table::Readings, Wanted::All, Some(filter)) => cut.window().scan(&filter),
+            (Table::Readings, Wanted::All | Wanted::Recent | Wanted::Rows, Some(filter)) => cut.window().scan(&filter),
             _ => Vec::new(),
         };
         let extra = extra_batches(table, &cut, &filter, &pending, &projection)
@@ -113,6 +118,7 @@ impl ReadingsExec {
                 projection: Some(projection.stored.clone()),
                 // Where the archive is to give only rows that are all kept.
                 partitions: shares.len(),
+                limit: limit.map(|limit| limit.saturating_add(pending.hidden.len())),
                 ..request
             },
             hidden: Arc::new(pending.hidden),
@@ -279,10 +285,11 @@ impl DisplayAs for ReadingsExec {
         if let Some(limit) = self.limit {
             write!(f, ", limit={limit}")?;
         }
-        if self.wanted == Wanted::Latest {
-            write!(f, ", latest of each series")?;
+        match self.wanted {
+            Wanted::All | Wanted::Rows => Ok(()),
+            Wanted::Latest => write!(f, ", latest of each series"),
+            Wanted::Recent => write!(f, ", what the archive does not sum up"),
         }
-        Ok(())
     }
 }
 

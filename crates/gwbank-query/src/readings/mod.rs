@@ -13,9 +13,11 @@ mod exec;
 mod filter;
 mod provider;
 mod slices;
+mod summary;
 
 pub(crate) use columns::Table;
 pub(crate) use cut::ReadCut;
 pub(crate) use exec::{ReadingsExec, Wanted};
 pub(crate) use filter::ReadingFilter;
 pub(crate) use provider::ReadingsTable;
+pub(crate) use summary::{GroupColumn, ReadingsSummary};

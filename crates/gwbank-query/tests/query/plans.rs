@@ -122,6 +122,44 @@ fn the_latest_of_each_series_is_read_alone() {
 }
 
 #[test]
+fn sums_are_made_by_the_archive() {
+    run(async {
+        let bench = halves().await;
+        for sql in [
+            "SELECT well_id, time_bucket('1 day', time) AS day, avg(value) FROM readings GROUP BY well_id, day",
+            "SELECT time_bucket('1 day', time, 'Asia/Bangkok') AS day, count(*), max(value) FROM readings \
+             WHERE parameter = 'ph' GROUP BY day ORDER BY day",
+            "SELECT date_trunc('month', time), sum(value) FROM readings WHERE quality IN (1, 2) GROUP BY 1",
+            "SELECT time_bucket('3 months', r.time) q, min(r.value) FROM readings r WHERE value IS NOT NULL GROUP BY q",
+            "WITH r AS (SELECT well_id AS w, value * 1 AS x, value AS v FROM readings) SELECT w, avg(v) FROM r GROUP BY w",
+            "SELECT avg(value) FROM readings WHERE time < '2026-06-01'",
+            "SELECT w.name, r.mean FROM wells w JOIN (SELECT well_id, avg(value) AS mean FROM readings GROUP BY well_id) r \
+             USING (well_id)",
+        ] {
+            let plan = plan(&bench, sql).await;
+            assert!(plan.contains("ArchiveSummaryExec"), "{sql}:\n{plan}");
+        }
+        for sql in [
+            "SELECT time_bucket('1 minute', time) AS t, avg(value) FROM readings GROUP BY t",
+            "SELECT well_id, avg(value) FILTER (WHERE value > 1) FROM readings GROUP BY well_id",
+            "SELECT well_id, avg(value) FROM readings WHERE value > 1 GROUP BY well_id",
+            "SELECT well_id, count(DISTINCT value) FROM readings GROUP BY well_id",
+            "SELECT well_id, median(value) FROM readings GROUP BY well_id",
+            "SELECT quality, avg(value) FROM readings GROUP BY quality",
+            "SELECT well_id, sum(value * 2) FROM readings GROUP BY well_id",
+            "SELECT well_id, avg(value) FROM readings WHERE quality = (SELECT 1) GROUP BY well_id",
+            "SELECT time_bucket('5 months', time) AS t, avg(value) FROM readings GROUP BY t",
+            "SELECT well_id, avg(value) FROM (SELECT * FROM readings LIMIT 5) GROUP BY well_id",
+            "SELECT well_id, parameter, avg(value) FROM readings GROUP BY ROLLUP (well_id, parameter)",
+            &format!("SELECT avg(value) FROM readings WHERE time >= '{}'", hour(4)),
+        ] {
+            let plan = plan(&bench, sql).await;
+            assert!(!plan.contains("ArchiveSummaryExec"), "{sql}:\n{plan}");
+        }
+    });
+}
+
+#[test]
 fn what_asks_for_more_than_the_latest_reads_more() {
     run(async {
         let bench = halves().await;

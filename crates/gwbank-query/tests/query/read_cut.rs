@@ -108,6 +108,7 @@ async fn check(bench: &Bench) {
     assert_eq!(bench.rows(&format!("{ALL} ORDER BY time DESC, well_id, parameter LIMIT 3")).await, newest);
 
     check_latest(bench).await;
+    check_sums(bench).await;
 
     // Joins: with itself on the key each row meets itself alone; with wells none is lost.
     let itself = "SELECT count(*) FROM readings a JOIN readings b USING (well_id, parameter, time) WHERE a.seq = b.seq";
@@ -187,6 +188,34 @@ async fn check_latest(bench: &Bench) {
         // One form a condition, another one each time: all of them meet over the cases.
         let sql = &forms[(turn + bench.truth.len()) % forms.len()];
         assert_eq!(sorted(bench, sql).await, latest, "{sql}");
+    }
+}
+
+/// Sums that the archive makes its part of are the sums of the rows.
+async fn check_sums(bench: &Bench) {
+    let (from, to) = (hour(2), hour(6));
+    // A limit keeps what is asked from the scan, so that rows are read.
+    let rows = "(SELECT * FROM readings LIMIT 1000000)";
+    let questions = [
+        "SELECT count(*), count(value), sum(value), avg(value), min(value), max(value) FROM readings".to_owned(),
+        "SELECT well_id, parameter, time_bucket('2 hours', time) AS t, avg(value), count(*) FROM readings \
+         GROUP BY well_id, parameter, t"
+            .to_owned(),
+        format!(
+            "SELECT date_trunc('hour', time), max(value), count(value) FROM readings WHERE time >= '{from}' \
+             AND time < '{to}' AND value IS NOT NULL GROUP BY 1"
+        ),
+        "SELECT time_bucket('1 day', time, 'Asia/Bangkok') AS day, parameter, sum(value) AS total, count(1) FROM readings \
+         WHERE quality IN (1, 3) AND well_id IN ('A', 'B') GROUP BY parameter, day HAVING count(*) > 1"
+            .to_owned(),
+        "SELECT w, avg(v) FROM (SELECT well_id AS w, value AS v, quality FROM readings WHERE quality <= 2) GROUP BY w"
+            .to_owned(),
+        "SELECT date_trunc('month', time) AS month, min(value) FROM readings GROUP BY month".to_owned(),
+    ];
+    for (turn, sql) in questions.iter().enumerate() {
+        if (turn + bench.truth.len()) % 2 == 0 {
+            assert_eq!(sorted(bench, sql).await, sorted(bench, &sql.replace("readings", rows)).await, "{sql}");
+        }
     }
 }
 

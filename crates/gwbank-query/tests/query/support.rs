@@ -43,6 +43,9 @@ impl Archive for Switchable {
         }
         self.inner.snapshot().await
     }
+    fn summarizes(&self) -> bool {
+        self.inner.summarizes()
+    }
     fn names_every_series(&self) -> bool {
         self.inner.names_every_series()
     }

@@ -10,6 +10,7 @@ use gwbank_model::{
 };
 
 use super::model::{Model, Writer};
+use super::summary::summaries_say_what_a_scan_says;
 use crate::{
     Archive, ArchiveCommit, ArchiveSnapshot, RevisionRow, RowNames, ScanRequest, Upkeep, batch_to_revisions,
     batch_to_rows, columns, reading_schema, revision_schema,
@@ -24,7 +25,7 @@ where
     F: Fn(RowNames) -> Made,
     Made: Future<Output = Arc<dyn Archive>>,
 {
-    for case in 0..8 {
+    for case in 0..9 {
         let names = RowNames::default();
         let archive = make(names.clone()).await;
         let case_names = Names { names };
@@ -35,7 +36,8 @@ where
             3 => a_requalified_row_replaces_only_what_it_judged(&*archive, &case_names).await,
             4 => a_snapshot_never_changes(&*archive, &case_names).await,
             5 => every_filter_is_exact(&*archive, &case_names).await,
-            6 => late_rows_find_their_place(&*archive, &case_names).await,
+            6 => summaries_say_what_a_scan_says(&*archive, &case_names).await,
+            7 => late_rows_find_their_place(&*archive, &case_names).await,
             _ => rows_of_one_commit_meet_each_other(&*archive, &case_names).await,
         }
     }
@@ -46,12 +48,12 @@ where
     }
 }
 
-struct Names {
-    names: RowNames,
+pub(super) struct Names {
+    pub(super) names: RowNames,
 }
 
 impl Names {
-    fn row(&self, well: &str, at_secs: i64, value: f64, seq: i64) -> Row {
+    pub(super) fn row(&self, well: &str, at_secs: i64, value: f64, seq: i64) -> Row {
         Row {
             series: self.names.series.intern(&WellId::new(well).expect("a valid id"), Parameter::DepthToWater),
             gateway: self.names.gateways.intern(&GatewayId::new("gw-1").expect("a valid id")),
@@ -69,7 +71,7 @@ impl Names {
     }
 }
 
-fn commit(rows: impl Into<Vec<Row>>, through: i64) -> ArchiveCommit {
+pub(super) fn commit(rows: impl Into<Vec<Row>>, through: i64) -> ArchiveCommit {
     ArchiveCommit { rows: rows.into(), through: Seq::from_i64(through << 20) }
 }
 

@@ -7,6 +7,7 @@ mod archive;
 mod dead_letters;
 mod metadata;
 pub mod model;
+mod summary;
 
 pub use archive::{archive_suite, check_against_model, read_all};
 pub use metadata::metadata_suite;

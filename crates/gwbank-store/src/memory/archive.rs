@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow::compute::cast;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use async_trait::async_trait;
@@ -11,8 +12,9 @@ use gwbank_model::{Key, Row, Seq, SeriesId, Timestamp};
 use parking_lot::RwLock;
 
 use crate::{
-    Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, BatchStream, CommitReport, MaintenanceReport, RevisionRow,
-    RowNames, ScanRequest, StoredVersions, Upkeep, reading_schema, revision_schema, revisions_to_batch, rows_to_batch,
+    Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, BatchStream, CommitReport, MaintenanceReport, Measure,
+    RevisionRow, RowNames, ScanRequest, StoredVersions, Summary, Upkeep, reading_schema, revision_schema,
+    revisions_to_batch, rows_to_batch, timestamp_type,
 };
 
 /// Rows in one batch of a scan.
@@ -65,6 +67,11 @@ impl Archive for MemoryArchive {
 
     async fn snapshot(&self) -> Result<Arc<dyn ArchiveSnapshot>, ArchiveError> {
         Ok(Arc::new(MemorySnapshot { names: self.names.clone(), state: self.state.read().clone() }))
+    }
+
+    /// So that tests of those who ask for summaries have some.
+    fn summarizes(&self) -> bool {
+        true
     }
 
     /// Rows are kept by number.
@@ -147,6 +154,22 @@ impl ArchiveSnapshot for MemorySnapshot {
         self.streams(&revisions, &request, revision_schema(), revisions_to_batch)
     }
 
+    fn summarize(&self, request: ScanRequest, summary: &Summary) -> Result<Option<Vec<BatchStream>>, ArchiveError> {
+        let winners = self.wanted(&request).into_iter().map(|versions| versions.winner);
+        let rows: Vec<Row> = winners
+            .filter(|row| summary.qualities.as_ref().is_none_or(|wanted| wanted.contains(&row.quality)))
+            .filter(|row| !summary.with_value || row.value().is_some())
+            .filter(|row| !summary.without.contains(&row.key()))
+            .collect();
+        // By parts, as those who read it must expect.
+        let parts = rows.chunks(rows.len().div_ceil(request.partitions.max(1)).max(1));
+        let batches: Result<Vec<RecordBatch>, ArrowError> =
+            parts.map(|rows| summary_batch(rows, summary, &self.names)).collect();
+        let batches =
+            batches.map_err(|source| ArchiveError::Damaged { place: "memory".to_owned(), source: Box::new(source) })?;
+        Ok(Some(vec![Box::pin(futures::stream::iter(batches.into_iter().map(Ok)))]))
+    }
+
     async fn series_rows(&self, series: SeriesId, from: Timestamp, to: Timestamp) -> Result<Vec<Row>, ArchiveError> {
         let Some(rows) = self.state.series.get(&series).filter(|_| from < to) else { return Ok(Vec::new()) };
         Ok(rows.range(from..to).map(|(_, versions)| versions.winner).collect())
@@ -166,4 +189,52 @@ mod tests {
         crate::conformance::archive_suite(|names| async { Arc::new(MemoryArchive::new(names)) as Arc<dyn Archive> })
             .await;
     }
+}
+
+/// What a group's readings amount to.
+#[derive(Default)]
+struct Group {
+    rows: i64,
+    values: Vec<f64>,
+}
+
+fn summary_batch(rows: &[Row], summary: &Summary, names: &RowNames) -> Result<RecordBatch, ArrowError> {
+    let mut groups: BTreeMap<(Option<SeriesId>, Option<Timestamp>), Group> = BTreeMap::new();
+    for row in rows {
+        let series = summary.by_series.then_some(row.series);
+        let group = groups.entry((series, summary.bucket.map(|bucket| bucket.start_of(row.time)))).or_default();
+        group.rows += 1;
+        group.values.extend(row.value());
+    }
+    let mut columns: Vec<ArrayRef> = Vec::new();
+    let schema = summary.schema();
+    if summary.by_series {
+        let keys = groups.keys().filter_map(|(series, _)| Some(names.series.key((*series)?)));
+        let keys: Vec<_> = keys.collect();
+        let wells = arrow::array::StringArray::from_iter_values(keys.iter().map(|key| key.well.as_str()));
+        let parameters = arrow::array::StringArray::from_iter_values(keys.iter().map(|key| key.parameter.name()));
+        columns.push(cast(&wells, schema.field(0).data_type())?);
+        columns.push(cast(&parameters, schema.field(1).data_type())?);
+    }
+    if summary.bucket.is_some() {
+        let times = groups.keys().filter_map(|(_, time)| Some((*time)?.as_micros()));
+        columns.push(Arc::new(TimestampMicrosecondArray::from_iter_values(times).with_data_type(timestamp_type())));
+    }
+    let groups: Vec<&Group> = groups.values().collect();
+    for measure in &summary.measures {
+        let of_values = |reduce: fn(&[f64]) -> f64| -> ArrayRef {
+            let of_group = |group: &&Group| (!group.values.is_empty()).then(|| reduce(&group.values));
+            Arc::new(groups.iter().map(of_group).collect::<Float64Array>())
+        };
+        columns.push(match measure {
+            Measure::Rows => Arc::new(Int64Array::from_iter_values(groups.iter().map(|group| group.rows))),
+            Measure::Values => {
+                Arc::new(Int64Array::from_iter_values(groups.iter().map(|group| group.values.len() as i64)))
+            }
+            Measure::Sum => of_values(|values| values.iter().sum()),
+            Measure::Least => of_values(|values| values.iter().copied().fold(f64::INFINITY, f64::min)),
+            Measure::Greatest => of_values(|values| values.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
+        });
+    }
+    RecordBatch::try_new(schema, columns)
 }

@@ -14,7 +14,7 @@ use arrow::array::{
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use gwbank_model::{QcTests, QualityFlag, SiteStatus, TimeSource};
-use gwbank_store::{RevisionRow, RowNames, columns, reading_schema, revision_schema, timestamp_type};
+use gwbank_store::{RevisionRow, RowNames, Summary, columns, reading_schema, revision_schema, timestamp_type};
 use hashbrown::HashMap;
 use postgres_types::{FromSql, Type};
 
@@ -81,6 +81,29 @@ impl<'a> Batches<'a> {
         Ok(Self { naming, schema, columns, places, rows: 0 })
     }
 
+    /// Of a summary's groups.
+    pub fn of_summary(summary: &Summary, naming: Naming<'a>) -> Self {
+        let mut columns = Vec::new();
+        let mut add = |field, is_same_field, values| columns.push(Column { field, is_same_field, values });
+        if summary.by_series {
+            add("series_id", false, Values::Well(Dictionary::default()));
+            add("series_id", true, Values::Parameter(Dictionary::default()));
+        }
+        if summary.bucket.is_some() {
+            add("time", false, column_of(columns::TIME).1);
+        }
+        for measure in &summary.measures {
+            let values = if measure.is_count() {
+                Values::Long(Int64Builder::new())
+            } else {
+                Values::Value(Float64Builder::new())
+            };
+            add(measure.name(), false, values);
+        }
+        let places = (0..columns.len()).collect();
+        Self { naming, schema: summary.schema(), columns, places, rows: 0 }
+    }
+
     /// What a tuple consists of, as columns of the tables.
     pub fn fields(&self) -> Vec<&'static str> {
         self.columns.iter().filter(|column| !column.is_same_field).map(|column| column.field).collect()
@@ -135,7 +158,7 @@ enum Values {
     TimeSource(Dictionary),
     Gateway(Dictionary),
     Revision(Int32Builder),
-    Seq(Int64Builder),
+    Long(Int64Builder),
     TimeRaw(StringBuilder),
     Cause(Dictionary),
 }
@@ -153,9 +176,9 @@ fn column_of(column: usize) -> (&'static str, Values) {
         columns::TIME_SOURCE => ("time_source", Values::TimeSource(Dictionary::default())),
         columns::GATEWAY_ID => ("gateway_number", Values::Gateway(Dictionary::default())),
         columns::REVISION => ("revision", Values::Revision(Int32Builder::new())),
-        columns::SEQ => ("seq", Values::Seq(Int64Builder::new())),
+        columns::SEQ => ("seq", Values::Long(Int64Builder::new())),
         columns::TIME_RAW => ("time_raw", Values::TimeRaw(StringBuilder::new())),
-        columns::SUPERSEDED_SEQ => ("superseded_seq", Values::Seq(Int64Builder::new())),
+        columns::SUPERSEDED_SEQ => ("superseded_seq", Values::Long(Int64Builder::new())),
         columns::SUPERSEDED_AT => ("superseded_at", time()),
         columns::CAUSE => ("cause", Values::Cause(Dictionary::default())),
         other => unreachable!("readings have no column {other}"),
@@ -207,7 +230,7 @@ impl Values {
                 let revision = u32::try_from(get::<i64>(&Type::INT8, field)?)?;
                 revisions.append_value(i32::try_from(revision).unwrap_or(i32::MAX));
             }
-            Values::Seq(seqs) => seqs.append_value(get(&Type::INT8, field)?),
+            Values::Long(numbers) => numbers.append_value(get(&Type::INT8, field)?),
             Values::TimeRaw(texts) => texts.append_option(get::<Option<&str>>(&Type::TEXT, field)?),
         }
         Ok(())
@@ -225,7 +248,7 @@ impl Values {
             Values::Value(values) => Arc::new(values.finish()),
             Values::Quality(codes) => Arc::new(codes.finish()),
             Values::QcTests(numbers) | Values::Revision(numbers) => Arc::new(numbers.finish()),
-            Values::Seq(numbers) => Arc::new(numbers.finish()),
+            Values::Long(numbers) => Arc::new(numbers.finish()),
             Values::TimeRaw(texts) => Arc::new(texts.finish()),
         }
     }

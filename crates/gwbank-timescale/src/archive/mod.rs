@@ -29,6 +29,7 @@ mod rollups;
 mod rows;
 mod scan;
 mod snapshot;
+mod summary;
 mod upkeep;
 
 use std::collections::HashSet;
@@ -119,6 +120,10 @@ impl Archive for PostgresArchive {
 
     async fn snapshot(&self) -> Result<Arc<dyn ArchiveSnapshot>, ArchiveError> {
         Ok(Arc::new(PostgresSnapshot::open(self.0.clone()).await?))
+    }
+
+    fn summarizes(&self) -> bool {
+        true
     }
 
     async fn maintain(&self, upkeep: Upkeep) -> Result<MaintenanceReport, ArchiveError> {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use arrow::record_batch::RecordBatch;
 use futures::StreamExt;
 use gwbank_model::{SeriesId, Timestamp};
-use gwbank_store::{ArchiveError, ScanRequest};
+use gwbank_store::{ArchiveError, ScanRequest, Summary};
 use tokio::sync::mpsc;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{CancelToken, Client, CopyOutStream};
@@ -26,6 +26,7 @@ use super::batches::{Batches, Kind, Naming};
 use super::copy_out::CopyReader;
 use super::lease::Lease;
 use super::numbers::Numbers;
+use super::summary;
 use crate::DatabaseError;
 use crate::error::WorkError;
 
@@ -54,7 +55,12 @@ pub(super) struct Scan {
     pub snapshot: String,
     pub numbers: Arc<Numbers>,
     pub request: ScanRequest,
-    pub kind: Kind,
+    pub wanted: Wanted,
+}
+
+pub(super) enum Wanted {
+    Rows(Kind),
+    Groups(Arc<Summary>),
 }
 
 #[derive(PartialEq)]
@@ -83,7 +89,10 @@ impl Scan {
 
     async fn run(&self, sender: &Sender) -> Result<(), DatabaseError> {
         let naming = Naming { numbers: &self.numbers, names: &self.shared.names };
-        let batches = Batches::new(self.kind, self.request.projection.as_deref(), naming);
+        let batches = match &self.wanted {
+            Wanted::Rows(kind) => Batches::new(*kind, self.request.projection.as_deref(), naming),
+            Wanted::Groups(summary) => Ok(Batches::of_summary(summary, naming)),
+        };
         let batches = batches.map_err(|error| WorkError::from(error).during(SCANNING))?;
         let Some(statement) = self.statement(&batches.fields()) else { return Ok(()) };
         let Some(client) = unless_left(sender, self.shared.database.client()).await else { return Ok(()) };
@@ -157,10 +166,20 @@ impl Scan {
             }
             conditions.push(format!("time < '{to}'::timestamptz"));
         }
-        let (fields, table) = (fields.join(", "), self.kind.table());
+        let (fields, table, end) = match &self.wanted {
+            Wanted::Rows(kind) => {
+                let end = self.request.limit.map_or_else(String::new, |limit| format!("LIMIT {limit}"));
+                (fields.join(", "), kind.table(), end)
+            }
+            Wanted::Groups(summary) => {
+                let statement = summary::statement(summary, &self.numbers);
+                conditions.extend(statement.conditions);
+                (statement.fields, Kind::Winners.table(), statement.group_by)
+            }
+        };
         let condition =
             if conditions.is_empty() { String::new() } else { format!("WHERE {}", conditions.join(" AND ")) };
-        Some(format!("COPY (SELECT {fields} FROM {table} {condition}) TO STDOUT (FORMAT binary)"))
+        Some(format!("COPY (SELECT {fields} FROM {table} {condition} {end}) TO STDOUT (FORMAT binary)"))
     }
 
     /// `None` is all.

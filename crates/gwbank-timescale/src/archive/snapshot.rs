@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use deadpool_postgres::{Object, Transaction};
 use futures::StreamExt;
 use gwbank_model::{Key, Row, Seq, SeriesId, Timestamp};
-use gwbank_store::{ArchiveError, ArchiveSnapshot, BatchStream, ScanRequest, StoredVersions};
+use gwbank_store::{ArchiveError, ArchiveSnapshot, BatchStream, ScanRequest, StoredVersions, Summary};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_postgres::IsolationLevel;
 
@@ -17,7 +17,8 @@ use super::commit::find;
 use super::lease::Lease;
 use super::numbers::{self, Numbers};
 use super::rows::{COLUMNS, Reading};
-use super::scan::{EARLIEST, LATEST, SCANNING, Scan, parts};
+use super::scan::{EARLIEST, LATEST, SCANNING, Scan, Wanted, parts};
+use super::summary::WITHOUT_MAX;
 use crate::DatabaseError;
 use crate::database::{close_if_silent, is_silent};
 use crate::error::WorkError;
@@ -98,12 +99,12 @@ impl PostgresSnapshot {
         Ok(transaction)
     }
 
-    fn streams(&self, request: ScanRequest, kind: Kind) -> Vec<BatchStream> {
+    fn streams(&self, request: ScanRequest, wanted: impl Fn() -> Wanted) -> Vec<BatchStream> {
         parts(&request, self.times)
             .into_iter()
             .map(|request| {
                 let (shared, numbers) = (self.shared.clone(), self.numbers.clone());
-                let scan = Scan { shared, snapshot: self.id.clone(), numbers, request, kind };
+                let scan = Scan { shared, snapshot: self.id.clone(), numbers, request, wanted: wanted() };
                 // Not before it is asked for: of scans that wait for each other's readers none may hold a connection.
                 let started = futures::stream::once(async move { scan.start() });
                 Box::pin(started.flatten()) as BatchStream
@@ -127,11 +128,19 @@ impl ArchiveSnapshot for PostgresSnapshot {
     }
 
     fn scan(&self, request: ScanRequest) -> Result<Vec<BatchStream>, ArchiveError> {
-        Ok(self.streams(request, Kind::Winners))
+        Ok(self.streams(request, || Wanted::Rows(Kind::Winners)))
     }
 
     fn scan_revisions(&self, request: ScanRequest) -> Result<Vec<BatchStream>, ArchiveError> {
-        Ok(self.streams(request, Kind::Losers))
+        Ok(self.streams(request, || Wanted::Rows(Kind::Losers)))
+    }
+
+    fn summarize(&self, request: ScanRequest, summary: &Summary) -> Result<Option<Vec<BatchStream>>, ArchiveError> {
+        if summary.without.len() > WITHOUT_MAX {
+            return Ok(None);
+        }
+        let summary = Arc::new(summary.clone());
+        Ok(Some(self.streams(request, || Wanted::Groups(summary.clone()))))
     }
 
     async fn series_rows(&self, series: SeriesId, from: Timestamp, to: Timestamp) -> Result<Vec<Row>, ArchiveError> {

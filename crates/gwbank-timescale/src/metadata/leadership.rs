@@ -1,4 +1,5 @@
-//! Which node judges: the one whose session holds an advisory lock. A session that ends, however it ends, lets go of it.
+//! Which node judges, and which replays dead letters: the one whose session holds an advisory lock. A session that ends,
+//! however it ends, lets go of it.
 
 use deadpool_postgres::Object;
 
@@ -6,12 +7,13 @@ use crate::database::is_silent;
 use crate::error::WorkError;
 use crate::{Database, DatabaseError};
 
-const LEASE_LOCK: i64 = 0x6777_6261_6e6b_0003;
+const JUDGES: i64 = 0x6777_6261_6e6b_0003;
+pub(super) const REPLAYS: i64 = 0x6777_6261_6e6b_0004;
 
 #[derive(Default)]
 pub(super) struct Leadership {
     /// While this node leads.
-    session: Option<Object>,
+    session: Option<Held>,
     term: u64,
 }
 
@@ -25,41 +27,53 @@ impl Leadership {
     /// The term of this node if it leads, or begins to now.
     pub async fn hold(&mut self, database: &Database) -> Result<Option<u64>, DatabaseError> {
         if let Some(session) = &self.session {
-            let answers = database.unless_silent(1, async { Ok(session.simple_query("").await?) }).await;
-            if answers.is_ok() {
+            if session.answers(database).await {
                 return Ok(Some(self.term));
             }
-            self.let_go();
+            self.session = None;
         }
-        let session = database.client().await?;
-        let asked = async {
-            let statement = session.prepare_cached("SELECT pg_try_advisory_lock($1)").await?;
-            Ok(session.query_one(&statement, &[&LEASE_LOCK]).await?.get(0))
-        };
-        let leads: Result<bool, WorkError> = database.unless_silent(1, asked).await;
-        if is_silent(&leads) {
-            drop(Object::take(session));
-            return Err(leads.map(drop).unwrap_err().during("cannot find out which node judges"));
+        let session = Held::lock(database, JUDGES, "cannot find out which node judges").await?;
+        if session.is_none() {
+            return Ok(None);
         }
-        if leads.map_err(|error| error.during("cannot find out which node judges"))? {
-            self.term += 1;
-            self.session = Some(session);
-            tracing::info!("this node judges, for all nodes of the database");
-            return Ok(Some(self.term));
-        }
-        Ok(None)
-    }
-
-    /// Not back into the pool, where the lock would outlive its term.
-    fn let_go(&mut self) {
-        if let Some(session) = self.session.take() {
-            drop(Object::take(session));
-        }
+        self.term += 1;
+        self.session = session;
+        tracing::info!("this node judges, for all nodes of the database");
+        Ok(Some(self.term))
     }
 }
 
-impl Drop for Leadership {
+/// A session with a lock.
+pub(super) struct Held(Option<Object>);
+
+impl Held {
+    /// `None` while another session has it.
+    pub async fn lock(database: &Database, lock: i64, doing: &'static str) -> Result<Option<Self>, DatabaseError> {
+        let session = database.client().await?;
+        let asked = async {
+            let statement = session.prepare_cached("SELECT pg_try_advisory_lock($1)").await?;
+            Ok(session.query_one(&statement, &[&lock]).await?.get(0))
+        };
+        let taken: Result<bool, WorkError> = database.unless_silent(1, asked).await;
+        if is_silent(&taken) {
+            drop(Object::take(session));
+            return Err(taken.map(drop).unwrap_err().during(doing));
+        }
+        let taken = taken.map_err(|error| error.during(doing))?;
+        Ok(taken.then(|| Self(Some(session))))
+    }
+
+    async fn answers(&self, database: &Database) -> bool {
+        let Some(session) = &self.0 else { return false };
+        database.unless_silent(1, async { Ok(session.simple_query("").await?) }).await.is_ok()
+    }
+}
+
+impl Drop for Held {
+    /// Not back into the pool, where the lock would outlive its term.
     fn drop(&mut self) {
-        self.let_go();
+        if let Some(session) = self.0.take() {
+            drop(Object::take(session));
+        }
     }
 }

@@ -16,12 +16,12 @@ use gwbank_registry::{Installation, Well};
 use gwbank_store::{
     ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage, DirtyMonth,
     FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, Metadata, MetadataError, OutboxMessage, PayloadPage,
-    ReceivedContent, WatchCommit,
+    ReceivedContent, ReplayPermit, WatchCommit,
 };
 
 use parking_lot::Mutex;
 
-use self::leadership::Leadership;
+use self::leadership::{Held, Leadership, REPLAYS};
 use crate::Database;
 use crate::database::close_if_silent;
 use crate::error::WorkError;
@@ -150,6 +150,11 @@ impl Metadata for PostgresMetadata {
 
     async fn lead(&self) -> Result<Option<u64>, MetadataError> {
         Ok(self.leadership.lock().await.hold(&self.database).await?)
+    }
+
+    async fn replay_permit(&self) -> Result<Option<ReplayPermit>, MetadataError> {
+        let held = Held::lock(&self.database, REPLAYS, "cannot find out which node replays dead letters").await?;
+        Ok(held.map(ReplayPermit::new))
     }
 
     async fn still_here(&self) -> Result<(), MetadataError> {
