@@ -16,6 +16,7 @@ use gwbank_model::condition::Severity;
 use crate::assessment::{Assessment, Basis, Why};
 use crate::drought::DroughtClass;
 use crate::hysteresis::MonthVerdict;
+use crate::monthly::mean_in_order_of_size;
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlaceRules {
@@ -69,6 +70,14 @@ pub struct PlaceWell<'a> {
     pub dry: bool,
 }
 
+/// A well of a place together with what its own judgement rests on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BasedWell<'a> {
+    pub well: PlaceWell<'a>,
+    /// Of its month ([`judge_well`](crate::judge_well)'s); [`Basis::NOTHING`] where it has none.
+    pub basis: Basis,
+}
+
 /// What a judgement rests on, for the flag's evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct PlaceEvidence {
@@ -99,6 +108,26 @@ pub struct PlaceDrought {
     pub judged: Assessment<MonthVerdict>,
 }
 
+/// Judges one closed month of a place from its wells.
+///
+/// - **Formula**: shares of the eligible wells by class against the limits at the head of this module. **Unit**: shares from
+///   0 to 1. **Shape**: the wells that may carry drought, in any order; those without a class count for coverage alone.
+/// - **Source**: none; a place is judged as the WMO HydroSOS reports roll up wells, by share of class. The limits are this
+///   project's, all in [`PlaceRules`]; the median n of the eligible wells, over 30 and times coverage, is its confidence.
+/// - **Weak**: every well counts as one, whatever area it stands for, so a dense cluster outweighs a lone well (the least number of
+///   parts is the only remedy); classes of unlike records (n = 10 and n = 40) count alike.
+///
+/// ```
+/// use gwbank_indicator::{DroughtClass, PlaceRules, PlaceWell, judge_place};
+/// use gwbank_model::condition::Severity;
+///
+/// let well = |part, class| PlaceWell { part: Some(part), class, class_before: class, record_n: 24, dry: false };
+/// let (low, normal) = (Some(DroughtClass::Severe), Some(DroughtClass::None));
+/// let wells = [well("3001", low), well("3001", low), well("3002", low), well("3002", normal), well("3002", normal)];
+/// let found = judge_place(&wells, &PlaceRules::default());
+/// assert_eq!(found.judged.value().unwrap().entry, Some(Severity::Severe), "three of five are severely low");
+/// assert!(judge_place(&wells[..4], &PlaceRules::default()).judged.value().is_none(), "not enough is not normal");
+/// ```
 pub fn judge_place(wells: &[PlaceWell<'_>], rules: &PlaceRules) -> PlaceDrought {
     let evidence = gather(wells, rules);
     let mut lengths: Vec<u32> = wells.iter().filter(|w| w.class.is_some()).map(|w| w.record_n).collect();
@@ -118,6 +147,42 @@ pub fn judge_place(wells: &[PlaceWell<'_>], rules: &PlaceRules) -> PlaceDrought 
             value: MonthVerdict { entry: entry(&evidence, rules), hold: hold(wells, rules) },
             basis,
         },
+    };
+    PlaceDrought { evidence, judged }
+}
+
+/// As [`judge_place`], and its [`Basis`] tells the share of approved and of good values, too.
+///
+/// - **Formula**: mean over the eligible wells of their own shares, as each has one vote; wells whose values nobody counted
+///   are left out, and where all are so there is no share.
+/// - **Unit**: from 0 to 1. **Shape, source, limits**: as [`judge_place`].
+/// - **Weak**: a well with ten readings weighs as much in it as one with ten thousand.
+///
+/// ```
+/// use gwbank_indicator::{BasedWell, Basis, DroughtClass, PlaceRules, PlaceWell, judge_place_with_basis};
+///
+/// let class = Some(DroughtClass::None);
+/// let well = PlaceWell { part: Some("3001"), class, class_before: class, record_n: 24, dry: false };
+/// let approved = |share| BasedWell { well, basis: Basis { approved_share: share, ..Basis::NOTHING } };
+/// let found = judge_place_with_basis(&[approved(Some(1.0)), approved(Some(0.5)), approved(None)], &PlaceRules::default());
+/// assert_eq!(found.judged.basis().approved_share, Some(0.75));
+/// assert_eq!(found.judged.basis().quality_share, None, "nobody counted them");
+/// ```
+pub fn judge_place_with_basis(wells: &[BasedWell<'_>], rules: &PlaceRules) -> PlaceDrought {
+    let plain: Vec<PlaceWell<'_>> = wells.iter().map(|based| based.well).collect();
+    let PlaceDrought { evidence, judged } = judge_place(&plain, rules);
+    let share = |of: fn(&Basis) -> Option<f64>| {
+        let eligible = wells.iter().filter(|based| based.well.class.is_some());
+        mean_in_order_of_size(&mut eligible.filter_map(|based| of(&based.basis)).collect::<Vec<f64>>())
+    };
+    let (approved_share, quality_share) = (share(|basis| basis.approved_share), share(|basis| basis.quality_share));
+    let judged = match judged {
+        Assessment::Given { value, basis } => {
+            Assessment::Given { value, basis: Basis { approved_share, quality_share, ..basis } }
+        }
+        Assessment::Insufficient { why, basis } => {
+            Assessment::Insufficient { why, basis: Basis { approved_share, quality_share, ..basis } }
+        }
     };
     PlaceDrought { evidence, judged }
 }
@@ -184,33 +249,43 @@ fn entry(evidence: &PlaceEvidence, rules: &PlaceRules) -> Option<Severity> {
 /// The severity whose shares, lowered by the exit margin, still stand over the wells eligible in both months. Where too
 /// few are, over those of this month.
 fn hold(wells: &[PlaceWell<'_>], rules: &PlaceRules) -> Option<Severity> {
-    let in_both: Vec<DroughtClass> =
-        wells.iter().filter(|w| w.class_before.is_some()).filter_map(|w| w.class).collect();
-    let classes = if in_both.len() >= rules.eligible_min as usize {
-        in_both
-    } else {
-        wells.iter().filter_map(|w| w.class).collect()
-    };
+    let classes = rules.held_classes(wells);
     if classes.is_empty() {
         return None;
     }
-    let share = |class: DroughtClass| {
-        classes.iter().filter(|&&c| c >= class).count() as f64 / classes.len() as f64 + rules.exit_share
+    let at_class = |class: DroughtClass, limit: f64| {
+        let share = classes.iter().filter(|&&c| c >= class).count() as f64 / classes.len() as f64;
+        rules.holds(share, limit)
     };
-    // 0.4 + 0.1 must reach 0.5.
-    let reaches = |share: f64, limit: f64| share >= limit - 1e-9;
-    let severe = share(DroughtClass::Severe);
-    if reaches(severe, rules.severe_share_severe) && reaches(share(DroughtClass::Extreme), rules.extreme_share_extreme)
-    {
+    let mostly_severe = at_class(DroughtClass::Severe, rules.severe_share_severe);
+    if mostly_severe && at_class(DroughtClass::Extreme, rules.extreme_share_extreme) {
         Some(Severity::Extreme)
-    } else if reaches(severe, rules.severe_share_severe) {
+    } else if mostly_severe {
         Some(Severity::Severe)
-    } else if reaches(severe, rules.warning_share_severe) {
+    } else if at_class(DroughtClass::Severe, rules.warning_share_severe) {
         Some(Severity::Warning)
-    } else if reaches(share(DroughtClass::Moderate), rules.watch_share_moderate) {
+    } else if at_class(DroughtClass::Moderate, rules.watch_share_moderate) {
         Some(Severity::Watch)
     } else {
         None
+    }
+}
+
+impl PlaceRules {
+    /// Classes of the wells eligible in both months; where too few are, of those eligible in this one.
+    pub(crate) fn held_classes(&self, wells: &[PlaceWell<'_>]) -> Vec<DroughtClass> {
+        let in_both: Vec<DroughtClass> =
+            wells.iter().filter(|w| w.class_before.is_some()).filter_map(|w| w.class).collect();
+        if in_both.len() >= self.eligible_min as usize {
+            in_both
+        } else {
+            wells.iter().filter_map(|w| w.class).collect()
+        }
+    }
+
+    /// Whether a share holds up what was entered at `limit`. 0.4 + 0.1 must reach 0.5.
+    pub(crate) fn holds(&self, share: f64, limit: f64) -> bool {
+        share + self.exit_share >= limit - 1e-9
     }
 }
 

@@ -6,6 +6,7 @@
 //!                  └─▶ GHG, GLG, GVG                                daily rain ─▶ monthly rain ─▶ SPI
 //! depth readings, rain, inflow, neighbours ─────────────────────────────────▶ flood state of the well ──▶ of the place
 //! ```
+//! Why a number is what it is: [`explain`].
 //!
 //! # Rules
 //! 1. Everything is a pure function of its arguments: no I/O, no clock, no tokio. The same data in any order gives the
@@ -21,6 +22,7 @@ mod calendar;
 mod drought;
 mod drought_events;
 mod drought_place;
+pub mod explain;
 pub mod flood;
 mod flood_place;
 mod gxg;
@@ -44,7 +46,9 @@ pub use assessment::{Assessment, Basis, ValueCounts, Why};
 pub use calendar::{ANNUAL_MONTHS_MIN, AnnualLevel, MonthClosing, WetSeason, YearStart, annual_levels, season_highs};
 pub use drought::{DroughtClass, DroughtJudgement, DroughtRules, judge_well};
 pub use drought_events::{DroughtEvent, DroughtEventRules, DroughtEvents, drought_events};
-pub use drought_place::{PlaceDrought, PlaceEvidence, PlaceRules, PlaceWell, judge_place};
+pub use drought_place::{
+    BasedWell, PlaceDrought, PlaceEvidence, PlaceRules, PlaceWell, judge_place, judge_place_with_basis,
+};
 pub use flood_place::{FloodPlaceRules, FloodWell, ProvinceFlood, province_flood, small_place_severity};
 pub use gxg::{Fill, Gxg, GxgKind, GxgRules, GxgYear, gxg};
 pub use hysteresis::{DroughtTrack, MonthVerdict, Step};

@@ -1,0 +1,240 @@
+//! Headings and verdicts in English and Thai, and padding that knows which Thai marks take no width.
+
+use gwbank_model::Month;
+use gwbank_model::condition::Severity;
+
+use crate::explain::evidence::{Indicator, Outcome};
+
+/// What a renderer says; the tables below the headings are the same in both languages.
+pub(super) struct Words {
+    pub thai: bool,
+    pub verdict: &'static str,
+    pub the_month: &'static str,
+    pub years: &'static str,
+    pub formula: &'static str,
+    pub limits: &'static str,
+    pub left_out: &'static str,
+    pub confidence: &'static str,
+    pub weaknesses: &'static str,
+    pub nothing: &'static str,
+    pub wells: &'static str,
+    pub shares: &'static str,
+    pub needs: &'static str,
+    pub changes: &'static str,
+    pub year_columns: [&'static str; 7],
+    pub limit_columns: [&'static str; 6],
+    pub well_columns: [&'static str; 7],
+    pub rule_columns: [&'static str; 8],
+}
+
+pub(super) const ENGLISH: Words = Words {
+    thai: false,
+    verdict: "Verdict",
+    the_month: "The month",
+    years: "Years with this calendar month",
+    formula: "Formula with the numbers put in",
+    limits: "Limits",
+    left_out: "Left out",
+    confidence: "Confidence",
+    weaknesses: "Known weaknesses",
+    nothing: "nothing",
+    wells: "Wells",
+    shares: "Rules of the severities",
+    needs: "What a judgement needs",
+    changes: "What would change the verdict",
+    year_columns: ["year", "level m", "rank", "tied", "days", "reference", "state"],
+    limit_columns: ["quantity", "found", "", "limit", "gives", "met"],
+    well_columns: ["well", "part", "class", "before", "n", "dry", "state"],
+    rule_columns: ["severity", "kind", "at class", "wells", ">=", "share", ">=", "met"],
+};
+
+pub(super) const THAI: Words = Words {
+    thai: true,
+    verdict: "ผลการประเมิน",
+    the_month: "ข้อมูลของเดือน",
+    years: "ทุกปีของเดือนเดียวกัน",
+    formula: "สูตรพร้อมตัวเลข",
+    limits: "เกณฑ์",
+    left_out: "ข้อมูลที่ไม่ได้ใช้และเหตุผล",
+    confidence: "ความเชื่อมั่น",
+    weaknesses: "ข้อจำกัดที่ทราบ",
+    nothing: "ไม่มี",
+    wells: "บ่อ",
+    shares: "เกณฑ์ของแต่ละระดับ",
+    needs: "เงื่อนไขของการประเมิน",
+    changes: "สิ่งที่จะทำให้ผลเปลี่ยน",
+    year_columns: ["ปี", "ระดับ ม.", "อันดับ", "เท่ากัน", "วัน", "ใช้อ้างอิง", "สถานะ"],
+    limit_columns: ["ค่า", "พบ", "", "เกณฑ์", "ผล", "ถึงเกณฑ์"],
+    well_columns: ["บ่อ", "พื้นที่ย่อย", "ระดับ", "เดือนก่อน", "n", "แห้ง", "สถานะ"],
+    rule_columns: ["ระดับ", "ชนิด", "ชั้น", "บ่อ", ">=", "สัดส่วน", ">=", "ถึงเกณฑ์"],
+};
+
+impl Words {
+    pub fn yes_or_no(&self, yes: bool) -> &'static str {
+        match (self.thai, yes) {
+            (false, true) => "yes",
+            (true, true) => "ใช่",
+            (_, false) => "-",
+        }
+    }
+
+    /// Thai years are of the Buddhist era.
+    pub fn month(&self, month: Month) -> String {
+        let at = month.month_of_year() as usize - 1;
+        let (names, era) = if self.thai { (&MONTHS_TH, 543) } else { (&MONTHS_EN, 0) };
+        format!("{} {}", names[at], month.year() + era)
+    }
+
+    pub fn indicator(&self, indicator: Indicator) -> &'static str {
+        match (self.thai, indicator) {
+            (false, Indicator::Sgi) => "Standardised Groundwater level Index",
+            (false, Indicator::Percentile) => "Percentile",
+            (false, Indicator::PercentileClass) => "Percentile class",
+            (false, Indicator::PositionIndex) => "Position index",
+            (false, Indicator::Ips) => "IPS class",
+            (false, Indicator::Drought) => "Low groundwater (drought)",
+            (true, Indicator::Sgi) => "ดัชนีระดับน้ำใต้ดินมาตรฐาน (SGI)",
+            (true, Indicator::Percentile) => "เปอร์เซ็นไทล์",
+            (true, Indicator::PercentileClass) => "ชั้นเปอร์เซ็นไทล์",
+            (true, Indicator::PositionIndex) => "ดัชนีตำแหน่งระดับน้ำ",
+            (true, Indicator::Ips) => "ชั้นดัชนี IPS",
+            (true, Indicator::Drought) => "ระดับน้ำใต้ดินต่ำกว่าปกติ",
+        }
+    }
+
+    pub fn outcome(&self, outcome: &Outcome, n: u32) -> String {
+        let number = match *outcome {
+            Outcome::Sgi { value, .. } => format!("SGI {value:.2}"),
+            Outcome::Ips { sgi, .. } => format!("SGI {sgi:.2}"),
+            Outcome::Percentile { value, .. } => format!("{} {value:.1}", self.indicator(Indicator::Percentile)),
+            Outcome::PercentileClass { percentile, .. } => {
+                format!("{} {percentile:.1}", self.indicator(Indicator::Percentile))
+            }
+            Outcome::PositionIndex { value } => format!("{} {value:.1}", self.indicator(Indicator::PositionIndex)),
+            Outcome::Drought(judgement) => format!("{} {:.2}", judgement.rule, judgement.observed),
+            Outcome::None(why) => {
+                return if self.thai {
+                    format!("ยังประเมินไม่ได้ ({why})")
+                } else {
+                    format!("none: {why}")
+                };
+            }
+        };
+        let class = outcome.class().map_or(String::new(), |class| {
+            if self.thai { format!(" {} ({class})", thai_class(class)) } else { format!(", {class}") }
+        });
+        let record = if self.thai {
+            format!("บันทึก {n} ปี")
+        } else {
+            format!("{n} years with this calendar month")
+        };
+        format!("{number}{class}; {record}")
+    }
+
+    /// Of a place.
+    pub fn severity(&self, severity: Option<Severity>) -> &'static str {
+        match (self.thai, severity) {
+            (false, None) => "judged, no drought",
+            (false, Some(severity)) => severity.name(),
+            (true, None) => "ประเมินแล้ว ไม่ต่ำกว่าปกติ",
+            (true, Some(Severity::Watch)) => "เฝ้าระวัง",
+            (true, Some(Severity::Warning)) => "ควรตรวจสอบ",
+            (true, Some(Severity::Severe)) => "รุนแรง",
+            (true, Some(Severity::Extreme)) => "วิกฤต",
+        }
+    }
+}
+
+fn thai_class(class: &str) -> &'static str {
+    match class {
+        "extremely_low" | "very_low" => "ต่ำมากที่สุด",
+        "severely_low" | "low" | "much_below_normal" => "ต่ำกว่าปกติมาก",
+        "moderately_low" | "below_normal" => "ต่ำกว่าปกติ",
+        "normal" | "around_normal" => "ปกติ",
+        "moderately_high" | "above_normal" => "สูงกว่าปกติ",
+        "severely_high" | "high" | "much_above_normal" => "สูงกว่าปกติมาก",
+        "extremely_high" | "very_high" => "สูงมากที่สุด",
+        "watch" => "เฝ้าระวัง",
+        "moderate" => "ควรตรวจสอบ",
+        "severe" => "รุนแรง",
+        "extreme" => "วิกฤต",
+        _ => "ไม่ต่ำกว่าปกติ",
+    }
+}
+
+const MONTHS_EN: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+const MONTHS_TH: [&str; 12] = [
+    "มกราคม",
+    "กุมภาพันธ์",
+    "มีนาคม",
+    "เมษายน",
+    "พฤษภาคม",
+    "มิถุนายน",
+    "กรกฎาคม",
+    "สิงหาคม",
+    "กันยายน",
+    "ตุลาคม",
+    "พฤศจิกายน",
+    "ธันวาคม",
+];
+
+/// Columns that a text takes: Thai vowels and marks above and below a letter take none.
+fn width(text: &str) -> usize {
+    let takes_none = |c: char| matches!(c, '\u{e31}' | '\u{e34}'..='\u{e3a}' | '\u{e47}'..='\u{e4e}');
+    text.chars().filter(|&c| !takes_none(c)).count()
+}
+
+/// One line of a table: positive widths to the left, negative ones to the right.
+pub(super) fn line<T: AsRef<str>>(cells: &[T], widths: &[i32]) -> String {
+    let mut line = String::from("  ");
+    for (at, (cell, &columns)) in cells.iter().zip(widths).enumerate() {
+        let cell = cell.as_ref();
+        let fill = (columns.unsigned_abs() as usize).saturating_sub(width(cell));
+        if at > 0 {
+            line.push_str("  ");
+        }
+        if columns < 0 {
+            line.extend(std::iter::repeat_n(' ', fill));
+        }
+        line.push_str(cell);
+        if columns > 0 {
+            line.extend(std::iter::repeat_n(' ', fill));
+        }
+    }
+    line.truncate(line.trim_end().len());
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thai_marks_take_no_width() {
+        assert_eq!(width("ปี"), 1);
+        assert_eq!(width("ที่"), 1);
+        assert_eq!(width("เดือน"), 4);
+        assert_eq!(line(&["ปี", "x"], &[3, -2]), "  ปี     x");
+        assert_eq!(line(&["year", "x"], &[3, -2]), "  year   x", "too long is not cut");
+    }
+
+    #[test]
+    fn thai_months_are_of_the_buddhist_era() {
+        assert_eq!(THAI.month(Month::new(2026, 4)), "เมษายน 2569");
+        assert_eq!(ENGLISH.month(Month::new(2026, 4)), "April 2026");
+    }
+}
