@@ -118,7 +118,9 @@ pub fn gxg<D: DailyInput>(days: &[D], sense: Sense, kind: GxgKind, rules: &GxgRu
             counts = counts.union(input.counts());
         }
     }
-    measured.sort_by_key(|&(day, _)| day);
+    if !measured.is_sorted_by_key(|&(day, _)| day) {
+        measured.sort_by_key(|&(day, _)| day);
+    }
     let mut by_year: BTreeMap<i32, Vec<(Day, f64)>> = BTreeMap::new();
     for (day, level) in rules.fill.half_months(&measured) {
         by_year.entry(rules.year_start.year_of(day.month())).or_default().push((day, level));

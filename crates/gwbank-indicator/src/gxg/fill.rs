@@ -33,14 +33,14 @@ impl Fill {
             let latest = Day(last.0.saturating_add(BEYOND_DAYS));
             return nearest_once(measured, &reference_days(earliest, latest));
         }
-        let level_at = |day: Day| -> Option<f64> {
-            let at = measured.partition_point(|&(other, _)| other < day);
-            let next = *measured.get(at)?;
+        let mut walk = Walk::along(measured);
+        let mut level_at = |day: Day| -> Option<f64> {
+            let (before, next) = walk.around(day);
+            let next = *next?;
             if next.0 == day {
                 return Some(next.1);
             }
-            let before = *measured.get(at.checked_sub(1)?)?;
-            self.between(day, before, next)
+            self.between(day, *before?, next)
         };
         reference_days(first, last).into_iter().filter_map(|day| Some((day, level_at(day)?))).collect()
     }
@@ -80,30 +80,55 @@ fn reference_days(first: Day, last: Day) -> Vec<Day> {
     days
 }
 
+/// A reference day is the nearest one of some measured day where it is so of the last one before it or of the first one
+/// from it on: the days to which it is the nearest are a stretch around it.
 fn nearest_once(measured: &[(Day, f64)], reference: &[Day]) -> Vec<(Day, f64)> {
-    let mut taken: Vec<usize> = if reference.len() == 1 {
-        vec![0]
-    } else {
-        measured.iter().filter_map(|&(day, _)| nearest(reference, day, |&other| other)).collect()
-    };
-    taken.dedup();
-    taken
-        .into_iter()
-        .filter_map(|at| {
-            let day = *reference.get(at)?;
-            Some((day, measured.get(nearest(measured, day, |&(other, _)| other)?)?.1))
-        })
-        .collect()
+    let mut walk = Walk::along(measured);
+    let mut levels = Vec::with_capacity(reference.len());
+    for (at, &day) in reference.iter().enumerate() {
+        let (before, next) = walk.around(day);
+        let distance = |measured: &(Day, f64), to: Day| measured.0.0.abs_diff(to.0);
+        let earlier = at.checked_sub(1).map(|at| reference[at]);
+        let later = reference.get(at + 1).copied();
+        // Of two reference days as near, a measured day belongs to the later.
+        let has_before = before.is_some_and(|m| earlier.is_none_or(|earlier| distance(m, earlier) >= distance(m, day)));
+        let has_next = next.is_some_and(|m| later.is_none_or(|later| distance(m, day) < distance(m, later)));
+        if !has_before && !has_next {
+            continue;
+        }
+        // And of two measured days as near, the later counts.
+        let nearest = match (before, next) {
+            (Some(before), Some(next)) => Some(if distance(before, day) < distance(next, day) { before } else { next }),
+            (before, next) => before.or(next),
+        };
+        levels.extend(nearest.map(|nearest| (day, nearest.1)));
+    }
+    levels
 }
 
-/// Where the nearest day stands; of two as near, the later. In ascending order.
-fn nearest<T>(items: &[T], day: Day, day_of: impl Fn(&T) -> Day) -> Option<usize> {
-    let at = items.partition_point(|item| day_of(item) < day);
-    let distance = |place: usize| items.get(place).map(|item| day_of(item).0.abs_diff(day.0));
-    match (at.checked_sub(1), distance(at)) {
-        (Some(before), Some(on)) => Some(if distance(before)? < on { before } else { at }),
-        (None, Some(_)) => Some(at),
-        (before, None) => before,
+/// Goes along the measured days, for days in ascending order.
+struct Walk<'a> {
+    measured: &'a [(Day, f64)],
+    /// The first measured day from `day` on.
+    at: usize,
+    day: Day,
+}
+
+impl<'a> Walk<'a> {
+    fn along(measured: &'a [(Day, f64)]) -> Self {
+        Self { measured, at: 0, day: measured.first().map_or(Day(0), |&(first, _)| first) }
+    }
+
+    /// The last measured day before this one, and the first one from it on.
+    fn around(&mut self, day: Day) -> (Option<&'a (Day, f64)>, Option<&'a (Day, f64)>) {
+        // Each day is there once, so the place lies no farther on than the day; if it does, the whole rest is searched.
+        let farthest = day.0.saturating_sub(self.day.0).max(0) as usize;
+        let rest = &self.measured[self.at..];
+        let near = &rest[..rest.len().min(farthest + 1)];
+        let found = near.partition_point(|&(measured, _)| measured < day);
+        self.at += if found < near.len() { found } else { rest.partition_point(|&(measured, _)| measured < day) };
+        self.day = self.day.max(day);
+        (self.at.checked_sub(1).and_then(|before| self.measured.get(before)), self.measured.get(self.at))
     }
 }
 
@@ -111,6 +136,36 @@ fn nearest<T>(items: &[T], day: Day, day_of: impl Fn(&T) -> Day) -> Option<usize
 mod tests {
     use super::*;
     use gwbank_model::Month;
+    use proptest::prelude::*;
+
+    /// Where the nearest day stands; of two as near, the later.
+    fn nearest(items: &[Day], day: Day) -> Option<usize> {
+        (0..items.len()).min_by_key(|&at| (items[at].0.abs_diff(day.0), std::cmp::Reverse(at)))
+    }
+
+    proptest! {
+        /// Walked along, or by the plain definition: every measured day names its nearest reference day, and each of those takes
+        /// the measured day nearest to it.
+        #[test]
+        fn walking_equals_the_plain_definition(
+            steps in proptest::collection::vec(prop_oneof![4 => 1i32..4, 2 => 1i32..40, 1 => 30i32..300], 1..120),
+        ) {
+            let mut day = 18_000;
+            let measured: Vec<(Day, f64)> = steps
+                .into_iter()
+                .map(|step| { day += step; (Day(day), f64::from(day % 97)) })
+                .collect();
+            let days: Vec<Day> = measured.iter().map(|&(day, _)| day).collect();
+            let reference = reference_days(Day(days[0].0 - 8), Day(days[days.len() - 1].0 + 8));
+            let mut taken: Vec<usize> = days.iter().filter_map(|&day| nearest(&reference, day)).collect();
+            taken.dedup();
+            let plain: Vec<(Day, f64)> = taken
+                .into_iter()
+                .map(|at| (reference[at], measured[nearest(&days, reference[at]).unwrap()].1))
+                .collect();
+            prop_assert_eq!(Fill::NearestOnce.half_months(&measured), plain);
+        }
+    }
 
     fn january(day: i32) -> Day {
         Day(Month::new(2021, 1).first_day().0 + day - 1)
