@@ -26,6 +26,14 @@ impl MonthClosing {
     }
 
     /// The latest month that is closed at this instant. Everything later is preliminary and raises nothing.
+    ///
+    /// ```
+    /// use gwbank_indicator::MonthClosing;
+    /// use gwbank_model::{Month, Timestamp};
+    ///
+    /// let now = Timestamp::parse_rfc3339("2026-11-04T12:00:00+07:00").unwrap();
+    /// assert_eq!(MonthClosing::default().closed_through(now), Month::new(2026, 9), "October closes on 5 November");
+    /// ```
     pub fn closed_through(self, now: Timestamp) -> Month {
         let previous = now.month(self.offset_seconds).plus(-1);
         if now >= self.closes_at(previous) { previous } else { previous.plus(-1) }
@@ -69,6 +77,24 @@ impl WetSeason {
 }
 
 /// The highest daily level (up) of each wet season before the present one, oldest first.
+///
+/// - **Formula**: maximum over the season's months of [`MonthlyLevel::highest`]. **Unit**: m, up = wetter. **Shape**: months in any
+///   order; a season without a level is absent.
+/// - **Source**: none, this project's definition; seasons are those of the south-west and the north-east monsoon, by province
+///   ([`WetSeason::of_province`]).
+/// - **Limits**: the record rule of [`flood`](crate::flood) takes at least three such seasons (this project's).
+/// - **Weak**: a season of which only a dry month was measured counts as one, with a high that is none; a spike that passed
+///   the quality tests is the record for good.
+///
+/// ```
+/// use gwbank_indicator::{MonthlyLevel, WetSeason, season_highs};
+/// use gwbank_model::Month;
+///
+/// let months = [(2024, 6, -2.5), (2024, 9, -1.5), (2025, 3, -0.5), (2025, 9, -1.2), (2026, 9, -0.2)]
+///     .map(|(year, month, level)| MonthlyLevel::of(Month::new(year, month), level));
+/// let highs = season_highs(WetSeason::MayToOctober, &months, Month::new(2026, 11));
+/// assert_eq!(highs, vec![-1.5, -1.2], "March is no wet season, and 2026 is the present one");
+/// ```
 pub fn season_highs(season: WetSeason, months: &[MonthlyLevel], present: Month) -> Vec<f64> {
     let present_year = season.present_season_year(present);
     let mut highs: BTreeMap<i32, f64> = BTreeMap::new();

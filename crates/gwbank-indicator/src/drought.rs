@@ -106,6 +106,9 @@ impl DroughtJudgement {
 ///
 /// - **Formula**: the table at the head of this module. **Source**: SGI limits of McKee et al. 1993 as Bloomfield & Marchant
 ///   2013 use them; percentile limits of USGS; which record may claim what is this project's.
+/// - **Unit**: `observed` and `limit` are an SGI (standard deviations) or a percentile. **Shape**: one month's standing; month after
+///   month they go to [`DroughtTrack`](crate::DroughtTrack).
+/// - **Limits**: SGI ≤ −1, −1.5, −2; percentile < 25 (n 5–9), < 10 (n 10–14); exit + 0.25 and + 5; all in [`DroughtRules`].
 /// - **Weak**: it says how rare a level is for its season, not whether anybody lacks water.
 ///
 /// ```

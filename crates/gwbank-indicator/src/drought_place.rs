@@ -112,8 +112,8 @@ pub struct PlaceDrought {
 ///
 /// - **Formula**: shares of the eligible wells by class against the limits at the head of this module. **Unit**: shares from
 ///   0 to 1. **Shape**: the wells that may carry drought, in any order; those without a class count for coverage alone.
-/// - **Source**: none; a place is judged as the WMO HydroSOS reports roll up wells, by share of class. The limits are this
-///   project's, all in [`PlaceRules`]; the median n of the eligible wells, over 30 and times coverage, is its confidence.
+/// - **Source, limits**: none; they are this project's, all in [`PlaceRules`]. The median n of the eligible wells, over 30 and
+///   times coverage, is the confidence.
 /// - **Weak**: every well counts as one, whatever area it stands for, so a dense cluster outweighs a lone well (the least number of
 ///   parts is the only remedy); classes of unlike records (n = 10 and n = 40) count alike.
 ///

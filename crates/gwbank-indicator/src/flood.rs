@@ -74,6 +74,19 @@ pub struct FloodReading {
 
 /// Whether a reading of this quality may speak of floods: 1–3, except spikes and sensor faults.
 /// A quick rise or an unusual height is what a flood looks like, so those tests do not silence it.
+///
+/// - **Source**: flags of QARTOD's water-level manual 2.1; which of them silence a flood is this project's choice.
+/// - **Weak**: a sensor that drifts upwards slowly passes.
+///
+/// ```
+/// use gwbank_indicator::flood::counts;
+/// use gwbank_model::{QcTest, QcTests, QualityFlag};
+///
+/// let failed = |test| QcTests::default().with(test);
+/// assert!(counts(QualityFlag::Suspect, failed(QcTest::RateOfChange)));
+/// assert!(!counts(QualityFlag::Suspect, failed(QcTest::Spike)));
+/// assert!(!counts(QualityFlag::Fail, QcTests::default()));
+/// ```
 pub fn counts(quality: QualityFlag, tests: QcTests) -> bool {
     let fault = [
         QcTest::Spike,
@@ -185,6 +198,36 @@ impl FloodTrack {
 }
 
 /// Follows the readings of a stretch (in order of time, only those that count) from the severity at its beginning.
+///
+/// - **Formula**: the rules at the head of this module: depth ≤ limit, worst first, believed, in time, and not filling.
+/// - **Unit**: depths below ground in m, rain in mm, inflow in m³/h. **Shape**: readings, rain and inflow in order of time; time of
+///   measurement decides, time of receipt only whether a reading is too late to raise.
+/// - **Source**: absolute levels with a plausibility rule beside them, as the Environment Agency's groundwater flood alerts have
+///   them. **Limits**: depths are each well's own ([`FloodLimits`]); hours, margins and the 0.5 m of support are this project's, all
+///   in [`FloodRules`]; 0 m is the ground itself.
+/// - **Weak**: a well without limits has only its record, which says nothing of the damage; a sensor that was lifted looks like
+///   a rise, and its second reading is believed.
+///
+/// ```
+/// use gwbank_indicator::flood::{FloodLimits, FloodReading, FloodRules, Support, Surroundings, follow};
+/// use gwbank_indicator::{Bank, WellKind};
+/// use gwbank_model::{Timestamp, condition::Severity};
+///
+/// let well = WellKind { bank: Bank::Observation, represents_aquifer: false, influenced: false };
+/// let limits = FloodLimits { warning_depth_m: Some(1.0), danger_depth_m: Some(0.5), ..FloodLimits::default() };
+/// let hourly = |depths: &[f64]| -> Vec<FloodReading> {
+///     let at = |hour: usize| Timestamp::from_secs(hour as i64 * 3600);
+///     depths.iter().enumerate().map(|(i, &depth_m)| FloodReading { time: at(i), depth_m, received_at: at(i) }).collect()
+/// };
+/// let severity = |depths: &[f64]| {
+///     let track = follow(well, None, &hourly(depths), &limits, &Surroundings::default(), &FloodRules::default());
+///     (track.severity, track.met.map(|(_, support)| support))
+/// };
+/// assert_eq!(severity(&[1.4, 1.0]), (Some(Severity::Warning), Some(Support::NotNeeded)));
+/// assert_eq!(severity(&[0.9, 0.5]), (Some(Severity::Severe), Some(Support::ReadingBefore)));
+/// assert_eq!(severity(&[3.0, 0.2]), (None, None), "a jump alone is not believed");
+/// assert_eq!(severity(&[3.0, 0.2, 0.9]), (Some(Severity::Warning), Some(Support::NotNeeded)));
+/// ```
 pub fn follow(
     kind: WellKind,
     initial: Option<Severity>,
@@ -267,6 +310,17 @@ impl FloodTrack {
 }
 
 /// The limits of a well, worst first.
+///
+/// - **Unit**: depths below ground, m. **Source, limits**: rule 1 at the head of this module.
+/// - **Weak**: of the two registered depths nobody checks here that danger lies above warning.
+///
+/// ```
+/// use gwbank_indicator::flood::{FloodLimits, FloodRules, ladder};
+///
+/// let record = FloodLimits { record: Some((0.8, 3)), ..FloodLimits::default() };
+/// let steps = ladder(&record, None, &FloodRules::default());
+/// assert_eq!((steps.len(), steps[0].rule, steps[0].limit_m), (1, "record_high", 0.8));
+/// ```
 pub fn ladder(limits: &FloodLimits, not_recovered: Option<f64>, rules: &FloodRules) -> Vec<Met> {
     let mut steps = Vec::with_capacity(4);
     let mut push = |severity, rule, limit_m| steps.push(Met { severity, rule, limit_m });

@@ -37,6 +37,18 @@ impl FloodWell<'_> {
 }
 
 /// Subdistrict, LAO or district: as bad as its worst well in danger.
+///
+/// - **Source, limits**: none; this project's rule that coverage never suppresses a flood.
+/// - **Weak**: one wrong sensor raises a district.
+///
+/// ```
+/// use gwbank_indicator::{FloodWell, small_place_severity};
+/// use gwbank_model::condition::Severity;
+///
+/// let well = |severity| FloodWell { district: Some("9001"), severity };
+/// assert_eq!(small_place_severity(&[well(None), well(Some(Severity::Extreme))]), Some(Severity::Extreme));
+/// assert_eq!(small_place_severity(&[well(Some(Severity::Warning))]), None, "not in danger");
+/// ```
 pub fn small_place_severity(wells: &[FloodWell<'_>]) -> Option<Severity> {
     wells.iter().filter(|well| well.in_danger()).filter_map(|well| well.severity).max()
 }
@@ -52,6 +64,29 @@ pub struct ProvinceFlood {
     pub districts: u32,
 }
 
+/// A province, by its districts with a well in danger and by the share of such wells.
+///
+/// - **Formula**: severe with ≥ 3 such districts, or ≥ 2 wells and ≥ 30 % of the flood-capable ones; warning with 2; watch with 1.
+/// - **Shape**: the flood-capable wells in any order; those of unknown district count as one district.
+/// - **Source, limits**: this project's, in [`FloodPlaceRules`]. **Weak**: says nothing of how large the area is.
+///
+/// ```
+/// use gwbank_indicator::{FloodPlaceRules, FloodWell, province_flood};
+/// use gwbank_model::condition::Severity;
+///
+/// let well = |district, severity| FloodWell { district: Some(district), severity };
+/// let wells = [
+///     well("9001", Some(Severity::Severe)),
+///     well("9002", Some(Severity::Extreme)),
+///     well("9003", None),
+///     well("9003", None),
+///     well("9003", None),
+///     well("9003", None),
+///     well("9003", None),
+/// ];
+/// let found = province_flood(&wells, &FloodPlaceRules::default());
+/// assert_eq!((found.severity, found.in_danger, found.districts), (Some(Severity::Warning), 2, 2));
+/// ```
 pub fn province_flood(wells: &[FloodWell<'_>], rules: &FloodPlaceRules) -> ProvinceFlood {
     let danger: Vec<&FloodWell<'_>> = wells.iter().filter(|well| well.in_danger()).collect();
     let districts: BTreeSet<Option<&str>> = danger.iter().map(|well| well.district).collect();

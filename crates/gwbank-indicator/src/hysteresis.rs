@@ -47,6 +47,26 @@ pub enum Step {
     },
 }
 
+/// Follows the verdicts of one well or place, month by month.
+///
+/// - **Formula**: severity ← claim where it is worse; else the worse of what this month and the one before hold, at most the
+///   present one. **Shape**: one verdict a closed month, in order of time without a gap; `None` for a month without a judgement.
+/// - **Source, limits**: none; two months and the exit limits (SGI + 0.25, percentile + 5, share − 10 points) are this project's.
+/// - **Weak**: recovery is told a month late by design; a well that fell silent in a drought stays in it, stale, for as long as it is
+///   silent.
+///
+/// ```
+/// use gwbank_indicator::{DroughtTrack, MonthVerdict, Step};
+/// use gwbank_model::condition::Severity::Severe;
+///
+/// let mut track = DroughtTrack::new();
+/// let (dry, over) = (MonthVerdict { entry: Some(Severe), hold: Some(Severe) }, MonthVerdict { entry: None, hold: None });
+/// assert_eq!(track.month(Some(dry)), Step::Raised { to: Severe });
+/// assert_eq!(track.month(Some(over)), Step::Unchanged, "one month is not enough");
+/// assert_eq!(track.month(None), Step::Stale { at: Severe }, "silence clears nothing, and breaks the row of two");
+/// assert_eq!(track.month(Some(over)), Step::Unchanged);
+/// assert_eq!(track.month(Some(over)), Step::Cleared { from: Severe });
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DroughtTrack {
     severity: Option<Severity>,

@@ -60,7 +60,10 @@ pub use monthly::{
 pub use normal::normal_quantile;
 pub use rank::{average_ranks, percentile_weibull, position_index, sgi};
 pub use sgi_series::SgiScores;
-pub use spi::{GammaFit, MonthSpi, MonthlyRain, SPI_TIMESCALES, SpiRules, fit_gamma, monthly_rain, spi};
+pub use spi::{
+    CountedRain, CountedRainDay, GammaFit, MonthSpi, MonthlyRain, SPI_TIMESCALES, SpiRules, fit_gamma,
+    monthly_counted_rain, monthly_rain, spi, spi_with_basis,
+};
 pub use standing::{IpsClass, MonthStanding, PercentileClass, SgiClass, StandingRules, standings};
 pub use thresholds::{
     BAND_PERCENTILES, MonthThresholds, PercentileThreshold, ThresholdRules, percentile_thresholds, weibull_quantile,

@@ -162,6 +162,14 @@ pub struct Monthly {
 }
 
 /// x·1e9 rounded half to even, divided by 1e9.
+///
+/// - **Unit**: m to m. **Source**: the rounding of the golden files; far below any sensor's resolution.
+/// - **Weak**: beyond 9·10⁶ m a double has no nanometres left and is not changed.
+///
+/// ```
+/// assert_eq!(gwbank_indicator::round_to_nanometre(-1.980493924129353), -1.980493924);
+/// assert_eq!(gwbank_indicator::round_to_nanometre(0.1 + 0.2), 0.3, "however it was summed");
+/// ```
 pub fn round_to_nanometre(level: f64) -> f64 {
     // Adding zero turns −0 into 0, so that equal levels have equal bits.
     (level * 1e9).round_ties_even() / 1e9 + 0.0
@@ -171,7 +179,8 @@ pub fn round_to_nanometre(level: f64) -> f64 {
 /// results are to tell the share of approved and good values.
 ///
 /// - **Formula**: mean of the daily means, negated for depths, rounded to 1e-9 m. **Unit**: m, up = wetter.
-/// - **Limits**: days that make a month by [`MonthRules`]: 15 for loggers, 1 by hand (this project's).
+/// - **Source**: mean of daily means, so that hours with many readings weigh no more (the resampling of the golden files).
+/// - **Limits**: days that make a month by [`MonthRules`]: 15 for loggers, 1 by hand; dry from half of the days (this project's).
 /// - **Weak**: days on one side of a month that rises or falls pull its mean; `days` tells how many there were.
 ///
 /// ```
@@ -254,6 +263,7 @@ fn month_of_days<D: DailyInput>(month: Month, days: &[D], rules: &MonthRules) ->
 /// Daily means of values in any order. All values of a day count, duplicate times too. The sum runs over the values
 /// in order of size, so that the order of arrival leaves no trace.
 ///
+/// - **Formula**: Σ x / n of the values of a civil day. **Source, limits**: none; a single reading makes a day.
 /// - **Unit**: that of the values. **Shape**: instants and values; the offset says where a civil day begins.
 /// - **Weak**: an hour with many readings weighs as much as they are.
 ///

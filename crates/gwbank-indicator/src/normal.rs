@@ -78,6 +78,7 @@ mod coefficients {
 /// Infinite at 0 and 1, NaN outside.
 ///
 /// - **Source**: Wichura 1988, algorithm AS 241 (PPND16); relative accuracy some 1e-16.
+/// - **Weak**: above p = 1/2 digits are lost to 1 − p before they come here; hand in the smaller tail and mirror.
 ///
 /// ```
 /// assert!((gwbank_indicator::normal_quantile(0.025) + 1.959_963_984_540_054).abs() < 1e-14);

@@ -6,6 +6,7 @@ use crate::normal::normal_quantile;
 /// Values are compared with [`f64::total_cmp`], so `-inf` may stand for "below everything measured".
 ///
 /// - **Formula**: mean of the places that equal values take in ascending order (scipy's `rankdata`, method `average`).
+/// - **Source**: the usual treatment of ties (Kendall 1945, *Biometrika* 33, 239–251).
 /// - **Weak**: NaN ranks above everything; leave it out.
 ///
 /// ```
@@ -65,7 +66,9 @@ pub fn sgi(levels: &[f64]) -> Vec<f64> {
 ///   met exactly.
 /// - **Unit**: percent, up = wetter. **Shape**: one level a year in any order; the result is in the same order.
 /// - **Source**: USGS WaterWatch and WMO HydroSOS classes (10, 25, 75, 90); Weibull's position as in hyswap.
-/// - **Weak**: below n = 9 no level can be under the 10th percentile.
+/// - **Limits**: < 10 much below, < 25 below, ≤ 75 normal, ≤ 90 above, > 90 much above normal (USGS); there is no minimum n here.
+/// - **Weak**: below n = 10 no level is under the 10th percentile (the lowest stands at 100/(n + 1)); a percentile tells how rare a
+///   level is, not how far it lies from the others.
 ///
 /// ```
 /// assert_eq!(gwbank_indicator::percentile_weibull(&[-1.0, -3.0, -2.0]), vec![75.0, 25.0, 50.0]);
@@ -78,6 +81,8 @@ pub fn percentile_weibull(levels: &[f64]) -> Vec<f64> {
 /// Where a level stands between the lowest and the highest of its whole series.
 ///
 /// - **Formula**: 100·(x − min)/(max − min); `None` where the series has one value only. **Unit**: percent, up = wetter.
+/// - **Shape**: one level and the extremes of its series, the level among them. **Limits**: none, it has no classes; shown from
+///   n ≥ 3.
 /// - **Source**: the position index of older groundwater bulletins; descriptive only.
 /// - **Weak**: blind to the season, and one odd extreme shifts it for good.
 ///

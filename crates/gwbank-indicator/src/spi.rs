@@ -8,9 +8,13 @@
 //! 4. The smaller of the two tails is computed and inverted, so that very wet months keep their digits.
 //! 5. Fewer than 20 years with the calendar month give no index, but say so.
 
+mod counted;
+
 use std::collections::BTreeMap;
 
 use gwbank_model::{Day, Month};
+
+pub use counted::{CountedRain, CountedRainDay, monthly_counted_rain, spi_with_basis};
 
 use crate::assessment::{Assessment, Basis, Why};
 use crate::calendar::calendar_index;

@@ -225,8 +225,13 @@ impl MonthStanding {
 ///
 /// - **Formula**: rank among the reference levels of the same calendar month, then [`sgi`](crate::sgi),
 ///   [`percentile_weibull`](crate::percentile_weibull) and [`position_index`](crate::position_index) of it.
-/// - **Unit, source, weaknesses**: those of these three. **Limits**: from which n on what may be claimed stands at the head of
-///   this module; a month of n years' standing says why it claims nothing.
+/// - **Unit**: standard deviations (SGI), percent (percentile, position index), up = wetter. **Shape**: one result a month given.
+/// - **Source**: Bloomfield & Marchant 2013 (SGI); USGS and WMO HydroSOS (five classes); the seven classes are those of the French
+///   piezometric indicator (IPS, BRGM: ±0.25, ±0.84, ±1.28, not checked against its primary source).
+/// - **Limits**: from which n on what may be claimed stands at the head of this module (this project's); a month of n years'
+///   standing says why it claims nothing.
+/// - **Weak**: with the whole record as baseline every new year re-ranks the old ones; a trend makes late months extreme (see
+///   [`well_trend`](crate::well_trend)); months of unknown depth (dry) are tied at the bottom.
 ///
 /// ```
 /// use gwbank_indicator::{MonthlyLevel, SgiClass, StandingRules, standings};
