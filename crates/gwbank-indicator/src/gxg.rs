@@ -12,11 +12,10 @@
 
 mod fill;
 
-use std::collections::BTreeMap;
-
 use gwbank_model::Day;
 
 pub use fill::Fill;
+use fill::HalfMonth;
 
 use crate::assessment::{Assessment, Basis, ValueCounts, Why};
 use crate::calendar::YearStart;
@@ -121,22 +120,18 @@ pub fn gxg<D: DailyInput>(days: &[D], sense: Sense, kind: GxgKind, rules: &GxgRu
     if !measured.is_sorted_by_key(|&(day, _)| day) {
         measured.sort_by_key(|&(day, _)| day);
     }
-    let mut by_year: BTreeMap<i32, Vec<(Day, f64)>> = BTreeMap::new();
-    for (day, level) in rules.fill.half_months(&measured) {
-        by_year.entry(rules.year_start.year_of(day.month())).or_default().push((day, level));
+    let half_months = rules.fill.half_months(&measured);
+    let year_of = |half: &HalfMonth| rules.year_start.year_of(half.month);
+    let mut years: Vec<GxgYear> = Vec::new();
+    for levels in half_months.chunk_by(|a, b| year_of(a) == year_of(b)) {
+        let year = year_of(&levels[0]);
+        let count = u32::try_from(levels.len()).unwrap_or(u32::MAX);
+        let level = if count < rules.levels_min { None } else { of_year(kind, levels) };
+        // Years without a single level lie between.
+        let next = years.last().map_or(year, |last| last.year + 1);
+        years.extend((next..year).map(|year| GxgYear { year, levels: 0, level: None }));
+        years.push(GxgYear { year, levels: count, level });
     }
-    let (first, last) = (by_year.keys().next().copied(), by_year.keys().next_back().copied());
-    let years: Vec<GxgYear> = match (first, last) {
-        (Some(first), Some(last)) => (first..=last)
-            .map(|year| {
-                let levels = by_year.remove(&year).unwrap_or_default();
-                let count = u32::try_from(levels.len()).unwrap_or(u32::MAX);
-                let level = if count < rules.levels_min { None } else { of_year(kind, &levels) };
-                GxgYear { year, levels: count, level }
-            })
-            .collect(),
-        _ => Vec::new(),
-    };
     let mut found: Vec<f64> = years.iter().filter_map(|year| year.level).collect();
     let n = u32::try_from(found.len()).unwrap_or(u32::MAX);
     let confidence = (f64::from(n) / f64::from(rules.full_confidence_n.max(1))).min(1.0);
@@ -149,15 +144,15 @@ pub fn gxg<D: DailyInput>(days: &[D], sense: Sense, kind: GxgKind, rules: &GxgRu
     Gxg { mean, years }
 }
 
-fn of_year(kind: GxgKind, levels: &[(Day, f64)]) -> Option<f64> {
+fn of_year(kind: GxgKind, levels: &[HalfMonth]) -> Option<f64> {
     let taken = match levels.len() {
         0..=12 => 1,
         13..=20 => 2,
         _ => 3,
     };
     let mut chosen: Vec<f64> = match kind {
-        GxgKind::Spring => levels.iter().filter(|(day, _)| is_spring(*day)).map(|&(_, level)| level).collect(),
-        GxgKind::Highest | GxgKind::Lowest => levels.iter().map(|&(_, level)| level).collect(),
+        GxgKind::Spring => levels.iter().filter(|half| is_spring(half)).map(|half| half.level).collect(),
+        GxgKind::Highest | GxgKind::Lowest => levels.iter().map(|half| half.level).collect(),
     };
     chosen.sort_by(f64::total_cmp);
     match kind {
@@ -172,10 +167,10 @@ fn of_year(kind: GxgKind, levels: &[(Day, f64)]) -> Option<f64> {
 }
 
 /// From 14 March to 14 April.
-fn is_spring(day: Day) -> bool {
-    match (day.month().month_of_year(), fill::day_of_month(day)) {
-        (3, day) => day >= 14,
-        (4, day) => day < 15,
+fn is_spring(half: &HalfMonth) -> bool {
+    match half.month.month_of_year() {
+        3 => half.day >= 14,
+        4 => half.day < 15,
         _ => false,
     }
 }
@@ -204,7 +199,7 @@ mod tests {
 
     #[test]
     fn spring_goes_from_14_march_to_14_april() {
-        let on = |month, day| is_spring(Day(Month::new(2004, month).first_day().0 + day - 1));
+        let on = |month, day| is_spring(&HalfMonth { month: Month::new(2004, month), day, level: 0.0 });
         assert_eq!((on(3, 13), on(3, 14), on(4, 14), on(4, 15)), (false, true, true, false));
     }
 

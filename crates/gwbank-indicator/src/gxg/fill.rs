@@ -1,6 +1,6 @@
 //! Levels for the 14th and 28th of every month from days that were measured.
 
-use gwbank_model::Day;
+use gwbank_model::{Day, Month};
 
 /// How far a reference day may lie outside of the measured days where each measurement is used once.
 const BEYOND_DAYS: i32 = 8;
@@ -24,9 +24,18 @@ pub enum Fill {
     Linear { days: u32 },
 }
 
+/// The level of a 14th or 28th.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct HalfMonth {
+    pub month: Month,
+    /// Of the month: 14 or 28.
+    pub day: u32,
+    pub level: f64,
+}
+
 impl Fill {
     /// Levels on reference days, in order of time. `measured` in order of time, each day once.
-    pub(super) fn half_months(self, measured: &[(Day, f64)]) -> Vec<(Day, f64)> {
+    pub(super) fn half_months(self, measured: &[(Day, f64)]) -> Vec<HalfMonth> {
         let (Some(&(first, _)), Some(&(last, _))) = (measured.first(), measured.last()) else { return Vec::new() };
         if self == Fill::NearestOnce {
             let earliest = Day(first.0.saturating_sub(BEYOND_DAYS));
@@ -42,7 +51,8 @@ impl Fill {
             }
             self.between(day, *before?, next)
         };
-        reference_days(first, last).into_iter().filter_map(|day| Some((day, level_at(day)?))).collect()
+        let reference = reference_days(first, last).into_iter();
+        reference.filter_map(|reference| Some(reference.with(level_at(reference.day)?))).collect()
     }
 
     /// The level of a day between two measured ones.
@@ -64,32 +74,59 @@ impl Fill {
     }
 }
 
-pub(super) fn day_of_month(day: Day) -> i32 {
-    day.0 - day.month().first_day().0 + 1
+/// A 14th or 28th.
+#[derive(Debug, Clone, Copy)]
+struct Reference {
+    day: Day,
+    month: Month,
+    of_month: u32,
 }
 
-/// The 14ths and 28ths from one day to another, both included.
-fn reference_days(first: Day, last: Day) -> Vec<Day> {
+impl Reference {
+    fn with(self, level: f64) -> HalfMonth {
+        HalfMonth { month: self.month, day: self.of_month, level }
+    }
+}
+
+/// The 14ths and 28ths from one day to another, both included. The calendar is asked once only.
+fn reference_days(first: Day, last: Day) -> Vec<Reference> {
     let mut days = Vec::new();
     let mut month = first.month();
-    while month.first_day() <= last {
-        let start = month.first_day().0;
-        days.extend([Day(start + 13), Day(start + 27)].into_iter().filter(|&day| day >= first && day <= last));
+    let mut start = month.first_day().0;
+    while start <= last.0 {
+        for of_month in [14u32, 28] {
+            let day = Day(start + of_month as i32 - 1);
+            if day >= first && day <= last {
+                days.push(Reference { day, month, of_month });
+            }
+        }
+        start += length_of(month);
         month = month.plus(1);
     }
     days
 }
 
+fn length_of(month: Month) -> i32 {
+    let year = month.year();
+    match month.month_of_year() {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
 /// A reference day is the nearest one of some measured day where it is so of the last one before it or of the first one
 /// from it on: the days to which it is the nearest are a stretch around it.
-fn nearest_once(measured: &[(Day, f64)], reference: &[Day]) -> Vec<(Day, f64)> {
+fn nearest_once(measured: &[(Day, f64)], reference: &[Reference]) -> Vec<HalfMonth> {
     let mut walk = Walk::along(measured);
     let mut levels = Vec::with_capacity(reference.len());
-    for (at, &day) in reference.iter().enumerate() {
+    for (at, own) in reference.iter().enumerate() {
+        let day = own.day;
         let (before, next) = walk.around(day);
         let distance = |measured: &(Day, f64), to: Day| measured.0.0.abs_diff(to.0);
-        let earlier = at.checked_sub(1).map(|at| reference[at]);
-        let later = reference.get(at + 1).copied();
+        let earlier = at.checked_sub(1).map(|at| reference[at].day);
+        let later = reference.get(at + 1).map(|later| later.day);
         // Of two reference days as near, a measured day belongs to the later.
         let has_before = before.is_some_and(|m| earlier.is_none_or(|earlier| distance(m, earlier) >= distance(m, day)));
         let has_next = next.is_some_and(|m| later.is_none_or(|later| distance(m, day) < distance(m, later)));
@@ -101,7 +138,7 @@ fn nearest_once(measured: &[(Day, f64)], reference: &[Day]) -> Vec<(Day, f64)> {
             (Some(before), Some(next)) => Some(if distance(before, day) < distance(next, day) { before } else { next }),
             (before, next) => before.or(next),
         };
-        levels.extend(nearest.map(|nearest| (day, nearest.1)));
+        levels.extend(nearest.map(|nearest| own.with(nearest.1)));
     }
     levels
 }
@@ -135,7 +172,6 @@ impl<'a> Walk<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use gwbank_model::Month;
     use proptest::prelude::*;
 
     /// Where the nearest day stands; of two as near, the later.
@@ -156,12 +192,13 @@ mod tests {
                 .map(|step| { day += step; (Day(day), f64::from(day % 97)) })
                 .collect();
             let days: Vec<Day> = measured.iter().map(|&(day, _)| day).collect();
-            let reference = reference_days(Day(days[0].0 - 8), Day(days[days.len() - 1].0 + 8));
+            let dated = reference_days(Day(days[0].0 - 8), Day(days[days.len() - 1].0 + 8));
+            let reference: Vec<Day> = dated.iter().map(|reference| reference.day).collect();
             let mut taken: Vec<usize> = days.iter().filter_map(|&day| nearest(&reference, day)).collect();
             taken.dedup();
-            let plain: Vec<(Day, f64)> = taken
+            let plain: Vec<HalfMonth> = taken
                 .into_iter()
-                .map(|at| (reference[at], measured[nearest(&days, reference[at]).unwrap()].1))
+                .map(|at| dated[at].with(measured[nearest(&days, reference[at]).unwrap()].1))
                 .collect();
             prop_assert_eq!(Fill::NearestOnce.half_months(&measured), plain);
         }
@@ -173,7 +210,17 @@ mod tests {
 
     fn filled(fill: Fill, measured: &[(i32, f64)]) -> Vec<(i32, f64)> {
         let measured: Vec<(Day, f64)> = measured.iter().map(|&(day, level)| (january(day), level)).collect();
-        fill.half_months(&measured).into_iter().map(|(day, level)| (day.0 - january(1).0 + 1, level)).collect()
+        let found = fill.half_months(&measured).into_iter();
+        found.map(|half| (half.month.first_day().0 - january(1).0 + half.day as i32, half.level)).collect()
+    }
+
+    #[test]
+    fn months_have_their_lengths() {
+        let (first, last) = (Month::new(1890, 1), Month::new(2110, 12));
+        for index in first.index()..=last.index() {
+            let month = Month::from_index(index);
+            assert_eq!(length_of(month), month.days() as i32, "{month}");
+        }
     }
 
     #[test]
