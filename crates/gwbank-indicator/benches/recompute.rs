@@ -114,13 +114,29 @@ fn recompute(days: &[DayLevel], closed_through: Month, times: &mut Times) -> u64
     mixed
 }
 
-/// Wall time, well-days, times of the stages over all threads, and the fold of all results.
-fn round(wells: usize, threads: usize, closed_through: Month) -> (Duration, u64, Times, u64) {
+/// Time that this thread has had a processor, where the system tells: what a busy machine does not lengthen.
+fn on_processor() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(Duration::from_nanos(text.split_whitespace().next()?.parse().ok()?))
+}
+
+/// One recompute of everything.
+struct Round {
+    wall: Duration,
+    /// Of all threads.
+    processor: Option<Duration>,
+    well_days: u64,
+    times: Times,
+    mixed: u64,
+}
+
+fn round(wells: usize, threads: usize, closed_through: Month) -> Round {
     let began = Instant::now();
-    let parts: Vec<(u64, Times, u64)> = std::thread::scope(|scope| {
+    let parts: Vec<Round> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads)
             .map(|first| {
                 scope.spawn(move || {
+                    let (began, before) = (Instant::now(), on_processor());
                     let (mut days, mut times) = (Vec::new(), Times::default());
                     let (mut well_days, mut mixed) = (0u64, 0u64);
                     for well in (first..wells).step_by(threads) {
@@ -128,16 +144,21 @@ fn round(wells: usize, threads: usize, closed_through: Month) -> (Duration, u64,
                         well_days += days.len() as u64;
                         mixed ^= recompute(&days, closed_through, &mut times);
                     }
-                    (well_days, times, mixed)
+                    let processor = on_processor().zip(before).map(|(after, before)| after - before);
+                    Round { wall: began.elapsed(), processor, well_days, times, mixed }
                 })
             })
             .collect();
         workers.into_iter().filter_map(|worker| worker.join().ok()).collect()
     });
-    let mut times = Times::default();
-    parts.iter().for_each(|(_, part, _)| times.add(part));
-    let well_days = parts.iter().map(|part| part.0).sum();
-    (began.elapsed(), well_days, times, parts.iter().fold(0, |all, part| all ^ part.2))
+    let mut all = Round { wall: began.elapsed(), processor: None, well_days: 0, times: Times::default(), mixed: 0 };
+    for part in &parts {
+        all.times.add(&part.times);
+        all.processor = part.processor.map(|own| all.processor.unwrap_or_default() + own);
+        all.well_days += part.well_days;
+        all.mixed ^= part.mixed;
+    }
+    all
 }
 
 /// One late reading: the month made again from its days, the well's standings and judgements, and its place of 200 wells
@@ -203,12 +224,12 @@ fn main() -> Result<(), Error> {
     let threads = number("GWBANK_BENCH_THREADS", 2)?.max(1);
     let closed_through = FIRST.plus(YEARS * 12 - 1);
 
-    let all: Vec<(Duration, u64, Times, u64)> = (0..rounds).map(|_| round(wells, threads, closed_through)).collect();
-    let (_, well_days, _, mixed) = all[0];
-    if all.iter().any(|round| round.3 != mixed) {
+    let all: Vec<Round> = (0..rounds).map(|_| round(wells, threads, closed_through)).collect();
+    let Round { well_days, mixed, .. } = all[0];
+    if all.iter().any(|round| round.mixed != mixed) {
         return Err("two rounds differ".into());
     }
-    let stage = |at: usize| median(all.iter().map(|(_, _, times, _)| times.0[at].as_secs_f64()).collect());
+    let stage = |at: usize| median(all.iter().map(|round| round.times.0[at].as_secs_f64()).collect());
     let work: f64 = (1..STAGES.len()).map(stage).sum();
     println!(
         "{wells} wells, {well_days} well-days, {threads} threads, medians of {rounds} rounds, results {mixed:016x}"
@@ -218,9 +239,11 @@ fn main() -> Result<(), Error> {
         let share = if at == 0 { String::new() } else { format!("{:>6.1} %", seconds / work * 100.0) };
         println!("{name:<32} {:>8.3} s of one thread {share}", seconds);
     }
-    let wall = median(all.iter().map(|round| round.0.as_secs_f64()).collect());
+    let wall = median(all.iter().map(|round| round.wall.as_secs_f64()).collect());
     println!("{:<32} {:>8.3} s on {threads} threads", "all indicators", work / threads as f64);
     println!("{:<32} {wall:>8.3} s, days made up included", "wall time of a round");
+    let processor = median(all.iter().filter_map(|round| round.processor).map(|time| time.as_secs_f64()).collect());
+    println!("{:<32} {processor:>8.3} s of one thread, the same", "time on processors");
 
     println!("\none late reading, medians in microseconds");
     for (name, micros) in late_reading(closed_through, rounds) {

@@ -164,7 +164,8 @@ fn ips_classes(sgi: f64) -> Vec<Limit> {
     ])
 }
 
-/// Entry limits, then those that a drought which is there must be above to end.
+/// Entry limits, the dry rule, then the limits up to which a drought that is there is held; of those, too, the first that is met
+/// says which class, but none of them decides what the month claims.
 fn drought_classes(
     judgement: &DroughtJudgement,
     standing: &MonthStanding,
@@ -173,7 +174,7 @@ fn drought_classes(
 ) -> Vec<Limit> {
     let drought = &rules.drought;
     let by_sgi = standing.sgi().value().is_some();
-    let (mut entry, exit) = if by_sgi {
+    let (mut entry, exits) = if by_sgi {
         let limit = |gives, limit| Limit::of("sgi", gives, Relation::AtMost, limit, standing.sgi_raw);
         let worst = if standing.may_claim_extreme() { DroughtClass::Extreme } else { DroughtClass::Severe };
         let entry = vec![
@@ -181,7 +182,12 @@ fn drought_classes(
             limit(DroughtClass::Severe.name(), drought.sgi_severe),
             limit(DroughtClass::Moderate.name(), drought.sgi_moderate),
         ];
-        (entry, limit("held", drought.sgi_moderate + drought.sgi_exit))
+        let exits = vec![
+            limit(holds(worst), drought.sgi_extreme + drought.sgi_exit),
+            limit(holds(DroughtClass::Severe), drought.sgi_severe + drought.sgi_exit),
+            limit(holds(DroughtClass::Moderate), drought.sgi_moderate + drought.sgi_exit),
+        ];
+        (entry, exits)
     } else {
         let limit = |gives, limit| Limit::of("percentile", gives, Relation::Below, limit, standing.percentile_raw);
         let (class, at) = if standing.percentile_is_provisional() {
@@ -189,7 +195,7 @@ fn drought_classes(
         } else {
             (DroughtClass::Moderate, drought.percentile_moderate)
         };
-        (vec![limit(class.name(), at)], limit("held", at + drought.percentile_exit))
+        (vec![limit(class.name(), at)], vec![limit(holds(class), at + drought.percentile_exit)])
     };
     let least = if standing.percentile_is_provisional() { DroughtClass::Watch } else { DroughtClass::Moderate };
     let mut dry = Limit::of("dry_share", least.name(), Relation::AtLeast, rules.months.dry_share, dry_share);
@@ -203,6 +209,17 @@ fn drought_classes(
             mildest.decides |= judgement.entry == DroughtClass::None;
         }
     }
-    entry.extend([dry, exit]);
+    entry.push(dry);
+    entry.extend(exits);
     entry
+}
+
+fn holds(class: DroughtClass) -> &'static str {
+    match class {
+        DroughtClass::None => "holds_none",
+        DroughtClass::Watch => "holds_watch",
+        DroughtClass::Moderate => "holds_moderate",
+        DroughtClass::Severe => "holds_severe",
+        DroughtClass::Extreme => "holds_extreme",
+    }
 }

@@ -128,6 +128,7 @@ Formula with the numbers put in
   percentile = 100 rank/(n + 1) = 100 * 1/(4 + 1) = 20
 
 Limits
+  read downwards; < is the one that decided
   quantity             found         limit  gives                 met
   n                        4  >=         5  percentile            - <
   n                        4  >=        10  not_provisional       -
@@ -221,6 +222,13 @@ proptest! {
             if let (Some(class), [limit]) = (found.outcome.class(), &deciding[..]) {
                 prop_assert!(limit.gives == class || (class == "none" && !limit.met), "{} {}", limit.gives, class);
             }
+            // And what a standing drought would be held at is the first of the exit limits that is met.
+            if let Outcome::Drought(judgement) = found.outcome
+                && judgement.rule != "dry"
+            {
+                let held = found.limits.iter().find(|limit| limit.met && limit.gives.starts_with("holds_"));
+                prop_assert_eq!(held.map_or("none", |limit| &limit.gives[6..]), judgement.hold.name());
+            }
             prop_assert_eq!(deciding.is_empty(), found.outcome.number().is_some() && found.outcome.class().is_none()
                 || matches!(found.outcome, Outcome::None(_)) && !matches!(found.outcome, Outcome::None(Why::ShortRecord { .. })));
         }
@@ -244,6 +252,46 @@ proptest! {
                 prop_assert_eq!(Some(value), position_index(level, extent.lowest, extent.highest));
             }
         }
+    }
+}
+
+/// The last number of the line that begins so.
+fn told(text: &str, begins: &str) -> Option<f64> {
+    let line = text.lines().find(|line| line.trim_start().starts_with(begins))?;
+    line.rsplit(" = ").next()?.parse().ok()
+}
+
+proptest! {
+    /// What is printed is enough, too: from the table of years alone, read back as a person would, comes the printed result.
+    #[test]
+    fn the_printed_table_gives_the_printed_bits(days in any_days(), (year, closed) in (0i32..34, 0i32..34)) {
+        let month = Month::new(1988 + year, 4);
+        let record = WellRecord { name: "W", kind: WELL, days: &days, rules: rules(4), closed_through: Month::new(1988 + closed, 12) };
+        let sgi_text = explain_well(&record, month, Indicator::Sgi).to_string();
+        let percentile_text = explain_well(&record, month, Indicator::Percentile).to_string();
+        let (mut own, mut reference) = (None, Vec::new());
+        let table = sgi_text.lines().skip_while(|line| !line.starts_with("Years")).skip(2);
+        for line in table.take_while(|line| !line.is_empty()) {
+            let line = line.replace("dry, unknown", "-inf");
+            let cells: Vec<&str> = line.split_whitespace().collect();
+            let level: f64 = cells[1].parse().unwrap();
+            if cells[5] == "yes" {
+                reference.push(level);
+            }
+            if cells.last() == Some(&"<") {
+                own = Some((level, cells[5] == "yes"));
+            }
+        }
+        let Some((level, in_reference)) = own else {
+            prop_assert!(sgi_text.contains("none: no level in this month"));
+            return Ok(());
+        };
+        if !in_reference {
+            reference.push(level);
+        }
+        let at = reference.iter().position(|&other| other.to_bits() == level.to_bits()).unwrap();
+        prop_assert_eq!(told(&sgi_text, "SGI ="), Some(sgi(&reference)[at]));
+        prop_assert_eq!(told(&percentile_text, "percentile ="), Some(percentile_weibull(&reference)[at]));
     }
 }
 

@@ -139,12 +139,13 @@ pub(super) fn write_limits(limits: &[Limit], words: &Words, f: &mut fmt::Formatt
     if limits.is_empty() {
         return writeln!(f, "  {}", words.nothing);
     }
+    writeln!(f, "  {}", words.which_decides)?;
     writeln!(f, "{}", line(&words.limit_columns, &WIDTHS))?;
     for limit in limits {
         let decides = if limit.decides { " <" } else { "" };
         let cells = [
             limit.quantity.to_owned(),
-            plain(limit.observed),
+            beside(limit.observed, limit.limit),
             limit.relation.to_string(),
             plain(limit.limit),
             limit.gives.to_owned(),
@@ -153,6 +154,12 @@ pub(super) fn write_limits(limits: &[Limit], words: &Words, f: &mut fmt::Formatt
         writeln!(f, "{}", line(&cells, &WIDTHS))?;
     }
     Ok(())
+}
+
+/// With four places; in full where it would look like the limit and is not.
+fn beside(observed: f64, limit: f64) -> String {
+    let short = plain(observed);
+    if observed != limit && short.parse() == Ok(limit) { observed.to_string() } else { short }
 }
 
 /// Whole numbers as such, others with four places.
@@ -222,7 +229,7 @@ impl fmt::Display for Weakness {
         match *self {
             Weakness::Trend(trend) => write!(
                 f,
-                "the record has a trend ({}, {:+.3} m a year, p = {:.4}): ranks of late months tell of it",
+                "the record has a trend ({}, {:+.3} m a year, p = {:.1e}): ranks of late months tell of it",
                 trend.trend.direction,
                 trend.slope_per_year,
                 trend.trend.p.unwrap_or(f64::NAN)

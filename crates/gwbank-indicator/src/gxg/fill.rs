@@ -2,6 +2,9 @@
 
 use gwbank_model::{Day, Month};
 
+/// A measured day and its level.
+type Measured = (Day, f64);
+
 /// How far a reference day may lie outside of the measured days where each measurement is used once.
 const BEYOND_DAYS: i32 = 8;
 
@@ -35,7 +38,7 @@ pub(super) struct HalfMonth {
 
 impl Fill {
     /// Levels on reference days, in order of time. `measured` in order of time, each day once.
-    pub(super) fn half_months(self, measured: &[(Day, f64)]) -> Vec<HalfMonth> {
+    pub(super) fn half_months(self, measured: &[Measured]) -> Vec<HalfMonth> {
         let (Some(&(first, _)), Some(&(last, _))) = (measured.first(), measured.last()) else { return Vec::new() };
         if self == Fill::NearestOnce {
             let earliest = Day(first.0.saturating_sub(BEYOND_DAYS));
@@ -56,7 +59,7 @@ impl Fill {
     }
 
     /// The level of a day between two measured ones.
-    fn between(self, day: Day, before: (Day, f64), next: (Day, f64)) -> Option<f64> {
+    fn between(self, day: Day, before: Measured, next: Measured) -> Option<f64> {
         let (back, on) = (day.0.abs_diff(before.0.0), next.0.0.abs_diff(day.0));
         match self {
             Fill::None | Fill::NearestOnce => None,
@@ -118,13 +121,13 @@ fn length_of(month: Month) -> i32 {
 
 /// A reference day is the nearest one of some measured day where it is so of the last one before it or of the first one
 /// from it on: the days to which it is the nearest are a stretch around it.
-fn nearest_once(measured: &[(Day, f64)], reference: &[Reference]) -> Vec<HalfMonth> {
+fn nearest_once(measured: &[Measured], reference: &[Reference]) -> Vec<HalfMonth> {
     let mut walk = Walk::along(measured);
     let mut levels = Vec::with_capacity(reference.len());
     for (at, own) in reference.iter().enumerate() {
         let day = own.day;
         let (before, next) = walk.around(day);
-        let distance = |measured: &(Day, f64), to: Day| measured.0.0.abs_diff(to.0);
+        let distance = |measured: &Measured, to: Day| measured.0.0.abs_diff(to.0);
         let earlier = at.checked_sub(1).map(|at| reference[at].day);
         let later = reference.get(at + 1).map(|later| later.day);
         // Of two reference days as near, a measured day belongs to the later.
@@ -145,19 +148,19 @@ fn nearest_once(measured: &[(Day, f64)], reference: &[Reference]) -> Vec<HalfMon
 
 /// Goes along the measured days, for days in ascending order.
 struct Walk<'a> {
-    measured: &'a [(Day, f64)],
+    measured: &'a [Measured],
     /// The first measured day from `day` on.
     at: usize,
     day: Day,
 }
 
 impl<'a> Walk<'a> {
-    fn along(measured: &'a [(Day, f64)]) -> Self {
+    fn along(measured: &'a [Measured]) -> Self {
         Self { measured, at: 0, day: measured.first().map_or(Day(0), |&(first, _)| first) }
     }
 
     /// The last measured day before this one, and the first one from it on.
-    fn around(&mut self, day: Day) -> (Option<&'a (Day, f64)>, Option<&'a (Day, f64)>) {
+    fn around(&mut self, day: Day) -> (Option<&'a Measured>, Option<&'a Measured>) {
         // Each day is there once, so the place lies no farther on than the day; if it does, the whole rest is searched.
         let farthest = day.0.saturating_sub(self.day.0).max(0) as usize;
         let rest = &self.measured[self.at..];
