@@ -19,7 +19,7 @@ use fill::HalfMonth;
 
 use crate::assessment::{Assessment, Basis, ValueCounts, Why};
 use crate::calendar::YearStart;
-use crate::monthly::{DailyInput, Sense, mean_in_order_of_size};
+use crate::monthly::{DailyInput, DayLevel, Sense, mean_in_order_of_size};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GxgKind {
@@ -108,19 +108,26 @@ pub struct Gxg {
 /// assert_eq!(highest.years.iter().filter(|year| year.level.is_some()).count(), 10);
 /// ```
 pub fn gxg<D: DailyInput>(days: &[D], sense: Sense, kind: GxgKind, rules: &GxgRules) -> Gxg {
-    let mut measured: Vec<(Day, f64)> = Vec::with_capacity(days.len());
+    let measured = |day: &DayLevel| day.mean.map(|mean| (day.day, sense.upward(mean)));
     let mut counts = ValueCounts::NONE;
+    let (mut day_before, mut in_order, mut without_gaps) = (Day(i32::MIN), true, true);
     for input in days {
         let day = input.level();
-        if let Some(mean) = day.mean {
-            measured.push((day.day, sense.upward(mean)));
+        in_order &= day_before <= day.day;
+        without_gaps &= day.mean.is_some();
+        day_before = day.day;
+        if day.mean.is_some() {
             counts = counts.union(input.counts());
         }
     }
-    if !measured.is_sorted_by_key(|&(day, _)| day) {
+    let half_months = if in_order && without_gaps {
+        // As most series come: read where they lie.
+        rules.fill.half_months(days, |input| measured(&input.level()).unwrap_or((input.level().day, f64::NAN)))
+    } else {
+        let mut measured: Vec<(Day, f64)> = days.iter().filter_map(|input| measured(&input.level())).collect();
         measured.sort_by_key(|&(day, _)| day);
-    }
-    let half_months = rules.fill.half_months(&measured);
+        rules.fill.half_months(&measured, |&measured| measured)
+    };
     let year_of = |half: &HalfMonth| rules.year_start.year_of(half.month);
     let mut years: Vec<GxgYear> = Vec::new();
     for levels in half_months.chunk_by(|a, b| year_of(a) == year_of(b)) {
@@ -178,7 +185,6 @@ fn is_spring(half: &HalfMonth) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::DayLevel;
     use gwbank_model::Month;
     use proptest::prelude::*;
 

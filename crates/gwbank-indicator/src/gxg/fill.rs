@@ -37,22 +37,23 @@ pub(super) struct HalfMonth {
 }
 
 impl Fill {
-    /// Levels on reference days, in order of time. `measured` in order of time, each day once.
-    pub(super) fn half_months(self, measured: &[Measured]) -> Vec<HalfMonth> {
-        let (Some(&(first, _)), Some(&(last, _))) = (measured.first(), measured.last()) else { return Vec::new() };
+    /// Levels on reference days, in order of time. `items` in order of time, each day once; `of` reads one of them.
+    pub(super) fn half_months<T>(self, items: &[T], of: impl Fn(&T) -> Measured) -> Vec<HalfMonth> {
+        let (Some(first), Some(last)) = (items.first(), items.last()) else { return Vec::new() };
+        let ((first, _), (last, _)) = (of(first), of(last));
         if self == Fill::NearestOnce {
             let earliest = Day(first.0.saturating_sub(BEYOND_DAYS));
             let latest = Day(last.0.saturating_add(BEYOND_DAYS));
-            return nearest_once(measured, &reference_days(earliest, latest));
+            return nearest_once(Walk::along(items, of, first), &reference_days(earliest, latest));
         }
-        let mut walk = Walk::along(measured);
+        let mut walk = Walk::along(items, of, first);
         let mut level_at = |day: Day| -> Option<f64> {
             let (before, next) = walk.around(day);
-            let next = *next?;
+            let next = next?;
             if next.0 == day {
                 return Some(next.1);
             }
-            self.between(day, *before?, next)
+            self.between(day, before?, next)
         };
         let reference = reference_days(first, last).into_iter();
         reference.filter_map(|reference| Some(reference.with(level_at(reference.day)?))).collect()
@@ -121,13 +122,12 @@ fn length_of(month: Month) -> i32 {
 
 /// A reference day is the nearest one of some measured day where it is so of the last one before it or of the first one
 /// from it on: the days to which it is the nearest are a stretch around it.
-fn nearest_once(measured: &[Measured], reference: &[Reference]) -> Vec<HalfMonth> {
-    let mut walk = Walk::along(measured);
+fn nearest_once<T>(mut walk: Walk<'_, T, impl Fn(&T) -> Measured>, reference: &[Reference]) -> Vec<HalfMonth> {
     let mut levels = Vec::with_capacity(reference.len());
     for (at, own) in reference.iter().enumerate() {
         let day = own.day;
         let (before, next) = walk.around(day);
-        let distance = |measured: &Measured, to: Day| measured.0.0.abs_diff(to.0);
+        let distance = |measured: Measured, to: Day| measured.0.0.abs_diff(to.0);
         let earlier = at.checked_sub(1).map(|at| reference[at].day);
         let later = reference.get(at + 1).map(|later| later.day);
         // Of two reference days as near, a measured day belongs to the later.
@@ -147,28 +147,31 @@ fn nearest_once(measured: &[Measured], reference: &[Reference]) -> Vec<HalfMonth
 }
 
 /// Goes along the measured days, for days in ascending order.
-struct Walk<'a> {
-    measured: &'a [Measured],
-    /// The first measured day from `day` on.
+struct Walk<'a, T, F> {
+    items: &'a [T],
+    of: F,
+    /// The first item from `day` on.
     at: usize,
     day: Day,
 }
 
-impl<'a> Walk<'a> {
-    fn along(measured: &'a [Measured]) -> Self {
-        Self { measured, at: 0, day: measured.first().map_or(Day(0), |&(first, _)| first) }
+impl<'a, T, F: Fn(&T) -> Measured> Walk<'a, T, F> {
+    fn along(items: &'a [T], of: F, first: Day) -> Self {
+        Self { items, of, at: 0, day: first }
     }
 
     /// The last measured day before this one, and the first one from it on.
-    fn around(&mut self, day: Day) -> (Option<&'a Measured>, Option<&'a Measured>) {
+    fn around(&mut self, day: Day) -> (Option<Measured>, Option<Measured>) {
         // Each day is there once, so the place lies no farther on than the day; if it does, the whole rest is searched.
         let farthest = day.0.saturating_sub(self.day.0).max(0) as usize;
-        let rest = &self.measured[self.at..];
+        let rest = &self.items[self.at..];
         let near = &rest[..rest.len().min(farthest + 1)];
-        let found = near.partition_point(|&(measured, _)| measured < day);
-        self.at += if found < near.len() { found } else { rest.partition_point(|&(measured, _)| measured < day) };
+        let is_before = |item: &T| (self.of)(item).0 < day;
+        let found = near.partition_point(is_before);
+        self.at += if found < near.len() { found } else { rest.partition_point(is_before) };
         self.day = self.day.max(day);
-        (self.at.checked_sub(1).and_then(|before| self.measured.get(before)), self.measured.get(self.at))
+        let read = |at: usize| self.items.get(at).map(&self.of);
+        (self.at.checked_sub(1).and_then(read), read(self.at))
     }
 }
 
@@ -203,7 +206,7 @@ mod tests {
                 .into_iter()
                 .map(|at| dated[at].with(measured[nearest(&days, reference[at]).unwrap()].1))
                 .collect();
-            prop_assert_eq!(Fill::NearestOnce.half_months(&measured), plain);
+            prop_assert_eq!(Fill::NearestOnce.half_months(&measured, |&measured| measured), plain);
         }
     }
 
@@ -213,7 +216,7 @@ mod tests {
 
     fn filled(fill: Fill, measured: &[(i32, f64)]) -> Vec<(i32, f64)> {
         let measured: Vec<(Day, f64)> = measured.iter().map(|&(day, level)| (january(day), level)).collect();
-        let found = fill.half_months(&measured).into_iter();
+        let found = fill.half_months(&measured, |&measured| measured).into_iter();
         found.map(|half| (half.month.first_day().0 - january(1).0 + half.day as i32, half.level)).collect()
     }
 
