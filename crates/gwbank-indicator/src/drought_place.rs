@@ -8,6 +8,9 @@
 //!    extreme: ≥ 50 % severe or worse and ≥ 30 % extreme. Each with ≥ 3 wells at the class, ≥ 2 for the extreme part.
 //! 3. A severity is held while its shares lie above entry − 10 points over the wells eligible in this month and in the
 //!    one before, so that a change of wells neither raises nor clears.
+//! 4. A well that joins a place without a judgement never makes it claim more than the shares of all its eligible wells support,
+//!    and one that is at no such class itself never makes it claim anything that the others' shares did not (`tests/recompute.rs`
+//!    says it in full). A lower level of a well never gives a milder verdict while the same wells are eligible.
 
 use std::collections::BTreeSet;
 

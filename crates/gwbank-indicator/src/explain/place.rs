@@ -264,7 +264,8 @@ fn place_rules(wells: &[PlaceWell<'_>], evidence: &PlaceEvidence, rules: &PlaceR
 }
 
 /// The fewest wells that lead to something worse, and to something milder. Mildest wells worsen the place most and worst
-/// ones relieve it most, so taking them in this order finds the fewest.
+/// ones relieve it most, so taking them in this order finds the fewest; and more of them never do less, so they are found by
+/// halving, which a place of ten thousand wells needs.
 fn changes(wells: &[PlaceWell<'_>], now: Option<Severity>, rules: &PlaceRules) -> Vec<Change> {
     let mut ascending: Vec<usize> = (0..wells.len()).filter(|&at| wells[at].class.is_some()).collect();
     ascending.sort_by_key(|&at| wells[at].class);
@@ -273,16 +274,28 @@ fn changes(wells: &[PlaceWell<'_>], now: Option<Severity>, rules: &PlaceRules) -
         changed.iter().for_each(|&at| wells[at].class = Some(class));
         judge_place(&wells, rules).judged.value().and_then(|verdict| verdict.entry)
     };
+    let with = |count: usize, worse: bool| {
+        if worse {
+            entry_with(&ascending[..count], DroughtClass::Extreme)
+        } else {
+            entry_with(&ascending[ascending.len() - count..], DroughtClass::None)
+        }
+    };
     let fewest = |worse: bool| {
-        (1..=ascending.len()).find_map(|count| {
-            let to = if worse {
-                entry_with(&ascending[..count], DroughtClass::Extreme)
+        let is_changed = |count: usize| if worse { with(count, worse) > now } else { with(count, worse) < now };
+        let (mut too_few, mut enough) = (0, ascending.len());
+        if !is_changed(enough) {
+            return None;
+        }
+        while too_few + 1 < enough {
+            let middle = too_few.midpoint(enough);
+            if is_changed(middle) {
+                enough = middle;
             } else {
-                entry_with(&ascending[ascending.len() - count..], DroughtClass::None)
-            };
-            let changes = if worse { to > now } else { to < now };
-            changes.then_some(Change { wells: count as u32, worse, to })
-        })
+                too_few = middle;
+            }
+        }
+        Some(Change { wells: u32::try_from(enough).unwrap_or(u32::MAX), worse, to: with(enough, worse) })
     };
     [true, false].into_iter().filter_map(fewest).collect()
 }

@@ -1,8 +1,8 @@
 use super::*;
 use crate::monthly::{DayLevel, MonthRules, Sense};
 use crate::{
-    Assessment, Bank, DroughtRules, PlaceRules, StandingRules, TrendRules, WellKind, Why, judge_well, monthly_levels,
-    percentile_weibull, position_index, sgi, standings,
+    Assessment, Bank, DroughtClass, DroughtRules, PlaceRules, PlaceWell, StandingRules, TrendRules, WellKind, Why,
+    judge_place, judge_well, monthly_levels, percentile_weibull, position_index, sgi, standings,
 };
 use gwbank_model::{Day, Month};
 use proptest::prelude::*;
@@ -353,11 +353,16 @@ fn a_place_tells_every_well_and_what_would_change_it() {
     assert!(thai.contains("ประเมินแล้ว ไม่ต่ำกว่าปกติ") && !thai.contains("ประกาศ"));
 }
 
+/// Low ones are as likely as all others together, so that places come to every verdict.
+fn any_rank() -> impl Strategy<Value = i32> {
+    prop_oneof![Just(0), 0i32..30]
+}
+
 proptest! {
-    /// The listed wells give the verdict again; and a change that is told does change it, one well fewer does not.
+    /// The listed wells give the verdict again; and a change that is told does change it, and fewer wells do not.
     #[test]
     fn the_wells_give_the_same_verdict(
-        wells in proptest::collection::vec((proptest::option::of((3i32..30, 1i32..30)), any_kind(), 0usize..3), 0..25),
+        wells in proptest::collection::vec((proptest::option::weighted(0.8, (3i32..30, any_rank())), prop_oneof![4 => Just(WELL), 1 => any_kind()], 0usize..3), 0..25),
     ) {
         let judgements: Vec<_> = wells.iter().map(|(record, ..)| record.map(|(n, rank)| judged(n, rank % n + 1))).collect();
         let members: Vec<PlaceMember<'_>> = wells
@@ -384,7 +389,31 @@ proptest! {
                 let worst = gwbank_model::condition::Severity::ALL.iter().rev().copied().find(|&severity| met(severity));
                 prop_assert_eq!(worst, if hold { verdict.hold } else { verdict.entry });
             }
+            let mut classes: Vec<DroughtClass> = found.wells.iter().filter_map(|line| line.class.filter(|_| line.takes_part == WellPart::Counts)).collect();
+            classes.sort();
             for change in &found.changes {
+                // By the counts alone: places of wells of one kind, all else as it is.
+                let entry_with = |wells: usize| {
+                    let mut changed = classes.clone();
+                    if change.worse {
+                        changed[..wells].fill(DroughtClass::Extreme);
+                    } else {
+                        let from = changed.len() - wells;
+                        changed[from..].fill(DroughtClass::None);
+                    }
+                    let wells: Vec<PlaceWell<'_>> = changed
+                        .iter()
+                        .enumerate()
+                        .map(|(at, &class)| PlaceWell { part: Some(["a", "b"][at % 2]), class: Some(class), class_before: None, record_n: 20, dry: false })
+                        .collect();
+                    judge_place(&wells, &PlaceRules::default()).judged.value().and_then(|verdict| verdict.entry)
+                };
+                prop_assert_eq!(entry_with(change.wells as usize), change.to);
+                for fewer in 0..change.wells as usize {
+                    let entry = entry_with(fewer);
+                    let is_changed = if change.worse { entry > verdict.entry } else { entry < verdict.entry };
+                    prop_assert!(!is_changed);
+                }
                 let changed = if change.worse { change.to > verdict.entry } else { change.to < verdict.entry };
                 prop_assert!(changed);
             }
