@@ -110,7 +110,10 @@ fn rows_come_out_as_they_went_in_and_errors_name_the_place() {
 #[test]
 fn a_well_has_a_report() {
     let place = Place::new();
-    place.file("wells.csv", "well_id,bank_type,province_code,latitude,longitude,depth\nUDN-0012,observation,41,17.4,102.8,40\n");
+    place.file(
+        "wells.csv",
+        "well_id,bank_type,province_code,latitude,longitude,depth\nUDN-0012,observation,41,17.4,102.8,40\n",
+    );
     place.run(&["wells", "import", "wells.csv"]).good();
     let server = place.serve();
     let readings: Vec<_> = (0..200)
