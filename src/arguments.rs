@@ -76,6 +76,9 @@ pub enum Command {
     /// Condition flags and their evidence
     #[command(subcommand)]
     Flags(FlagsCommand),
+    /// Quality tests of readings
+    #[command(subcommand)]
+    Quality(QualityCommand),
     /// Checks disk, journal, archive, server, external brokers and clocks; says what to do
     Doctor(ServerArguments),
     /// Reads a password from standard input and prints its line for the section auth
@@ -376,6 +379,62 @@ pub struct IndicatorsArguments {
     pub months: usize,
     #[command(flatten)]
     pub server: ServerArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum QualityCommand {
+    /// Judges the readings of a CSV (well_id, parameter, time, value; an empty value is missing) and writes its rows with a
+    /// flag for each test: 1 pass, 2 not evaluated, 3 suspect, 4 fail, 9 missing
+    ///
+    /// --config names the limits: a CSV with well_id, parameter and fail_min, fail_max, suspect_min, suspect_max,
+    /// spike_suspect, spike_fail, roc_suspect_per_s, roc_fail_per_s, flat_suspect_s, flat_fail_s, flat_tolerance, in the unit
+    /// of the values; * as well or parameter is every one without a row of its own, an empty limit is none.
+    Check(QualityCheckArguments),
+    /// What the quality of a well's readings comes to, from the running server
+    Report(QualityReportArguments),
+}
+
+#[derive(Debug, Args)]
+pub struct QualityCheckArguments {
+    /// CSV or CSV.gz
+    pub file: PathBuf,
+    /// strict: real time, nothing judged across gaps, a second look at whole series; ioos: the flags of ioos_qc
+    #[arg(long, value_enum, default_value = "strict")]
+    pub mode: QualityMode,
+    /// CSV, or CSV.gz
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum QualityMode {
+    Ioos,
+    Strict,
+}
+
+#[derive(Debug, Args)]
+pub struct QualityReportArguments {
+    /// Id of a well
+    #[arg(long)]
+    pub well: String,
+    /// Only this one
+    #[arg(long, value_parser = parameter)]
+    pub parameter: Option<gwbank_model::Parameter>,
+    /// Readings from this time on, such as 2026-01-01
+    #[arg(long)]
+    pub from: Option<String>,
+    /// Readings before this time
+    #[arg(long)]
+    pub to: Option<String>,
+    #[command(flatten)]
+    pub server: ServerArguments,
+}
+
+fn parameter(name: &str) -> Result<gwbank_model::Parameter, String> {
+    gwbank_model::Parameter::from_name(name).ok_or_else(|| {
+        let known: Vec<&str> = gwbank_model::Parameter::ALL.iter().map(|parameter| parameter.name()).collect();
+        format!("unknown; there are {}", known.join(", "))
+    })
 }
 
 #[derive(Debug, Subcommand)]

@@ -15,6 +15,7 @@ mod installations;
 mod messages;
 mod migrate;
 mod output;
+mod quality;
 mod replay;
 mod serve;
 mod simulate;
@@ -46,6 +47,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Command::Sql(asked) => sql::run(&general, &asked),
         Command::Indicators(asked) => indicators::run(&general, &asked),
         Command::Flags(asked) => flags::run(&general, asked),
+        Command::Quality(asked) => quality::run(&general, asked),
         Command::Doctor(server) => doctor::run(&general, &server),
         Command::HashPassword => hash::password(),
         Command::HashToken(asked) => hash::token(&asked),

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use gwbank_ingest::{IngestError, check_ca_file};
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, GatewayId, Timestamp};
+use gwbank_quality::overrides::OverrideError;
 use gwbank_runtime::{Clock, SystemClock};
 use gwbank_timescale::DatabaseError;
 
@@ -57,6 +58,9 @@ impl Config {
         self.check_ingest(&mut found);
         self.check_device_profiles(&mut found);
         self.check_indicators(&mut found);
+        if let Err(OverrideError { section, key, problem, mend }) = self.quality.validate() {
+            found.error(format!("quality.{section}.{key}"), problem, mend);
+        }
         found.0
     }
 

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 
 use gwbank_ingest::embedded::EmbeddedTls;
 use gwbank_ingest::external::ExternalConfig;
+use gwbank_quality::overrides::QualityOverrides;
 use serde::{Deserialize, Serialize};
 
 pub use auth::AuthSection;
@@ -45,6 +46,8 @@ pub struct Config {
     pub query: QuerySection,
     pub ingest: IngestSection,
     pub indicators: IndicatorsSection,
+    /// Limits of the quality tests that differ from the defaults.
+    pub quality: QualityOverrides,
     /// What vendors' fields mean.
     pub device_profiles: Vec<DeviceProfileEntry>,
     pub auth: AuthSection,
@@ -68,6 +71,7 @@ impl Default for Config {
             query: QuerySection::default(),
             ingest: IngestSection::default(),
             indicators: IndicatorsSection::default(),
+            quality: QualityOverrides::default(),
             device_profiles: Vec::new(),
             auth: AuthSection::default(),
         }
@@ -391,12 +395,13 @@ mod tests {
             .lines()
             .skip_while(|line| !line.starts_with("# [["))
             .filter_map(|line| line.strip_prefix("# "))
-            .filter(|line| line.starts_with("[[") || line.contains(" = "))
+            .filter(|line| line.starts_with('[') || line.contains(" = "))
             .map(|line| format!("{line}\n"))
             .collect();
         let config: Config = toml::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         assert_eq!(config.mqtt.external.len(), 1);
         assert_eq!(config.auth.tokens.len(), 2);
+        assert_eq!((config.quality.parameters.len(), config.quality.wells.len()), (1, 1));
         assert_eq!(config.device_profiles[0].fields.len(), 3);
         assert!(config.auth.credentials().is_ok());
         let errors: Vec<_> = config.problems().into_iter().filter(|p| p.weight == Weight::Error).collect();

@@ -19,7 +19,7 @@ use gwbank_server::doors::{
     SqlErrorKind,
 };
 use gwbank_server::metrics::{FamilyKind, MetricsText};
-use gwbank_store::{ConditionFlag, DeadLetterFilter, GatewayRecord, Metadata, MetadataError};
+use gwbank_store::{ArchiveError, ConditionFlag, DeadLetterFilter, GatewayRecord, Metadata, MetadataError};
 use gwbank_watch::{LevelChanges, Watch, WatchError};
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -94,6 +94,10 @@ fn door_error(error: IngestError) -> IngestDoorError {
         IngestError::Closed => IngestDoorError::Closed,
         IngestError::TooLarge { .. } | IngestError::Refused { .. } | IngestError::ReplayedElsewhere => {
             IngestDoorError::Refused(error.to_string())
+        }
+        IngestError::Archive(ArchiveError::Unavailable(_)) | IngestError::Metadata(MetadataError::Unavailable(_)) => {
+            tracing::warn!(%error, "a request cannot be served now");
+            IngestDoorError::Unavailable(error.to_string())
         }
         other => IngestDoorError::Failed(Box::new(other)),
     }

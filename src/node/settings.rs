@@ -47,6 +47,7 @@ pub fn pipeline(config: &Config) -> Outcome<PipelineConfig> {
         flush_rows: config.archive.flush_rows,
         calendar_offset_seconds: config.calendar_offset_seconds(),
         decode: decode(config)?,
+        quality: config.quality.clone().into(),
         ..PipelineConfig::new(journal)
     })
 }

@@ -13,6 +13,7 @@ mod many_nodes;
 mod mosquitto;
 mod mqtt_client;
 mod program;
+mod quality;
 mod real_series;
 mod security;
 mod sql_files;

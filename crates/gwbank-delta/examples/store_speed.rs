@@ -122,6 +122,8 @@ async fn main() -> Result<(), Error> {
             confidence: Some(1.0),
             n: Some(30),
             years: Some(10.0),
+            approved_share: None,
+            quality_share: None,
             computed_at: Timestamp::from_secs(1_772_323_200),
         })
         .collect();

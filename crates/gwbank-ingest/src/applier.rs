@@ -13,6 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gwbank_model::versions::Change;
 use gwbank_model::{GatewayIndex, Key, Month, MonthCursor, Origin, Row, Seq, SeriesId, Timestamp};
+use gwbank_quality::overrides::QualityOverrides;
 use gwbank_recent::{Classified, Window};
 use gwbank_registry::Registry;
 use gwbank_store::{RowNames, SettledDeadLetter};
@@ -106,6 +107,7 @@ pub(crate) struct ApplierParts {
     pub(crate) window: Window,
     pub(crate) names: RowNames,
     pub(crate) registry: Arc<Registry>,
+    pub(crate) quality: Arc<QualityOverrides>,
     pub(crate) repeats: Arc<Mutex<Repeats>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) listeners: Arc<LevelPublisher>,
@@ -137,6 +139,7 @@ impl Applier {
             window,
             names,
             registry,
+            quality,
             repeats,
             metrics,
             listeners,
@@ -145,7 +148,7 @@ impl Applier {
             seal_bytes,
             start,
         } = parts;
-        let judge = Judge::new(names.series.clone(), registry);
+        let judge = Judge::new(names.series.clone(), registry, quality);
         Self {
             window,
             names,

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gwbank_journal::JournalConfig;
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, GatewayId, Timestamp};
+use gwbank_quality::overrides::QualityOverrides;
 use gwbank_wire::{Context, DEFAULT_SENTINELS, DeviceProfiles, FUTURE_TOLERANCE_MICROS, SourceKind};
 
 use crate::IngestError;
@@ -34,6 +36,8 @@ pub struct PipelineConfig {
     /// The calendar in which months are dirty.
     pub calendar_offset_seconds: i32,
     pub decode: DecodeConfig,
+    /// Limits of the quality tests that differ from the defaults.
+    pub quality: Arc<QualityOverrides>,
     /// Where to remember what is needed to start while archive and metadata are away; for those that can be.
     pub last_known_dir: Option<PathBuf>,
     /// Of what is archived the journal keeps so much: an archive that comes back as it was a while ago lacks nothing then.
@@ -51,6 +55,7 @@ impl PipelineConfig {
             flush_rows: 500_000,
             calendar_offset_seconds: BANGKOK_OFFSET_SECONDS,
             decode: DecodeConfig::default(),
+            quality: Arc::default(),
             last_known_dir: None,
             journal_kept_for: Duration::ZERO,
         }

@@ -26,7 +26,7 @@ impl Barrier {
     pub(crate) fn new(config: &SeriesConfig) -> Self {
         let reach = config.reach();
         Self {
-            tolerance: config.flat_line.map(|flat| flat.tolerance),
+            tolerance: config.run_tolerance(),
             reach_micros: reach.before_micros.max(reach.after_micros),
             reach_points: reach.points_before.max(reach.points_after),
             points: 0,

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use gwbank_model::versions::Change;
 use gwbank_model::{Key, Origin, Parameter, QcTest, QcTests, Row, Seq, SeriesId, SeriesTable, Timestamp, WellId};
+use gwbank_quality::overrides::QualityOverrides;
 use gwbank_quality::{Assessment, Point, SeriesConfig, Stream, WellFacts};
 use gwbank_recent::{Classified, WindowSnapshot};
 use gwbank_registry::Registry;
@@ -70,6 +71,7 @@ struct SeriesState {
 pub(crate) struct Judge {
     names: SeriesTable,
     registry: Arc<Registry>,
+    overrides: Arc<QualityOverrides>,
     series: Vec<Series>,
     group: u64,
 }
@@ -92,8 +94,8 @@ impl Round<'_> {
 }
 
 impl Judge {
-    pub(crate) fn new(names: SeriesTable, registry: Arc<Registry>) -> Self {
-        Self { names, registry, series: Vec::new(), group: 0 }
+    pub(crate) fn new(names: SeriesTable, registry: Arc<Registry>, overrides: Arc<QualityOverrides>) -> Self {
+        Self { names, registry, overrides, series: Vec::new(), group: 0 }
     }
 
     /// From now on wells are judged as this registry says; those named are judged anew.
@@ -139,9 +141,9 @@ impl Judge {
         if self.series.len() <= index {
             self.series.resize_with(index + 1, Series::default);
         }
-        let (names, registry) = (&self.names, &self.registry);
+        let (names, registry, overrides) = (&self.names, &self.registry, &self.overrides);
         let Series { config, state } = &mut self.series[index];
-        (state, config.get_or_insert_with(|| Arc::new(series_config(names, registry, series))))
+        (state, config.get_or_insert_with(|| Arc::new(series_config(names, registry, overrides, series))))
     }
 
     /// Sets the quality of the rows and says what else changes. `sealed` is the end of the last sealed stretch.
@@ -315,14 +317,23 @@ impl SeriesState {
 }
 
 /// How a well's series is judged.
-fn series_config(names: &SeriesTable, registry: &Registry, series: SeriesId) -> SeriesConfig {
+fn series_config(
+    names: &SeriesTable,
+    registry: &Registry,
+    overrides: &QualityOverrides,
+    series: SeriesId,
+) -> SeriesConfig {
     let key = names.key(series);
     let facts = registry.well(key.well.as_str()).map_or_else(WellFacts::default, |well| WellFacts {
         depth: well.depth,
         ground_elevation: well.ground_elevation,
         objections: if well.is_outside_its_province() { QcTests::NONE.with(QcTest::Location) } else { QcTests::NONE },
     });
-    SeriesConfig::for_well(key.parameter, &facts)
+    SeriesConfig::for_series(key.parameter, key.well.as_str(), &facts, overrides).unwrap_or_else(|error| {
+        // Each section is right by itself, but not over what the registry says of this well.
+        tracing::warn!(well = %key.well, parameter = %key.parameter, %error, "limits of quality cannot be used: the defaults are");
+        SeriesConfig::for_well(key.parameter, &facts)
+    })
 }
 
 pub(crate) fn point(row: &Row) -> Point {

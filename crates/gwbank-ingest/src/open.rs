@@ -104,6 +104,7 @@ impl Pipeline {
             window: window.clone(),
             names: names.clone(),
             registry: registry.clone(),
+            quality: config.quality.clone(),
             repeats: repeats.clone(),
             metrics: metrics.clone(),
             listeners: listeners.clone(),

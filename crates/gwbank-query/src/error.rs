@@ -28,8 +28,8 @@ pub enum QueryError {
     ManyStatements(usize),
     #[error("{}", limit.message(*.value))]
     Limit { limit: Limit, value: u64 },
-    #[error("the history cannot be read now, so the answer would be incomplete; readings since {covers_from} can")]
-    ArchiveUnavailable { covers_from: String, source: Cause },
+    #[error("the history cannot be read now, so the answer would be incomplete; {}", readable(.readable_since))]
+    ArchiveUnavailable { readable_since: Option<String>, source: Cause },
     #[error("the tables of the registry, gateways, dead letters and flags cannot be read now")]
     MetadataUnavailable(#[source] Cause),
     /// The data did not allow it, such as a division by zero or text that is no number.
@@ -119,6 +119,13 @@ impl fmt::Display for Limit {
     }
 }
 
+fn readable(since: &Option<String>) -> String {
+    match since {
+        Some(since) => format!("readings since {since} can"),
+        None => "with several nodes on one database that is so for recent readings, too".to_owned(),
+    }
+}
+
 impl QueryError {
     pub fn kind(&self) -> QueryErrorKind {
         match self {
@@ -156,9 +163,9 @@ impl QueryError {
         }
     }
 
-    pub(crate) fn archive(error: ArchiveError, covers_from: String) -> Self {
+    pub(crate) fn archive(error: ArchiveError, readable_since: Option<String>) -> Self {
         match error {
-            ArchiveError::Unavailable(_) => Self::ArchiveUnavailable { covers_from, source: Arc::new(error) },
+            ArchiveError::Unavailable(_) => Self::ArchiveUnavailable { readable_since, source: Arc::new(error) },
             damaged => Self::Internal(chain(&damaged)),
         }
     }

@@ -129,6 +129,9 @@ impl<T> Drop for AbortOnDrop<T> {
     }
 }
 
+/// Code of quality `pass`.
+const GOOD: i16 = 1;
+
 /// Which readings make a mean.
 struct Counted {
     /// By quality code.
@@ -157,6 +160,7 @@ struct DaySum {
     day: i32,
     count: u32,
     dry_count: u32,
+    good_count: u32,
     sum: i128,
 }
 
@@ -175,6 +179,7 @@ impl DaySum {
         self.sum += other.sum;
         self.count += other.count;
         self.dry_count += other.dry_count;
+        self.good_count += other.good_count;
     }
 
     fn mean(&self) -> Option<f64> {
@@ -209,6 +214,7 @@ impl SeriesDays {
                     None | Some(SiteStatus::Ok | SiteStatus::Flowing) => {
                         if values.is_valid(row) && counted.quality(qualities.value(row)) {
                             day.add(values.value(row));
+                            day.good_count += u32::from(qualities.value(row) == GOOD);
                         }
                     }
                     Some(_) => {}
@@ -276,7 +282,8 @@ impl SeriesDays {
                 mean: sum.mean(),
                 count: sum.count,
                 dry_count: sum.dry_count,
-                approved_count: 0,
+                approved_count: 0, // until there are reviews
+                good_count: sum.good_count,
             }));
         }
         Ok(levels)

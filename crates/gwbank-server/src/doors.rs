@@ -111,6 +111,9 @@ pub enum IngestDoorError {
     Closed,
     #[error("the request cannot be taken in")]
     Refused(String),
+    /// What keeps wells, counts and dead letters cannot be asked now.
+    #[error("{0}")]
+    Unavailable(String),
     #[error("ingest failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

@@ -179,6 +179,7 @@ impl From<IngestDoorError> for Problem {
             IngestDoorError::Full(detail) => Problem::new(Kind::INGEST_FULL, detail.clone()),
             IngestDoorError::Closed => Problem::new(Kind::SHUTTING_DOWN, error.to_string()),
             IngestDoorError::Refused(detail) => Problem::new(Kind::BAD_REQUEST, detail.clone()),
+            IngestDoorError::Unavailable(detail) => Problem::new(Kind::ARCHIVE_UNAVAILABLE, detail.clone()),
             IngestDoorError::Failed(_) => Problem::internal(&error),
         }
     }

@@ -182,6 +182,9 @@ pub struct IndicatorView {
     /// Years with that calendar month.
     pub n: Option<i32>,
     pub years: Option<f64>,
+    /// Of the values that it rests on: how many a person approved, and how many are of quality 1, from 0 to 1.
+    pub approved_share: Option<f64>,
+    pub quality_share: Option<f64>,
     pub computed_at: String,
 }
 
@@ -198,6 +201,8 @@ impl From<&IndicatorRow> for IndicatorView {
             confidence: finite(row.confidence),
             n: row.n,
             years: finite(row.years),
+            approved_share: finite(row.approved_share),
+            quality_share: finite(row.quality_share),
             computed_at: instant(row.computed_at),
         }
     }
@@ -566,6 +571,13 @@ pub struct StatusView {
     pub ready: bool,
     pub parts: Vec<PartView>,
     pub wells: u64,
+    #[serde(flatten)]
+    pub counts: Option<CountsView>,
+}
+
+/// What the metadata know; left out while they cannot be asked.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct CountsView {
     pub gateways: u64,
     pub received: u64,
     pub stored: u64,

@@ -212,6 +212,9 @@ pub struct IndicatorRow {
     pub confidence: Option<f64>,
     pub n: Option<i32>,
     pub years: Option<f64>,
+    /// Of the values that it rests on: how many a person approved, and how many are of quality 1, from 0 to 1.
+    pub approved_share: Option<f64>,
+    pub quality_share: Option<f64>,
     pub computed_at: Timestamp,
 }
 

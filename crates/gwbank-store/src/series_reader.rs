@@ -20,8 +20,10 @@ pub struct DailyLevel {
     pub count: u32,
     /// Readings with site status `dry`, with or without a value.
     pub dry_count: u32,
-    /// Readings with approval `approved`.
+    /// Values of the mean with approval `approved`.
     pub approved_count: u32,
+    /// Values of the mean with quality 1.
+    pub good_count: u32,
 }
 
 #[derive(Debug, Clone)]

@@ -18,7 +18,7 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 pub enum DatabaseError {
     #[error("the database's URL cannot be used: {0}")]
     Url(String),
-    #[error("cannot use the password file {}", path.display())]
+    #[error("cannot use the password file {}: {source}", path.display())]
     Password { path: PathBuf, source: io::Error },
     #[error("cannot read the certificates of {path}")]
     Certificates { path: PathBuf, source: io::Error },
@@ -56,9 +56,18 @@ pub enum DatabaseError {
 
 fn connect_advice(source: &(dyn std::error::Error + Send + Sync + 'static)) -> String {
     match source.downcast_ref() {
+        Some(deadpool_postgres::PoolError::Backend(error)) if is_without_tls(error) => {
+            " (it speaks no TLS: switch it on there, or write sslmode=disable in archive.url where the way is safe)"
+                .to_owned()
+        }
         Some(deadpool_postgres::PoolError::Backend(error)) => advice(error),
         _ => String::new(),
     }
+}
+
+/// The client library has no code for it.
+fn is_without_tls(error: &tokio_postgres::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.to_string().contains("does not support TLS"))
 }
 
 /// What an operator can do about it, where that is known.
@@ -66,14 +75,20 @@ fn advice(error: &tokio_postgres::Error) -> String {
     let Some(code) = error.code() else { return String::new() };
     let advice = match *code {
         SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
-            "the user or the password in archive.url is not accepted"
+            "the user or the password in archive.url or archive.password_file is not accepted"
         }
         SqlState::INSUFFICIENT_PRIVILEGE => "the user lacks a right: see the roles in the README",
         SqlState::DISK_FULL => "the disk of the database is full",
         SqlState::TOO_MANY_CONNECTIONS => "the database has no connection left: raise max_connections",
         SqlState::LOCK_NOT_AVAILABLE => "another session holds a lock that is needed: see pg_locks",
         SqlState::QUERY_CANCELED => "the statement took longer than archive.statement_timeout_seconds",
-        SqlState::READ_ONLY_SQL_TRANSACTION => "it is a standby: name the primary in archive.url",
+        SqlState::READ_ONLY_SQL_TRANSACTION => {
+            "a standby, or a user whose transactions only read: name the primary and a user that may write in archive.url"
+        }
+        SqlState::DUPLICATE_TABLE | SqlState::DUPLICATE_OBJECT | SqlState::DUPLICATE_SCHEMA => {
+            "tables of that name are there and were not made by `gwbank migrate`: give gwbank a database of its own, or drop \
+             those that hold nothing"
+        }
         SqlState::UNDEFINED_TABLE | SqlState::UNDEFINED_COLUMN => "run `gwbank migrate`",
         _ => return String::new(),
     };

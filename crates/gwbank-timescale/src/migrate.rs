@@ -43,6 +43,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "timescaledb_tsl" / "0002_rollups",
     "rollups" / "0001_days",
     "postgres" / "0004_nodes",
+    "postgres" / "0005_shares",
 ];
 
 /// Where readings lie.

@@ -127,6 +127,8 @@ pub(crate) fn place_row(
         confidence: cell.basis.map(|basis| basis.confidence),
         n: cell.basis.map(|basis| basis.n as i32),
         years: cell.basis.map(|basis| basis.years),
+        approved_share: cell.basis.and_then(|basis| basis.approved_share),
+        quality_share: cell.basis.and_then(|basis| basis.quality_share),
         computed_at,
     }
 }

@@ -48,6 +48,8 @@ impl Cell {
             && row.n == self.basis.map(|basis| basis.n as i32)
             && row.confidence == self.basis.map(|basis| basis.confidence)
             && row.years == self.basis.map(|basis| basis.years)
+            && row.approved_share == self.basis.and_then(|basis| basis.approved_share)
+            && row.quality_share == self.basis.and_then(|basis| basis.quality_share)
     }
 }
 
@@ -106,6 +108,8 @@ pub(crate) fn changed_rows(
         confidence: cell.basis.map(|basis| basis.confidence),
         n: cell.basis.map(|basis| basis.n as i32),
         years: cell.basis.map(|basis| basis.years),
+        approved_share: cell.basis.and_then(|basis| basis.approved_share),
+        quality_share: cell.basis.and_then(|basis| basis.quality_share),
         computed_at,
     };
     let shown = standings.iter().filter(|standing| standing.month >= first);

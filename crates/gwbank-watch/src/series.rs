@@ -1,8 +1,8 @@
 //! The monthly levels of one well as the watch keeps them between runs: 1,000 wells × 25 years are about 25 MB.
 
 use gwbank_indicator::{
-    Assessment, DayLevel, DroughtJudgement, MonthRules, MonthStanding, Monthly, MonthlyLevel, Sense, WellKind,
-    judge_well, monthly_levels, standings,
+    Assessment, CountedDay, DayLevel, DroughtJudgement, MonthRules, MonthStanding, Monthly, MonthlyLevel, Sense,
+    ValueCounts, WellKind, judge_well, monthly_levels, standings,
 };
 use gwbank_model::{Month, Parameter};
 use gwbank_registry::Well;
@@ -131,10 +131,13 @@ impl WellSeries {
 }
 
 fn months_of(days: &[DailyLevel], parameter: Parameter, rules: &MonthRules) -> Monthly {
-    let days: Vec<DayLevel> = days
+    let days: Vec<CountedDay> = days
         .iter()
         .filter(|day| day.parameter == parameter)
-        .map(|day| DayLevel { day: day.day, mean: day.mean, count: day.count, dry_count: day.dry_count })
+        .map(|day| CountedDay {
+            level: DayLevel { day: day.day, mean: day.mean, count: day.count, dry_count: day.dry_count },
+            counts: ValueCounts { values: day.count, approved: day.approved_count, good: day.good_count },
+        })
         .collect();
     monthly_levels(&days, rules)
 }

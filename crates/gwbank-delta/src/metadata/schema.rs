@@ -145,6 +145,9 @@ CREATE TABLE received_contents (
     PRIMARY KEY (gateway_id, content_hash)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX received_contents_by_seq ON received_contents (seq);
+", "
+ALTER TABLE indicators ADD COLUMN approved_share REAL;
+ALTER TABLE indicators ADD COLUMN quality_share REAL;
 "];
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), DeltaError> {

@@ -45,8 +45,8 @@ pub(super) fn commit(connection: &Connection, commit: &WatchCommit) -> rusqlite:
 fn put_indicators(connection: &Connection, rows: &[IndicatorRow]) -> rusqlite::Result<()> {
     let mut put = connection.prepare_cached(
         "INSERT OR REPLACE INTO indicators (place, indicator, period, scope, province_code, value, class, confidence, n,
-            years, computed_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            years, computed_at, approved_share, quality_share)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?;
     // In the order of the key, neighbours fall on one page of the tree.
     let mut order: Vec<&IndicatorRow> = rows.iter().collect();
@@ -63,14 +63,17 @@ fn put_indicators(connection: &Connection, rows: &[IndicatorRow]) -> rusqlite::R
             row.confidence,
             row.n,
             row.years,
-            row.computed_at.as_micros()
+            row.computed_at.as_micros(),
+            row.approved_share,
+            row.quality_share
         ])?;
     }
     Ok(())
 }
 
 pub(super) fn indicators(connection: &Connection, place: Option<&str>) -> rusqlite::Result<Vec<IndicatorRow>> {
-    let columns = "scope, place, province_code, period, indicator, value, class, confidence, n, years, computed_at";
+    let columns = "scope, place, province_code, period, indicator, value, class, confidence, n, years, approved_share,
+        quality_share, computed_at";
     let map = |row: &rusqlite::Row| {
         let mut columns = Columns::of(row);
         Ok(IndicatorRow {
@@ -84,6 +87,8 @@ pub(super) fn indicators(connection: &Connection, place: Option<&str>) -> rusqli
             confidence: columns.get()?,
             n: columns.get()?,
             years: columns.get()?,
+            approved_share: columns.get()?,
+            quality_share: columns.get()?,
             computed_at: columns.time()?,
         })
     };

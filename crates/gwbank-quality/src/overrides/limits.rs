@@ -1,13 +1,13 @@
 //! The limits by name.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{OverrideError, SeriesOverrides};
 
 macro_rules! limits {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident,)* })*) => {$(
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields, default)]
         pub struct $name {
             $($(#[$field_doc])* pub $field: Option<f64>,)*
@@ -82,7 +82,7 @@ limits! {
 }
 
 /// Month by month, in the calendar of a fixed zone.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClimatologyLimits {
     /// 7 where it is not given.

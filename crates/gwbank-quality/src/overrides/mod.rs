@@ -36,7 +36,7 @@ mod limits;
 use std::collections::{BTreeMap, BTreeSet};
 
 use gwbank_model::{Parameter, QcTest};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::WellFacts;
 use crate::config::SeriesConfig;
@@ -57,7 +57,7 @@ pub struct OverrideError {
 }
 
 /// All limits of a server that differ from the defaults.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct QualityOverrides {
     /// By the parameter's name: every well.
@@ -67,7 +67,7 @@ pub struct QualityOverrides {
 }
 
 /// Of one well.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WellOverrides {
     /// Tests not to be run.
@@ -77,7 +77,7 @@ pub struct WellOverrides {
 }
 
 /// Of one parameter, of all wells or of one.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SeriesOverrides {
     /// Tests not to be run.
@@ -93,8 +93,8 @@ pub struct SeriesOverrides {
 }
 
 /// A [`Parameter`] by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ParameterName(pub Parameter);
 
 impl TryFrom<String> for ParameterName {
@@ -107,9 +107,15 @@ impl TryFrom<String> for ParameterName {
     }
 }
 
+impl From<ParameterName> for String {
+    fn from(name: ParameterName) -> Self {
+        name.0.name().to_owned()
+    }
+}
+
 /// A test of single series that can be switched off, by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct TestName(pub QcTest);
 
 impl TestName {
@@ -131,6 +137,12 @@ impl TryFrom<String> for TestName {
             let known: Vec<&str> = Self::ALL.iter().map(|test| test.name()).collect();
             format!("no test `{name}` that can be off, expected one of {}", known.join(", "))
         })
+    }
+}
+
+impl From<TestName> for String {
+    fn from(name: TestName) -> Self {
+        name.0.name().to_owned()
     }
 }
 

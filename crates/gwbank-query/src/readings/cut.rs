@@ -88,7 +88,8 @@ impl ReadCut {
     }
 
     pub(crate) fn archive_error(&self, error: gwbank_store::ArchiveError) -> QueryError {
-        let since = self.window.covers_from().to_rfc3339(gwbank_model::BANGKOK_OFFSET_SECONDS);
+        let since = self.window.covers_from();
+        let since = (since < Timestamp::MAX).then(|| since.to_rfc3339(gwbank_model::BANGKOK_OFFSET_SECONDS));
         QueryError::archive(error, since)
     }
 

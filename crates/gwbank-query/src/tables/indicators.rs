@@ -29,6 +29,8 @@ fn of_indicators(rows: &[IndicatorRow]) -> BatchOf<'_, IndicatorRow> {
         .number("years", |i| i.years)
         .time("computed_at", |i| Some(i.computed_at))
         .text("place", |i| Some(i.place.as_str()))
+        .number("approved_share", |i| i.approved_share)
+        .number("quality_share", |i| i.quality_share)
 }
 
 #[async_trait]

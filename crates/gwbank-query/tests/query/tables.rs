@@ -189,6 +189,8 @@ fn indicators_are_narrowed_and_still_filtered() {
             confidence: None,
             n: Some(20),
             years: None,
+            approved_share: Some(0.5),
+            quality_share: None,
             computed_at: Timestamp::from_secs(1),
         };
         let rows = vec![indicator(Scope::Well, "A"), indicator(Scope::Well, "B"), indicator(Scope::Province, "30")];

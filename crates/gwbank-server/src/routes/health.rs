@@ -1,6 +1,7 @@
 //! For those who run the server: alive, ready, counted, flushed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
@@ -11,7 +12,7 @@ use gwbank_store::DeadLetterFilter;
 use crate::metrics::{self, MetricsText};
 use crate::problem::{Answer, Kind, Problem};
 use crate::state::App;
-use crate::views::{GatewayView, Page, PartView, ProblemView, StatusView, instant};
+use crate::views::{CountsView, GatewayView, Page, PartView, ProblemView, StatusView, instant};
 
 /// Whether the process answers at all.
 #[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = 200, description = "alive", body = String)))]
@@ -57,35 +58,44 @@ pub async fn status(State(app): State<Arc<App>>) -> Answer<Json<StatusView>> {
     Ok(Json(collect_status(&app).await?))
 }
 
+/// Whoever asks how things are wants to know it now.
+const COUNTS_TIME: Duration = Duration::from_secs(3);
+
 pub(super) async fn collect_status(app: &App) -> Answer<StatusView> {
     let parts: Vec<PartView> = app.operations.parts().await.into_iter().map(PartView::from).collect();
-    let gateways = app.ingest.gateways().await?;
-    let open_flags = app.metadata.flags(true).await?.len() as u64;
-    let dead_letters = app.metadata.dead_letters(DeadLetterFilter::default()).await?.len() as u64;
-    let mut status = StatusView {
+    // How things are is asked for most when the metadata are away.
+    let counts = tokio::time::timeout(COUNTS_TIME, collect_counts(app)).await;
+    Ok(StatusView {
         version: app.version.to_owned(),
         now: instant(app.now()),
         ready: parts.iter().all(|part| part.ready),
         parts,
         wells: app.ingest.registry().len() as u64,
+        counts: counts.ok().and_then(Result::ok),
+    })
+}
+
+async fn collect_counts(app: &App) -> Answer<CountsView> {
+    let gateways = app.ingest.gateways().await?;
+    let mut counts = CountsView {
         gateways: gateways.len() as u64,
         received: 0,
         stored: 0,
         duplicate: 0,
         dead: 0,
         pending: 0,
-        open_flags,
-        dead_letters,
+        open_flags: app.metadata.flags(true).await?.len() as u64,
+        dead_letters: app.metadata.dead_letters(DeadLetterFilter::default()).await?.len() as u64,
     };
     for gateway in &gateways {
-        let counts = gateway.record.counts;
-        status.received += counts.received;
-        status.stored += counts.stored;
-        status.duplicate += counts.duplicate;
-        status.dead += counts.dead;
-        status.pending += gateway.pending;
+        let of_gateway = gateway.record.counts;
+        counts.received += of_gateway.received;
+        counts.stored += of_gateway.stored;
+        counts.duplicate += of_gateway.duplicate;
+        counts.dead += of_gateway.dead;
+        counts.pending += gateway.pending;
     }
-    Ok(status)
+    Ok(counts)
 }
 
 /// Every gateway with its counts.

@@ -60,8 +60,12 @@ pub async fn status(State(app): State<Arc<App>>) -> Answer<Html<String>> {
     );
     write_counts(&mut body, &status);
     write_parts(&mut body, &status);
-    write_flags(&mut body, &app).await?;
-    write_gateways(&mut body, &app).await?;
+    if status.counts.is_some() {
+        write_flags(&mut body, &app).await?;
+        write_gateways(&mut body, &app).await?;
+    } else {
+        body.push_str("<p>อ่านฐานข้อมูลไม่ได้ในขณะนี้ <small>the database cannot be read now</small></p>");
+    }
     let _ = write!(
         body,
         "</main><footer>gwbank {} · {} · ไม่ใช่ประกาศเตือนภัย not an official warning</footer>",
@@ -73,18 +77,20 @@ pub async fn status(State(app): State<Arc<App>>) -> Answer<Html<String>> {
 
 fn write_counts(body: &mut String, status: &StatusView) {
     body.push_str("<dl class=\"counts\">");
+    let known = status.counts.as_ref();
     let counts = [
-        ("บ่อ", "wells", status.wells),
-        ("เกตเวย์", "gateways", status.gateways),
-        ("ค่าที่รับ", "readings received", status.received),
-        ("จัดเก็บแล้ว", "stored", status.stored),
-        ("ซ้ำ", "duplicate", status.duplicate),
-        ("จัดเก็บไม่ได้", "dead", status.dead),
-        ("รอเทียบ", "pending", status.pending),
-        ("สถานการณ์ที่เปิดอยู่", "open condition flags", status.open_flags),
+        ("บ่อ", "wells", Some(status.wells)),
+        ("เกตเวย์", "gateways", known.map(|counts| counts.gateways)),
+        ("ค่าที่รับ", "readings received", known.map(|counts| counts.received)),
+        ("จัดเก็บแล้ว", "stored", known.map(|counts| counts.stored)),
+        ("ซ้ำ", "duplicate", known.map(|counts| counts.duplicate)),
+        ("จัดเก็บไม่ได้", "dead", known.map(|counts| counts.dead)),
+        ("รอเทียบ", "pending", known.map(|counts| counts.pending)),
+        ("สถานการณ์ที่เปิดอยู่", "open condition flags", known.map(|counts| counts.open_flags)),
     ];
     for (thai, english, count) in counts {
-        let _ = write!(body, "<div><dt>{thai} <small>{english}</small></dt><dd>{}</dd></div>", grouped(count));
+        let count = count.map_or_else(|| "?".to_owned(), grouped);
+        let _ = write!(body, "<div><dt>{thai} <small>{english}</small></dt><dd>{count}</dd></div>");
     }
     body.push_str("</dl>");
 }

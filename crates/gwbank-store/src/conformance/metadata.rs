@@ -233,6 +233,8 @@ async fn a_watch_commit_replaces_and_repeats(metadata: &dyn Metadata) {
         confidence: Some(0.5),
         n: Some(12),
         years: Some(1.0),
+        approved_share: value.map(|_| 0.25),
+        quality_share: Some(0.75),
         computed_at: at(1),
     };
     let flag = ConditionFlag {

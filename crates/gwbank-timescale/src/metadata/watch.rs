@@ -74,13 +74,14 @@ async fn put_indicators(transaction: &Transaction<'_>, rows: &[IndicatorRow]) ->
     let statement = transaction
         .prepare_cached(
             "INSERT INTO indicators (place, indicator, period, scope, province_code, value, class, confidence, n, years,
-                computed_at)
+                computed_at, approved_share, quality_share)
              SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::float8[],
-                $7::text[], $8::float8[], $9::int[], $10::float8[], $11::timestamptz[])
+                $7::text[], $8::float8[], $9::int[], $10::float8[], $11::timestamptz[], $12::float8[], $13::float8[])
              ON CONFLICT (place, indicator, period, scope) DO UPDATE SET
                 province_code = excluded.province_code, value = excluded.value, class = excluded.class,
                 confidence = excluded.confidence, n = excluded.n, years = excluded.years,
-                computed_at = excluded.computed_at",
+                computed_at = excluded.computed_at, approved_share = excluded.approved_share,
+                quality_share = excluded.quality_share",
         )
         .await?;
     transaction
@@ -98,6 +99,8 @@ async fn put_indicators(transaction: &Transaction<'_>, rows: &[IndicatorRow]) ->
                 column!(|row| row.n),
                 column!(|row| row.years),
                 column!(|row| Instant(row.computed_at)),
+                column!(|row| row.approved_share),
+                column!(|row| row.quality_share),
             ],
         )
         .await?;
@@ -110,7 +113,8 @@ pub(super) async fn indicators(
 ) -> Result<Vec<IndicatorRow>, WorkError> {
     let statement = transaction
         .prepare_cached(
-            "SELECT scope, place, province_code, period, indicator, value, class, confidence, n, years, computed_at
+            "SELECT scope, place, province_code, period, indicator, value, class, confidence, n, years, approved_share,
+                quality_share, computed_at
              FROM indicators WHERE $1::text IS NULL OR place = $1
              ORDER BY place COLLATE \"C\", indicator COLLATE \"C\", period, scope COLLATE \"C\"",
         )
@@ -129,6 +133,8 @@ pub(super) async fn indicators(
             confidence: columns.get()?,
             n: columns.get()?,
             years: columns.get()?,
+            approved_share: columns.get()?,
+            quality_share: columns.get()?,
             computed_at: columns.time()?,
         })
     };

@@ -10,7 +10,7 @@ async fn are_applied_once_whoever_comes_first() {
     let database = open();
     assert!(matches!(
         database.check_schema().await,
-        Err(DatabaseError::NotMigrated { count: 6, name: "0001_metadata", .. })
+        Err(DatabaseError::NotMigrated { count: 7, name: "0001_metadata", .. })
     ));
     let (one, other) = (open(), open());
     let (first, second) = tokio::join!(one.migrate(), other.migrate());
@@ -34,13 +34,14 @@ async fn a_database_of_another_build_is_refused() {
 }
 
 /// Of plain PostgreSQL, in their order.
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "postgres/0001_metadata",
     "postgres/0002_series",
     "partitions/0001_readings",
     "postgres/0003_views",
     "rollups/0001_days",
     "postgres/0004_nodes",
+    "postgres/0005_shares",
 ];
 
 #[tokio::test]

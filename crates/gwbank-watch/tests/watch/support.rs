@@ -161,6 +161,7 @@ impl World {
                         count: 1,
                         dry_count: 0,
                         approved_count: 0,
+                        good_count: 1,
                     };
                     days.insert(key, level);
                 }

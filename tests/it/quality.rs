@@ -1,0 +1,136 @@
+//! `gwbank quality`, over files and over a running server.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use flate2::read::GzDecoder;
+use serde_json::json;
+
+use crate::program::Place;
+
+const TESTS: [&str; 6] = ["gross_range", "spike", "spike_differential", "rate_of_change", "flat_line", "rollup"];
+
+fn own_golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/gwbank-quality/tests/golden").join(name)
+}
+
+fn table(path: &Path) -> Vec<BTreeMap<String, String>> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path).unwrap();
+    if path.extension().is_some_and(|extension| extension == "gz") {
+        GzDecoder::new(file).read_to_string(&mut text).unwrap();
+    } else {
+        { file }.read_to_string(&mut text).unwrap();
+    }
+    csv::Reader::from_reader(text.as_bytes()).deserialize().map(Result::unwrap).collect()
+}
+
+/// ioos_qc's flags, of the project's own series and of the shared real ones where they are.
+#[test]
+fn a_file_is_judged_as_ioos_qc_judges_it() {
+    let place = Place::new();
+    let shared = std::env::var_os("GWBANK_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from)
+        .join("golden");
+    let goldens = [
+        (own_golden("flags.csv.gz"), own_golden("limits.csv")),
+        (shared.join("qc_flags.csv.gz"), shared.join("qc_config.csv")),
+    ];
+    for (flags, limits) in goldens.iter().filter(|(flags, _)| flags.exists()) {
+        let out = place.path("judged.csv");
+        let [flags_path, limits, out_path] = [flags, limits, &out].map(|path| path.to_str().unwrap());
+        let check = ["quality", "check", flags_path, "--config", limits, "--mode", "ioos", "--out", out_path];
+        let told = place.run(&check).good();
+        assert!(told.contains("rollup"), "{told}");
+        let (expected, found) = (table(flags), table(&out));
+        assert_eq!(expected.len(), found.len());
+        for (row, (expected, found)) in expected.iter().zip(&found).enumerate() {
+            for column in ["well_id", "parameter", "time", "value"].iter().chain(&TESTS) {
+                assert_eq!(expected.get(*column), found.get(*column), "{flags_path}, row {row}, {column}");
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_come_out_as_they_went_in_and_errors_name_the_place() {
+    let place = Place::new();
+    let limits = "well_id,parameter,unit,fail_min,fail_max,suspect_min,suspect_max,spike_suspect,spike_fail,roc_suspect_per_s,\
+                  roc_fail_per_s,flat_suspect_s,flat_fail_s,flat_tolerance\n\
+                  *,depth_to_water,m,0,20,1,10,0.1,0.5,,,,,0\n";
+    place.file("limits.csv", limits);
+    // Two wells in turn, one of them backwards, a time twice, a column of the file's own.
+    let mut rows = String::from("note,well_id,parameter,time,value\n");
+    for n in 0..30 {
+        let (a, b) = (if n == 10 { "4.0".to_owned() } else { format!("3.{n:02}") }, if n == 5 { "" } else { "25" });
+        rows += &format!("first,A,depth_to_water,2026-01-01T{:02}:{:02}:00Z,{a}\n", n / 4, n % 4 * 15);
+        rows += &format!("second,B,depth_to_water,2026-01-{:02} 00:00,{b}\n", 30 - n);
+    }
+    rows += "third,A,depth_to_water,2026-01-01T00:00:00Z,99\n";
+    place.file("readings.csv", &rows);
+    place.run(&["quality", "check", "readings.csv", "--config", "limits.csv", "--out", "out.csv"]).good();
+    let found = table(&place.path("out.csv"));
+    assert_eq!(found.len(), 61);
+    let columns = |row: usize, names: &[&str]| names.iter().map(|name| found[row][*name].clone()).collect::<Vec<_>>();
+    assert_eq!(columns(20, &["note", "well_id", "value", "spike", "rollup"]), ["first", "A", "4.0", "4", "4"]);
+    assert_eq!(columns(22, &["value", "spike", "rollup"]), ["3.11", "1", "1"]);
+    assert_eq!(columns(11, &["well_id", "value", "gross_range", "rollup"]), ["B", "", "9", "9"]);
+    assert_eq!(columns(1, &["gross_range", "rollup"]), ["4", "4"]);
+    assert_eq!(columns(60, &["note", "value", "gross_range"]), ["third", "99", "4"]);
+    assert_eq!(columns(0, &["gross_range", "rollup"]), ["1", "1"], "its double leaves it alone");
+
+    for (file, text, told) in [
+        ("readings.csv", rows.replace("3.03", "three"), "readings.csv: line 8, column value: \"three\" is no number"),
+        ("readings.csv", rows.replace("B,depth_to_water", "B,ph"), "no row for well \"B\", parameter \"ph\""),
+        (
+            "readings.csv",
+            rows.replace("2026-01-30 00:00", "yesterday"),
+            "line 3, column time: \"yesterday\" is no time",
+        ),
+        ("readings.csv", rows.replace("well_id", "well"), "has no column \"well_id\""),
+        (
+            "limits.csv",
+            limits.replace("0.1", "much"),
+            "limits.csv: line 2, column spike_suspect: \"much\" is no number",
+        ),
+        ("limits.csv", limits.replace("0,20", "20,0"), "limits.csv: line 2: gross_range.sensor"),
+    ] {
+        place.file("readings.csv", &rows);
+        place.file("limits.csv", limits);
+        place.file(file, &text);
+        let refused = place.run(&["quality", "check", "readings.csv", "--config", "limits.csv", "--out", "out.csv"]);
+        assert_eq!(refused.code, 2, "{refused:?}");
+        assert!(refused.err.contains(told), "{told}: {}", refused.err);
+    }
+    let refused = place.run(&["quality", "check", "readings.csv", "--out", "out.csv"]);
+    assert!(refused.code == 2 && refused.err.contains("--config FILE is needed"), "{refused:?}");
+}
+
+#[test]
+fn a_well_has_a_report() {
+    let place = Place::new();
+    place.file(
+        "wells.csv",
+        "well_id,bank_type,province_code,latitude,longitude,depth\nUDN-0012,observation,41,17.4,102.8,40\n",
+    );
+    place.run(&["wells", "import", "wells.csv"]).good();
+    let server = place.serve();
+    let readings: Vec<_> = (0..200)
+        .filter(|n| !(100..120).contains(n))
+        .map(|n| {
+            let value = if n == 50 { 9.0 } else { 3.0 + f64::from(n % 7) / 100.0 };
+            json!({"well": "UDN-0012", "time": 1_767_200_400 + n * 900, "depth_to_water": value})
+        })
+        .collect();
+    server.post_readings(&json!(readings).to_string());
+    let report = place.run(&["quality", "report", "--well", "UDN-0012"]).good();
+    for told in
+        ["UDN-0012  depth_to_water", "readings        180", "spike 1", "15 min", "longest 5.2 h", "worst stretch"]
+    {
+        assert!(report.contains(told), "{told}:\n{report}");
+    }
+    let nothing = place.run(&["quality", "report", "--well", "UDN-0012", "--parameter", "ph"]);
+    assert_eq!(nothing.code, 1);
+    assert_ne!(place.run(&["quality", "report", "--well", "nobody"]).code, 0);
+}
