@@ -371,14 +371,27 @@ pub struct IndicatorsArguments {
     /// Province code, such as 30
     #[arg(long, value_parser = province_code)]
     pub province: Option<String>,
-    /// Only this one
-    #[arg(long, value_parser = PossibleValuesParser::new(WELL_INDICATORS))]
+    /// Only this one; with --explain also drought
+    #[arg(long, value_parser = PossibleValuesParser::new(WELL_INDICATORS.into_iter().chain(["drought"])))]
     pub indicator: Option<String>,
     /// Months from the newest back
     #[arg(long, default_value_t = 24)]
     pub months: usize,
+    /// The whole evidence of one number: days, years, ranks, limits, and what was left out; by default of the drought class
+    #[arg(long)]
+    pub explain: bool,
+    /// Of which month, such as 2026-10 [default: the last closed one]
+    #[arg(long, requires = "explain", value_parser = month)]
+    pub month: Option<String>,
+    /// In Thai
+    #[arg(long, requires = "explain")]
+    pub thai: bool,
     #[command(flatten)]
     pub server: ServerArguments,
+}
+
+fn month(text: &str) -> Result<String, String> {
+    gwbank_model::Month::parse(text).map(|_| text.to_owned()).ok_or_else(|| "write it as 2026-10".to_owned())
 }
 
 #[derive(Debug, Subcommand)]

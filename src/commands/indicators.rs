@@ -1,5 +1,6 @@
 //! `gwbank indicators`
 
+use gwbank_server::views::ExplanationView;
 use serde_json::Value;
 
 use super::output::{self, cell};
@@ -7,8 +8,21 @@ use crate::arguments::{General, IndicatorsArguments};
 use crate::client::{Client, encoded, query};
 use crate::failure::Outcome;
 
+fn explain(client: &Client, asked: &IndicatorsArguments) -> Outcome {
+    let of = query(&[("indicator", asked.indicator.as_deref()), ("month", asked.month.as_deref())]);
+    let place = match (&asked.well, &asked.province) {
+        (Some(well), _) => format!("wells/{}/indicators", encoded(well)),
+        (None, province) => format!("provinces/{}", encoded(province.as_deref().unwrap_or_default())),
+    };
+    let explained: ExplanationView = client.get(&format!("/api/v1/{place}/explanation{of}"))?;
+    output::print(if asked.thai { &explained.text_th } else { &explained.text_en })
+}
+
 pub fn run(general: &General, asked: &IndicatorsArguments) -> Outcome {
     let client = Client::needed(general, &asked.server)?;
+    if asked.explain {
+        return explain(&client, asked);
+    }
     let answer: Value = match (&asked.well, &asked.province) {
         (Some(well), _) => {
             let only = query(&[("indicator", asked.indicator.as_deref())]);

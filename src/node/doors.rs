@@ -9,18 +9,19 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use gwbank_ingest::external::ExternalState;
 use gwbank_ingest::{Format, GatewayRow, IngestError, Message, Pipeline, SourceKind};
-use gwbank_model::{BANGKOK_OFFSET_SECONDS, Seq, Timestamp, WellId};
+use gwbank_model::condition::Scope;
+use gwbank_model::{BANGKOK_OFFSET_SECONDS, Month, Seq, Timestamp, WellId};
 use gwbank_query::{GatewaySource, QueryEngine, QueryError, QueryErrorKind};
 use gwbank_registry::{Installation, Registry, Well};
 use gwbank_runtime::Clock;
 use gwbank_server::doors::{
-    FlagsDoor, FlagsDoorError, GatewayStanding, IngestDoor, IngestDoorError, OperationsDoor, PartState, PostedReadings,
-    PostedReceipt, ReadingFault, ReadingsFormat, ReadingsSource, ReplayedLetters, SqlAnswer, SqlDoor, SqlError,
-    SqlErrorKind,
+    Explained, FlagsDoor, FlagsDoorError, GatewayStanding, IngestDoor, IngestDoorError, OperationsDoor, PartState,
+    PostedReadings, PostedReceipt, ReadingFault, ReadingsFormat, ReadingsSource, ReplayedLetters, SqlAnswer, SqlDoor,
+    SqlError, SqlErrorKind,
 };
 use gwbank_server::metrics::{FamilyKind, MetricsText};
 use gwbank_store::{ArchiveError, ConditionFlag, DeadLetterFilter, GatewayRecord, Metadata, MetadataError};
-use gwbank_watch::{LevelChanges, Watch, WatchError};
+use gwbank_watch::{Indicator, LevelChanges, Watch, WatchError};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -192,6 +193,45 @@ impl FlagsDoor for Flags {
             }
             Err(error) => Err(FlagsDoorError::Failed(Box::new(error))),
         }
+    }
+
+    async fn explain_well(
+        &self,
+        well_id: &str,
+        indicator: &str,
+        month: Option<Month>,
+    ) -> Result<Option<Explained>, FlagsDoorError> {
+        let Some(indicator) = Indicator::from_name(indicator) else {
+            let known: Vec<&str> = Indicator::ALL.iter().map(|indicator| indicator.name()).collect();
+            let known = known.join(", ");
+            return Err(FlagsDoorError::Refused(format!(
+                "indicator: {indicator:?} is not explained; there are {known}"
+            )));
+        };
+        let Ok(well) = WellId::new(well_id) else { return Ok(None) };
+        let explained = self.watch.explain_well(&well, month, indicator).await;
+        let explained = explained.map_err(|error| FlagsDoorError::Failed(Box::new(error)))?;
+        Ok(explained.map(|explanation| Explained {
+            month: explanation.month,
+            indicator: indicator.name().to_owned(),
+            value: explanation.outcome.number(),
+            class: explanation.outcome.class().map(str::to_owned),
+            text_en: explanation.to_string(),
+            text_th: explanation.thai().to_string(),
+        }))
+    }
+
+    async fn explain_province(&self, code: &str, month: Option<Month>) -> Result<Explained, FlagsDoorError> {
+        let explanation = self.watch.explain_place(Scope::Province, code, month);
+        let judged = explanation.judged.value();
+        Ok(Explained {
+            month: explanation.month,
+            indicator: Indicator::Drought.name().to_owned(),
+            value: None,
+            class: judged.and_then(|verdict| verdict.entry).map(|severity| severity.name().to_owned()),
+            text_en: explanation.to_string(),
+            text_th: explanation.thai().to_string(),
+        })
     }
 }
 

@@ -8,6 +8,7 @@ mod conservation;
 mod database;
 mod demo;
 mod history;
+mod indicators;
 mod life;
 mod many_nodes;
 mod mosquitto;

@@ -11,7 +11,7 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use gwbank_model::{GatewayId, Timestamp};
+use gwbank_model::{GatewayId, Month, Timestamp};
 use gwbank_registry::{Installation, Registry, Well};
 use gwbank_store::{ConditionFlag, DeadLetterFilter, GatewayRecord};
 
@@ -155,12 +155,36 @@ pub trait IngestDoor: Send + Sync + 'static {
 pub trait FlagsDoor: Send + Sync + 'static {
     /// `None` when there is no such flag. Acknowledging twice keeps the first.
     async fn acknowledge(&self, flag_id: &str, by: &str) -> Result<Option<ConditionFlag>, FlagsDoorError>;
+    /// All that one indicator of a well in a month is made of; without a month the last closed one. `None` where there is no
+    /// such well.
+    async fn explain_well(
+        &self,
+        well_id: &str,
+        indicator: &str,
+        month: Option<Month>,
+    ) -> Result<Option<Explained>, FlagsDoorError>;
+    /// The same of the drought of a province.
+    async fn explain_province(&self, code: &str, month: Option<Month>) -> Result<Explained, FlagsDoorError>;
+}
+
+/// A number and all that it is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explained {
+    pub month: Month,
+    pub indicator: String,
+    pub value: Option<f64>,
+    pub class: Option<String>,
+    /// For reading, in lines of text and tables of fixed width.
+    pub text_en: String,
+    pub text_th: String,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum FlagsDoorError {
     #[error("the flag is closed")]
     Closed,
+    #[error("{0}")]
+    Refused(String),
     #[error("the flag cannot be changed now")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

@@ -189,6 +189,7 @@ impl From<FlagsDoorError> for Problem {
     fn from(error: FlagsDoorError) -> Self {
         match &error {
             FlagsDoorError::Closed => Problem::new(Kind::CONFLICT, error.to_string()),
+            FlagsDoorError::Refused(detail) => Problem::new(Kind::BAD_PARAMETER, detail.clone()),
             FlagsDoorError::Failed(_) => Problem::internal(&error),
         }
     }

@@ -8,7 +8,7 @@ use gwbank_store::{ConditionFlag, DeadLetter, DeadLetterSummary, FlagTransition,
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::doors::{GatewayStanding, PartState, PostedReceipt, ReplayedLetters};
+use crate::doors::{Explained, GatewayStanding, PartState, PostedReceipt, ReplayedLetters};
 
 /// An instant as it leaves: RFC 3339 in Thai time.
 pub fn instant(time: Timestamp) -> String {
@@ -169,6 +169,27 @@ pub struct SeriesView {
     /// Whether some were left out to keep to `max_points`; the lowest and highest of each stretch of time stay.
     pub decimated: bool,
     pub points: Vec<PointView>,
+}
+
+/// A number and all that it is made of.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+pub struct ExplanationView {
+    /// The month's first day.
+    pub month: String,
+    pub indicator: String,
+    pub value: Option<f64>,
+    pub class: Option<String>,
+    /// Lines of text and tables of fixed width.
+    pub text_en: String,
+    pub text_th: String,
+}
+
+impl From<Explained> for ExplanationView {
+    fn from(explained: Explained) -> Self {
+        let Explained { month, indicator, value, class, text_en, text_th } = explained;
+        let month = month.first_day().date().to_string();
+        Self { month, indicator, value: finite(value), class, text_en, text_th }
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]

@@ -24,6 +24,7 @@ mod book;
 mod config;
 mod drought_flags;
 mod error;
+mod explain;
 mod flood_flags;
 mod live;
 mod monthly;
@@ -39,6 +40,7 @@ mod wells;
 
 pub use config::{Contacts, WatchConfig};
 pub use error::WatchError;
+pub use gwbank_indicator::explain::{Explanation, Indicator, PlaceExplanation};
 pub use live::LiveReport;
 pub use monthly::MonthlyReport;
 pub use parts::{LevelChanges, WatchParts};

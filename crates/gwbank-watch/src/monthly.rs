@@ -217,15 +217,25 @@ async fn read_days(
     tasks: &[Task],
     months: Option<(Month, Month)>,
 ) -> Result<HashMap<WellId, Vec<DailyLevel>>, WatchError> {
+    daily_levels(inner, tasks.iter().map(|task| task.well.well_id.clone()).collect(), months).await
+}
+
+/// The days of wells, in some months or in all.
+pub(crate) async fn daily_levels(
+    inner: &Inner,
+    wells: Vec<WellId>,
+    months: Option<(Month, Month)>,
+) -> Result<HashMap<WellId, Vec<DailyLevel>>, WatchError> {
+    let count = wells.len();
     let day = |month: Month| -> Day { month.first_day() };
     let request = DailyLevelRequest {
-        wells: Some(tasks.iter().map(|task| task.well.well_id.clone()).collect()),
+        wells: Some(wells),
         from: months.map(|(from, _)| day(from)),
         to: months.map(|(_, to)| day(to.plus(1))),
         offset_seconds: inner.config.closing.offset_seconds,
         qualities: inner.config.qualities.clone(),
     };
-    let mut by_well: HashMap<WellId, Vec<DailyLevel>> = HashMap::with_capacity(tasks.len());
+    let mut by_well: HashMap<WellId, Vec<DailyLevel>> = HashMap::with_capacity(count);
     for day in inner.reader.daily_levels(request).await? {
         match by_well.get_mut(&day.well_id) {
             Some(days) => days.push(day),

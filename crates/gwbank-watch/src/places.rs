@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use gwbank_indicator::{DroughtClass, PlaceDrought, PlaceWell, judge_place};
+use gwbank_indicator::{BasedWell, Basis, DroughtClass, PlaceDrought, PlaceWell, judge_place_with_basis};
 use gwbank_model::condition::{Hazard, Scope};
 use gwbank_model::{Month, Timestamp, WellId};
 use gwbank_registry::{Registry, Well};
@@ -217,23 +217,34 @@ fn place_months(inner: &Inner, scope: Scope, members: &[&Member<'_>], latest: Mo
     (latest.index() + 2 - JUDGED_MONTHS..=latest.index())
         .map(Month::from_index)
         .map(|month| {
-            let wells: Vec<PlaceWell<'_>> = members
+            let wells: Vec<BasedWell<'_>> = members
                 .iter()
                 .zip(&record)
-                .map(|(member, &record_n)| PlaceWell {
-                    part: match scope {
-                        Scope::District => member.well.subdistrict_code.as_deref(),
-                        _ => member.well.district_code.as_deref(),
-                    },
-                    class: class(member, month),
-                    class_before: class(member, month.plus(-1)),
-                    record_n,
-                    dry: member.series.as_deref().and_then(|s| s.judged(month)).is_some_and(|j| j.standing.dry),
+                .map(|(member, &record_n)| {
+                    let judged = member.series.as_deref().and_then(|series| series.judged(month));
+                    BasedWell {
+                        well: PlaceWell {
+                            part: part(scope, member.well),
+                            class: class(member, month),
+                            class_before: class(member, month.plus(-1)),
+                            record_n,
+                            dry: judged.is_some_and(|judged| judged.standing.dry),
+                        },
+                        basis: judged.map_or(Basis::NOTHING, |judged| judged.judgement.basis()),
+                    }
                 })
                 .collect();
-            (month, judge_place(&wells, &inner.config.places))
+            (month, judge_place_with_basis(&wells, &inner.config.places))
         })
         .collect()
+}
+
+/// The part of a place that a well lies in.
+pub(crate) fn part(scope: Scope, well: &Well) -> Option<&str> {
+    match scope {
+        Scope::District => well.subdistrict_code.as_deref(),
+        _ => well.district_code.as_deref(),
+    }
 }
 
 fn judge_place_flag(

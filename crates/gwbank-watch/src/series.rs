@@ -9,6 +9,7 @@ use gwbank_registry::Well;
 use gwbank_store::DailyLevel;
 
 use crate::config::WatchConfig;
+use crate::monthly::LEVEL_PARAMETERS;
 use crate::wells;
 
 /// Judged months kept for places and for replaying an open flag: two years and a month.
@@ -37,20 +38,14 @@ pub(crate) struct JudgedMonth {
 impl WellSeries {
     /// From all days of all level parameters of the well. The parameter with more days counts, of equals the depth.
     pub fn of_days(well: &Well, days: &[DailyLevel], closed_through: Month, config: &WatchConfig) -> Self {
-        let days_of = |parameter| days.iter().filter(|d| d.parameter == parameter && d.count + d.dry_count > 0).count();
-        let (depth_days, elevation_days) = (days_of(Parameter::DepthToWater), days_of(Parameter::GroundwaterElevation));
-        let (parameter, sense) = if elevation_days > depth_days {
-            (Parameter::GroundwaterElevation, Sense::Elevation)
-        } else {
-            (Parameter::DepthToWater, Sense::Depth)
-        };
+        let (parameter, sense) = level_parameter(days);
         let rules = wells::month_rules(well, sense, config);
         let monthly = months_of(days, parameter, &rules);
         let mut series = Self {
             parameter,
             rules,
             kind: wells::kind(well),
-            has_other: depth_days > 0 && elevation_days > 0,
+            has_other: LEVEL_PARAMETERS.into_iter().all(|parameter| days_of(days, parameter) > 0),
             months: monthly.levels,
             closed_through,
             judged: Vec::new(),
@@ -130,14 +125,29 @@ impl WellSeries {
     }
 }
 
+fn days_of(days: &[DailyLevel], parameter: Parameter) -> usize {
+    days.iter().filter(|day| day.parameter == parameter && day.count + day.dry_count > 0).count()
+}
+
+/// By which of its level parameters a well is followed.
+pub(crate) fn level_parameter(days: &[DailyLevel]) -> (Parameter, Sense) {
+    if days_of(days, Parameter::GroundwaterElevation) > days_of(days, Parameter::DepthToWater) {
+        (Parameter::GroundwaterElevation, Sense::Elevation)
+    } else {
+        (Parameter::DepthToWater, Sense::Depth)
+    }
+}
+
 fn months_of(days: &[DailyLevel], parameter: Parameter, rules: &MonthRules) -> Monthly {
-    let days: Vec<CountedDay> = days
-        .iter()
+    monthly_levels(&counted_days(days, parameter), rules)
+}
+
+pub(crate) fn counted_days(days: &[DailyLevel], parameter: Parameter) -> Vec<CountedDay> {
+    days.iter()
         .filter(|day| day.parameter == parameter)
         .map(|day| CountedDay {
             level: DayLevel { day: day.day, mean: day.mean, count: day.count, dry_count: day.dry_count },
             counts: ValueCounts { values: day.count, approved: day.approved_count, good: day.good_count },
         })
-        .collect();
-    monthly_levels(&days, rules)
+        .collect()
 }

@@ -103,6 +103,10 @@ impl Watch {
         WatchHandle { watch, tasks: [months, levels] }
     }
 
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
     /// Evaluates what is dirty, and everything at the first run and when a month has closed.
     pub async fn run_monthly_once(&self) -> Result<MonthlyReport, WatchError> {
         monthly::run(&self.0).await

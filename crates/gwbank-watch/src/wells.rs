@@ -16,9 +16,13 @@ pub(crate) fn kind(well: &Well) -> WellKind {
     WellKind { bank, represents_aquifer: well.represents_aquifer, influenced: well.influenced }
 }
 
+pub(crate) fn is_active(well: &Well) -> bool {
+    well.status == WellStatus::Active
+}
+
 /// In every denominator of drought.
 pub(crate) fn is_drought_capable(well: &Well) -> bool {
-    well.status == WellStatus::Active && kind(well).speaks_of_drought()
+    is_active(well) && kind(well).speaks_of_drought()
 }
 
 /// In every denominator of flood: may speak of it and has limits.
@@ -29,7 +33,7 @@ pub(crate) fn is_flood_capable(well: &Well) -> bool {
 
 /// Worth following live: also wells without limits, for record highs, and open banks, for their recovery.
 pub(crate) fn is_flood_watched(well: &Well) -> bool {
-    well.status == WellStatus::Active && kind(well).speaks_of_flood()
+    is_active(well) && kind(well).speaks_of_flood()
 }
 
 pub(crate) fn month_rules(well: &Well, sense: Sense, config: &WatchConfig) -> MonthRules {

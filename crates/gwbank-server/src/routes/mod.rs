@@ -44,12 +44,14 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/api/v1/wells/{id}", guarded(Read, get(wells::show)))
         .route("/api/v1/wells/{id}/readings", guarded(Read, get(series::readings)))
         .route("/api/v1/wells/{id}/indicators", guarded(Read, get(series::indicators)))
+        .route("/api/v1/wells/{id}/indicators/explanation", guarded(Read, get(series::explanation)))
         .route(
             "/api/v1/installations",
             guarded(Read, get(wells::list_installations)).merge(guarded(Administer, put(wells::import_installations))),
         )
         .route("/api/v1/provinces", guarded(Read, get(provinces::list)))
         .route("/api/v1/provinces/{code}", guarded(Read, get(provinces::show)))
+        .route("/api/v1/provinces/{code}/explanation", guarded(Read, get(provinces::explanation)))
         .route("/api/v1/gateways", guarded(Read, get(health::gateways)))
         .route("/api/v1/flags", guarded(Read, get(flags::list)))
         .route("/api/v1/flags/{id}", guarded(Read, get(flags::show)))

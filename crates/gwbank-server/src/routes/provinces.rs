@@ -13,10 +13,13 @@ use gwbank_model::condition::Scope;
 use gwbank_registry::{BankType, places};
 use gwbank_store::IndicatorRow;
 
-use super::input::Name;
+use super::input::{Name, Parameters};
+use super::series::ExplanationParameters;
 use crate::problem::{Answer, Kind, Problem};
 use crate::state::App;
-use crate::views::{CoverageView, FlagView, IndicatorView, Page, ProblemView, ProvinceDetail, ProvinceView};
+use crate::views::{
+    CoverageView, ExplanationView, FlagView, IndicatorView, Page, ProblemView, ProvinceDetail, ProvinceView,
+};
 
 /// All provinces with their wells and open condition flags counted.
 #[utoipa::path(get, path = "/api/v1/provinces", tag = "provinces", responses((status = 200, body = Page<ProvinceView>)))]
@@ -47,9 +50,7 @@ pub async fn list(State(app): State<Arc<App>>) -> Answer<Json<Page<ProvinceView>
     responses((status = 200, body = ProvinceDetail),
         (status = 404, body = ProblemView, content_type = "application/problem+json")))]
 pub async fn show(State(app): State<Arc<App>>, Name(code): Name) -> Answer<Json<ProvinceDetail>> {
-    let province = places::province(&code).ok_or_else(|| {
-        Problem::new(Kind::UNKNOWN_PROVINCE, format!("no province {code:?}; codes have two digits, such as 30"))
-    })?;
+    let province = known_province(&code)?;
     let registry = app.ingest.registry();
     let here: Vec<_> = registry.wells().iter().filter(|well| well.province_code == code).collect();
     let of_type = |bank_type: BankType| here.iter().filter(|well| well.bank_type == bank_type).count() as u64;
@@ -69,6 +70,29 @@ pub async fn show(State(app): State<Arc<App>>, Name(code): Name) -> Answer<Json<
         indicators: indicators.iter().map(IndicatorView::from).collect(),
         flags: flags.iter().map(FlagView::from).collect(),
     }))
+}
+
+/// All that the drought of a province in a month is made of: wells in and out, shares, rules, and what would change it.
+#[utoipa::path(get, path = "/api/v1/provinces/{code}/explanation", tag = "provinces",
+    params(("code" = String, Path, description = "DOPA code, two digits"), ExplanationParameters),
+    responses((status = 200, body = ExplanationView),
+        (status = 404, body = ProblemView, content_type = "application/problem+json")))]
+pub async fn explanation(
+    State(app): State<Arc<App>>,
+    Name(code): Name,
+    Parameters(asked): Parameters<ExplanationParameters>,
+) -> Answer<Json<ExplanationView>> {
+    known_province(&code)?;
+    if asked.indicator.as_deref().is_some_and(|indicator| indicator != "drought") {
+        return Err(Problem::new(Kind::BAD_PARAMETER, "indicator: of a province it is drought".to_owned()));
+    }
+    Ok(Json(app.flags.explain_province(&code, asked.month()?).await?.into()))
+}
+
+fn known_province(code: &str) -> Answer<&'static places::Province> {
+    places::province(code).ok_or_else(|| {
+        Problem::new(Kind::UNKNOWN_PROVINCE, format!("no province {code:?}; codes have two digits, such as 30"))
+    })
 }
 
 /// The last period of each indicator of the province itself.

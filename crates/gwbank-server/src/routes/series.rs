@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use futures::StreamExt;
 use gwbank_model::condition::Scope;
-use gwbank_model::{Parameter, SiteStatus, Timestamp};
+use gwbank_model::{Month, Parameter, SiteStatus, Timestamp};
 use gwbank_registry::Well;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -19,7 +19,7 @@ use crate::decimate::{ChartPoint, POINTS_MIN, decimate};
 use crate::doors::{SqlError, SqlErrorKind};
 use crate::problem::{Answer, Kind, Problem};
 use crate::state::App;
-use crate::views::{IndicatorView, PointView, ProblemView, SeriesView, WellIndicators, instant};
+use crate::views::{ExplanationView, IndicatorView, PointView, ProblemView, SeriesView, WellIndicators, instant};
 
 /// Points when the request does not say: enough for the widest screen.
 const POINTS_DEFAULT: usize = 5_000;
@@ -173,4 +173,42 @@ pub async fn indicators(
         well_id: well.well_id.to_string(),
         indicators: rows.iter().map(IndicatorView::from).collect(),
     }))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ExplanationParameters {
+    /// Of a well: `sgi`, `percentile`, `percentile_class`, `position_index`, `ips`, or `drought`, which is what is left away.
+    pub(super) indicator: Option<String>,
+    /// Such as `2026-10`; by default the last closed month.
+    pub(super) month: Option<String>,
+}
+
+impl ExplanationParameters {
+    pub(super) fn month(&self) -> Answer<Option<Month>> {
+        let Some(text) = &self.month else { return Ok(None) };
+        let month = Month::parse(text).ok_or_else(|| {
+            Problem::new(Kind::BAD_PARAMETER, format!("month: {text:?} is no month; write it as 2026-10"))
+        })?;
+        Ok(Some(month))
+    }
+}
+
+/// All that one indicator of a well in a month is made of: days, years, ranks, limits, and what was left out.
+#[utoipa::path(get, path = "/api/v1/wells/{id}/indicators/explanation", tag = "wells",
+    params(("id" = String, Path, description = "well_id"), ExplanationParameters),
+    responses((status = 200, body = ExplanationView),
+        (status = 404, body = ProblemView, content_type = "application/problem+json")))]
+pub async fn explanation(
+    State(app): State<Arc<App>>,
+    Name(id): Name,
+    Parameters(asked): Parameters<ExplanationParameters>,
+) -> Answer<Json<ExplanationView>> {
+    known_well(&app, &id)?;
+    let indicator = asked.indicator.as_deref().unwrap_or("drought");
+    let explained = app.flags.explain_well(&id, indicator, asked.month()?).await?;
+    explained
+        .map(|explained| Json(explained.into()))
+        .ok_or_else(|| Problem::new(Kind::UNKNOWN_WELL, format!("no well {id:?} is registered")))
 }

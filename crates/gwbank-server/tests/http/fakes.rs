@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream;
 use gwbank_model::condition::{FlagState, Hazard, Scope, Severity, Transition};
-use gwbank_model::{GatewayId, Timestamp, WellId};
+use gwbank_model::{GatewayId, Month, Timestamp, WellId};
 use gwbank_registry::{BankType, Installation, Registry, Well};
 use gwbank_runtime::ShutdownTrigger;
 use gwbank_server::auth::Credentials;
@@ -115,6 +115,26 @@ impl FlagsDoor for FakeFlags {
         flag.acknowledged_by.get_or_insert_with(|| by.to_owned());
         flag.acknowledged_at.get_or_insert(now());
         Ok(Some(flag))
+    }
+
+    async fn explain_well(
+        &self,
+        well_id: &str,
+        indicator: &str,
+        month: Option<Month>,
+    ) -> Result<Option<Explained>, FlagsDoorError> {
+        if indicator == "nonsense" {
+            return Err(FlagsDoorError::Refused("indicator: unknown".to_owned()));
+        }
+        let month = month.unwrap_or(Month::new(2026, 10));
+        let (text_en, text_th) = (format!("{indicator} of {well_id}"), format!("{well_id} เดือน"));
+        Ok(Some(Explained { month, indicator: indicator.to_owned(), value: Some(-1.5), class: None, text_en, text_th }))
+    }
+
+    async fn explain_province(&self, code: &str, month: Option<Month>) -> Result<Explained, FlagsDoorError> {
+        let month = month.unwrap_or(Month::new(2026, 10));
+        let (text_en, text_th) = (format!("drought of {code}"), String::new());
+        Ok(Explained { month, indicator: "drought".to_owned(), value: None, class: None, text_en, text_th })
     }
 }
 
