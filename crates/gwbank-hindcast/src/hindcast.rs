@@ -61,7 +61,7 @@ pub struct MonthReport {
 /// ```
 /// use std::sync::Arc;
 /// use gwbank_hindcast::{Hindcast, HindcastConfig, WellRecord};
-/// use gwbank_indicator::MonthlyLevel;
+/// use gwbank_indicator::{MonthlyLevel, Sense};
 /// use gwbank_model::{Month, WellId};
 /// use gwbank_registry::{BankType, Well};
 ///
@@ -70,7 +70,7 @@ pub struct MonthReport {
 /// let first = Month::new(2001, 1);
 /// let level = |i: i32| if i < 180 { f64::from(i % 7) } else { -1.0 };
 /// let months: Vec<MonthlyLevel> = (0..192).map(|i| MonthlyLevel::of(first.plus(i), level(i))).collect();
-/// let records = [WellRecord::of_months(well, &months)];
+/// let records = [WellRecord::of_months(well, Sense::Depth, &months)];
 /// let config = HindcastConfig::default();
 /// let mut hindcast = Hindcast::new(&records, first, Month::new(2016, 12), &config);
 /// let raised: Vec<String> = hindcast.by_ref().flat_map(|m| m.changes).map(|c| c.month.to_string()).collect();

@@ -31,6 +31,7 @@ pub struct KnownDay {
 #[derive(Debug, Clone)]
 pub struct WellRecord {
     well: Arc<Well>,
+    sense: Sense,
     /// By (closing, month).
     versions: Vec<Version>,
 }
@@ -104,22 +105,28 @@ impl WellRecord {
             rest = later;
             add_versions(&mut versions, month, of_month, &rules);
         }
-        Self::of_versions(well, versions)
+        Self::of_versions(well, sense, versions)
     }
 
-    /// From monthly levels that were known at once, each month once: simulated ones, or a bulletin's.
-    pub fn of_months(well: Arc<Well>, months: &[MonthlyLevel]) -> Self {
+    /// From monthly levels that were known at once, each month once: simulated ones, or a bulletin's. Levels are
+    /// up = wetter; `sense` says of which parameter they were made.
+    pub fn of_months(well: Arc<Well>, sense: Sense, months: &[MonthlyLevel]) -> Self {
         let version = |m: &MonthlyLevel| Version { closing: m.month, month: m.month, level: Some(KeptLevel::of(m)) };
-        Self::of_versions(well, months.iter().map(version).collect())
+        Self::of_versions(well, sense, months.iter().map(version).collect())
     }
 
-    fn of_versions(well: Arc<Well>, mut versions: Vec<Version>) -> Self {
+    fn of_versions(well: Arc<Well>, sense: Sense, mut versions: Vec<Version>) -> Self {
         versions.sort_by_key(|version| (version.closing, version.month));
-        Self { well, versions }
+        Self { well, sense, versions }
     }
 
     pub fn well(&self) -> &Arc<Well> {
         &self.well
+    }
+
+    /// Of the parameter that the levels were made of.
+    pub fn sense(&self) -> Sense {
+        self.sense
     }
 
     /// The months as they were known when `closing` closed, in order of time. Of each the level, whether it was dry and the

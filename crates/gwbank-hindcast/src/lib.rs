@@ -21,23 +21,34 @@
 //! What a well is (its type, district, status) and its limits are today's. Between two closings nothing is judged. Gateways
 //! that were silent are seen as months without a level, not as `no_data` flags.
 
+mod climate;
 mod config;
 mod episode;
 mod events;
 mod hindcast;
 mod known;
+mod noise;
+mod normal_climate;
 mod places;
 mod ranked;
+mod readings;
 mod replay;
+mod skill;
 mod summary;
 
 #[cfg(test)]
 mod testing;
 
+pub use climate::{ClimateModel, ProvinceClimate, WellClimate};
 pub use config::{HindcastConfig, Membership};
 pub use episode::{Episode, Evidence, FlagChange, Subject};
 pub use events::{EventFault, KnownEvent, parse_events};
 pub use hindcast::{Hindcast, MonthReport, PlaceMonth, WellMonth};
 pub use known::{KnownDay, WellRecord};
+pub use normal_climate::{
+    NORMAL_CLIMATE_SHARE_MAX, NormalClimate, NormalClimateRules, RecordLength, Share, normal_climate,
+};
 pub use places::Place;
+pub use readings::{FloodInput, ReadingFlags, ReceivedValue, SalinityInput, replay_floods, replay_salinity};
+pub use skill::{Hit, Skill, SkillRules, skill};
 pub use summary::{FLAPPING_MONTHS, KindSummary, PlaceMonths, Summary};

@@ -170,7 +170,7 @@ fn story(last: &[Option<f64>]) -> Vec<FlagChange> {
     let mut months: Vec<MonthlyLevelAt> = (0..192).map(|i| (first.plus(i), normal(i))).collect();
     months.extend(last.iter().zip(192..).filter_map(|(level, i)| level.map(|level| (first.plus(i), level))));
     let months: Vec<_> = months.iter().map(|&(m, level)| gwbank_indicator::MonthlyLevel::of(m, level)).collect();
-    let records = [WellRecord::of_months(well("W", "30", "3001"), &months)];
+    let records = [WellRecord::of_months(well("W", "30", "3001"), Sense::Depth, &months)];
     let to = first.plus(191 + last.len() as i32);
     let hindcast = Hindcast::new(&records, first.plus(192), to, &config);
     hindcast.flat_map(|report| report.changes).collect()
