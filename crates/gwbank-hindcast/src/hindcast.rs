@@ -11,7 +11,6 @@
 //!    could speak is [`Membership`].
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use gwbank_indicator::{Assessment, DroughtJudgement, MonthClosing, MonthStanding, PlaceDrought};
 use gwbank_model::condition::{Hazard, Scope};
@@ -21,8 +20,8 @@ use gwbank_registry::Well;
 use crate::config::{HindcastConfig, Membership, is_drought_capable, kind};
 use crate::episode::{Episode, Evidence, FlagBook, FlagChange, Judgement, Subject, When};
 use crate::known::{Version, WellRecord};
-use crate::places::{Place, places_of};
-use crate::ranked::{JUDGED_MONTHS, Judging, Ranked, template};
+use crate::places::{Glance, Place, places_of};
+use crate::ranked::{JUDGED_MONTHS, JudgedMonth, Judging, Ranked, template};
 use crate::replay::{DroughtState, OpenFlag, replay};
 
 /// One well's month as it stood when it closed.
@@ -92,9 +91,8 @@ pub struct Hindcast<'a> {
 
 /// What is known of a well so far.
 #[derive(Debug)]
-pub(crate) struct WellState<'a> {
-    pub well: &'a Arc<Well>,
-    pub ranked: Ranked,
+struct WellState<'a> {
+    ranked: Ranked,
     /// Not taken in yet.
     later: &'a [Version],
     subject: Subject,
@@ -102,15 +100,16 @@ pub(crate) struct WellState<'a> {
     speaks_of_drought: bool,
     has_standing: bool,
     /// Counts among those of its place that could speak.
-    pub is_member: bool,
-    pub record_n: u32,
+    is_member: bool,
+    record_n: u32,
     member_from: Option<Month>,
 }
 
 impl<'a> Hindcast<'a> {
     pub fn new(records: &'a [WellRecord], from: Month, to: Month, config: &'a HindcastConfig) -> Self {
         let wells: Vec<WellState<'a>> = records.iter().map(|record| WellState::new(record, config)).collect();
-        let places = places_of(records.iter().map(|record| record.well().as_ref()), is_drought_capable);
+        let registered: Vec<&Well> = records.iter().map(|record| record.well().as_ref()).collect();
+        let places = places_of(&registered, is_drought_capable);
         Self {
             records,
             config,
@@ -161,9 +160,11 @@ impl<'a> Hindcast<'a> {
             }
             wells.extend(found.map(|(standing, judgement)| WellMonth { well: index, standing, judgement }));
         }
+        // Places see wells scattered over memory: what they look for lies side by side.
+        let glances: Vec<Option<Glance>> = self.wells.iter().map(|state| state.glance(month)).collect();
         let mut places = Vec::with_capacity(self.places.len());
         for (index, place) in self.places.iter().enumerate() {
-            let drought = place.judge(&self.wells, month, &self.config.places);
+            let drought = place.judge(|well| glances[well], &self.config.places);
             if drought.evidence.capable == 0 && self.open_of_place[index].is_none() {
                 continue;
             }
@@ -205,7 +206,6 @@ impl<'a> WellState<'a> {
             },
         };
         Self {
-            well,
             ranked: Ranked::new(kind),
             later: record.versions(),
             subject: Subject {
@@ -232,6 +232,22 @@ impl<'a> WellState<'a> {
         }
         self.is_member = self.member_from.is_some_and(|from| from <= closing);
         self.record_n = self.ranked.record_n();
+    }
+
+    /// What its places see of it in one of the latest 25 closed months; `None` while it is not there.
+    fn glance(&self, month: Month) -> Option<Glance> {
+        if !self.is_member {
+            return None;
+        }
+        let judged = self.ranked.judged(month);
+        let class =
+            |judged: &JudgedMonth| judged.claim.filter(|claim| claim.counts_for_places).map(|claim| claim.entry);
+        Some(Glance {
+            class: judged.and_then(class),
+            class_before: self.ranked.judged(month.plus(-1)).and_then(class),
+            record_n: self.record_n,
+            dry: judged.is_some_and(|judged| judged.dry),
+        })
     }
 
     fn judge(
@@ -277,7 +293,7 @@ fn judge_place_flag(
         if month == when.month {
             return drought.judged.value().copied();
         }
-        place.judge(wells, month, &config.places).judged.value().copied()
+        place.judge(|well| wells[well].glance(month), &config.places).judged.value().copied()
     };
     let state = replay(before, when.month, first, verdict);
     let evidence = place.evidence(drought, &state, &config.places);
@@ -299,12 +315,9 @@ fn judgement_of(state: DroughtState, closing: MonthClosing) -> Judgement {
 }
 
 /// Wells by a place of theirs.
-pub(crate) fn indices_by<'w, K: Ord>(
-    wells: impl Iterator<Item = &'w Well>,
-    key: impl Fn(&'w Well) -> Option<K>,
-) -> BTreeMap<K, Vec<usize>> {
+pub(crate) fn indices_by<K: Ord>(wells: &[&Well], key: impl Fn(&Well) -> Option<K>) -> BTreeMap<K, Vec<usize>> {
     let mut found: BTreeMap<K, Vec<usize>> = BTreeMap::new();
-    for (index, well) in wells.enumerate() {
+    for (index, well) in wells.iter().enumerate() {
         if let Some(key) = key(well) {
             found.entry(key).or_default().push(index);
         }

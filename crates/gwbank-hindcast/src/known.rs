@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gwbank_indicator::{DayLevel, MonthClosing, MonthRules, MonthlyLevel, Sense, monthly_levels};
+use gwbank_indicator::{DayLevel, MonthClosing, MonthRules, MonthlyLevel, Sense, ValueCounts, monthly_levels};
 use gwbank_model::{Day, Month, Timestamp};
 use gwbank_registry::Well;
 
@@ -66,8 +66,18 @@ impl KeptLevel {
     }
 
     pub fn at(self, month: Month) -> MonthlyLevel {
-        let plain = MonthlyLevel::of(month, 0.0);
-        MonthlyLevel { mean: None, level: self.level, highest: self.highest, dry: self.dry, ..plain }
+        let Self { level, highest, dry } = self;
+        MonthlyLevel {
+            month,
+            mean: None,
+            level,
+            highest,
+            days: 0,
+            dry_days: 0,
+            count: 0,
+            counts: ValueCounts::NONE,
+            dry,
+        }
     }
 }
 

@@ -1,13 +1,14 @@
 //! Districts and provinces in drought, as the wells stood when a month closed. Subdistricts are not judged, as the live watch
 //! does not judge them.
 
+use std::collections::BTreeSet;
+
 use gwbank_indicator::{DroughtClass, PlaceDrought, PlaceRules, PlaceWell, judge_place};
-use gwbank_model::Month;
 use gwbank_model::condition::{Hazard, Scope, Severity};
 use gwbank_registry::Well;
 
 use crate::episode::{Evidence, Subject};
-use crate::hindcast::{WellState, indices_by};
+use crate::hindcast::indices_by;
 use crate::replay::DroughtState;
 
 /// A district or province, and which of the records may speak for it.
@@ -15,6 +16,18 @@ use crate::replay::DroughtState;
 pub struct Place {
     subject: Subject,
     wells: Vec<usize>,
+    /// Codes of its districts (of a district: subdistricts), and in which of them each of its wells lies.
+    parts: Vec<String>,
+    part_of: Vec<Option<usize>>,
+}
+
+/// What a place sees of a well in a month.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Glance {
+    pub class: Option<DroughtClass>,
+    pub class_before: Option<DroughtClass>,
+    pub record_n: u32,
+    pub dry: bool,
 }
 
 impl Place {
@@ -33,26 +46,16 @@ impl Place {
         &self.wells
     }
 
-    /// The judgement of a closed month with what the wells know now.
-    pub(crate) fn judge(&self, states: &[WellState<'_>], month: Month, rules: &PlaceRules) -> PlaceDrought {
-        let before = month.plus(-1);
+    /// The judgement of a month in which its wells stand as `glance` tells, `None` of one that is not there yet.
+    pub(crate) fn judge(&self, glance: impl Fn(usize) -> Option<Glance>, rules: &PlaceRules) -> PlaceDrought {
         let wells: Vec<PlaceWell<'_>> = self
             .wells
             .iter()
-            .map(|&index| &states[index])
-            .filter(|state| state.is_member)
-            .map(|state| {
-                let judged = state.ranked.judged(month);
-                PlaceWell {
-                    part: match self.subject.scope {
-                        Scope::District => state.well.subdistrict_code.as_deref(),
-                        _ => state.well.district_code.as_deref(),
-                    },
-                    class: judged.and_then(|j| j.claim).filter(|c| c.counts_for_places).map(|c| c.entry),
-                    class_before: class_at(state, before),
-                    record_n: state.record_n,
-                    dry: judged.is_some_and(|j| j.dry),
-                }
+            .zip(&self.part_of)
+            .filter_map(|(&index, part)| {
+                let Glance { class, class_before, record_n, dry } = glance(index)?;
+                let part = part.and_then(|part| self.parts.get(part)).map(String::as_str);
+                Some(PlaceWell { part, class, class_before, record_n, dry })
             })
             .collect();
         judge_place(&wells, rules)
@@ -79,16 +82,9 @@ impl Place {
     }
 }
 
-fn class_at(state: &WellState<'_>, month: Month) -> Option<DroughtClass> {
-    state.ranked.judged(month).and_then(|j| j.claim).filter(|c| c.counts_for_places).map(|c| c.entry)
-}
-
 /// Provinces by code, then districts by code, each with the wells that `may_speak`.
-pub(crate) fn places_of<'w>(
-    wells: impl Iterator<Item = &'w Well> + Clone,
-    may_speak: impl Fn(&Well) -> bool,
-) -> Vec<Place> {
-    let provinces = indices_by(wells.clone(), |well| may_speak(well).then(|| well.province_code.clone()));
+pub(crate) fn places_of(wells: &[&Well], may_speak: impl Fn(&Well) -> bool) -> Vec<Place> {
+    let provinces = indices_by(wells, |well| may_speak(well).then(|| well.province_code.clone()));
     let districts = indices_by(wells, |well| {
         may_speak(well).then(|| well.district_code.clone().map(|code| (code, well.province_code.clone()))).flatten()
     });
@@ -100,10 +96,19 @@ pub(crate) fn places_of<'w>(
         district_code: (scope == Scope::District).then(|| place.to_owned()),
         subdistrict_code: None,
     };
-    let provinces =
-        provinces.into_iter().map(|(code, wells)| Place { subject: subject(Scope::Province, &code, &code), wells });
-    let districts = districts
-        .into_iter()
-        .map(|((code, province), wells)| Place { subject: subject(Scope::District, &code, &province), wells });
+    let place = |scope, code: &str, province: &str, members: Vec<usize>| {
+        let of_well = |index: &usize| match scope {
+            Scope::District => wells[*index].subdistrict_code.as_ref(),
+            _ => wells[*index].district_code.as_ref(),
+        };
+        let codes: BTreeSet<&String> = members.iter().filter_map(of_well).collect();
+        let parts: Vec<String> = codes.into_iter().cloned().collect();
+        let part_of =
+            members.iter().map(|index| of_well(index).and_then(|code| parts.binary_search(code).ok())).collect();
+        Place { subject: subject(scope, code, province), wells: members, parts, part_of }
+    };
+    let provinces = provinces.into_iter().map(|(code, members)| place(Scope::Province, &code, &code, members));
+    let districts =
+        districts.into_iter().map(|((code, province), members)| place(Scope::District, &code, &province, members));
     provinces.chain(districts).collect()
 }

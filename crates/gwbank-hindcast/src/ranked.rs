@@ -142,7 +142,9 @@ impl Ranked {
     pub fn standing(&self, month: Month, rules: &Judging<'_>) -> Option<(MonthStanding, Assessment<DroughtJudgement>)> {
         let level = self.known(month)?;
         // The position needs lowest and highest only, so two months of any calendar stand for the record.
-        let mark = |before: i32, level: f64| MonthlyLevel::of(month.plus(before), level);
+        let mark = |before: i32, level: f64| {
+            KeptLevel { level: Some(level), highest: None, dry: false }.at(month.plus(before))
+        };
         let record = [mark(-2, self.lowest), mark(-1, self.highest), level.at(month)];
         let known = if self.lowest <= self.highest { &record[..] } else { &record[2..] };
         let template = standings(known, month, rules.standing).pop()?;

@@ -1,6 +1,7 @@
 //! The replay against the plain computation: at every closing everything anew from what was known.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use gwbank_indicator::{DayLevel, PlaceWell, Sense, judge_place, judge_well, standings};
 use gwbank_model::condition::{Severity, Transition};
@@ -41,7 +42,9 @@ fn records(levels: &[Vec<Option<(i32, i32)>>], config: &HindcastConfig, until: T
         }
         days.retain(|day| day.received_at <= Some(until));
         let district = ["3001", "3002"][index % 2];
-        WellRecord::of_days(well(&format!("W{index}"), "30", district), Sense::Depth, &days, config)
+        let mut well = Well::clone(&well(&format!("W{index}"), "30", district));
+        well.subdistrict_code = Some(format!("{district}0{}", index / 2 % 2));
+        WellRecord::of_days(Arc::new(well), Sense::Depth, &days, config)
     };
     levels.iter().enumerate().map(record).collect()
 }
@@ -95,7 +98,10 @@ fn plainly(
                         of_place.contains(&(index % 2)) && !record.months_known_at(closing).is_empty()
                     })
                     .map(|(index, record)| PlaceWell {
-                        part: if code == "30" { record.well().district_code.as_deref() } else { None },
+                        part: match code {
+                            "30" => record.well().district_code.as_deref(),
+                            _ => record.well().subdistrict_code.as_deref(),
+                        },
                         class: class(index, month),
                         class_before: class(index, month.plus(-1)),
                         record_n: record_n[index],
