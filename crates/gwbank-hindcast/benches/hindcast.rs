@@ -119,7 +119,7 @@ fn main() -> Result<(), Error> {
     let began = Instant::now();
     let rules = NormalClimateRules { climates: climates as u32, ..NormalClimateRules::default() };
     let normal = normal_climate(&records, (FIRST, FIRST.plus(MONTHS - 1)), &config, &rules);
-    println!("normal climate, {climates} climates in {:.1} s: {normal:#?}", began.elapsed().as_secs_f64());
+    println!("normal climate, {climates} climates in {:.1} s\n{normal}", began.elapsed().as_secs_f64());
     Ok(())
 }
 

@@ -35,6 +35,7 @@ mod readings;
 mod replay;
 mod skill;
 mod summary;
+mod text;
 
 #[cfg(test)]
 mod testing;

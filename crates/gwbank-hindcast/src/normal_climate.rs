@@ -142,6 +142,11 @@ pub fn normal_climate(
 }
 
 impl NormalClimate {
+    /// Whether the share of flagged province-months is at most the aim; true where nothing could be judged.
+    pub fn is_within_aim(&self) -> bool {
+        self.flagged.is_none_or(|share| share.mean <= NORMAL_CLIMATE_SHARE_MAX)
+    }
+
     fn take(&mut self, report: &MonthReport, hindcast: &Hindcast<'_>, tally: &mut Tally) {
         for well in &report.wells {
             if let Some(judgement) = well.judgement.value() {

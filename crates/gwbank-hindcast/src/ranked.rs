@@ -8,6 +8,8 @@
 //! 3. Judged are the latest 25 closed months, as in the live watch: what an open flag may look back on.
 
 use gwbank_indicator::{Assessment, Basis};
+use std::cmp::Ordering;
+
 use gwbank_indicator::{
     DroughtClass, DroughtJudgement, DroughtRules, MonthStanding, MonthVerdict, MonthlyLevel, StandingRules, WellKind,
     judge_well, normal_quantile, standings,
@@ -78,10 +80,7 @@ impl Ranked {
     pub fn take(&mut self, version: &Version, rules: &StandingRules) {
         let month = version.month;
         let calendar = calendar_index(month);
-        let at = match self.months.last() {
-            Some((last, _)) if *last < month => Err(self.months.len()),
-            _ => self.months.binary_search_by_key(&month, |(month, _)| *month),
-        };
+        let at = self.position(month);
         let before = match (at, version.level) {
             (Ok(at), Some(level)) => Some(std::mem::replace(&mut self.months[at].1, level)),
             (Ok(at), None) => Some(self.months.remove(at).1),
@@ -158,10 +157,21 @@ impl Ranked {
     }
 
     fn known(&self, month: Month) -> Option<KeptLevel> {
-        // Mostly it is the last one.
-        match self.months.last() {
-            Some((last, level)) if *last == month => Some(*level),
-            _ => self.months.binary_search_by_key(&month, |(month, _)| *month).ok().map(|at| self.months[at].1),
+        self.position(month).ok().map(|at| self.months[at].1)
+    }
+
+    /// Where the month stands, or belongs. Months are distinct, so it lies no farther from the end than it is old: without
+    /// gaps the first place looked at is the one.
+    fn position(&self, month: Month) -> Result<usize, usize> {
+        let Some((last, _)) = self.months.last() else { return Err(0) };
+        let Ok(age) = usize::try_from(last.index() - month.index()) else { return Err(self.months.len()) };
+        let first = self.months.len().saturating_sub(1 + age);
+        match self.months[first].0.cmp(&month) {
+            Ordering::Equal => Ok(first),
+            _ => {
+                let found = self.months[first..].binary_search_by_key(&month, |(month, _)| *month);
+                found.map(|at| first + at).map_err(|at| first + at)
+            }
         }
     }
 

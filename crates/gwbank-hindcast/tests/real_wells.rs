@@ -141,8 +141,7 @@ fn known_droughts_and_a_recovery_stand_out() {
             found.flagged_place_months
         );
     }
-    println!("{:#?}", summary.kinds);
-    println!("{:#?}", summary.place_months);
+    println!("{summary}");
 
     let year = |country: &str, year: i32| years.get(&(country.to_owned(), year)).copied().unwrap_or_default();
     let share = |country: &str, at: i32, count: fn(Year) -> u32| year(country, at).share(count(year(country, at)));
@@ -182,7 +181,7 @@ fn known_droughts_and_a_recovery_stand_out() {
     let dutch: Vec<_> = hindcast.episodes().iter().filter(|e| e.subject.province_code == "NL").cloned().collect();
     let rules = SkillRules { severity_min: Severity::Watch, ..SkillRules::default() };
     let found = skill(&dutch, &events, wells, (FROM, TO), &rules);
-    println!("{found:#?}");
+    println!("{found}");
     let hit = |year: i32| found.hits.iter().any(|hit| hit.event.start.year() == year);
     assert!(hit(1995) && hit(2003));
     assert!(!hit(1976), "four wells had a record then: nothing may be said of the country");
@@ -202,7 +201,7 @@ fn the_flag_rate_of_a_normal_climate_over_the_real_records() {
     let records = records(&folder, &config);
     let rules = NormalClimateRules { climates: 4, ..NormalClimateRules::default() };
     let found = normal_climate(&records, (FROM, TO), &config, &rules);
-    println!("{found:#?}");
+    println!("{found}");
     for province in ClimateModel::fit(&records).provinces() {
         println!("{}: correlation {:?}, shared {:.2}", province.code, province.correlation, province.shared);
     }
