@@ -47,7 +47,8 @@ pub use events::{EventFault, KnownEvent, parse_events};
 pub use hindcast::{Hindcast, MonthReport, PlaceMonth, WellMonth};
 pub use known::{KnownDay, WellRecord};
 pub use normal_climate::{
-    NORMAL_CLIMATE_SHARE_MAX, NormalClimate, NormalClimateRules, RecordLength, Share, normal_climate,
+    Flagged, NORMAL_CLIMATE_SHARE_MAX, NormalClimate, NormalClimateRules, RECORD_BANDS, Share, WELL_BANDS,
+    normal_climate,
 };
 pub use places::Place;
 pub use readings::{FloodInput, ReadingFlags, ReceivedValue, SalinityInput, replay_floods, replay_salinity};

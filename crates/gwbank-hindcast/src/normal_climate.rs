@@ -35,6 +35,8 @@ pub struct Share {
     pub standard_error: Option<f64>,
     pub lowest: f64,
     pub highest: f64,
+    /// Climates in which there was anything to take a share of.
+    pub climates: u32,
 }
 
 /// What the rules say of a climate in which nothing happens. Shares are of judged province-months.
@@ -54,28 +56,38 @@ pub struct NormalClimate {
     pub claims: BTreeMap<Severity, u64>,
     /// Shares of wells' judged months at severe or worse, the rule beneath.
     pub wells_severe: Option<Share>,
-    /// The same as `flagged` by the median n of the province's wells: below 15 nothing may be severe, below 22 nothing extreme.
-    pub flagged_by_record: BTreeMap<RecordLength, (u64, u64)>,
+    /// `flagged` by the median years of the province's wells: by the first year of each of [`RECORD_BANDS`].
+    pub by_record: BTreeMap<u32, Flagged>,
+    /// `flagged` by the province's eligible wells: by the first count of each of [`WELL_BANDS`].
+    pub by_wells: BTreeMap<u32, Flagged>,
 }
 
-/// By the median of the wells' years.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RecordLength {
-    Below15,
-    From15To21,
-    From22To29,
-    From30,
+/// Below 15 years nothing may be severe, below 22 nothing extreme.
+pub const RECORD_BANDS: [u32; 4] = [0, 15, 22, 30];
+/// Of few wells a few make a share by chance.
+pub const WELL_BANDS: [u32; 5] = [0, 10, 20, 50, 100];
+
+/// Judged province-months, and those of them with a flag at warning or worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flagged {
+    pub flagged: u64,
+    pub judged: u64,
 }
 
-impl RecordLength {
-    fn of(years: f64) -> Self {
-        match years {
-            n if n < 15.0 => Self::Below15,
-            n if n < 22.0 => Self::From15To21,
-            n if n < 30.0 => Self::From22To29,
-            _ => Self::From30,
-        }
+impl Flagged {
+    fn add(&mut self, flagged: bool) {
+        self.judged += 1;
+        self.flagged += u64::from(flagged);
     }
+
+    pub fn share(&self) -> Option<f64> {
+        (self.judged > 0).then(|| self.flagged as f64 / self.judged as f64)
+    }
+}
+
+/// The first number of the band that this one lies in.
+fn band_of(bands: &[u32], number: f64) -> u32 {
+    bands.iter().copied().rev().find(|&first| f64::from(first) <= number).unwrap_or(0)
 }
 
 #[derive(Debug, Clone, Default)]
@@ -120,7 +132,8 @@ pub fn normal_climate(
         flagged_at_all: None,
         claims: BTreeMap::new(),
         wells_severe: None,
-        flagged_by_record: BTreeMap::new(),
+        by_record: BTreeMap::new(),
+        by_wells: BTreeMap::new(),
     };
     let mut tallies = Vec::new();
     for climate in 0..rules.climates {
@@ -172,15 +185,25 @@ impl NormalClimate {
             if let Some(severity) = verdict.entry {
                 *self.claims.entry(severity).or_default() += 1;
             }
-            let length = RecordLength::of(month.drought.judged.basis().years);
-            let (of_length, all) = self.flagged_by_record.entry(length).or_default();
-            *of_length += u64::from(flagged);
-            *all += 1;
+            let basis = month.drought.judged.basis();
+            self.by_record.entry(band_of(&RECORD_BANDS, basis.years)).or_default().add(flagged);
+            self.by_wells.entry(band_of(&WELL_BANDS, f64::from(basis.n))).or_default().add(flagged);
         }
     }
 }
 
+/// 97.5 % quantiles of Student's t for 1 to 10 degrees of freedom.
+const STUDENT: [f64; 10] = [12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23];
+
 impl Share {
+    /// Half of the 95 % interval of the mean, by Student's t; `None` with fewer than two climates.
+    pub fn half_width(&self) -> Option<f64> {
+        let freedom = self.climates.checked_sub(1).filter(|freedom| *freedom > 0)?;
+        // Beyond the table within 0.01.
+        let student = STUDENT.get(freedom as usize - 1).copied().unwrap_or(1.96 + 2.55 / f64::from(freedom));
+        self.standard_error.map(|error| error * student)
+    }
+
     fn of(tallies: &[Tally], part: fn(&Tally) -> u64, of: fn(&Tally) -> u64) -> Option<Self> {
         let shares: Vec<f64> =
             tallies.iter().filter(|tally| of(tally) > 0).map(|tally| part(tally) as f64 / of(tally) as f64).collect();
@@ -195,6 +218,75 @@ impl Share {
             standard_error: (shares.len() > 1).then(|| (squares / (n - 1.0) / n).sqrt()),
             lowest: shares.iter().copied().fold(f64::INFINITY, f64::min),
             highest: shares.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            climates: shares.len() as u32,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use gwbank_indicator::{MonthlyLevel, Sense};
+    use gwbank_registry::Well;
+
+    use super::*;
+    use crate::noise::Noise;
+    use crate::testing::well;
+
+    const FIRST: Month = Month::new(1991, 1);
+
+    /// Wells in two districts over thirty years, which have this share of their noise in common.
+    fn records(wells: u64, common: f64) -> Vec<WellRecord> {
+        let noise = Noise::new(5);
+        let record = |index: u64| {
+            let level = |month: i32| {
+                let own = noise.key(1 + index).key(month as u64).normal();
+                let shared = noise.key(0).key(month as u64).normal();
+                MonthlyLevel::of(FIRST.plus(month), common.sqrt() * shared + (1.0 - common).sqrt() * own)
+            };
+            let months: Vec<MonthlyLevel> = (0..360).map(level).collect();
+            let district = if index.is_multiple_of(2) { "3001" } else { "3002" };
+            let well: Arc<Well> = well(&format!("W{index}"), "30", district);
+            WellRecord::of_months(well, Sense::Depth, &months)
+        };
+        (0..wells).map(record).collect()
+    }
+
+    fn found(wells: u64, common: f64, climates: u32) -> NormalClimate {
+        let rules = NormalClimateRules { climates, ..NormalClimateRules::default() };
+        let span = (FIRST, FIRST.plus(359));
+        normal_climate(&records(wells, common), span, &HindcastConfig::default(), &rules)
+    }
+
+    #[test]
+    fn many_wells_that_share_no_weather_are_never_low_together_and_few_are_by_chance() {
+        let share = |of: &NormalClimate| of.flagged.map(|share| share.mean).unwrap();
+        let (many, few) = (found(40, 0.0, 2), found(8, 0.0, 4));
+        assert!(many.is_within_aim() && share(&many) < 0.005, "{many}");
+        assert!(share(&few) > 0.02, "{few}");
+        assert_eq!(few.by_wells.keys().copied().collect::<Vec<u32>>(), [0]);
+        assert_eq!(many.by_wells.keys().copied().collect::<Vec<u32>>(), [20]);
+    }
+
+    #[test]
+    fn wells_that_share_their_weather_are_low_as_often_as_one_of_them() {
+        let found = found(40, 0.9, 3);
+        let share = found.flagged.unwrap();
+        assert!((0.02..0.20).contains(&share.mean), "{found}");
+        assert!(found.claimed.unwrap().mean <= share.mean);
+        assert_eq!(found.by_record[&0].flagged, 0, "a short record claims nothing severe");
+        assert_eq!(found.judged, found.by_record.values().map(|of| of.judged).sum::<u64>());
+        assert!((0.0..0.2).contains(&share.half_width().unwrap()));
+    }
+
+    #[test]
+    fn the_seed_decides_and_one_climate_has_no_uncertainty() {
+        assert_eq!(found(8, 0.5, 2), found(8, 0.5, 2));
+        assert_eq!(found(8, 0.5, 1).flagged.unwrap().half_width(), None);
+        assert_eq!(
+            (band_of(&RECORD_BANDS, 14.9), band_of(&RECORD_BANDS, 15.0), band_of(&WELL_BANDS, 500.0)),
+            (0, 15, 100)
+        );
     }
 }

@@ -4,16 +4,16 @@ use std::fmt;
 
 use gwbank_model::condition::Severity;
 
-use crate::normal_climate::{NORMAL_CLIMATE_SHARE_MAX, NormalClimate, RecordLength, Share};
+use crate::normal_climate::{Flagged, NORMAL_CLIMATE_SHARE_MAX, NormalClimate, Share};
 use crate::skill::Skill;
 use crate::summary::{PlaceMonths, Summary};
 
-/// `7.4 % ± 0.5`: the mean in percent and, after it, 1.96 standard errors.
+/// `7.4 % ± 0.5`: the mean in percent and half of its 95 % interval.
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.1} %", self.mean * 100.0)?;
-        match self.standard_error {
-            Some(error) => write!(f, " ± {:.1}", error * 196.0),
+        match self.half_width() {
+            Some(half) => write!(f, " ± {:.1}", half * 100.0),
             None => f.write_str(" (one climate, no uncertainty)"),
         }
     }
@@ -123,14 +123,12 @@ impl fmt::Display for NormalClimate {
             let share = if self.judged == 0 { 0.0 } else { count as f64 / self.judged as f64 };
             writeln!(f, "  claims {:<8} {:.1} %", severity.name(), share * 100.0)?;
         }
-        for (length, (flagged, all)) in &self.flagged_by_record {
-            let years = match length {
-                RecordLength::Below15 => "below 15",
-                RecordLength::From15To21 => "15 to 21",
-                RecordLength::From22To29 => "22 to 29",
-                RecordLength::From30 => "30 and more",
-            };
-            writeln!(f, "  records of {years} years {:.1} % of {all}", *flagged as f64 / *all as f64 * 100.0)?;
+        let percent = |of: &Flagged| of.share().unwrap_or(0.0) * 100.0;
+        for (years, of) in &self.by_record {
+            writeln!(f, "  records from {years} years {:.1} % of {}", percent(of), of.judged)?;
+        }
+        for (wells, of) in &self.by_wells {
+            writeln!(f, "  provinces from {wells} eligible wells {:.1} % of {}", percent(of), of.judged)?;
         }
         Ok(())
     }
@@ -170,8 +168,11 @@ mod tests {
 
     #[test]
     fn a_share_tells_its_uncertainty() {
-        let share = Share { mean: 0.0738, standard_error: Some(0.0023), lowest: 0.07, highest: 0.08 };
+        let share = Share { mean: 0.0738, standard_error: Some(0.0023), lowest: 0.07, highest: 0.08, climates: 20 };
         assert_eq!(share.to_string(), "7.4 % ± 0.5");
-        assert_eq!(Share { standard_error: None, ..share }.to_string(), "7.4 % (one climate, no uncertainty)");
+        assert_eq!(
+            Share { standard_error: None, climates: 1, ..share }.to_string(),
+            "7.4 % (one climate, no uncertainty)"
+        );
     }
 }

@@ -199,7 +199,7 @@ fn the_flag_rate_of_a_normal_climate_over_the_real_records() {
     let Some(folder) = shared() else { return };
     let config = HindcastConfig::default();
     let records = records(&folder, &config);
-    let rules = NormalClimateRules { climates: 4, ..NormalClimateRules::default() };
+    let rules = NormalClimateRules { climates: 10, ..NormalClimateRules::default() };
     let found = normal_climate(&records, (FROM, TO), &config, &rules);
     println!("{found}");
     for province in ClimateModel::fit(&records).provinces() {
