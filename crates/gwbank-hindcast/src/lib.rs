@@ -52,5 +52,5 @@ pub use normal_climate::{
 };
 pub use places::Place;
 pub use readings::{FloodInput, ReadingFlags, ReceivedValue, SalinityInput, replay_floods, replay_salinity};
-pub use skill::{Hit, Skill, SkillRules, skill};
+pub use skill::{Hit, JudgedMonths, Miss, Replayed, Skill, SkillRules, skill};
 pub use summary::{FLAPPING_MONTHS, KindSummary, PlaceMonths, Summary};

@@ -13,18 +13,23 @@
 //! 4. **Lead** of a hit: months from the earliest raise among its matching flags to the event's start; negative where all were
 //!    raised after it.
 //!
+//! 5. A drought **could not be seen** where in none of its months the event's place, or one that contains it, could be judged
+//!    ([`JudgedMonths`]). It stays a miss, for it was missed, but tells so, and detection is given without such events too.
+//!
 //! # Known weaknesses
 //! Lists of events are never complete: a flag that nobody wrote of counts as false. Many flags may meet one event and one flag
 //! many events, so hits and false alarms have no common total; the false-alarm ratio is over flags, detection over events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use gwbank_model::Month;
-use gwbank_model::condition::{Scope, Severity};
+use gwbank_model::condition::{Hazard, Scope, Severity};
 use gwbank_registry::{Well, places};
 
 use crate::episode::Episode;
 use crate::events::KnownEvent;
+use crate::hindcast::MonthReport;
+use crate::places::Place;
 use crate::summary::median;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +49,7 @@ impl Default for SkillRules {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Skill {
     pub hits: Vec<Hit>,
-    pub misses: Vec<KnownEvent>,
+    pub misses: Vec<Miss>,
     /// Events before or after the replay.
     pub outside: Vec<KnownEvent>,
     /// Ids of flags.
@@ -53,6 +58,8 @@ pub struct Skill {
     pub flags: u32,
     /// Hits of hits and misses; `None` without either.
     pub probability_of_detection: Option<f64>,
+    /// The same without droughts that could not be seen.
+    pub probability_of_detection_where_judged: Option<f64>,
     /// False alarms of all flags that count; `None` without any.
     pub false_alarm_ratio: Option<f64>,
     /// Over hits; positive: raised before the event's start.
@@ -67,23 +74,66 @@ pub struct Hit {
     pub lead_months: i32,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Miss {
+    pub event: KnownEvent,
+    /// Of a place's drought: in how many of its months the place, or one that contains it, was judged. `None` of other hazards
+    /// and of wells.
+    pub judged_months: Option<u32>,
+}
+
+/// What a replay found, for [`skill`].
+#[derive(Debug, Clone, Copy)]
+pub struct Replayed<'a> {
+    pub episodes: &'a [Episode],
+    pub judged: &'a JudgedMonths,
+    /// First and last month.
+    pub span: (Month, Month),
+}
+
+/// In which months which places could be judged for drought.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct JudgedMonths(BTreeMap<(Scope, String), BTreeSet<Month>>);
+
+impl JudgedMonths {
+    /// Takes the places of one closing.
+    pub fn add_month(&mut self, report: &MonthReport, places: &[Place]) {
+        for month in report.places.iter().filter(|month| month.drought.judged.value().is_some()) {
+            let place = &places[month.place];
+            self.0.entry((place.scope(), place.code().to_owned())).or_default().insert(report.month);
+        }
+    }
+
+    fn of_event(&self, event: &KnownEvent, place: &Whereabouts) -> Option<u32> {
+        if event.hazard != Hazard::Drought || event.scope == Scope::Well {
+            return None;
+        }
+        let mut months: BTreeSet<Month> = BTreeSet::new();
+        for scope in [Scope::District, Scope::Province] {
+            let judged = place.at(scope).and_then(|code| self.0.get(&(scope, code.to_owned())));
+            months.extend(judged.into_iter().flat_map(|judged| judged.range(event.start..=event.end)));
+        }
+        u32::try_from(months.len()).ok()
+    }
+}
+
 /// Where places lie, by code: from registered wells, else from the built-in places of Thailand.
 #[derive(Debug, Default)]
 struct Tree {
     /// Well, subdistrict or district to (district, province).
-    parents: BTreeMap<(Scope, String), Place>,
+    parents: BTreeMap<(Scope, String), Whereabouts>,
 }
 
 /// A place with what contains it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-struct Place {
+struct Whereabouts {
     well: Option<String>,
     subdistrict: Option<String>,
     district: Option<String>,
     province: Option<String>,
 }
 
-impl Place {
+impl Whereabouts {
     fn of_well(well: &Well) -> Self {
         Self {
             well: Some(well.well_id.as_str().to_owned()),
@@ -119,13 +169,13 @@ impl Tree {
     fn of<'w>(wells: impl Iterator<Item = &'w Well>) -> Self {
         let mut parents = BTreeMap::new();
         for well in wells {
-            let place = Place::of_well(well);
+            let place = Whereabouts::of_well(well);
             if let Some(subdistrict) = &well.subdistrict_code {
-                let above = Place { well: None, ..place.clone() };
+                let above = Whereabouts { well: None, ..place.clone() };
                 parents.entry((Scope::Subdistrict, subdistrict.clone())).or_insert(above);
             }
             if let Some(district) = &well.district_code {
-                let above = Place { well: None, subdistrict: None, ..place.clone() };
+                let above = Whereabouts { well: None, subdistrict: None, ..place.clone() };
                 parents.entry((Scope::District, district.clone())).or_insert(above);
             }
             parents.insert((Scope::Well, well.well_id.as_str().to_owned()), place);
@@ -133,30 +183,30 @@ impl Tree {
         Self { parents }
     }
 
-    fn place(&self, scope: Scope, code: &str) -> Place {
+    fn place(&self, scope: Scope, code: &str) -> Whereabouts {
         if let Some(known) = self.parents.get(&(scope, code.to_owned())) {
             return known.clone();
         }
         let own = Some(code.to_owned());
         match scope {
-            Scope::Well => Place { well: own, ..Place::default() },
+            Scope::Well => Whereabouts { well: own, ..Whereabouts::default() },
             Scope::Subdistrict => {
                 let found = places::subdistrict(code);
                 let district = found.map(|place| place.district_code().to_owned());
                 let province = found.map(|place| place.province_code().to_owned());
-                Place { well: None, subdistrict: own, district, province }
+                Whereabouts { well: None, subdistrict: own, district, province }
             }
             Scope::District => {
                 let province = places::district(code).map(|place| place.province_code().to_owned());
-                Place { district: own, province, ..Place::default() }
+                Whereabouts { district: own, province, ..Whereabouts::default() }
             }
-            Scope::Province => Place { province: own, ..Place::default() },
-            Scope::Lao | Scope::Aquifer => Place::default(),
+            Scope::Province => Whereabouts { province: own, ..Whereabouts::default() },
+            Scope::Lao | Scope::Aquifer => Whereabouts::default(),
         }
     }
 }
 
-/// Holds the flags of a replay over `from..=to` against known events. `wells` say which districts lie in which province.
+/// Holds the flags of a replay against known events. `wells` say which districts lie in which province.
 ///
 /// - **Formula**: probability of detection = hits / (hits + misses); false-alarm ratio = false alarms / flags; what matches
 ///   what stands at the head of this module. **Unit**: months, shares from 0 to 1.
@@ -165,26 +215,28 @@ impl Tree {
 /// - **Weak**: see the head of this module.
 ///
 /// ```
-/// use gwbank_hindcast::{SkillRules, parse_events, skill};
+/// use gwbank_hindcast::{JudgedMonths, Replayed, SkillRules, parse_events, skill};
 /// use gwbank_model::Month;
 ///
 /// let events = parse_events(b"scope,code,hazard,start,end\nprovince,30,drought,2019-11,2020-06\n").unwrap();
-/// let found = skill(&[], &events, [], (Month::new(2001, 1), Month::new(2021, 12)), &SkillRules::default());
-/// assert_eq!((found.misses.len(), found.probability_of_detection, found.false_alarm_ratio), (1, Some(0.0), None));
+/// let judged = JudgedMonths::default();
+/// let replayed = Replayed { episodes: &[], judged: &judged, span: (Month::new(2001, 1), Month::new(2021, 12)) };
+/// let found = skill(replayed, &events, [], &SkillRules::default());
+/// assert_eq!((found.probability_of_detection, found.false_alarm_ratio), (Some(0.0), None));
+/// assert_eq!(found.misses[0].judged_months, Some(0), "nothing could be said of the province");
 /// ```
 pub fn skill<'w>(
-    episodes: &[Episode],
+    Replayed { episodes, judged, span: (from, to) }: Replayed<'_>,
     events: &[KnownEvent],
     wells: impl IntoIterator<Item = &'w Well>,
-    (from, to): (Month, Month),
     rules: &SkillRules,
 ) -> Skill {
     let tree = Tree::of(wells.into_iter());
-    let places: Vec<Place> = events.iter().map(|event| tree.place(event.scope, &event.code)).collect();
-    let mut counted: Vec<(&Episode, Place)> = episodes
+    let places: Vec<Whereabouts> = events.iter().map(|event| tree.place(event.scope, &event.code)).collect();
+    let mut counted: Vec<(&Episode, Whereabouts)> = episodes
         .iter()
         .filter(|episode| episode.worst >= rules.severity_min && rules.scopes.contains(&episode.subject.scope))
-        .map(|episode| (episode, Place::of_episode(episode)))
+        .map(|episode| (episode, Whereabouts::of_episode(episode)))
         .collect();
     counted.sort_by_key(|(episode, _)| episode.raised_at);
     let mut skill = Skill { flags: counted.len() as u32, ..Skill::default() };
@@ -201,7 +253,10 @@ pub fn skill<'w>(
             .map(|(episode, _)| *episode)
             .collect();
         match matching.iter().map(|episode| episode.raised).min() {
-            None => skill.misses.push(event.clone()),
+            None => {
+                let judged_months = judged.of_event(event, place);
+                skill.misses.push(Miss { event: event.clone(), judged_months });
+            }
             Some(raised) => {
                 let lead_months = event.start.index() - raised.index();
                 leads.push(f64::from(lead_months));
@@ -222,6 +277,8 @@ pub fn skill<'w>(
     }
     let share = |part: usize, of: usize| (of > 0).then(|| part as f64 / of as f64);
     skill.probability_of_detection = share(skill.hits.len(), skill.hits.len() + skill.misses.len());
+    let seen = skill.misses.iter().filter(|miss| miss.judged_months != Some(0)).count();
+    skill.probability_of_detection_where_judged = share(skill.hits.len(), skill.hits.len() + seen);
     skill.false_alarm_ratio = share(skill.false_alarms.len(), counted.len());
     skill.median_lead_months = median(&mut leads);
     skill
@@ -252,7 +309,10 @@ mod tests {
     fn judged(episodes: &[Episode], rows: &str) -> Skill {
         let events = parse_events(format!("scope,code,hazard,start,end\n{rows}").as_bytes()).unwrap();
         let wells = [well("W", "77", "D9")];
-        skill(episodes, &events, wells.iter().map(|well| well.as_ref()), SPAN, &SkillRules::default())
+        let mut judged = JudgedMonths::default();
+        judged.0.insert((Scope::Province, "30".to_owned()), [JAN, JAN.plus(1)].into());
+        let replayed = Replayed { episodes, judged: &judged, span: SPAN };
+        skill(replayed, &events, wells.iter().map(|well| well.as_ref()), &SkillRules::default())
     }
 
     #[test]
@@ -277,6 +337,18 @@ mod tests {
         assert_eq!((in_province.hits.len(), in_province.misses.len(), in_province.false_alarms.len()), (0, 1, 0));
         let in_subdistrict = judged(&flags, "subdistrict,300201,drought,2020-01,2020-02\n");
         assert_eq!(in_subdistrict.hits[0].flags.len(), 2);
+    }
+
+    #[test]
+    fn a_drought_that_nobody_could_judge_is_a_miss_of_its_own_kind() {
+        let rows = "district,3001,drought,2020-01,2020-05\nprovince,31,drought,2020-01,2020-05\n\
+                    province,30,flood,2020-01,2020-05\n";
+        let found = judged(&[], rows);
+        let months: Vec<Option<u32>> = found.misses.iter().map(|miss| miss.judged_months).collect();
+        assert_eq!(months, [Some(2), Some(0), None]);
+        let found = judged(&[episode("30", JAN, None)], rows);
+        assert_eq!(found.probability_of_detection, Some(1.0 / 3.0));
+        assert_eq!(found.probability_of_detection_where_judged, Some(0.5));
     }
 
     #[test]

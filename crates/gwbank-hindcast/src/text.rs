@@ -73,6 +73,10 @@ impl fmt::Display for Skill {
             self.flags,
             percent(self.false_alarm_ratio)
         )?;
+        if self.probability_of_detection_where_judged != self.probability_of_detection {
+            let share = percent(self.probability_of_detection_where_judged);
+            writeln!(f, "detected of the events that could be judged: {share}")?;
+        }
         if let Some(lead) = self.median_lead_months {
             writeln!(f, "median lead {lead} months (negative: after the start)")?;
         }
@@ -84,7 +88,8 @@ impl fmt::Display for Skill {
             writeln!(f, "  hit {}, lead {}: {}", event(&hit.event), hit.lead_months, hit.flags.join(" "))?;
         }
         for miss in &self.misses {
-            writeln!(f, "  missed {}", event(miss))?;
+            let why = if miss.judged_months == Some(0) { ", which could not be judged" } else { "" };
+            writeln!(f, "  missed {}{why}", event(&miss.event))?;
         }
         for outside in &self.outside {
             writeln!(f, "  outside of the replay {}", event(outside))?;
@@ -139,7 +144,7 @@ mod tests {
     use super::*;
     use crate::events::parse_events;
     use crate::testing::episode;
-    use crate::{SkillRules, skill};
+    use crate::{JudgedMonths, Replayed, SkillRules, skill};
     use gwbank_model::Month;
 
     const JAN: Month = Month::new(2020, 1);
@@ -159,7 +164,9 @@ mod tests {
     fn skill_lists_hits_and_false_alarms() {
         let events = parse_events(b"scope,code,hazard,start,end\nprovince,30,drought,2020-02,2020-03\n").unwrap();
         let flags = [episode("30", JAN, None), episode("31", JAN, None)];
-        let found = skill(&flags, &events, [], (JAN, JAN.plus(11)), &SkillRules::default());
+        let judged = JudgedMonths::default();
+        let replayed = Replayed { episodes: &flags, judged: &judged, span: (JAN, JAN.plus(11)) };
+        let found = skill(replayed, &events, [], &SkillRules::default());
         let expected = "detected 1 of 1 events: 100 %\nfalse alarms 1 of 2 flags: 50 %\nmedian lead 1 months (negative: after \
                         the start)\n  hit line 2: drought of province 30 2020-02 to 2020-03, lead 1: \
                         drought-province-30-2020-01\n  false alarm drought-province-31-2020-01\n";

@@ -49,8 +49,15 @@ const EXCLUSIVE: &[(&str, &[&str])] = &[
 ];
 
 /// Same input, same output: no clock, no disk, no network.
-const PURE: &[&str] =
-    &["gwbank-model", "gwbank-registry", "gwbank-wire", "gwbank-quality", "gwbank-indicator", "gwbank-sim", "gwbank-hindcast"];
+const PURE: &[&str] = &[
+    "gwbank-model",
+    "gwbank-registry",
+    "gwbank-wire",
+    "gwbank-quality",
+    "gwbank-indicator",
+    "gwbank-sim",
+    "gwbank-hindcast",
+];
 const IMPURE: &[&str] = &["tokio", "tokio-util", "gwbank-runtime"];
 
 /// Allowed by the lines, but wrong.
