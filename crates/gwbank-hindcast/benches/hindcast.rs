@@ -8,13 +8,14 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
-use gwbank_hindcast::{Hindcast, HindcastConfig, NormalClimateRules, Summary, WellRecord, normal_climate};
-use gwbank_indicator::{Bank, MonthlyLevel, Sense, WellKind, judge_well, standings};
-use gwbank_model::{Month, WellId};
+use gwbank_hindcast::{Hindcast, HindcastConfig, KnownDay, NormalClimateRules, Summary, WellRecord, normal_climate};
+use gwbank_indicator::{Bank, DayLevel, MonthlyLevel, Sense, WellKind, judge_well, standings};
+use gwbank_model::{Day, Month, WellId};
 use gwbank_registry::{BankType, Well, places};
 
 const MONTHS: i32 = 360;
 const PLAIN_WELLS: usize = 100;
+const DAILY_WELLS: usize = 200;
 const FIRST: Month = Month::new(1996, 1);
 
 type Error = Box<dyn std::error::Error>;
@@ -77,6 +78,26 @@ fn plainly(records: &[WellRecord], config: &HindcastConfig) -> f64 {
     began.elapsed().as_secs_f64()
 }
 
+/// Seconds of records made of days, one in a hundred of which came a year late.
+fn from_days(config: &HindcastConfig) -> Result<f64, Error> {
+    let mut uniform = generator(1);
+    let first = FIRST.first_day().0;
+    let end = FIRST.plus(MONTHS).first_day().0;
+    let days: Vec<KnownDay> = (first..end)
+        .map(|day| {
+            let level = DayLevel { day: Day(day), mean: Some(4.0 + uniform()), count: 24, dry_count: 0 };
+            let late = uniform() > 0.49;
+            KnownDay { level, received_at: late.then(|| Day(day + 365).start(0)) }
+        })
+        .collect();
+    let well = Arc::new(Well::new(WellId::new("DAYS")?, "30", BankType::Observation));
+    let began = Instant::now();
+    for _ in 0..DAILY_WELLS {
+        black_box(WellRecord::of_days(Arc::clone(&well), Sense::Depth, black_box(&days), config));
+    }
+    Ok(began.elapsed().as_secs_f64())
+}
+
 fn main() -> Result<(), Error> {
     let number = |name: &str, default: usize| std::env::var(name).map_or(Ok(default), |text| text.parse());
     let (rounds, wells) = (number("GWBANK_BENCH_ROUNDS", 3)?, number("GWBANK_BENCH_WELLS", 10_801)?);
@@ -116,6 +137,11 @@ fn main() -> Result<(), Error> {
             kind.median_lead_months
         );
     }
+    let seconds = from_days(&config)?;
+    println!(
+        "{DAILY_WELLS} wells of {MONTHS} months of days into records: {:.0} us a well",
+        seconds * 1e6 / DAILY_WELLS as f64
+    );
     let began = Instant::now();
     let rules = NormalClimateRules { climates: climates as u32, ..NormalClimateRules::default() };
     let normal = normal_climate(&records, (FIRST, FIRST.plus(MONTHS - 1)), &config, &rules);

@@ -17,7 +17,7 @@ use gwbank_registry::Well;
 
 use crate::config::{HindcastConfig, month_rules};
 
-/// A day of a level series, and when it was known.
+/// A day of a level series, of the readings that count (by default those of quality 1 and 2), and when it was known.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct KnownDay {
     /// In the parameter's own sense.
