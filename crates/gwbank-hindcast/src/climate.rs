@@ -15,11 +15,11 @@
 //! stationary state. Seeded: the same seed gives the same levels.
 //!
 //! # Known weaknesses
-//! A long memory is found too short in a short record, as its slow swings go into trend and means (0.95 in thirty years: some
-//! 0.91). One memory of order 1 (aquifers with slow and fast parts have longer droughts), one factor a province (near wells are more
-//! alike than far ones, so districts are noisier here than in truth), provinces are independent (which widens nothing but the
-//! share's own spread), normal noise (ranks do not see it). Real droughts in the record raise φ and ρ: the model's "nothing" is
-//! as variable as what was seen.
+//! - A long memory is found too short in a short record, as its slow swings go into trend and means (0.95 in thirty years: some
+//!   0.91), and it is of order 1: aquifers with slow and fast parts have longer droughts.
+//! - One factor a province: near wells are more alike than far ones, so districts are noisier here than in truth.
+//! - Provinces are independent: over a country with one weather the share varies more than the uncertainty given.
+//! - Real droughts in the record raise φ and ρ: the model's "nothing" is as variable as what was seen.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
