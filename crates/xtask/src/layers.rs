@@ -20,7 +20,7 @@ use serde_json::Value;
 const LINES: &[&[&str]] = &[
     &["gwbank-model", "gwbank-runtime"],
     &["gwbank-registry", "gwbank-wire", "gwbank-quality", "gwbank-indicator"],
-    &["gwbank-sim"],
+    &["gwbank-sim", "gwbank-hindcast"],
     &["gwbank-journal"],
     &["gwbank-recent"],
     &["gwbank-store"],
@@ -49,8 +49,15 @@ const EXCLUSIVE: &[(&str, &[&str])] = &[
 ];
 
 /// Same input, same output: no clock, no disk, no network.
-const PURE: &[&str] =
-    &["gwbank-model", "gwbank-registry", "gwbank-wire", "gwbank-quality", "gwbank-indicator", "gwbank-sim"];
+const PURE: &[&str] = &[
+    "gwbank-model",
+    "gwbank-registry",
+    "gwbank-wire",
+    "gwbank-quality",
+    "gwbank-indicator",
+    "gwbank-sim",
+    "gwbank-hindcast",
+];
 const IMPURE: &[&str] = &["tokio", "tokio-util", "gwbank-runtime"];
 
 /// Allowed by the lines, but wrong.

@@ -1,0 +1,113 @@
+use std::sync::Arc;
+
+use gwbank_model::condition::Transition;
+
+use super::*;
+use crate::summary::Summary;
+use crate::testing::well;
+
+const SEPTEMBER: Month = Month::new(2026, 9);
+
+fn time(hour: i64) -> Timestamp {
+    SEPTEMBER.start(7 * 3600).plus_secs(hour * 3600)
+}
+
+fn record(id: &str, district: &str) -> WellRecord {
+    let mut well = Well::clone(&well(id, "30", district));
+    (well.flood_warning_depth, well.flood_danger_depth) = (Some(1.0), Some(0.5));
+    WellRecord::of_months(Arc::new(well), Sense::Depth, &[])
+}
+
+/// An hour apart, from the given hour on, each received after `delay` hours.
+fn hourly(first: i64, delay: i64, depths: &[f64]) -> Vec<FloodReading> {
+    let reading = |(depth_m, hour): (&f64, i64)| FloodReading {
+        time: time(hour),
+        depth_m: *depth_m,
+        received_at: time(hour + delay),
+    };
+    depths.iter().zip(first..).map(reading).collect()
+}
+
+fn told(flags: &ReadingFlags) -> Vec<(Transition, &str, Option<Severity>)> {
+    let of_flag = |change: &FlagChange| flags.episodes.iter().find(|e| e.id == change.flag_id);
+    let told = |change: &FlagChange| (change.transition, of_flag(change).map(|e| e.subject.scope), change.severity);
+    flags.changes.iter().map(told).map(|(what, scope, s)| (what, scope.map_or("?", Scope::name), Some(s))).collect()
+}
+
+const FLOOD: [f64; 12] = [1.4, 0.9, 0.45, 0.4, 1.3, 1.3, 1.3, 1.3, 1.3, 1.3, 1.3, 1.3];
+
+#[test]
+fn a_well_in_danger_raises_its_places_and_they_end_with_it() {
+    use Transition::{Cleared, Escalated, Raised};
+    let record = record("A", "3001");
+    let readings = hourly(0, 0, &FLOOD);
+    let input = FloodInput { record: &record, readings: &readings, rain: None, inflow: None };
+    let found = replay_floods(&[input], (SEPTEMBER, SEPTEMBER), &HindcastConfig::default());
+    let (warning, severe, watch) = (Some(Severity::Warning), Some(Severity::Severe), Some(Severity::Watch));
+    let expected = [
+        (Raised, "well", warning),
+        (Escalated, "well", severe),
+        (Raised, "district", severe),
+        (Raised, "province", watch),
+        (Cleared, "well", severe),
+        (Cleared, "district", severe),
+        (Cleared, "province", watch),
+    ];
+    assert_eq!(told(&found), expected);
+    assert_eq!(found.episodes[0].id, format!("flood-well-A-{}", time(1).as_secs()));
+    let mut summary = Summary::default();
+    summary.add_flags(&found.episodes, SEPTEMBER);
+    assert_eq!(summary.kinds[&(Hazard::Flood, Scope::District)].longest_months, 1);
+}
+
+#[test]
+fn what_came_late_raises_nothing_and_what_came_after_the_end_is_not_there() {
+    let record = record("A", "3001");
+    let flags = |readings: &[FloodReading], to: Month| {
+        let input = FloodInput { record: &record, readings, rain: None, inflow: None };
+        replay_floods(&[input], (SEPTEMBER, to), &HindcastConfig::default())
+    };
+    assert_eq!(flags(&hourly(0, 30, &FLOOD), SEPTEMBER), ReadingFlags::default());
+    let over_the_end = hourly(717, 0, &FLOOD);
+    assert_eq!(flags(&over_the_end, SEPTEMBER).episodes[0].closed, None);
+    assert_eq!(flags(&over_the_end, SEPTEMBER.plus(1)).episodes[0].closed, Some(SEPTEMBER.plus(1)));
+    assert!(flags(&over_the_end, SEPTEMBER.plus(-1)).episodes.is_empty());
+}
+
+#[test]
+fn a_record_high_is_that_of_the_seasons_known_then() {
+    let months: Vec<MonthlyLevel> =
+        (2022..2026).map(|year| MonthlyLevel::of(Month::new(year, 8), -2.0 + f64::from(year - 2022) / 10.0)).collect();
+    let record = WellRecord::of_months(well("A", "30", "3001"), Sense::Depth, &months);
+    let readings = hourly(0, 0, &[2.0, 1.75, 1.65, 1.6]);
+    let input = FloodInput { record: &record, readings: &readings, rain: None, inflow: None };
+    let found = replay_floods(&[input], (SEPTEMBER, SEPTEMBER), &HindcastConfig::default());
+    // Four seasons, the highest of 2025 at 1.7 m.
+    assert_eq!(found.episodes.len(), 1);
+    assert_eq!((found.episodes[0].raised_at, found.episodes[0].worst), (time(2), Severity::Watch));
+    assert_eq!(found.changes[0].evidence.limit, Some(1.7));
+}
+
+#[test]
+fn salt_that_came_after_its_month_had_closed_was_seen_by_nobody() {
+    let well = well("A", "30", "3001");
+    let first = Month::new(2024, 1).start(7 * 3600);
+    let readings = |late: i64| -> Vec<ReceivedValue> {
+        (0..760)
+            .map(|day| {
+                let time = first.plus_secs(day * 86_400);
+                let (value, delay) = if day < 730 { (600.0, 0) } else { (2000.0, late) };
+                ReceivedValue { time, value, received_at: time.plus_secs(delay * 86_400) }
+            })
+            .collect()
+    };
+    let found = |late: i64| {
+        let readings = readings(late);
+        let input = SalinityInput { well: &well, readings: &readings, recharges: &[] };
+        replay_salinity(&[input], (Month::new(2024, 1), Month::new(2026, 1)), &HindcastConfig::default())
+    };
+    let in_time = found(0);
+    assert_eq!(in_time.episodes[0].first_severity, Severity::Severe);
+    assert_eq!(in_time.changes[0].evidence.rule, Some("doubled"));
+    assert!(found(60).episodes.is_empty());
+}
