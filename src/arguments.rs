@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use gwbank_model::GatewayId;
 use gwbank_model::condition::{FlagState, Hazard};
+use gwbank_model::{GatewayId, Month};
 use gwbank_registry::places;
 use gwbank_sim::SimConfig;
 use gwbank_watch::WELL_INDICATORS;
@@ -76,6 +76,9 @@ pub enum Command {
     /// Condition flags and their evidence
     #[command(subcommand)]
     Flags(FlagsCommand),
+    /// What would have been flagged over past years, with only what was known then: flags a year, how long they stood, how
+    /// they flap, how early they came, and how often a normal climate would raise them
+    Hindcast(HindcastArguments),
     /// Quality tests of readings
     #[command(subcommand)]
     Quality(QualityCommand),
@@ -390,8 +393,45 @@ pub struct IndicatorsArguments {
     pub server: ServerArguments,
 }
 
+#[derive(Debug, Args)]
+pub struct HindcastArguments {
+    /// First month that is judged, such as 2001-01
+    #[arg(long, value_parser = calendar_month)]
+    pub from: Month,
+    /// Last month
+    #[arg(long, value_parser = calendar_month)]
+    pub to: Month,
+    /// Only wells of this province, such as 30
+    #[arg(long, value_parser = province_code)]
+    pub province: Option<String>,
+    /// Known events to compare with: a CSV with scope, code, hazard, start, end (months such as 2019-11)
+    #[arg(long, value_name = "FILE")]
+    pub against: Option<PathBuf>,
+    /// Every change of a flag, with its evidence, as a CSV
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// When a day was known: when it was measured, for history that was imported; or when its readings were received
+    #[arg(long, value_enum, default_value = "measured")]
+    pub known: Known,
+    /// Normal climates that are simulated, without trend or event, for the rate of flags in them; 0: none
+    #[arg(long, default_value_t = 20)]
+    pub climates: u32,
+    #[command(flatten)]
+    pub server: ServerArguments,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Known {
+    Measured,
+    Received,
+}
+
 fn month(text: &str) -> Result<String, String> {
-    gwbank_model::Month::parse(text).map(|_| text.to_owned()).ok_or_else(|| "write it as 2026-10".to_owned())
+    calendar_month(text).map(|_| text.to_owned())
+}
+
+fn calendar_month(text: &str) -> Result<Month, String> {
+    Month::parse(text).ok_or_else(|| "write it as 2026-10".to_owned())
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,6 +9,7 @@ mod doctor;
 mod explain;
 mod flags;
 mod hash;
+mod hindcast;
 mod import;
 mod indicators;
 mod installations;
@@ -47,6 +48,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Command::Sql(asked) => sql::run(&general, &asked),
         Command::Indicators(asked) => indicators::run(&general, &asked),
         Command::Flags(asked) => flags::run(&general, asked),
+        Command::Hindcast(asked) => hindcast::run(&general, &asked),
         Command::Quality(asked) => quality::run(&general, asked),
         Command::Doctor(server) => doctor::run(&general, &server),
         Command::HashPassword => hash::password(),

@@ -68,4 +68,37 @@ fn a_number_is_explained_to_the_last_rank() {
         assert!((400..500).contains(&status) && body.contains(told), "{asked}: {status} {body}");
     }
     assert_eq!(place.run(&["indicators", "--well", "UDN-0012", "--explain", "--month", "soon"]).code, 2);
+
+    // What would have been said of these years as they went by.
+    place.file(
+        "events.csv",
+        "scope,code,hazard,start,end\nwell,UDN-0012,drought,2018-10,2019-01\nprovince,41,drought,2018-10,2019-01\n",
+    );
+    let asked = ["hindcast", "--from", "2001-01", "--to", "2024-12", "--climates", "2"];
+    let told = place.run(&[&asked[..], &["--out", "changes.csv", "--against", "events.csv"]].concat()).good();
+    assert!(told.contains("changes of flags are in changes.csv") && told.contains("drought"), "{told}");
+    let mut changes = csv::Reader::from_path(place.path("changes.csv")).unwrap();
+    let rows: Vec<std::collections::BTreeMap<String, String>> = changes.deserialize().map(Result::unwrap).collect();
+    let raised: Vec<&str> =
+        rows.iter().filter(|row| row["transition"] == "raised").map(|row| row["month"].as_str()).collect();
+    // Five Octobers make a watch at most, ten a drought; seen with hindsight the first ones were wet.
+    assert_eq!(raised.first(), Some(&"2005-10"), "{rows:?}");
+    assert!(rows.iter().all(|row| row["month"].as_str() >= "2010-10" || row["severity"] == "watch"), "{rows:?}");
+    assert!(rows.iter().any(|row| row["severity"] != "watch"), "{rows:?}");
+    assert!(
+        rows.iter()
+            .all(|row| row["place"] == "UDN-0012" && row["at"].contains("-11-05T") || row["transition"] != "raised"),
+        "{rows:?}"
+    );
+    // All of it was received today: to whoever had asked then, nothing was known.
+    let received = place.run(&[&asked[..], &["--known", "received", "--out", "none.csv"]].concat()).good();
+    assert!(received.contains("0 changes of flags"), "{received}");
+    for (wrong, told) in [
+        (&["hindcast", "--from", "2024-01", "--to", "2001-01"][..], "lies before --from"),
+        (&["hindcast", "--from", "2001", "--to", "2024-01"], "write it as 2026-10"),
+        (&["hindcast", "--from", "2001-01", "--to", "2024-01", "--against", "wells.csv"], "wells.csv: line 1"),
+    ] {
+        let refused = place.run(wrong);
+        assert!(refused.code == 2 && refused.err.contains(told), "{told}: {refused:?}");
+    }
 }
