@@ -7,7 +7,7 @@ use gwbank_indicator::{BasedWell, Basis, DroughtClass, PlaceDrought, PlaceWell, 
 use gwbank_model::condition::{Hazard, Scope};
 use gwbank_model::{Month, Timestamp, WellId};
 use gwbank_registry::{Registry, Well};
-use gwbank_store::WatchCommit;
+use gwbank_store::{IndicatorRow, WatchCommit};
 use serde_json::json;
 
 use crate::book::{FlagKey, Judgement, Standing, Where};
@@ -45,8 +45,7 @@ pub(crate) async fn judge(
 ) -> Result<(usize, usize), WatchError> {
     let is_touched = |well: &Arc<Well>| touched.is_none_or(|touched| touched.contains(&well.well_id));
     let mut judgements: Vec<(FlagKey, Where, Judgement)> = Vec::new();
-    let mut rows = Vec::new();
-    let mut cells = Vec::new();
+    let mut told = Told { rows: Vec::new(), cells: Vec::new(), now };
     for (province, wells) in by_place(registry.wells().iter()) {
         if !wells.iter().any(|well| is_touched(well)) {
             continue;
@@ -69,14 +68,7 @@ pub(crate) async fn judge(
         let all = [(Scope::Province, province.clone(), members.iter().collect())];
         for (scope, code, members) in all.into_iter().chain(districts) {
             let months = place_months(inner, scope, &members, latest);
-            for (month, drought) in months.iter().rev().take(inner.config.place_months as usize) {
-                let cell = place_cell(&members, *month, drought);
-                let key = (scope, code.clone(), *month);
-                if memory.0.get(&key) != Some(&cell) {
-                    rows.push(place_row(scope, &code, &province, *month, cell, now));
-                    cells.push((key, cell));
-                }
-            }
+            told.add(inner, memory, (scope, &code, &province), &members, &months);
             if let Some((_, drought)) = months.last()
                 && scope == Scope::Province
             {
@@ -85,9 +77,22 @@ pub(crate) async fn judge(
             }
             judgements.push(judge_place_flag(inner, scope, &code, &province, &members, &months));
         }
+        // Smaller places show their numbers; flags are the district's and the province's, so that nobody is told thrice.
+        for (scope, code, members) in smaller_places(&members) {
+            let months = place_months(inner, scope, &members, latest);
+            told.add(inner, memory, (scope, code, &province), &members, &months);
+        }
+    }
+    for (aquifer, members) in aquifers(inner, registry) {
+        if members.iter().any(|member| is_touched(member.well)) {
+            let members: Vec<&Member<'_>> = members.iter().collect();
+            let months = place_months(inner, Scope::Aquifer, &members, latest);
+            told.add(inner, memory, (Scope::Aquifer, aquifer, ""), &members, &months);
+        }
     }
     judgements.extend(orphans(inner, registry, touched.is_none()));
 
+    let Told { rows, cells, .. } = told;
     let row_count = rows.len();
     if row_count > 0 {
         inner.metadata.commit_watch(WatchCommit { indicators: rows, ..WatchCommit::default() }).await?;
@@ -95,6 +100,58 @@ pub(crate) async fn judge(
     }
     let changes = inner.apply(judgements, now).await?;
     Ok((row_count, changes))
+}
+
+/// Rows of places that differ from what was written last.
+struct Told {
+    rows: Vec<IndicatorRow>,
+    cells: Vec<((Scope, String, Month), Cell)>,
+    now: Timestamp,
+}
+
+impl Told {
+    /// `place`: scope, code and province; an aquifer lies in no province alone.
+    fn add(
+        &mut self,
+        inner: &Inner,
+        memory: &PlaceMemory,
+        (scope, code, province): (Scope, &str, &str),
+        members: &[&Member<'_>],
+        months: &[(Month, PlaceDrought)],
+    ) {
+        for (month, drought) in months.iter().rev().take(inner.config.place_months as usize) {
+            let cell = place_cell(members, *month, drought);
+            let key = (scope, code.to_owned(), *month);
+            if memory.0.get(&key) != Some(&cell) {
+                self.rows.push(place_row(scope, code, province, *month, cell, self.now));
+                self.cells.push((key, cell));
+            }
+        }
+    }
+}
+
+/// Subdistricts and local administrative organisations.
+fn smaller_places<'a, 'w>(members: &'a [Member<'w>]) -> Vec<(Scope, &'w str, Vec<&'a Member<'w>>)> {
+    let mut places: BTreeMap<(Scope, &'w str), Vec<&'a Member<'w>>> = BTreeMap::new();
+    for member in members {
+        let subdistrict = member.well.subdistrict_code.as_deref().map(|code| (Scope::Subdistrict, code));
+        let lao = member.well.lao_code.as_deref().map(|code| (Scope::Lao, code));
+        for place in subdistrict.into_iter().chain(lao) {
+            places.entry(place).or_default().push(member);
+        }
+    }
+    places.into_iter().map(|((scope, code), members)| (scope, code, members)).collect()
+}
+
+/// Wells by the aquifer that they are registered with, wherever they lie.
+fn aquifers<'w>(inner: &Inner, registry: &'w Registry) -> BTreeMap<&'w str, Vec<Member<'w>>> {
+    let mut aquifers: BTreeMap<&str, Vec<Member<'_>>> = BTreeMap::new();
+    for well in registry.wells().iter().filter(|well| wells::is_drought_capable(well)) {
+        if let Some(aquifer) = &well.aquifer {
+            aquifers.entry(aquifer).or_default().push(Member { well, series: inner.series_of(&well.well_id) });
+        }
+    }
+    aquifers
 }
 
 /// Open drought flags of wells and places that may not speak of drought any more.
@@ -239,10 +296,11 @@ fn place_months(inner: &Inner, scope: Scope, members: &[&Member<'_>], latest: Mo
         .collect()
 }
 
-/// The part of a place that a well lies in.
+/// The part of a place that a well lies in. Of the smallest places each well is a part of its own.
 pub(crate) fn part(scope: Scope, well: &Well) -> Option<&str> {
     match scope {
         Scope::District => well.subdistrict_code.as_deref(),
+        Scope::Subdistrict | Scope::Lao | Scope::Well => Some(well.well_id.as_str()),
         _ => well.district_code.as_deref(),
     }
 }

@@ -179,8 +179,8 @@ async fn a_restart_continues_open_flags() {
     let flag = world.open_flag(Hazard::Drought, Scope::Well, "W1").await.unwrap();
 
     let report = world.open().await.run_monthly_once().await.unwrap();
-    // A district and a province × 12 months are written again; no row of the well differs from what is stored.
-    assert_eq!((report.rows, report.flag_changes, report.dirty_months), (24, 0, 0));
+    // A subdistrict, a district and a province × 12 months are written again; no row of the well differs from what is stored.
+    assert_eq!((report.rows, report.flag_changes, report.dirty_months), (36, 0, 0));
 
     world.set_month("W1", november(2026).plus(1), Some(WET)).await;
     world.set_now("2027-01-05T00:00:00+07:00");
@@ -210,6 +210,37 @@ async fn a_month_without_data_makes_stale_and_clears_nothing() {
     watch.run_monthly_once().await.unwrap();
     let flag = world.open_flag(Hazard::Drought, Scope::Well, "W1").await.unwrap();
     assert_eq!(flag.state, FlagState::Open);
+}
+
+#[tokio::test]
+async fn smaller_places_and_aquifers_have_numbers_and_no_flags() {
+    let mut wells = six_wells();
+    for well in &mut wells {
+        well.subdistrict_code = None;
+        well.lao_code = Some("6300101".to_owned());
+        well.aquifer = Some("Chi River gravel".to_owned());
+    }
+    wells[5].lao_code = None;
+    wells[5].province_code = "31".to_owned();
+    wells[5].district_code = Some("3101".to_owned());
+    let world = World::new(wells, "2026-11-06T00:00:00+07:00");
+    fill(&world, &NAMES).await;
+    for name in NAMES {
+        world.set_month(name, Month::new(2026, 10), Some(DRY)).await;
+    }
+    let watch = world.open().await;
+    watch.run_monthly_once().await.unwrap();
+    let october = Month::new(2026, 10);
+    let aquifer = world.indicator("Chi River gravel", "sgi", october).await.unwrap();
+    assert_eq!((aquifer.scope, aquifer.class.as_deref(), aquifer.n), (Scope::Aquifer, Some("extreme"), Some(6)));
+    assert!(aquifer.province_code.is_empty(), "it lies in two");
+    let lao = world.indicator("6300101", "sgi", october).await.unwrap();
+    assert_eq!((lao.scope, lao.class.as_deref(), lao.n), (Scope::Lao, Some("extreme"), Some(5)), "of one province");
+    let elsewhere = world.indicator("31", "sgi", october).await.unwrap();
+    assert_eq!(elsewhere.value, None, "one well is no province");
+    assert!(
+        world.flags().await.iter().all(|flag| matches!(flag.scope, Scope::Well | Scope::District | Scope::Province))
+    );
 }
 
 #[tokio::test]
