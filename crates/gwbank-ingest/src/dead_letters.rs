@@ -224,7 +224,7 @@ impl Shared {
         let is_gone = share.is_of_wells() && (readings.len() as u64) < mended;
         let is_mended = mended > 0 && !is_gone;
         drop(share);
-        is_mended.then(|| Mended { understood: Some(understood), readings, again })
+        is_mended.then_some(Mended { understood: Some(understood), readings, again })
     }
 
     /// What a replay says of a letter; `None` where all of it stays.

@@ -144,8 +144,9 @@ impl Postgres {
         let file = std::fs::read_to_string(self.data().join("postmaster.pid")).expect("the server runs");
         let main = file.lines().next().expect("its number").to_owned();
         let signal_to = |process: &str| {
-            // A child may have ended just now.
-            Command::new("kill").args([signal, process]).stderr(Stdio::null()).status().expect("kill is installed");
+            // By the shell, which has it built in. A child may have ended just now.
+            let kill = format!("kill {signal} {process}");
+            Command::new("sh").args(["-c", &kill]).stderr(Stdio::null()).status().expect("a shell");
         };
         // The one that makes others first, so that none is missed.
         signal_to(&main);
