@@ -22,7 +22,7 @@ use crate::episode::{Episode, Evidence, FlagBook, FlagChange, Judgement, Subject
 use crate::known::{Version, WellRecord};
 use crate::places::{Glance, Place, places_of};
 use crate::ranked::{JUDGED_MONTHS, JudgedMonth, Judging, Ranked, template};
-use crate::replay::{DroughtState, OpenFlag, replay};
+use gwbank_indicator::{DroughtState, OpenDrought, replay_drought};
 
 /// One well's month as it stood when it closed.
 #[derive(Debug, Clone, PartialEq)]
@@ -263,7 +263,7 @@ impl<'a> WellState<'a> {
         }
         let open = self.open.map(|open| open_flag(&book.episodes[open]));
         let verdict = |month: Month| self.ranked.judged(month).and_then(|j| j.claim).map(|claim| claim.verdict());
-        let state = replay(open, when.month, when.month.plus(1 - JUDGED_MONTHS), verdict);
+        let state = replay_drought(open, when.month, when.month.plus(1 - JUDGED_MONTHS), verdict);
         let evidence = Evidence {
             rule: judgement.map(|j| j.rule),
             limit: judgement.map(|j| j.limit),
@@ -295,13 +295,13 @@ fn judge_place_flag(
         }
         place.judge(|well| wells[well].glance(month), &config.places).judged.value().copied()
     };
-    let state = replay(before, when.month, first, verdict);
+    let state = replay_drought(before, when.month, first, verdict);
     let evidence = place.evidence(drought, &state, &config.places);
     book.judge(open, place.subject(), judgement_of(state, config.closing), evidence, when)
 }
 
-fn open_flag(episode: &Episode) -> OpenFlag {
-    OpenFlag { since: episode.raised, severity: episode.severity }
+fn open_flag(episode: &Episode) -> OpenDrought {
+    OpenDrought { since: episode.raised, severity: episode.severity }
 }
 
 fn judgement_of(state: DroughtState, closing: MonthClosing) -> Judgement {

@@ -32,7 +32,6 @@ mod normal_climate;
 mod places;
 mod ranked;
 mod readings;
-mod replay;
 mod skill;
 mod summary;
 mod text;

@@ -9,7 +9,7 @@ use gwbank_registry::Well;
 
 use crate::episode::{Evidence, Subject};
 use crate::hindcast::indices_by;
-use crate::replay::DroughtState;
+use gwbank_indicator::DroughtState;
 
 /// A district or province, and which of the records may speak for it.
 #[derive(Debug, Clone, PartialEq)]

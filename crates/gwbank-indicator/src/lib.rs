@@ -22,6 +22,7 @@ mod calendar;
 mod drought;
 mod drought_events;
 mod drought_place;
+mod drought_replay;
 pub mod explain;
 pub mod flood;
 mod flood_place;
@@ -49,6 +50,7 @@ pub use drought_events::{DroughtEvent, DroughtEventRules, DroughtEvents, drought
 pub use drought_place::{
     BasedWell, PlaceDrought, PlaceEvidence, PlaceRules, PlaceWell, judge_place, judge_place_with_basis,
 };
+pub use drought_replay::{DroughtState, OpenDrought, replay_drought};
 pub use flood_place::{FloodPlaceRules, FloodWell, ProvinceFlood, province_flood, small_place_severity};
 pub use gxg::{Fill, Gxg, GxgKind, GxgRules, GxgYear, gxg};
 pub use hysteresis::{DroughtTrack, MonthVerdict, Step};

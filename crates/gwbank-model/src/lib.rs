@@ -35,4 +35,4 @@ pub use seq::{Seq, SeqClock};
 pub use series::{GatewayIndex, GatewayTable, Key, KnownSeries, SeriesId, SeriesKey, SeriesTable};
 pub use status::{QcTest, QcTests, QualityFlag, SiteStatus, TimeSource, UnknownName};
 pub use time::{BANGKOK_OFFSET_SECONDS, Day, Month, MonthCursor, Timestamp};
-pub use time_form::{MONTH_NAMES, TimeForm, TimeFormIndex, TimeForms};
+pub use time_form::{MONTH_NAMES, MONTH_NAMES_TH, TimeForm, TimeFormIndex, TimeForms};

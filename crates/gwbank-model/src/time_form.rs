@@ -58,6 +58,21 @@ pub const MONTH_NAMES: [&str; 12] = [
     "November",
     "December",
 ];
+/// Thai names of the months.
+pub const MONTH_NAMES_TH: [&str; 12] = [
+    "มกราคม",
+    "กุมภาพันธ์",
+    "มีนาคม",
+    "เมษายน",
+    "พฤษภาคม",
+    "มิถุนายน",
+    "กรกฎาคม",
+    "สิงหาคม",
+    "กันยายน",
+    "ตุลาคม",
+    "พฤศจิกายน",
+    "ธันวาคม",
+];
 const WEEKDAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 const SHORT_NAME: usize = 3;
 const DAY_SECONDS: i32 = 86_400;

@@ -1,31 +1,8 @@
-//! From the judged months of a well or place to what its drought flag should be.
-//!
-//! The months from the one that raised an open flag to the latest closed one are replayed, so the outcome depends on the
-//! data and not on when they came. A flag whose raising month no longer claims a drought, and whom no later month
-//! carries, is cancelled with the reason `late_data`.
+//! What the drought flag of a well or place should be: [`replay_drought`] on what is stored of it.
 
-use gwbank_indicator::{DroughtTrack, MonthClosing, MonthVerdict};
-use gwbank_model::condition::Severity;
+use gwbank_indicator::{DroughtState, MonthClosing, MonthVerdict, OpenDrought, replay_drought};
 use gwbank_model::{Month, Timestamp};
 use gwbank_store::ConditionFlag;
-
-/// Late data can only be told from re-ranking by new years while no such year has come.
-const LATE_DATA_MONTHS: i32 = 12;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DroughtState {
-    None {
-        reason: &'static str,
-    },
-    Stands {
-        severity: Severity,
-        stale: bool,
-        /// The month that raised it.
-        since: Month,
-    },
-    /// The latest closed month says nothing and no flag stands.
-    Unknown,
-}
 
 /// The month that raised a drought flag: flags are raised at the instant at which their month closed.
 pub(crate) fn raising_month(raised_at: Timestamp, closing: MonthClosing) -> Month {
@@ -40,38 +17,15 @@ pub(crate) fn replay(
     closing: MonthClosing,
     verdict: impl Fn(Month) -> Option<MonthVerdict>,
 ) -> DroughtState {
-    let Some(open) = open else {
-        let mut track = DroughtTrack::new();
-        let judged = verdict(latest);
-        track.month(judged);
-        return match (track.severity(), judged) {
-            (Some(severity), _) => DroughtState::Stands { severity, stale: false, since: latest },
-            (None, Some(_)) => DroughtState::None { reason: "no_drought" },
-            (None, None) => DroughtState::Unknown,
-        };
-    };
-    let since = raising_month(open.raised_at, closing);
-    // A raising month that says nothing now is no ground to close what it opened.
-    let replayable = since >= first && verdict(since).is_some();
-    let mut track = if replayable { DroughtTrack::new() } else { DroughtTrack::resume(open.severity) };
-    let start = since.max(first);
-    for month in (start.index()..=latest.index()).map(Month::from_index) {
-        track.month(verdict(month));
-    }
-    if let Some(severity) = track.severity() {
-        return DroughtState::Stands { severity, stale: track.is_stale(), since };
-    }
-    let raised_by_its_month = verdict(since).is_some_and(|verdict| verdict.entry.is_some());
-    let young = latest.index() - since.index() < LATE_DATA_MONTHS;
-    let reason = if replayable && !raised_by_its_month && young { "late_data" } else { "two_months_beyond_exit" };
-    DroughtState::None { reason }
+    let open = open.map(|flag| OpenDrought { since: raising_month(flag.raised_at, closing), severity: flag.severity });
+    replay_drought(open, latest, first, verdict)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::book::{FlagBook, FlagKey, Judgement, Standing, Texts, Where};
-    use gwbank_model::condition::{Hazard, Scope};
+    use gwbank_model::condition::{Hazard, Scope, Severity};
 
     const MAY: Month = Month::new(2026, 5);
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use gwbank_indicator::{BasedWell, Basis, DroughtClass, PlaceDrought, PlaceWell, judge_place_with_basis};
+use gwbank_indicator::{BasedWell, Basis, DroughtClass, DroughtState, PlaceDrought, PlaceWell, judge_place_with_basis};
 use gwbank_model::condition::{Hazard, Scope};
 use gwbank_model::{Month, Timestamp, WellId};
 use gwbank_registry::{Registry, Well};
@@ -11,7 +11,7 @@ use gwbank_store::{IndicatorRow, WatchCommit};
 use serde_json::json;
 
 use crate::book::{FlagKey, Judgement, Standing, Where};
-use crate::drought_flags::{DroughtState, replay};
+use crate::drought_flags::replay;
 use crate::error::WatchError;
 use crate::monthly::by_place;
 use crate::place_standing::{

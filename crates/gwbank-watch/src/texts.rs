@@ -7,7 +7,7 @@
 //!    that it is no official warning.
 
 use gwbank_model::condition::{Hazard, Scope, Severity};
-use gwbank_model::{BANGKOK_OFFSET_SECONDS, MONTH_NAMES, Month, Timestamp};
+use gwbank_model::{BANGKOK_OFFSET_SECONDS, MONTH_NAMES, MONTH_NAMES_TH, Month, Timestamp};
 use gwbank_registry::{Well, places};
 
 use crate::book::Texts;
@@ -174,27 +174,12 @@ fn to_do(hazard: Hazard, severity: Severity) -> (&'static str, &'static str) {
     }
 }
 
-const MONTHS_TH: [&str; 12] = [
-    "มกราคม",
-    "กุมภาพันธ์",
-    "มีนาคม",
-    "เมษายน",
-    "พฤษภาคม",
-    "มิถุนายน",
-    "กรกฎาคม",
-    "สิงหาคม",
-    "กันยายน",
-    "ตุลาคม",
-    "พฤศจิกายน",
-    "ธันวาคม",
-];
-
 pub(crate) fn month_text(month: Month) -> (String, String) {
     let index = month.month_of_year() as usize - 1;
     (
         format!("{} {}", MONTH_NAMES[index], month.year()),
         // The Buddhist era.
-        format!("{} {}", MONTHS_TH[index], month.year() + 543),
+        format!("{} {}", MONTH_NAMES_TH[index], month.year() + 543),
     )
 }
 

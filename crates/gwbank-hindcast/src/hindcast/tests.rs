@@ -74,8 +74,8 @@ fn plainly(
         }
         let mut follow =
             |key: String, first: Month, verdict: &dyn Fn(Month) -> Option<gwbank_indicator::MonthVerdict>| {
-                let before = open.get(&key).map(|&(severity, _, since)| OpenFlag { since, severity });
-                match replay(before, closing, first, verdict) {
+                let before = open.get(&key).map(|&(severity, _, since)| OpenDrought { since, severity });
+                match replay_drought(before, closing, first, verdict) {
                     DroughtState::Stands { severity, stale, since } => drop(open.insert(key, (severity, stale, since))),
                     DroughtState::None { .. } => drop(open.remove(&key)),
                     DroughtState::Unknown => {}

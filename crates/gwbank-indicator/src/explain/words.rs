@@ -1,7 +1,7 @@
 //! Headings and verdicts in English and Thai, and padding that knows which Thai marks take no width.
 
-use gwbank_model::Month;
 use gwbank_model::condition::Severity;
+use gwbank_model::{MONTH_NAMES, MONTH_NAMES_TH, Month};
 
 use crate::explain::evidence::{Indicator, Outcome};
 
@@ -84,7 +84,7 @@ impl Words {
     /// Thai years are of the Buddhist era.
     pub fn month(&self, month: Month) -> String {
         let at = month.month_of_year() as usize - 1;
-        let (names, era) = if self.thai { (&MONTHS_TH, 543) } else { (&MONTHS_EN, 0) };
+        let (names, era) = if self.thai { (&MONTH_NAMES_TH, 543) } else { (&MONTH_NAMES, 0) };
         format!("{} {}", names[at], month.year() + era)
     }
 
@@ -164,36 +164,6 @@ fn thai_class(class: &str) -> &'static str {
         _ => "ไม่ต่ำกว่าปกติ",
     }
 }
-
-const MONTHS_EN: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-
-const MONTHS_TH: [&str; 12] = [
-    "มกราคม",
-    "กุมภาพันธ์",
-    "มีนาคม",
-    "เมษายน",
-    "พฤษภาคม",
-    "มิถุนายน",
-    "กรกฎาคม",
-    "สิงหาคม",
-    "กันยายน",
-    "ตุลาคม",
-    "พฤศจิกายน",
-    "ธันวาคม",
-];
 
 /// Columns that a text takes: Thai vowels and marks above and below a letter take none.
 fn width(text: &str) -> usize {

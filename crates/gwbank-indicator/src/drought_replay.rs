@@ -1,33 +1,35 @@
-//! From the judged months of a well or place to what its drought flag should be: the rules of the live watch
-//! (`gwbank-watch`, `drought_flags`), on plain values.
+//! From the judged months of a well or place to what its drought flag should be, for the live watch and for a hindcast.
 //!
 //! The months from the one that raised an open flag to the latest closed one are replayed with what is known now, so a flag
 //! depends on the data and not on when they came. A flag whose raising month no longer claims a drought, and whom no later
 //! month carries, is cancelled with the reason `late_data`.
 
-use gwbank_indicator::{DroughtTrack, MonthVerdict};
 use gwbank_model::Month;
 use gwbank_model::condition::Severity;
+
+use crate::hysteresis::{DroughtTrack, MonthVerdict};
 
 /// Late data can only be told from re-ranking by new years while no such year has come.
 const LATE_DATA_MONTHS: i32 = 12;
 
 /// A flag that is open when a month closes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct OpenFlag {
+pub struct OpenDrought {
     /// The month that raised it.
     pub since: Month,
     pub severity: Severity,
 }
 
+/// What a drought flag should be after the latest closed month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DroughtState {
+pub enum DroughtState {
     None {
         reason: &'static str,
     },
     Stands {
         severity: Severity,
         stale: bool,
+        /// The month that raised it.
         since: Month,
     },
     /// The latest closed month says nothing and no flag stands.
@@ -35,8 +37,8 @@ pub(crate) enum DroughtState {
 }
 
 /// `first` is the earliest month that `verdict` knows of.
-pub(crate) fn replay(
-    open: Option<OpenFlag>,
+pub fn replay_drought(
+    open: Option<OpenDrought>,
     latest: Month,
     first: Month,
     verdict: impl Fn(Month) -> Option<MonthVerdict>,
@@ -77,16 +79,16 @@ mod tests {
     const SEVERE: Option<Option<Severity>> = Some(Some(Severity::Severe));
     const NORMAL: Option<Option<Severity>> = Some(None);
 
-    fn open(since: Month) -> Option<OpenFlag> {
-        Some(OpenFlag { since, severity: Severity::Severe })
+    fn open(since: Month) -> Option<OpenDrought> {
+        Some(OpenDrought { since, severity: Severity::Severe })
     }
 
-    fn replayed(open: Option<OpenFlag>, months: &[Option<Option<Severity>>]) -> DroughtState {
+    fn replayed(open: Option<OpenDrought>, months: &[Option<Option<Severity>>]) -> DroughtState {
         let verdict = |month: Month| {
             let index = usize::try_from(month.index() - MAY.index()).ok()?;
             months.get(index).copied().flatten().map(|s| MonthVerdict { entry: s, hold: s })
         };
-        replay(open, MAY.plus(months.len() as i32 - 1), MAY.plus(-24), verdict)
+        replay_drought(open, MAY.plus(months.len() as i32 - 1), MAY.plus(-24), verdict)
     }
 
     /// The cases of the live watch's own tests.
