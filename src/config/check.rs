@@ -310,6 +310,12 @@ impl Config {
             let mend = "write Asia/Bangkok, UTC, or a fixed offset such as +07:00";
             found.error("indicators.calendar_zone", format!("{zone:?} is no zone known here"), mend);
         }
+        if let Some(evaporation) = self.indicators.evaporation_mm_per_day
+            && !(0.0..=30.0).contains(&evaporation)
+        {
+            let problem = format!("{evaporation} mm a day is no evaporation of open water");
+            found.error("indicators.evaporation_mm_per_day", problem, "give 0 to 30, or leave it out");
+        }
         let qualities = &self.indicators.qualities;
         if qualities.is_empty() || qualities.iter().any(|quality| ![1, 2, 3, 4, 9].contains(quality)) {
             let mend = "use QARTOD flags: 1 pass, 2 not evaluated, 3 suspect, 4 fail, 9 missing";
@@ -450,6 +456,7 @@ mod tests {
         assert_eq!(wrong("ingest.earliest_time = \"2558-01-01T00:00:00Z\""), ["ingest.earliest_time"]);
         assert_eq!(wrong("query.threads = 10000"), ["query.threads"]);
         assert_eq!(wrong("indicators.min_days_per_month = 32"), ["indicators.min_days_per_month"]);
+        assert_eq!(wrong("indicators.evaporation_mm_per_day = -1.0"), ["indicators.evaporation_mm_per_day"]);
     }
 
     #[test]

@@ -332,11 +332,19 @@ pub struct IndicatorsSection {
     pub min_days_per_month: u32,
     /// Quality flags whose values count.
     pub qualities: Vec<u8>,
+    /// Of open banks beside which nobody measures it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evaporation_mm_per_day: Option<f64>,
 }
 
 impl Default for IndicatorsSection {
     fn default() -> Self {
-        Self { calendar_zone: "Asia/Bangkok".to_owned(), min_days_per_month: 15, qualities: vec![1, 2] }
+        Self {
+            calendar_zone: "Asia/Bangkok".to_owned(),
+            min_days_per_month: 15,
+            qualities: vec![1, 2],
+            evaporation_mm_per_day: None,
+        }
     }
 }
 

@@ -110,6 +110,9 @@ pub fn watch(config: &Config) -> WatchConfig {
     watch.qualities = config.indicators.qualities.clone();
     watch.days_min_logger = config.indicators.min_days_per_month;
     watch.days_min_manual = watch.days_min_manual.min(config.indicators.min_days_per_month);
+    watch.rapid.offset_seconds = watch.closing.offset_seconds;
+    watch.record.salinity.offset_seconds = watch.closing.offset_seconds;
+    watch.record.evaporation_mm_per_day = config.indicators.evaporation_mm_per_day;
     watch
 }
 

@@ -49,6 +49,7 @@ pub enum NotMeasurable {
     /// The level of a confined aquifer is a pressure: its rise is no water that came.
     Confined,
     NoSpecificYield,
+    NoDepth,
     NoBankArea,
     NoBankVolume,
     /// The share of pores of the fill is not known.
@@ -86,6 +87,7 @@ impl NotMeasurable {
             NotMeasurable::NoAquiferCondition => "no_aquifer_condition",
             NotMeasurable::Confined => "confined",
             NotMeasurable::NoSpecificYield => "no_specific_yield",
+            NotMeasurable::NoDepth => "no_depth",
             NotMeasurable::NoBankArea => "no_bank_area",
             NotMeasurable::NoBankVolume => "no_bank_volume",
             NotMeasurable::NoFillMaterial => "no_fill_material",
@@ -110,6 +112,7 @@ impl fmt::Display for NotMeasurable {
             NotMeasurable::NoAquiferCondition => f.write_str("the aquifer's condition is not registered"),
             NotMeasurable::Confined => f.write_str("the aquifer is not unconfined"),
             NotMeasurable::NoSpecificYield => f.write_str("no specific yield is registered"),
+            NotMeasurable::NoDepth => f.write_str("the depth of the bank, or its survey, is not registered"),
             NotMeasurable::NoBankArea => f.write_str("no area of the bank is registered"),
             NotMeasurable::NoBankVolume => f.write_str("no volume of the bank is registered"),
             NotMeasurable::NoFillMaterial => f.write_str("the share of pores of the fill material is not known"),

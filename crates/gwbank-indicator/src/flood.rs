@@ -237,7 +237,6 @@ pub fn follow(
     rules: &FloodRules,
 ) -> FloodTrack {
     let interval = usual_interval(readings);
-    let late = late_micros(interval, rules);
     let mut track = FloodTrack { severity: initial, interval_micros: interval, ..FloodTrack::default() };
     if !kind.speaks_of_flood() {
         track.severity = None;
@@ -268,7 +267,7 @@ pub fn follow(
 
         let before = index.checked_sub(1).map(|i| readings[i]);
         let believed = met.and_then(|met| believe(met, met_before, reading, before, surroundings, rules));
-        let in_time = reading.received_at.micros_since(reading.time) <= late;
+        let in_time = came_in_time(reading, interval, rules);
         if let Some((met, support)) = believed.filter(|_| in_time && !filling) {
             track.last_met_at = Some(reading.time);
             if Some(met.severity) > track.severity {
@@ -374,6 +373,22 @@ fn believe(
 }
 
 /// Rain, inflow, or, where nobody measures either, a rise over the last 24 h.
+/// Whether each reading of an open bank (in order of time) was taken while the bank filled; of other wells none was.
+pub fn filling_at(
+    kind: WellKind,
+    readings: &[FloodReading],
+    surroundings: &Surroundings<'_>,
+    rules: &FloodRules,
+) -> Vec<bool> {
+    let fills = |index: usize| kind.fills_by_design() && is_filling(&readings[..=index], surroundings, rules);
+    (0..readings.len()).map(fills).collect()
+}
+
+/// Whether a reading came so soon that it may raise a live condition, by the usual interval of its series.
+pub fn came_in_time(reading: FloodReading, interval_micros: Option<i64>, rules: &FloodRules) -> bool {
+    reading.received_at.micros_since(reading.time) <= late_micros(interval_micros, rules)
+}
+
 fn is_filling(seen: &[FloodReading], surroundings: &Surroundings<'_>, rules: &FloodRules) -> bool {
     let Some(reading) = seen.last() else { return false };
     let from = reading.time.plus_micros(-rules.surroundings_hours * HOUR);
@@ -409,13 +424,15 @@ fn sum_between(amounts: &[(Timestamp, f64)], after: Timestamp, through: Timestam
     amounts[first..].iter().take_while(|&&(time, _)| time <= through).map(|&(_, amount)| amount).sum()
 }
 
-fn usual_interval(readings: &[FloodReading]) -> Option<i64> {
+/// Median step between readings in order of time, µs; `None` with fewer than two.
+pub fn usual_interval(readings: &[FloodReading]) -> Option<i64> {
     let mut intervals: Vec<i64> = readings.windows(2).map(|pair| pair[1].time.micros_since(pair[0].time)).collect();
     let middle = intervals.len() / 2;
     (!intervals.is_empty()).then(|| *intervals.select_nth_unstable(middle).1)
 }
 
-fn late_micros(interval: Option<i64>, rules: &FloodRules) -> i64 {
+/// How old a reading may be, µs, to raise a live condition.
+pub fn late_micros(interval: Option<i64>, rules: &FloodRules) -> i64 {
     (rules.late_hours_min * HOUR).max(interval.unwrap_or(0).saturating_mul(rules.late_intervals))
 }
 

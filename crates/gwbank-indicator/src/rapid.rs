@@ -40,6 +40,10 @@ pub struct RapidRules {
     pub ground_depth_max_m: f64,
     /// Water that needs longer to the ground raises nothing. INDICATORS is silent; no rise goes on unchanged for three days.
     pub horizon_hours: f64,
+    /// So long after the last reading that met it a time to ground ends: as other conditions of high groundwater.
+    pub ground_exit_hours: i64,
+    /// The same of a rapid change. INDICATORS is silent; the longest of its windows.
+    pub rapid_exit_hours: i64,
 }
 
 impl Default for RapidRules {
@@ -55,6 +59,8 @@ impl Default for RapidRules {
             steady_rise_min_m: 0.05,
             ground_depth_max_m: 1.5,
             horizon_hours: 72.0,
+            ground_exit_hours: 6,
+            rapid_exit_hours: 24,
         }
     }
 }
@@ -135,11 +141,15 @@ impl RapidChange {
 /// assert_eq!(rapid_change(&readings, &usual, &RapidRules::default()), None);
 /// ```
 pub fn rapid_change(readings: &[(Timestamp, f64)], usual: &UsualRises, rules: &RapidRules) -> Option<RapidChange> {
-    let readings = in_order(readings);
+    change(&in_order(readings), usual, rules)
+}
+
+/// Readings in order of time.
+fn change(readings: &[(Timestamp, f64)], usual: &UsualRises, rules: &RapidRules) -> Option<RapidChange> {
     let &(at, _) = readings.last()?;
     rules.windows_hours.into_iter().zip(usual.rises_m).find_map(|(hours, usual)| {
         let limit_m = usual.map_or(rules.rise_min_m, |usual| usual.max(rules.rise_min_m));
-        let rise_m = rise_over(&readings, hours, rules)?;
+        let rise_m = rise_over(readings, hours, rules)?;
         (rise_m > limit_m).then_some(RapidChange { at, hours, rise_m, limit_m })
     })
 }
@@ -196,12 +206,21 @@ pub fn time_to_ground(
     flood_warning_depth_m: Option<f64>,
     rules: &RapidRules,
 ) -> Option<TimeToGround> {
-    let readings = in_order(readings);
+    to_ground(&in_order(readings), filling, flood_warning_depth_m, rules)
+}
+
+/// Readings in order of time.
+fn to_ground(
+    readings: &[(Timestamp, f64)],
+    filling: Filling,
+    flood_warning_depth_m: Option<f64>,
+    rules: &RapidRules,
+) -> Option<TimeToGround> {
     let &(at, depth_m) = readings.last()?;
     if filling == Filling::Yes || depth_m > rules.ground_depth_max_m {
         return None;
     }
-    let rise = steady_rise(&readings, rules)?;
+    let rise = steady_rise(readings, rules)?;
     let rise_m_per_hour = median_rise_per_hour(rise)?;
     if rise_m_per_hour <= 0.0 {
         return None;
@@ -229,6 +248,89 @@ pub fn time_to_ground(
 pub fn rate_of_rise(readings: &[(Timestamp, f64)], rules: &RapidRules) -> Option<f64> {
     let readings = in_order(readings);
     median_rise_per_hour(latest_stretch(&readings, rules)?)
+}
+
+/// A reading as far as a rise goes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RiseReading {
+    pub time: Timestamp,
+    /// Below ground, positive down.
+    pub depth_m: f64,
+    /// It came in time: late ones write history and raise nothing.
+    pub in_time: bool,
+    /// Water was being put into the well's bank.
+    pub filling: Filling,
+}
+
+/// A rule that stands at the latest reading.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rise<T> {
+    /// The reading that completed the rule first.
+    pub since: Timestamp,
+    /// As the latest reading that met it has it.
+    pub last: T,
+}
+
+/// The time to ground through a stretch of readings, in any order: it stands from a reading that meets [`time_to_ground`]
+/// until a reading comes six hours after the last that did. `None` where it does not stand at the latest reading.
+///
+/// Silence ends nothing, as only a reading can.
+///
+/// ```
+/// use gwbank_indicator::rapid::{Filling, RapidRules, RiseReading, follow_time_to_ground};
+/// use gwbank_model::Timestamp;
+/// let reading = |hour: i64, depth_m| RiseReading {
+///     time: Timestamp::from_secs(hour * 3600), depth_m, in_time: true, filling: Filling::No,
+/// };
+/// let mut readings = vec![reading(0, 1.4), reading(2, 1.3), reading(4, 1.2), reading(6, 1.1), reading(8, 1.15)];
+/// let rules = RapidRules::default();
+/// let found = follow_time_to_ground(&readings, None, &rules).unwrap();
+/// assert_eq!((found.since, found.last.at), (readings[3].time, readings[3].time), "it stands for six hours more");
+/// readings.extend([reading(10, 1.2), reading(13, 1.3)]);
+/// assert_eq!(follow_time_to_ground(&readings, None, &rules), None);
+/// ```
+pub fn follow_time_to_ground(
+    readings: &[RiseReading],
+    flood_warning_depth_m: Option<f64>,
+    rules: &RapidRules,
+) -> Option<Rise<TimeToGround>> {
+    follow(readings, rules.ground_exit_hours, |seen, reading| {
+        to_ground(seen, reading.filling, flood_warning_depth_m, rules)
+    })
+}
+
+/// Rapid change through a stretch of readings, in any order: it stands from a reading that meets [`rapid_change`] until a
+/// reading comes 24 hours after the last that did.
+pub fn follow_rapid_change(
+    readings: &[RiseReading],
+    usual: &UsualRises,
+    rules: &RapidRules,
+) -> Option<Rise<RapidChange>> {
+    follow(readings, rules.rapid_exit_hours, |seen, reading| {
+        (reading.filling == Filling::No).then(|| change(seen, usual, rules)).flatten()
+    })
+}
+
+fn follow<T: Copy>(
+    readings: &[RiseReading],
+    exit_hours: i64,
+    met: impl Fn(&[(Timestamp, f64)], &RiseReading) -> Option<T>,
+) -> Option<Rise<T>> {
+    let mut sorted: Vec<&RiseReading> = readings.iter().filter(|reading| reading.depth_m.is_finite()).collect();
+    sorted.sort_by(|a, b| a.time.cmp(&b.time).then(b.depth_m.total_cmp(&a.depth_m)));
+    sorted.dedup_by_key(|reading| reading.time);
+    let depths: Vec<(Timestamp, f64)> = sorted.iter().map(|reading| (reading.time, reading.depth_m)).collect();
+    let mut stands: Option<(Rise<T>, Timestamp)> = None;
+    for (index, reading) in sorted.iter().enumerate() {
+        let found = if reading.in_time { met(&depths[..=index], reading) } else { None };
+        stands = match (found, stands) {
+            (Some(last), Some((rise, _))) => Some((Rise { last, ..rise }, reading.time)),
+            (Some(last), None) => Some((Rise { since: reading.time, last }, reading.time)),
+            (None, Some((_, at))) if reading.time.micros_since(at) >= exit_hours * HOUR => None,
+            (None, stands) => stands,
+        };
+    }
+    stands.map(|(rise, _)| rise)
 }
 
 /// The latest stretch, where none of its steps falls.

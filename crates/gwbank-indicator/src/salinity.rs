@@ -21,7 +21,7 @@ mod follow;
 pub use baseline::{
     Baseline, DailyMedian, SalinityTrend, Season, SeasonMedian, daily_medians, season_medians, season_of, trend,
 };
-pub use follow::{SalinityMet, SalinityNow, SalinityRules, SalinityStep, SalinityTrack, follow};
+pub use follow::{SalinityFollower, SalinityMet, SalinityNow, SalinityRules, SalinityStep, SalinityTrack, follow};
 
 /// Change of a natural water's conductivity per °C, relative to that at 25 °C.
 ///
@@ -85,7 +85,7 @@ impl TdsFactor {
     }
 
     /// The conductivity at 25 °C that so many dissolved solids have.
-    pub(crate) fn ec_25_of(self, tds_mg_l: f64) -> f64 {
+    pub fn ec_25_of(self, tds_mg_l: f64) -> f64 {
         tds_mg_l / self.0
     }
 }

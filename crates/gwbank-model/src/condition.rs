@@ -42,6 +42,8 @@ named_enum! {
         District = 4, "district";
         Province = 5, "province";
         Aquifer = 6, "aquifer";
+        /// Of flags that concern the operator: a gateway that fell silent.
+        Gateway = 7, "gateway";
     }
 }
 

@@ -12,20 +12,28 @@ use arrow::array::{Array, AsArray, RecordBatch, StringViewArray};
 use arrow::datatypes::{Float64Type, Int16Type, TimestampMicrosecondType};
 use async_trait::async_trait;
 use futures::StreamExt;
-use gwbank_model::{Day, Key, Parameter, Row, SeriesId, SiteStatus, Timestamp, WellId};
-use gwbank_store::{DailyLevel, DailyLevelRequest, SeriesReadError, SeriesReader};
+use gwbank_model::{Day, Key, Parameter, Row, Seq, SeriesId, SeriesKey, SiteStatus, Timestamp, WellId};
+use gwbank_recent::RowFilter;
+use gwbank_store::{DailyValue, HourlyMean, LastHeard, SeriesEnd, SeriesReadError, SeriesReader, SeriesRequest};
 
 use crate::engine::QueryEngine;
 use crate::error::{QueryError, chain};
 use crate::readings::{ReadCut, ReadingFilter, ReadingsExec, Table, Wanted};
 
-/// Columns of `readings` that daily levels need, by their places in the table.
+/// Columns of `readings` that daily values need, by their places in the table.
 const OUTPUTS: [&str; 6] = ["well_id", "parameter", "time", "value", "site_status", "quality"];
 
 #[async_trait]
 impl SeriesReader for QueryEngine {
-    async fn daily_levels(&self, request: DailyLevelRequest) -> Result<Vec<DailyLevel>, SeriesReadError> {
-        self.read_daily(request).await.map_err(|error| SeriesReadError(Box::new(error)))
+    async fn daily_values(&self, request: SeriesRequest) -> Result<Vec<DailyValue>, SeriesReadError> {
+        let values = async { self.read_stretches(request, Width::Day).await?.days() };
+        values.await.map_err(|error| SeriesReadError(Box::new(error)))
+    }
+
+    async fn hourly_means(&self, request: SeriesRequest) -> Result<Vec<HourlyMean>, SeriesReadError> {
+        let request = SeriesRequest { medians_of: Vec::new(), ..request };
+        let means = async { self.read_stretches(request, Width::Hour).await?.hours() };
+        means.await.map_err(|error| SeriesReadError(Box::new(error)))
     }
 
     async fn rows_since(
@@ -36,19 +44,36 @@ impl SeriesReader for QueryEngine {
     ) -> Result<Vec<Row>, SeriesReadError> {
         self.read_since(well, parameter, from).await.map_err(|error| SeriesReadError(Box::new(error)))
     }
+
+    async fn last_heard(&self) -> Result<Vec<LastHeard>, SeriesReadError> {
+        self.read_last_heard().await.map_err(|error| SeriesReadError(Box::new(error)))
+    }
+
+    async fn series_end(
+        &self,
+        well: &WellId,
+        parameter: Parameter,
+        from: Timestamp,
+    ) -> Result<SeriesEnd, SeriesReadError> {
+        let rows = self.rows_since(well, parameter, from).await?;
+        let names = self.shared().read_cut().names().clone();
+        Ok(SeriesEnd {
+            gateway: rows.last().map(|row| names.gateways.id(row.gateway).as_str().to_owned()),
+            times: rows.into_iter().map(|row| row.time).collect(),
+        })
+    }
 }
 
 impl QueryEngine {
-    async fn read_daily(&self, request: DailyLevelRequest) -> Result<Vec<DailyLevel>, QueryError> {
+    async fn read_stretches(&self, request: SeriesRequest, width: Width) -> Result<SeriesStretches, QueryError> {
         let shared = self.shared();
-        let DailyLevelRequest { wells, from, to, offset_seconds, qualities } = request;
+        let SeriesRequest { wells, parameters, from, to, offset_seconds, qualities, medians_of } = request;
         let start = |day: Day| day.start(offset_seconds).as_micros();
-        let level_names = Parameter::ALL.iter().filter(|p| p.is_level()).map(|p| p.name().to_owned());
         let filter = ReadingFilter {
             from: from.map(start),
             to: to.map(start),
             wells: wells.map(|wells| wells.iter().map(|well| well.as_str().to_owned()).collect()),
-            parameters: Some(level_names.collect()),
+            parameters: Some(parameters.iter().map(|parameter| parameter.name().to_owned()).collect()),
         };
         let columns = Table::Readings.columns();
         let place = |name: &str| columns.iter().position(|(column, _)| *column == name).expect("a column of readings");
@@ -57,29 +82,50 @@ impl QueryEngine {
         let (table, cut) = (Table::Readings, shared.read_cut());
         let plan = ReadingsExec::plan(table, Wanted::All, cut, filter, &outputs, None, partitions).await?;
         let counts = Arc::new(Counted::new(&qualities));
+        let empty = SeriesStretches::new(width, offset_seconds, medians_of);
         let mut tasks = Vec::new();
         for partition in 0..plan.partitions() {
             let mut batches = plan.stream(partition).map_err(|error| shared.translate(&error))?;
-            let counts = counts.clone();
+            let (counts, stretches) = (counts.clone(), empty.clone());
             let task = async move {
-                let mut days = SeriesDays { offset_seconds, ..SeriesDays::default() };
+                let mut stretches = stretches;
                 while let Some(batch) = batches.next().await {
-                    days.add(&batch?, &counts);
+                    stretches.add(&batch?, &counts);
                     tokio::task::coop::consume_budget().await;
                 }
-                Ok(days)
+                Ok(stretches)
             };
             tasks.push(AbortOnDrop(shared.runtime()?.spawn(task)));
         }
-        let mut all = SeriesDays { offset_seconds, ..SeriesDays::default() };
+        let mut all = empty;
         for mut task in tasks {
-            let days: Result<SeriesDays, datafusion::error::DataFusionError> = match (&mut task.0).await {
+            let stretches: Result<SeriesStretches, datafusion::error::DataFusionError> = match (&mut task.0).await {
                 Ok(days) => days,
                 Err(error) => return Err(QueryError::Internal(chain(&error))),
             };
-            all.merge(days.map_err(|error| shared.translate(&error))?);
+            all.merge(stretches.map_err(|error| shared.translate(&error))?);
         }
-        all.finish()
+        Ok(all)
+    }
+
+    /// The archive knows where its series end; the window has what is newer.
+    async fn read_last_heard(&self) -> Result<Vec<LastHeard>, QueryError> {
+        let shared = self.shared();
+        // The window first, as everywhere: what leaves it is in the archive by then.
+        let cut = shared.read_cut();
+        let archived = shared.sources.archive.series_ends().await.map_err(|error| cut.archive_error(error))?;
+        let mut ends: HashMap<SeriesId, Timestamp> = archived.into_iter().collect();
+        // Rows that wait for the archive may lie before what the window answers alone.
+        let waiting = cut.window().pending(Seq::ZERO);
+        for row in cut.window().latest_rows(&RowFilter::default()).into_iter().chain(waiting) {
+            let end = ends.entry(row.series).or_insert(row.time);
+            *end = row.time.max(*end);
+        }
+        let heard = |(series, time): (SeriesId, Timestamp)| {
+            let SeriesKey { well, parameter } = cut.names().series.key(series);
+            LastHeard { well_id: well, parameter, time }
+        };
+        Ok(ends.into_iter().map(heard).collect())
     }
 
     async fn read_since(&self, well: &WellId, parameter: Parameter, from: Timestamp) -> Result<Vec<Row>, QueryError> {
@@ -154,17 +200,38 @@ impl Counted {
     }
 }
 
-/// A day of one series so far.
-#[derive(Debug, Clone, Copy, Default)]
-struct DaySum {
-    day: i32,
+/// How long the stretches are into which a series is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Width {
+    Day,
+    Hour,
+}
+
+const HOUR_MICROS: i64 = 3_600_000_000;
+
+impl Width {
+    fn index(self, time: i64, offset_seconds: i32) -> i32 {
+        match self {
+            Width::Day => Timestamp::from_micros(time).day(offset_seconds).0,
+            // Good for 245,000 years around 1970.
+            Width::Hour => i32::try_from(time.div_euclid(HOUR_MICROS)).unwrap_or(i32::MAX),
+        }
+    }
+}
+
+/// A stretch of one series so far.
+#[derive(Debug, Clone, Default)]
+struct Sum {
+    index: i32,
     count: u32,
     dry_count: u32,
     good_count: u32,
     sum: i128,
+    /// Where a median is asked for.
+    values: Vec<f64>,
 }
 
-impl DaySum {
+impl Sum {
     /// 2^64: the unit of sums is its inverse.
     const SCALE: f64 = 18_446_744_073_709_551_616.0;
     /// No level of the Earth is larger; a day of 2^17 of these still fits into 127 bits.
@@ -175,26 +242,44 @@ impl DaySum {
         self.count += 1;
     }
 
-    fn merge(&mut self, other: &DaySum) {
+    fn merge(&mut self, other: Sum) {
         self.sum += other.sum;
         self.count += other.count;
         self.dry_count += other.dry_count;
         self.good_count += other.good_count;
+        self.values.extend(other.values);
     }
 
     fn mean(&self) -> Option<f64> {
         (self.count > 0).then(|| self.sum as f64 / Self::SCALE / f64::from(self.count))
     }
+
+    fn median(&mut self) -> Option<f64> {
+        let middle = self.values.len() / 2;
+        if self.values.is_empty() {
+            return None;
+        }
+        let is_even = self.values.len().is_multiple_of(2);
+        let (below, &mut upper, _) = self.values.select_nth_unstable_by(middle, f64::total_cmp);
+        let lower = below.iter().copied().max_by(f64::total_cmp).filter(|_| is_even);
+        Some(lower.map_or(upper, |lower| lower / 2.0 + upper / 2.0))
+    }
 }
 
-#[derive(Debug, Default)]
-struct SeriesDays {
+#[derive(Debug, Clone)]
+struct SeriesStretches {
+    width: Width,
     offset_seconds: i32,
+    medians_of: Vec<Parameter>,
     numbers: HashMap<(String, Parameter), usize>,
-    series: Vec<Vec<DaySum>>,
+    series: Vec<Vec<Sum>>,
 }
 
-impl SeriesDays {
+impl SeriesStretches {
+    fn new(width: Width, offset_seconds: i32, medians_of: Vec<Parameter>) -> Self {
+        Self { width, offset_seconds, medians_of, numbers: HashMap::new(), series: Vec::new() }
+    }
+
     fn add(&mut self, batch: &RecordBatch, counted: &Counted) {
         let text = |column: usize| batch.column(column).as_string_view();
         let (wells, parameters, statuses) = (text(0), text(1), text(4));
@@ -204,89 +289,111 @@ impl SeriesDays {
         let mut row = 0;
         while row < batch.num_rows() {
             let end = same_series_end(wells, parameters, row);
-            let series = self.number(wells.value(row), parameters.value(row));
-            for row in row..end {
-                let Some(series) = series else { break };
-                let status = if statuses.is_null(row) { None } else { SiteStatus::from_name(statuses.value(row)) };
-                let day = self.day(series, Timestamp::from_micros(times[row]).day(self.offset_seconds).0);
-                match status {
-                    Some(SiteStatus::Dry) => day.dry_count += 1,
-                    None | Some(SiteStatus::Ok | SiteStatus::Flowing) => {
-                        if values.is_valid(row) && counted.quality(qualities.value(row)) {
-                            day.add(values.value(row));
-                            day.good_count += u32::from(qualities.value(row) == GOOD);
+            if let Some(parameter) = Parameter::from_name(parameters.value(row)) {
+                let series = self.number(wells.value(row), parameter);
+                let with_median = self.medians_of.contains(&parameter);
+                for row in row..end {
+                    let status = if statuses.is_null(row) { None } else { SiteStatus::from_name(statuses.value(row)) };
+                    let sum = self.stretch(series, self.width.index(times[row], self.offset_seconds));
+                    match status {
+                        Some(SiteStatus::Dry) => sum.dry_count += 1,
+                        None | Some(SiteStatus::Ok | SiteStatus::Flowing) => {
+                            if values.is_valid(row) && counted.quality(qualities.value(row)) {
+                                let value = values.value(row);
+                                sum.add(value);
+                                sum.good_count += u32::from(qualities.value(row) == GOOD);
+                                if with_median {
+                                    sum.values.push(value);
+                                }
+                            }
                         }
+                        Some(_) => {}
                     }
-                    Some(_) => {}
                 }
             }
             row = end;
         }
     }
 
-    fn number(&mut self, well: &str, parameter: &str) -> Option<usize> {
-        let key = (well.to_owned(), Parameter::from_name(parameter)?);
+    fn number(&mut self, well: &str, parameter: Parameter) -> usize {
         let next = self.series.len();
-        let number = *self.numbers.entry(key).or_insert(next);
+        let number = *self.numbers.entry((well.to_owned(), parameter)).or_insert(next);
         if number == next {
             self.series.push(Vec::new());
         }
-        Some(number)
+        number
     }
 
-    /// Days come in order but for what is late.
-    fn day(&mut self, series: usize, day: i32) -> &mut DaySum {
-        let days = &mut self.series[series];
-        let place = match days.last() {
-            Some(last) if last.day == day => days.len() - 1,
-            Some(last) if last.day > day => {
-                let place = days.partition_point(|sum| sum.day < day);
-                if days[place].day != day {
-                    days.insert(place, DaySum { day, ..DaySum::default() });
+    /// Stretches come in order but for what is late.
+    fn stretch(&mut self, series: usize, index: i32) -> &mut Sum {
+        let sums = &mut self.series[series];
+        let place = match sums.last() {
+            Some(last) if last.index == index => sums.len() - 1,
+            Some(last) if last.index > index => {
+                let place = sums.partition_point(|sum| sum.index < index);
+                if sums[place].index != index {
+                    sums.insert(place, Sum { index, ..Sum::default() });
                 }
                 place
             }
             _ => {
-                days.push(DaySum { day, ..DaySum::default() });
-                days.len() - 1
+                sums.push(Sum { index, ..Sum::default() });
+                sums.len() - 1
             }
         };
-        &mut days[place]
+        &mut sums[place]
     }
 
-    fn merge(&mut self, other: SeriesDays) {
-        let SeriesDays { numbers, mut series, .. } = other;
+    fn merge(&mut self, other: SeriesStretches) {
+        let SeriesStretches { numbers, mut series, .. } = other;
         for ((well, parameter), number) in numbers {
-            let days = std::mem::take(&mut series[number]);
-            let Some(own) = self.number(&well, parameter.name()) else { continue };
+            let sums = std::mem::take(&mut series[number]);
+            let own = self.number(&well, parameter);
             if self.series[own].is_empty() {
-                self.series[own] = days;
+                self.series[own] = sums;
             } else {
-                for sum in days {
-                    self.day(own, sum.day).merge(&sum);
+                for sum in sums {
+                    self.stretch(own, sum.index).merge(sum);
                 }
             }
         }
     }
 
-    fn finish(self) -> Result<Vec<DailyLevel>, QueryError> {
+    fn days(self) -> Result<Vec<DailyValue>, QueryError> {
+        self.finish(|well_id, parameter, sum| DailyValue {
+            well_id: well_id.clone(),
+            parameter,
+            day: Day(sum.index),
+            mean: sum.mean(),
+            median: sum.median(),
+            count: sum.count,
+            dry_count: sum.dry_count,
+            approved_count: 0, // until there are reviews
+            good_count: sum.good_count,
+        })
+    }
+
+    fn hours(self) -> Result<Vec<HourlyMean>, QueryError> {
+        self.finish(|well_id, parameter, sum| HourlyMean {
+            well_id: well_id.clone(),
+            parameter,
+            time: Timestamp::from_micros(i64::from(sum.index) * HOUR_MICROS + HOUR_MICROS / 2),
+            mean: sum.mean(),
+            count: sum.count,
+            dry_count: sum.dry_count,
+        })
+    }
+
+    /// By well, parameter and time.
+    fn finish<T>(mut self, show: impl Fn(&WellId, Parameter, &mut Sum) -> T) -> Result<Vec<T>, QueryError> {
         let mut keys: Vec<((String, Parameter), usize)> = self.numbers.into_iter().collect();
         keys.sort();
-        let mut levels = Vec::with_capacity(self.series.iter().map(Vec::len).sum());
+        let mut shown = Vec::with_capacity(self.series.iter().map(Vec::len).sum());
         for ((well, parameter), number) in keys {
             let well_id = WellId::new(&well).map_err(|error| QueryError::Internal(error.to_string()))?;
-            levels.extend(self.series[number].iter().map(|sum| DailyLevel {
-                well_id: well_id.clone(),
-                parameter,
-                day: Day(sum.day),
-                mean: sum.mean(),
-                count: sum.count,
-                dry_count: sum.dry_count,
-                approved_count: 0, // until there are reviews
-                good_count: sum.good_count,
-            }));
+            shown.extend(self.series[number].iter_mut().map(|sum| show(&well_id, parameter, sum)));
         }
-        Ok(levels)
+        Ok(shown)
     }
 }
 

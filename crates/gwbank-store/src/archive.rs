@@ -184,6 +184,9 @@ pub trait Archive: Debug + Send + Sync + 'static {
         false
     }
 
+    /// The latest time of every series that has rows here.
+    async fn series_ends(&self) -> Result<Vec<(SeriesId, Timestamp)>, ArchiveError>;
+
     /// Whether its snapshots give summaries.
     fn summarizes(&self) -> bool {
         false

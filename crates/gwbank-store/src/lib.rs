@@ -29,13 +29,13 @@ pub use archive::{
 };
 pub use metadata::{
     ConditionFlag, DeadLetter, DeadLetterCause, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage,
-    DeadMessage, DirtyMonth, EXPIRED_SUBJECT, FlagTransition, GatewayCounts, GatewayRecord, IndicatorRow, IngestCommit,
-    Metadata, MetadataError, NewDeadLetter, OutboxMessage, PayloadPage, ReceivedContent, ReplayPermit,
+    DeadMessage, DirtyMonth, EXPIRED_SUBJECT, FlagTransition, GatewayCounts, GatewayRecord, IndicatorKey, IndicatorRow,
+    IngestCommit, Metadata, MetadataError, NewDeadLetter, OutboxMessage, PayloadPage, ReceivedContent, ReplayPermit,
     SettledDeadLetter, WatchCommit,
 };
 pub use schema::{
     RowNames, batch_to_revisions, batch_to_rows, columns, reading_schema, revision_schema, revisions_to_batch,
     rows_to_batch, rows_to_columns, timestamp_type,
 };
-pub use series_reader::{DailyLevel, DailyLevelRequest, SeriesReadError, SeriesReader};
+pub use series_reader::{DailyValue, HourlyMean, LastHeard, SeriesEnd, SeriesReadError, SeriesReader, SeriesRequest};
 pub use summary::{Bucket, Measure, MonthUnit, Summary};

@@ -218,6 +218,26 @@ pub struct IndicatorRow {
     pub computed_at: Timestamp,
 }
 
+/// What there is one indicator row of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IndicatorKey {
+    pub scope: Scope,
+    pub place: String,
+    pub indicator: String,
+    pub period: Timestamp,
+}
+
+impl IndicatorRow {
+    pub fn key(&self) -> IndicatorKey {
+        IndicatorKey {
+            scope: self.scope,
+            place: self.place.clone(),
+            indicator: self.indicator.clone(),
+            period: self.period,
+        }
+    }
+}
+
 /// One row of the table `condition_flags`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConditionFlag {
@@ -277,6 +297,8 @@ pub struct OutboxMessage {
 /// What one evaluation of the watch changes, all or nothing.
 #[derive(Debug, Clone, Default)]
 pub struct WatchCommit {
+    /// Rows that are no more, taken away before new ones are put.
+    pub removed_indicators: Vec<IndicatorKey>,
     /// Replace rows of equal (scope, place, indicator, period).
     pub indicators: Vec<IndicatorRow>,
     /// Upsert by id. An equal transition (flag, instant, kind) and an equal outbox key are written once.

@@ -7,15 +7,17 @@ use gwbank_model::{Day, Parameter, Row, Timestamp, WellId};
 #[error("series cannot be read now")]
 pub struct SeriesReadError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
 
-/// What one day of one level series amounts to.
+/// What one day of one series amounts to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct DailyLevel {
+pub struct DailyValue {
     pub well_id: WellId,
     pub parameter: Parameter,
     pub day: Day,
     /// Mean of the day's counted values in the parameter's own sense and unit (depths stay positive down);
     /// `None` on a day that has only dry or uncounted readings.
     pub mean: Option<f64>,
+    /// Of the same values, where the request asked for medians.
+    pub median: Option<f64>,
     /// Values in the mean.
     pub count: u32,
     /// Readings with site status `dry`, with or without a value.
@@ -26,23 +28,68 @@ pub struct DailyLevel {
     pub good_count: u32,
 }
 
+impl DailyValue {
+    /// Of the counted values: the day's amount, for what is measured since the reading before.
+    pub fn sum(&self) -> Option<f64> {
+        self.mean.map(|mean| mean * f64::from(self.count))
+    }
+}
+
+/// The mean of one hour of one series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HourlyMean {
+    pub well_id: WellId,
+    pub parameter: Parameter,
+    /// The middle of the hour.
+    pub time: Timestamp,
+    /// Of the counted values.
+    pub mean: Option<f64>,
+    pub count: u32,
+    /// Readings with site status `dry`.
+    pub dry_count: u32,
+}
+
 #[derive(Debug, Clone)]
-pub struct DailyLevelRequest {
+pub struct SeriesRequest {
     /// `None` is all wells.
     pub wells: Option<Vec<WellId>>,
+    pub parameters: Vec<Parameter>,
     /// Days at `offset_seconds`, from ≤ day < to.
     pub from: Option<Day>,
     pub to: Option<Day>,
     pub offset_seconds: i32,
     /// Quality flags whose values count.
     pub qualities: Vec<u8>,
+    /// Of these parameters the days' medians are told, too. They cost memory by the reading.
+    pub medians_of: Vec<Parameter>,
+}
+
+/// When a series last had a reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastHeard {
+    pub well_id: WellId,
+    pub parameter: Parameter,
+    /// By measurement.
+    pub time: Timestamp,
+}
+
+/// The end of one series.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SeriesEnd {
+    /// By measurement, ascending.
+    pub times: Vec<Timestamp>,
+    /// Who sent the last.
+    pub gateway: Option<String>,
 }
 
 #[async_trait]
 pub trait SeriesReader: Send + Sync + 'static {
-    /// Days of `depth_to_water` and `groundwater_elevation`, by well, parameter, day. Readings with a pumping status
-    /// (`pumping`, `recently_pumped`, `nearby_pumping`), `obstructed` or `maintenance` are not counted.
-    async fn daily_levels(&self, request: DailyLevelRequest) -> Result<Vec<DailyLevel>, SeriesReadError>;
+    /// Days of the asked series, by well, parameter, day. Readings with a pumping status (`pumping`,
+    /// `recently_pumped`, `nearby_pumping`), `obstructed` or `maintenance` are not counted.
+    async fn daily_values(&self, request: SeriesRequest) -> Result<Vec<DailyValue>, SeriesReadError>;
+
+    /// The same by the hour, without medians.
+    async fn hourly_means(&self, request: SeriesRequest) -> Result<Vec<HourlyMean>, SeriesReadError>;
 
     /// Winners of one series in time order, from ≤ time.
     async fn rows_since(
@@ -51,4 +98,15 @@ pub trait SeriesReader: Send + Sync + 'static {
         parameter: Parameter,
         from: Timestamp,
     ) -> Result<Vec<Row>, SeriesReadError>;
+
+    /// Every series that ever had a reading, in any order.
+    async fn last_heard(&self) -> Result<Vec<LastHeard>, SeriesReadError>;
+
+    /// The readings of one series, from ≤ time, told by their times.
+    async fn series_end(
+        &self,
+        well: &WellId,
+        parameter: Parameter,
+        from: Timestamp,
+    ) -> Result<SeriesEnd, SeriesReadError>;
 }

@@ -198,7 +198,7 @@ fn update(open: &ConditionFlag, standing: Standing, now: Timestamp) -> Option<Ch
         std::cmp::Ordering::Equal => None,
     };
     let same_numbers = (open.wells_in, open.wells_out) == (standing.wells_in, standing.wells_out)
-        && (open.hazard == Hazard::Flood || open.observed == standing.observed);
+        && (open.hazard != Hazard::Drought || open.observed == standing.observed);
     if what.is_none() && same_numbers {
         return None;
     }

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use gwbank_indicator::flood::FloodRules;
+use gwbank_indicator::no_data::SilenceRules;
+use gwbank_indicator::rapid::RapidRules;
 use gwbank_indicator::{DroughtRules, FloodPlaceRules, MonthClosing, MonthRules, PlaceRules, StandingRules};
+
+use crate::record::RecordRules;
 
 #[derive(Debug, Clone)]
 pub struct WatchConfig {
@@ -19,6 +23,11 @@ pub struct WatchConfig {
     pub places: PlaceRules,
     pub flood: FloodRules,
     pub flood_places: FloodPlaceRules,
+    pub record: RecordRules,
+    pub rapid: RapidRules,
+    pub silence: SilenceRules,
+    /// How often silent wells and gateways are looked for.
+    pub silence_interval: Duration,
     pub contacts: Contacts,
     /// How often dirty months are looked for: long enough that a burst of readings is one recomputation.
     pub monthly_interval: Duration,
@@ -52,6 +61,10 @@ impl Default for WatchConfig {
             places: PlaceRules::default(),
             flood: FloodRules::default(),
             flood_places: FloodPlaceRules::default(),
+            record: RecordRules::default(),
+            rapid: RapidRules::default(),
+            silence: SilenceRules::default(),
+            silence_interval: Duration::from_secs(600),
             contacts: Contacts::default(),
             monthly_interval: Duration::from_secs(10),
             stale_interval: Duration::from_secs(60),
@@ -73,6 +86,9 @@ pub struct Contacts {
     pub drought_th: String,
     pub flood_en: String,
     pub flood_th: String,
+    /// Who looks after sensors and gateways.
+    pub operator_en: String,
+    pub operator_th: String,
 }
 
 impl Default for Contacts {
@@ -82,6 +98,8 @@ impl Default for Contacts {
             drought_th: "สำนักทรัพยากรน้ำบาดาลเขตในพื้นที่".into(),
             flood_en: "the provincial disaster prevention and mitigation office, telephone 1784".into(),
             flood_th: "สำนักงาน ปภ. จังหวัด โทร 1784".into(),
+            operator_en: "the operator of the wells".into(),
+            operator_th: "ผู้ดูแลระบบบ่อ".into(),
         }
     }
 }

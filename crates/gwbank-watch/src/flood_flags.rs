@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use gwbank_indicator::flood::{FloodTrack, Met, Support};
+use gwbank_indicator::rapid::{Rise, TimeToGround};
 use gwbank_indicator::{FloodWell, province_flood, small_place_severity};
 use gwbank_model::condition::{FlagState, Hazard, Scope, Severity};
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, Timestamp};
@@ -17,13 +18,15 @@ use crate::watch::Inner;
 // Rule names of `gwbank_indicator::flood::ladder` whose limits are computed and not registered.
 pub(crate) const RECORD_HIGH: &str = "record_high";
 pub(crate) const FAILURE_TO_RECOVER: &str = "failure_to_recover";
+/// Of water on its way to the ground.
+pub(crate) const TIME_TO_GROUND: &str = "time_to_ground";
 
 /// Steps told in the evidence: the latest ones.
 const STEPS_TOLD: usize = 6;
 /// Wells named in a place's message.
 const WELLS_NAMED: usize = 5;
 
-pub(crate) fn well_evidence(track: &FloodTrack, well: &Well) -> Value {
+pub(crate) fn well_evidence(track: &FloodTrack, well: &Well, ground: Option<&Rise<TimeToGround>>) -> Value {
     let time = |at: Timestamp| at.to_rfc3339(BANGKOK_OFFSET_SECONDS);
     let first = track.steps.len().saturating_sub(STEPS_TOLD);
     let steps: Vec<Value> = track.steps[first..]
@@ -49,7 +52,60 @@ pub(crate) fn well_evidence(track: &FloodTrack, well: &Well) -> Value {
         "warning_depth": well.flood_warning_depth,
         "danger_depth": well.flood_danger_depth,
         "steps": steps,
+        "rise": ground.map(|rise| json!({
+            "since": time(rise.since),
+            "at": time(rise.last.at),
+            "rate_m_per_h": rise.last.rise_m_per_hour,
+            "hours_to_ground": rise.last.hours,
+        })),
     })
+}
+
+/// Water below all limits of the well that rises towards the ground.
+pub(crate) fn ground_standing(
+    inner: &Inner,
+    well: &Well,
+    track: &FloodTrack,
+    ground: &Rise<TimeToGround>,
+    open: Option<&ConditionFlag>,
+    now: Timestamp,
+    evidence: Value,
+) -> Standing {
+    let TimeToGround { depth_m, rise_m_per_hour, hours, severity, .. } = ground.last;
+    let rules = &inner.config.rapid;
+    let since = open.map_or(ground.since, |open| open.raised_at);
+    let story = Story {
+        hazard: Hazard::Flood,
+        scope: Scope::Well,
+        severity,
+        place: &texts::well_text(well),
+        wells: 1,
+        wells_total: 1,
+        since: Since::Instant(since),
+        facts_en: format!(
+            "Water stood {depth_m:.2} m below the ground and rose by {:.0} cm an hour: {hours:.0} h to the ground",
+            rise_m_per_hour * 100.0
+        ),
+        facts_th: format!(
+            "ระดับน้ำลึก {depth_m:.2} ม. สูงขึ้นชั่วโมงละ {:.0} ซม. คาดถึงผิวดินใน {hours:.0} ชั่วโมง",
+            rise_m_per_hour * 100.0
+        ),
+        what_would_clear_it: format!("readings over {} h without a steady rise", rules.ground_exit_hours),
+    };
+    Standing {
+        severity,
+        stale: track.is_stale(now, &inner.config.flood),
+        raised_at: since,
+        confidence: 0.5, // an extrapolation
+        wells_in: 1,
+        wells_out: 0,
+        coverage: 1.0,
+        rule: TIME_TO_GROUND.to_owned(),
+        limit_value: Some(rules.horizon_hours),
+        observed: Some(hours),
+        texts: texts::write(story, &inner.config.contacts),
+        evidence,
+    }
 }
 
 /// An open or new condition of a well, with the flag that says so already, if any.

@@ -7,23 +7,30 @@
 //!    it meets no limit, the readings are followed anew; if they raise nothing, the flag is cancelled as `late_data`.
 //! 3. A raise needs a reading that was received in time and is still fresh ([`FloodTrack::is_live`]).
 //! 4. Wells that wait for support are judged again when a neighbour in their district rises.
+//! 5. Water on its way to the ground is a watch or warning of high groundwater beside the ladder of depths; a rise that the
+//!    well does not usually have is a hazard of its own, for the operator.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
-use gwbank_indicator::flood::{FloodLimits, FloodReading, FloodTrack, Surroundings, counts, follow, ladder};
+use gwbank_indicator::flood::{
+    FloodLimits, FloodReading, FloodTrack, Surroundings, counts, follow, ladder, late_micros,
+};
+use gwbank_indicator::rapid::{Rise, TimeToGround};
 use gwbank_indicator::{WetSeason, season_highs};
 use gwbank_model::condition::{FlagState, Hazard, Scope, Severity};
 use gwbank_model::{Parameter, SiteStatus, Timestamp, WellId};
 use gwbank_registry::{Registry, Well};
-use gwbank_store::ConditionFlag;
+use gwbank_store::{ConditionFlag, WatchCommit};
 use serde_json::json;
 
 use crate::book::{FlagKey, Judgement, Where};
 use crate::error::WatchError;
 use crate::flood_flags::{self, PlaceWells, WellCondition};
-use crate::monthly::LEVEL_PARAMETERS;
+use crate::rapid_flags;
+use crate::rises::{self, Rises};
+use crate::series::LEVEL_PARAMETERS;
 use crate::watch::Inner;
 use crate::wells;
 
@@ -53,6 +60,8 @@ pub(crate) struct LiveState {
     pub latest: HashMap<WellId, Timestamp>,
     /// When each well came to danger depth.
     pub danger_since: HashMap<WellId, Timestamp>,
+    /// The rises whose rows were written last.
+    told: HashMap<WellId, Rise<TimeToGround>>,
 }
 
 /// A well with what was read of it.
@@ -63,6 +72,7 @@ struct Followed {
     readings: Vec<FloodReading>,
     rain: Option<Vec<(Timestamp, f64)>>,
     inflow: Option<Vec<(Timestamp, f64)>>,
+    rises: Rises,
 }
 
 pub(crate) fn watched_wells(inner: &Inner) -> Vec<WellId> {
@@ -73,7 +83,8 @@ pub(crate) fn watched_wells(inner: &Inner) -> Vec<WellId> {
 
 pub(crate) fn flagged_wells(inner: &Inner) -> Vec<WellId> {
     let book = inner.book.lock();
-    let flags = book.flags().filter(|flag| flag.hazard == Hazard::Flood && flag.scope == Scope::Well);
+    let is_live = |hazard| matches!(hazard, Hazard::Flood | Hazard::RapidChange);
+    let flags = book.flags().filter(|flag| is_live(flag.hazard) && flag.scope == Scope::Well);
     flags.filter_map(|flag| flag.well_id.clone()).collect()
 }
 
@@ -89,11 +100,13 @@ pub(crate) async fn run(inner: &Inner, well_ids: &[WellId]) -> Result<LiveReport
         match registry.well(id.as_str()) {
             Some(well) if wells::is_flood_watched(well) => due.push(Arc::clone(well)),
             other => {
-                let key = FlagKey::new(Hazard::Flood, Scope::Well, id.as_str());
-                if let Some(open) = inner.open_flag(&key) {
-                    provinces.insert(open.province_code);
-                    let evidence = json!({ "reason": "not_applicable" });
-                    judgements.push((key, Where::default(), Judgement::Nothing { evidence }));
+                for hazard in [Hazard::Flood, Hazard::RapidChange] {
+                    let key = FlagKey::new(hazard, Scope::Well, id.as_str());
+                    if let Some(open) = inner.open_flag(&key) {
+                        provinces.insert(open.province_code);
+                        let evidence = json!({ "reason": "not_applicable" });
+                        judgements.push((key, Where::default(), Judgement::Nothing { evidence }));
+                    }
                 }
                 if let Some(well) = other {
                     provinces.insert(well.province_code.clone());
@@ -119,7 +132,9 @@ pub(crate) async fn run(inner: &Inner, well_ids: &[WellId]) -> Result<LiveReport
     for well in &followed {
         provinces.insert(well.well.province_code.clone());
         judgements.push(judge_well(inner, &registry, &mut state, well, now));
+        judgements.push(rapid_flags::judge_well(inner, &well.well, &well.rises, now));
     }
+    write_rises(inner, &mut state, &followed, now).await?;
     let flag_changes = inner
         .apply_with_places(judgements, now, |changed| judge_places(inner, &registry, &state, &provinces, changed, now))
         .await?;
@@ -185,7 +200,38 @@ async fn read_well(
     if kind.fills_by_design() {
         inflow = read_amounts(inner, &well.well_id, Parameter::RechargeFlow, from).await?;
     }
-    Ok(Followed { well, open, limits, readings, rain, inflow })
+    let surroundings = Surroundings { rain: rain.as_deref(), inflow: inflow.as_deref(), neighbours: &[] };
+    let rises = rises::find(inner, &well, parameter, &readings, &surroundings).await?;
+    Ok(Followed { well, open, limits, readings, rain, inflow, rises })
+}
+
+/// While water is on its way to the ground, how fast and when it would be there: a row for each rise, at the instant
+/// that began it.
+async fn write_rises(
+    inner: &Inner,
+    state: &mut LiveState,
+    followed: &[Followed],
+    now: Timestamp,
+) -> Result<(), WatchError> {
+    let mut commit = WatchCommit::default();
+    let mut told = Vec::new();
+    for Followed { well, rises, .. } in followed {
+        match rises.ground {
+            Some(ground) if state.told.get(&well.well_id) != Some(&ground) => {
+                commit.indicators.extend(rises::rows(well, &ground, now));
+                told.push((well.well_id.clone(), ground));
+            }
+            Some(_) => {}
+            None => {
+                state.told.remove(&well.well_id);
+            }
+        }
+    }
+    if !commit.indicators.is_empty() {
+        inner.metadata.commit_watch(commit).await?;
+        state.told.extend(told);
+    }
+    Ok(())
 }
 
 /// Limits that are computed stay, for an open flag, what they were when it was raised: a restart or a new record must
@@ -199,7 +245,7 @@ fn keep_limits_of(limits: &mut FloodLimits, open: Option<&ConditionFlag>, season
     }
 }
 
-async fn read_depths(
+pub(crate) async fn read_depths(
     inner: &Inner,
     well: &Well,
     parameter: Parameter,
@@ -287,7 +333,7 @@ fn judge_well(
     followed: &Followed,
     now: Timestamp,
 ) -> (FlagKey, Where, Judgement) {
-    let Followed { well, open, limits, readings, rain, inflow } = followed;
+    let Followed { well, open, limits, readings, rain, inflow, rises } = followed;
     let rules = &inner.config.flood;
     let key = FlagKey::new(Hazard::Flood, Scope::Well, well.well_id.as_str());
     let neighbours = neighbour_highs(registry, state, well);
@@ -325,8 +371,19 @@ fn judge_well(
     }
     note_danger(state, well, &track, open.as_ref());
 
-    let evidence = flood_flags::well_evidence(&track, well);
+    let evidence = flood_flags::well_evidence(&track, well, rises.ground.as_ref());
+    let rises_to_ground = open.as_ref().is_some_and(|open| open.rule == flood_flags::TIME_TO_GROUND);
     let judgement = match (track.severity, open) {
+        (None, _) if let Some(ground) = &rises.ground => {
+            let is_live = now.micros_since(ground.last.at) <= late_micros(track.interval_micros, rules);
+            if is_live || open.is_some() {
+                let standing = flood_flags::ground_standing(inner, well, &track, ground, open.as_ref(), now, evidence);
+                Judgement::Stands(Box::new(standing))
+            } else {
+                Judgement::Unknown { evidence }
+            }
+        }
+        (None, Some(_)) if rises_to_ground && track.latest.is_none() => Judgement::Unknown { evidence },
         (Some(_), None) if !track.is_live(now, rules) => Judgement::Unknown { evidence },
         (Some(severity), _) => {
             let condition = WellCondition { severity, steps: &steps, open: open.as_ref() };
@@ -334,7 +391,11 @@ fn judge_well(
             Judgement::Stands(Box::new(standing))
         }
         (None, _) => {
-            let reason = if raise_is_gone { "late_data" } else { "six_hours_below_limit" };
+            let reason = match () {
+                () if rises_to_ground => "no_rise_for_six_hours",
+                () if raise_is_gone => "late_data",
+                () => "six_hours_below_limit",
+            };
             let mut evidence = evidence;
             crate::place_standing::put(&mut evidence, "reason", json!(reason));
             Judgement::Nothing { evidence }

@@ -165,7 +165,7 @@ fn orphans(inner: &Inner, registry: &Registry, all: bool) -> Vec<(FlagKey, Where
         Scope::Well => !registry.well(&flag.place).is_some_and(|well| wells::is_drought_capable(well)),
         Scope::District => !registry.wells().iter().any(|well| well.district_code.as_deref() == Some(&*flag.place)),
         Scope::Province => !registry.wells().iter().any(|well| well.province_code == flag.place),
-        Scope::Subdistrict | Scope::Lao | Scope::Aquifer => false,
+        Scope::Subdistrict | Scope::Lao | Scope::Aquifer | Scope::Gateway => false,
     })
     .map(|flag| {
         let evidence = json!({ "reason": "not_applicable" });
@@ -227,7 +227,7 @@ fn judge_well_flag(inner: &Inner, member: &Member<'_>, latest: Month) -> (FlagKe
             };
             Judgement::Stands(Box::new(Standing {
                 severity,
-                stale,
+                stale: stale || inner.silence.lock().silent.contains(&well.well_id),
                 raised_at: inner.config.closing.closes_at(since),
                 confidence: basis.map_or(0.0, |b| b.confidence),
                 wells_in: 1,

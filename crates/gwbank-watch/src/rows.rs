@@ -2,15 +2,18 @@
 //!
 //! # Format
 //! `period` is UTC midnight of the month's first day. A row without a value says in `class` why
-//! (`insufficient_record`, `no_level`, …). A month that has not closed carries class `preliminary`, a dry month `dry`.
+//! (`insufficient_record`, `no_comparison_well`, …). A month that has not closed carries class `preliminary`, a dry month
+//! `dry`. What is no more (a month whose readings were corrected away) has no row.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use gwbank_indicator::{Assessment, Basis, MonthStanding};
 use gwbank_model::condition::Scope;
 use gwbank_model::{Month, Timestamp};
 use gwbank_registry::Well;
-use gwbank_store::IndicatorRow;
+use gwbank_store::{IndicatorKey, IndicatorRow};
+
+use crate::record::RecordRow;
 
 pub(crate) const SGI: &str = "sgi";
 pub(crate) const PERCENTILE: &str = "percentile";
@@ -30,10 +33,7 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    /// A month that had rows and is no month any more.
-    const GONE: Cell = Cell { value: None, class: Some("no_level"), basis: None };
-
-    fn of(assessment: &Assessment<f64>, class: Option<&'static str>) -> Self {
+    pub fn of(assessment: &Assessment<f64>, class: Option<&'static str>) -> Self {
         match assessment {
             Assessment::Given { value, basis } => Self { value: Some(*value), class, basis: Some(*basis) },
             Assessment::Insufficient { why, basis } => {
@@ -42,7 +42,7 @@ impl Cell {
         }
     }
 
-    fn is_stored_as(&self, row: &IndicatorRow) -> bool {
+    pub fn is_stored_as(&self, row: &IndicatorRow) -> bool {
         row.value == self.value
             && row.class.as_deref() == self.class
             && row.n == self.basis.map(|basis| basis.n as i32)
@@ -83,25 +83,31 @@ pub(crate) enum Stored<'a> {
     Rows(&'a [IndicatorRow]),
 }
 
-/// The rows of a well that differ from what is stored.
-pub(crate) fn changed_rows(
+/// How the rows of a well differ from what is stored.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct RowChanges {
+    pub put: Vec<IndicatorRow>,
+    pub removed: Vec<IndicatorKey>,
+}
+
+impl RowChanges {
+    pub fn len(&self) -> usize {
+        self.put.len() + self.removed.len()
+    }
+}
+
+/// The row of a well.
+pub(crate) fn row_of(
     well: &Well,
-    standings: &[MonthStanding],
-    stored: Stored<'_>,
-    months_max: Option<u32>,
+    (indicator, period): (&str, Timestamp),
+    cell: Cell,
     computed_at: Timestamp,
-) -> Vec<IndicatorRow> {
-    let first = match (months_max, standings.last()) {
-        (Some(max), Some(last)) => {
-            last.month.plus(1 - max.min(i32::MAX as u32 - 1) as i32).max(Month::from_index(-24_000))
-        }
-        _ => Month::from_index(i32::MIN / 2),
-    };
-    let row = |month: Month, indicator: &'static str, cell: Cell| IndicatorRow {
+) -> IndicatorRow {
+    IndicatorRow {
         scope: Scope::Well,
         place: well.well_id.as_str().to_owned(),
         province_code: well.province_code.clone(),
-        period: month.start(0),
+        period,
         indicator: indicator.to_owned(),
         value: cell.value,
         class: cell.class.map(str::to_owned),
@@ -111,10 +117,60 @@ pub(crate) fn changed_rows(
         approved_share: cell.basis.and_then(|basis| basis.approved_share),
         quality_share: cell.basis.and_then(|basis| basis.quality_share),
         computed_at,
+    }
+}
+
+/// The rows of these indicators against what is stored of them.
+pub(crate) fn record_changes(
+    well: &Well,
+    rows: Vec<RecordRow>,
+    indicators: &[&'static str],
+    stored: &[IndicatorRow],
+    computed_at: Timestamp,
+) -> RowChanges {
+    let mut known: BTreeMap<(&str, Timestamp), &IndicatorRow> = stored
+        .iter()
+        .filter(|row| row.scope == Scope::Well && indicators.contains(&row.indicator.as_str()))
+        .map(|row| ((row.indicator.as_str(), row.period), row))
+        .collect();
+    let mut changes = RowChanges::default();
+    for RecordRow { indicator, period, cell } in rows {
+        let old = known.remove(&(indicator, period));
+        if old.is_none_or(|old| !cell.is_stored_as(old)) {
+            changes.put.push(row_of(well, (indicator, period), cell, computed_at));
+        }
+    }
+    changes.removed.extend(known.into_values().map(IndicatorRow::key));
+    changes
+}
+
+/// The rows of a well's months that differ from what is stored.
+pub(crate) fn changed_rows(
+    well: &Well,
+    standings: &[MonthStanding],
+    stored: Stored<'_>,
+    months_max: Option<u32>,
+    computed_at: Timestamp,
+) -> RowChanges {
+    let first = match (months_max, standings.last()) {
+        (Some(max), Some(last)) => {
+            last.month.plus(1 - max.min(i32::MAX as u32 - 1) as i32).max(Month::from_index(-24_000))
+        }
+        _ => Month::from_index(i32::MIN / 2),
+    };
+    let row = |month: Month, indicator: &'static str, cell: Cell| {
+        row_of(well, (indicator, month.start(0)), cell, computed_at)
+    };
+    let gone = |month: Month, indicator: &'static str| IndicatorKey {
+        scope: Scope::Well,
+        place: well.well_id.as_str().to_owned(),
+        indicator: indicator.to_owned(),
+        period: month.start(0),
     };
     let shown = standings.iter().filter(|standing| standing.month >= first);
     let all = |standing: &MonthStanding| WELL_INDICATORS.into_iter().zip(cells(standing));
     let mut rows = Vec::new();
+    let mut removed = Vec::new();
     match stored {
         Stored::Nothing => {
             rows.reserve(standings.len() * WELL_INDICATORS.len());
@@ -132,8 +188,8 @@ pub(crate) fn changed_rows(
                     }
                 }
             }
-            for gone in before.iter().filter(|s| s.month >= first && find(standings, s.month).is_none()) {
-                rows.extend(WELL_INDICATORS.into_iter().map(|indicator| row(gone.month, indicator, Cell::GONE)));
+            for old in before.iter().filter(|s| s.month >= first && find(standings, s.month).is_none()) {
+                removed.extend(WELL_INDICATORS.into_iter().map(|indicator| gone(old.month, indicator)));
             }
         }
         Stored::Rows(before) => {
@@ -150,18 +206,9 @@ pub(crate) fn changed_rows(
                     }
                 }
             }
-            let mut gone: Vec<(Month, &'static str)> = known
-                .iter()
-                .filter(|(_, old)| !Cell::GONE.is_stored_as(old))
-                .filter_map(|((indicator, period), _)| {
-                    let name = WELL_INDICATORS.into_iter().find(|name| name == indicator)?;
-                    Some((period.month(0), name))
-                })
-                .filter(|&(month, _)| month >= first)
-                .collect();
-            gone.sort_unstable();
-            rows.extend(gone.into_iter().map(|(month, indicator)| row(month, indicator, Cell::GONE)));
+            removed.extend(known.into_values().filter(|old| old.period.month(0) >= first).map(IndicatorRow::key));
+            removed.sort_unstable();
         }
     }
-    rows
+    RowChanges { put: rows, removed }
 }

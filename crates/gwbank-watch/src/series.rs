@@ -6,11 +6,13 @@ use gwbank_indicator::{
 };
 use gwbank_model::{Month, Parameter};
 use gwbank_registry::Well;
-use gwbank_store::DailyLevel;
+use gwbank_store::DailyValue;
 
 use crate::config::WatchConfig;
-use crate::monthly::LEVEL_PARAMETERS;
 use crate::wells;
+
+/// A level parameter that a well may be followed by.
+pub(crate) const LEVEL_PARAMETERS: [Parameter; 2] = [Parameter::DepthToWater, Parameter::GroundwaterElevation];
 
 /// Judged months kept for places and for replaying an open flag: two years and a month.
 pub(crate) const JUDGED_MONTHS: i32 = 25;
@@ -37,7 +39,7 @@ pub(crate) struct JudgedMonth {
 
 impl WellSeries {
     /// From all days of all level parameters of the well. The parameter with more days counts, of equals the depth.
-    pub fn of_days(well: &Well, days: &[DailyLevel], closed_through: Month, config: &WatchConfig) -> Self {
+    pub fn of_days(well: &Well, days: &[DailyValue], closed_through: Month, config: &WatchConfig) -> Self {
         let (parameter, sense) = level_parameter(days);
         let rules = wells::month_rules(well, sense, config);
         let monthly = months_of(days, parameter, &rules);
@@ -58,7 +60,7 @@ impl WellSeries {
     pub fn with_days(
         &self,
         well: &Well,
-        days: &[DailyLevel],
+        days: &[DailyValue],
         (from, to): (Month, Month),
         closed_through: Month,
         config: &WatchConfig,
@@ -125,12 +127,12 @@ impl WellSeries {
     }
 }
 
-fn days_of(days: &[DailyLevel], parameter: Parameter) -> usize {
+fn days_of(days: &[DailyValue], parameter: Parameter) -> usize {
     days.iter().filter(|day| day.parameter == parameter && day.count + day.dry_count > 0).count()
 }
 
 /// By which of its level parameters a well is followed.
-pub(crate) fn level_parameter(days: &[DailyLevel]) -> (Parameter, Sense) {
+pub(crate) fn level_parameter(days: &[DailyValue]) -> (Parameter, Sense) {
     if days_of(days, Parameter::GroundwaterElevation) > days_of(days, Parameter::DepthToWater) {
         (Parameter::GroundwaterElevation, Sense::Elevation)
     } else {
@@ -138,11 +140,11 @@ pub(crate) fn level_parameter(days: &[DailyLevel]) -> (Parameter, Sense) {
     }
 }
 
-fn months_of(days: &[DailyLevel], parameter: Parameter, rules: &MonthRules) -> Monthly {
+pub(crate) fn months_of(days: &[DailyValue], parameter: Parameter, rules: &MonthRules) -> Monthly {
     monthly_levels(&counted_days(days, parameter), rules)
 }
 
-pub(crate) fn counted_days(days: &[DailyLevel], parameter: Parameter) -> Vec<CountedDay> {
+pub(crate) fn counted_days(days: &[DailyValue], parameter: Parameter) -> Vec<CountedDay> {
     days.iter()
         .filter(|day| day.parameter == parameter)
         .map(|day| CountedDay {

@@ -60,7 +60,8 @@ pub(crate) fn write(story: Story<'_>, contacts: &Contacts) -> Texts {
     let (todo_en, todo_th) = to_do(story.hazard, story.severity);
     let (call_en, call_th) = match story.hazard {
         Hazard::Flood => (&contacts.flood_en, &contacts.flood_th),
-        _ => (&contacts.drought_en, &contacts.drought_th),
+        Hazard::Drought | Hazard::Salinity => (&contacts.drought_en, &contacts.drought_th),
+        Hazard::RapidChange | Hazard::NoData => (&contacts.operator_en, &contacts.operator_th),
     };
     let (count_en, count_th) = if story.scope == Scope::Well {
         (String::new(), String::new())
@@ -92,7 +93,9 @@ pub(crate) fn place_text(scope: Scope, code: &str) -> PlaceText {
         Scope::Subdistrict => administrative(code.get(..2), code.get(..4), Some(code)),
         Scope::District => administrative(code.get(..2), Some(code), None),
         Scope::Province => administrative(Some(code), None, None),
-        Scope::Well | Scope::Lao | Scope::Aquifer => PlaceText { en: code.to_owned(), th: code.to_owned() },
+        Scope::Well | Scope::Lao | Scope::Aquifer | Scope::Gateway => {
+            PlaceText { en: code.to_owned(), th: code.to_owned() }
+        }
     }
 }
 
@@ -165,6 +168,19 @@ fn to_do(hazard: Hazard, severity: Severity) -> (&'static str, &'static str) {
             "Stop recharging, clear the drains and move goods to higher ground.",
             "หยุดเติมน้ำลงบ่อ เปิดทางระบายน้ำ และย้ายของขึ้นที่สูง",
         ),
+        (Hazard::Salinity, Severity::Watch) => (
+            "Take a sample by hand and follow the water in the next weeks.",
+            "เก็บตัวอย่างน้ำตรวจสอบ และติดตามคุณภาพน้ำในสัปดาห์ต่อ ๆ ไป",
+        ),
+        (Hazard::Salinity, _) => (
+            "Take a sample by hand, and use the water for drinking and for crops that bear no salt only after it was tested.",
+            "เก็บตัวอย่างน้ำตรวจสอบ และอย่าเพิ่งใช้น้ำเพื่อดื่มหรือรดพืชที่ไม่ทนเค็มจนกว่าจะทราบผล",
+        ),
+        (Hazard::RapidChange, _) => (
+            "Look at the well: a flood, a broken pipe, or a sensor that was lifted.",
+            "ตรวจดูที่บ่อ อาจเกิดจากน้ำหลาก ท่อแตก หรือหัววัดถูกยกขึ้น",
+        ),
+        (Hazard::NoData, _) => ("Check power, signal and gateway.", "ตรวจสอบไฟเลี้ยง สัญญาณสื่อสาร และเกตเวย์"),
         (_, Severity::Watch) => ("Follow the level in the next month.", "ติดตามระดับน้ำในเดือนถัดไป"),
         (_, Severity::Warning) => ("Inspect the wells and the plan of water use.", "ตรวจสอบบ่อและแผนการใช้น้ำในพื้นที่"),
         (_, _) => (

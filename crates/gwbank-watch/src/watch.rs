@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use gwbank_indicator::rapid::UsualRises;
 use gwbank_model::{Timestamp, WellId};
 use gwbank_registry::Well;
 use gwbank_runtime::Backoff;
@@ -20,7 +21,10 @@ use crate::live::{self, LiveReport, LiveState};
 use crate::monthly::{self, MonthlyReport, MonthlyState};
 use crate::parts::{LevelChanges, WatchParts};
 use crate::place_standing::ProvinceStanding;
+use crate::record::RecordMemory;
+use crate::salinity_flags;
 use crate::series::WellSeries;
+use crate::silence_flags::{self, SilenceState};
 
 /// First and longest wait after a failure of the store or the series.
 const RETRY_FIRST: Duration = Duration::from_millis(250);
@@ -45,6 +49,11 @@ pub(crate) struct Inner {
     changed_elsewhere: Mutex<Vec<WellId>>,
     elsewhere: Notify,
     pub series: RwLock<HashMap<WellId, Arc<WellSeries>>>,
+    pub records: RwLock<HashMap<WellId, Arc<RecordMemory>>>,
+    pub silence: Mutex<SilenceState>,
+    pub opened_at: Timestamp,
+    /// What rises are usual at wells that rose much, with the present wet season's year.
+    pub usual_rises: Mutex<HashMap<WellId, (i32, UsualRises)>>,
     pub provinces: RwLock<BTreeMap<String, ProvinceStanding>>,
     pub monthly: tokio::sync::Mutex<MonthlyState>,
     pub live: tokio::sync::Mutex<LiveState>,
@@ -59,6 +68,7 @@ impl Watch {
 
     fn with_open(config: WatchConfig, parts: WatchParts, open: Vec<ConditionFlag>) -> Self {
         let WatchParts { metadata, reader, registry, clock, shutdown: _ } = parts;
+        let opened_at = Timestamp::from_micros(clock.now_micros());
         Self(Arc::new(Inner {
             config,
             metadata,
@@ -71,6 +81,10 @@ impl Watch {
             changed_elsewhere: Mutex::default(),
             elsewhere: Notify::new(),
             series: RwLock::default(),
+            records: RwLock::default(),
+            silence: Mutex::default(),
+            opened_at,
+            usual_rises: Mutex::default(),
             provinces: RwLock::default(),
             monthly: tokio::sync::Mutex::default(),
             live: tokio::sync::Mutex::default(),
@@ -129,6 +143,14 @@ impl Watch {
         live::run(&self.0, &wells).await
     }
 
+    /// Looks for wells and gateways that fell silent, and for samples of salinity that stay away.
+    pub async fn run_silence_once(&self) -> Result<usize, WatchError> {
+        let inner = &*self.0;
+        let registry = inner.registry.borrow().clone();
+        let silent = silence_flags::judge(inner).await?;
+        Ok(silent + salinity_flags::judge(inner, &registry, None, inner.now()).await?)
+    }
+
     /// Notes who has taken notice of an open flag.
     pub async fn acknowledge(&self, flag_id: &str, by: &str, at: Timestamp) -> Result<ConditionFlag, WatchError> {
         let inner = &*self.0;
@@ -177,7 +199,11 @@ impl Watch {
 
     async fn run_live(&self, mut changes: impl LevelChanges) {
         let mut ticks = interval(self.0.config.stale_interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut silence_ticks = interval(self.0.config.silence_interval);
+        for ticks in [&mut ticks, &mut silence_ticks] {
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        }
+        let mut silence_due = false;
         let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MAX);
         let mut due: Vec<WellId> = Vec::new();
         let mut all_judged_in = None;
@@ -192,11 +218,15 @@ impl Watch {
                     self.run_live_once(&due).await?;
                 }
                 all_judged_in = term;
+                if term.is_some() && silence_due {
+                    self.run_silence_once().await?;
+                }
                 Ok(())
             };
             // What failed stays due, so that no change is lost.
             if settle("live", ran.await, &mut backoff).await {
                 due.clear();
+                silence_due = false;
             }
             tokio::select! {
                 changed = changes.next(), if more_to_come => match changed {
@@ -205,6 +235,7 @@ impl Watch {
                 },
                 () = self.0.elsewhere.notified() => due.append(&mut self.0.changed_elsewhere.lock()),
                 _ = ticks.tick() => due.extend(live::flagged_wells(&self.0)),
+                _ = silence_ticks.tick() => silence_due = true,
             }
             due.sort_unstable();
             due.dedup();
@@ -245,6 +276,8 @@ impl Inner {
         }
         if now.is_some() {
             *self.monthly.lock().await = MonthlyState::default();
+            self.series.write().clear();
+            self.records.write().clear();
             *self.live.lock().await = LiveState::default();
         }
         *term = now;
@@ -266,6 +299,10 @@ impl Inner {
 
     pub fn series_of(&self, well: &WellId) -> Option<Arc<WellSeries>> {
         self.series.read().get(well).cloned()
+    }
+
+    pub fn record_of(&self, well: &WellId) -> Option<Arc<RecordMemory>> {
+        self.records.read().get(well).cloned()
     }
 
     pub fn open_flag(&self, key: &FlagKey) -> Option<ConditionFlag> {

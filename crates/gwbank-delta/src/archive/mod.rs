@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use gwbank_model::Row;
+use gwbank_model::{Row, SeriesId, Timestamp};
 use gwbank_runtime::{Clock, SystemClock};
 use gwbank_store::{
     Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, CommitReport, MaintenanceReport, RevisionRow, RowNames,
@@ -194,6 +194,10 @@ impl Archive for DeltaArchive {
     /// Each gets its number when the ranges of the series are read, at open, or when its first row is committed.
     fn names_every_series(&self) -> bool {
         true
+    }
+
+    async fn series_ends(&self) -> Result<Vec<(SeriesId, Timestamp)>, ArchiveError> {
+        Ok(blocking(&self.0, |shared| Ok(shared.writer.lock().ranges.ends().collect())).await?)
     }
 
     async fn maintain(&self, upkeep: Upkeep) -> Result<MaintenanceReport, ArchiveError> {

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use gwbank_model::{Key, Parameter, Row, SeriesId, WellId};
+use gwbank_model::{Key, Parameter, Row, SeriesId, Timestamp, WellId};
 use gwbank_store::RowNames;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +39,14 @@ impl SeriesRanges {
     pub fn may_hold(&self, key: Key) -> bool {
         let range = self.0.get(key.series.0 as usize).copied().flatten();
         range.is_some_and(|range| (range.first..=range.last).contains(&key.time.as_micros()))
+    }
+
+    /// The latest time of each series.
+    pub fn ends(&self) -> impl Iterator<Item = (SeriesId, Timestamp)> {
+        let series = self.0.iter().enumerate();
+        series.filter_map(|(index, range)| {
+            range.map(|range| (SeriesId(index as u32), Timestamp::from_micros(range.last)))
+        })
     }
 
     pub fn widen(&mut self, rows: &[Row]) {

@@ -7,7 +7,12 @@ use rusqlite::{Connection, params};
 use super::values::Columns;
 
 pub(super) fn commit(connection: &Connection, commit: &WatchCommit) -> rusqlite::Result<()> {
-    let WatchCommit { indicators, flags, transitions, outbox, evaluated } = commit;
+    let WatchCommit { removed_indicators, indicators, flags, transitions, outbox, evaluated } = commit;
+    let mut remove = connection
+        .prepare_cached("DELETE FROM indicators WHERE place = ?1 AND indicator = ?2 AND period = ?3 AND scope = ?4")?;
+    for gone in removed_indicators {
+        remove.execute(params![gone.place, gone.indicator, gone.period.as_micros(), gone.scope.name()])?;
+    }
     put_indicators(connection, indicators)?;
     put_flags(connection, flags)?;
     let mut transition = connection.prepare_cached(

@@ -45,7 +45,7 @@ pub struct CarryOver {
 
 impl WetSeason {
     /// The first month of the season that begins in a year, and how many it has.
-    fn first_month(self, year: i32) -> (Month, i32) {
+    pub fn first_month(self, year: i32) -> (Month, i32) {
         match self {
             Self::MayToOctober => (Month::new(year, 5), 6),
             Self::OctoberToJanuary => (Month::new(year, 10), 4),

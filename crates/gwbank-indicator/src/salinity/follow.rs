@@ -20,8 +20,10 @@
 //! A rise over many years lifts its own baseline: that is the business of [`trend`](super::trend). Where one season is
 //! always salt and the other never, each is compared with itself only.
 
+use std::collections::VecDeque;
+
 use gwbank_model::condition::Severity;
-use gwbank_model::{BANGKOK_OFFSET_SECONDS, Day, Timestamp};
+use gwbank_model::{BANGKOK_OFFSET_SECONDS, Day, Month, Timestamp};
 
 use super::baseline::{Baseline, DailyMedian, Season, by_season, daily_medians, season_of};
 use super::{DisplayClass, ScienceClass, TdsFactor};
@@ -148,41 +150,119 @@ pub fn follow(
     rules: &SalinityRules,
 ) -> SalinityTrack {
     let days = daily_medians(readings, rules.offset_seconds);
-    let seasons = by_season(&days, wet);
-    let recharge_days: Vec<i64> = recharges.iter().map(|time| i64::from(time.day(rules.offset_seconds).0)).collect();
-    let window_days = window_days(&days, rules);
-    let mut track = SalinityTrack::default();
-    let mut held = Held::default();
-    let mut of_season: Option<((Season, i32), Option<Baseline>)> = None;
-    for (index, day) in days.iter().enumerate() {
-        let from = i64::from(day.day.0) - window_days;
-        let window = days[..=index].iter().rev().take_while(|other| i64::from(other.day.0) > from);
-        let mut values: Vec<f64> = window.map(|other| other.value).collect();
-        let enough = values.len() >= rules.window_values_min;
-        let Some(ec_25) = median(&mut values) else { continue };
+    let recharge_days: Vec<Day> = recharges.iter().map(|time| time.day(rules.offset_seconds)).collect();
+    SalinityFollower::of_record(wet, &days, &recharge_days, None, rules).track
+}
 
-        let season = season_of(wet, day.day.month());
-        let baseline = match of_season {
-            Some((known, baseline)) if known == season => baseline,
-            _ => {
-                let baseline = Baseline::before(&seasons, season.0, season.1, rules.baseline_values_min);
-                of_season = Some((season, baseline));
-                baseline
-            }
+/// A well followed through its closed months, to be followed on through the open ones without reading them again.
+///
+/// The usual interval of its samples and its baselines are those of the closed months, so that the track of an open month
+/// depends on what is stored and on which months have closed, and on nothing else.
+///
+/// ```
+/// use gwbank_indicator::{WetSeason, salinity::{DailyMedian, SalinityFollower, SalinityRules}};
+/// use gwbank_model::{Day, Month, condition::Severity};
+///
+/// let first = Month::new(2024, 1).first_day().0;
+/// let day = |offset: i32, value| DailyMedian { day: Day(first + offset), value, count: 1 };
+/// let closed: Vec<DailyMedian> = (0..731).map(|offset| day(offset, 600.0)).collect();
+/// let rules = SalinityRules::default();
+/// let follower = SalinityFollower::of_record(WetSeason::MayToOctober, &closed, &[], Some(Month::new(2025, 12)), &rules);
+/// let track = follower.followed_on(&[day(731, 2000.0), day(732, 2000.0), day(733, 2000.0), day(734, 2000.0)], &[]);
+/// assert_eq!(track.severity, Some(Severity::Severe));
+/// assert_eq!(follower.followed_on(&[], &[]).severity, None, "the follower itself stays where it was");
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct SalinityFollower {
+    wet: WetSeason,
+    rules: SalinityRules,
+    window_days: i64,
+    /// The days that a window may still reach.
+    recent: VecDeque<DailyMedian>,
+    /// Of the seasons that may still come, by season and the year in which it begins.
+    baselines: Vec<((Season, i32), Option<Baseline>)>,
+    recharge_days: Vec<i64>,
+    held: Held,
+    track: SalinityTrack,
+}
+
+/// Months after the last closed one for which baselines are kept: one closes within five weeks.
+const MONTHS_AHEAD: i32 = 6;
+
+impl SalinityFollower {
+    /// Follows daily medians of EC at 25 °C (µS/cm), ascending by day, of the months up to `closed_through` (`None`: of
+    /// all). `recharge_days` are those on which water was put in, in any order.
+    pub fn of_record(
+        wet: WetSeason,
+        days: &[DailyMedian],
+        recharge_days: &[Day],
+        closed_through: Option<Month>,
+        rules: &SalinityRules,
+    ) -> Self {
+        let seasons = by_season(days, wet);
+        let ahead = closed_through.into_iter().flat_map(|last| (1..=MONTHS_AHEAD).map(move |n| last.plus(n)));
+        let mut of_seasons: Vec<(Season, i32)> =
+            days.iter().map(|day| day.day.month()).chain(ahead).map(|month| season_of(wet, month)).collect();
+        of_seasons.sort_unstable();
+        of_seasons.dedup();
+        let baseline =
+            |(season, year)| ((season, year), Baseline::before(&seasons, season, year, rules.baseline_values_min));
+        let mut follower = Self {
+            wet,
+            rules: *rules,
+            window_days: window_days(days, rules),
+            recent: VecDeque::new(),
+            baselines: of_seasons.into_iter().map(baseline).collect(),
+            recharge_days: recharge_days.iter().map(|day| i64::from(day.0)).collect(),
+            held: Held::default(),
+            track: SalinityTrack::default(),
         };
-        let Some(now) = state(day.day, ec_25, baseline, rules) else { continue };
-        track.now = Some(now);
-        if let Some(baseline) = baseline.filter(|_| enough) {
-            if now.always_saline {
-                track.change(day.day, ec_25, baseline, None, None);
-            } else {
-                let limits = Limits::of(baseline, rules);
-                held.see(&now, &limits, &recharge_days, window_days, rules);
-                track.judge(&now, baseline, &limits, &held, rules);
-            }
+        days.iter().for_each(|day| follower.day(*day));
+        // What lies behind is not asked for any more.
+        if let Some(last) = closed_through {
+            let next = season_of(wet, last.plus(1));
+            let years_kept = next.1 - 1;
+            follower.baselines.retain(|((_, year), _)| *year >= years_kept);
+        }
+        follower
+    }
+
+    /// The track after the days of the open months, ascending, and the recharges of these.
+    pub fn followed_on(&self, days: &[DailyMedian], recharge_days: &[Day]) -> SalinityTrack {
+        let mut follower = self.clone();
+        follower.recharge_days.extend(recharge_days.iter().map(|day| i64::from(day.0)));
+        days.iter().for_each(|day| follower.day(*day));
+        follower.track
+    }
+
+    /// The track through the closed months.
+    pub fn track(&self) -> &SalinityTrack {
+        &self.track
+    }
+
+    fn day(&mut self, day: DailyMedian) {
+        let from = i64::from(day.day.0) - self.window_days;
+        while self.recent.front().is_some_and(|first| i64::from(first.day.0) <= from) {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(day);
+        let mut values: Vec<f64> = self.recent.iter().map(|other| other.value).collect();
+        let enough = values.len() >= self.rules.window_values_min;
+        let Some(ec_25) = median(&mut values) else { return };
+        let season = season_of(self.wet, day.day.month());
+        let known = self.baselines.binary_search_by_key(&season, |(season, _)| *season);
+        let baseline = known.ok().and_then(|index| self.baselines[index].1);
+        let Some(now) = state(day.day, ec_25, baseline, &self.rules) else { return };
+        self.track.now = Some(now);
+        let Some(baseline) = baseline.filter(|_| enough) else { return };
+        if now.always_saline {
+            self.track.change(day.day, ec_25, baseline, None, None);
+        } else {
+            let limits = Limits::of(baseline, &self.rules);
+            self.held.see(&now, &limits, &self.recharge_days, self.window_days, &self.rules);
+            self.track.judge(&now, baseline, &limits, &self.held, &self.rules);
         }
     }
-    track
 }
 
 /// Seven days, or what three samples usually take.
@@ -246,7 +326,7 @@ impl Limits {
 }
 
 /// Since when the water has been on one side of each limit.
-#[derive(Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 struct Held {
     last: Option<Day>,
     class_change_since: Option<Day>,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use gwbank_ingest::{Format, GatewayRow, Message, Pipeline, PipelineConfig, PipelineParts, Receipt};
 use gwbank_journal::JournalConfig;
-use gwbank_model::{GatewayId, Parameter, Row, Timestamp, WellId};
+use gwbank_model::{GatewayId, Parameter, Row, SeriesId, Timestamp, WellId};
 use gwbank_registry::{BankType, Well};
 use gwbank_runtime::ManualClock;
 use gwbank_store::memory::{MemoryArchive, MemoryMetadata};
@@ -38,6 +38,9 @@ impl Archive for MoodyArchive {
     }
     async fn snapshot(&self) -> Result<Arc<dyn ArchiveSnapshot>, ArchiveError> {
         self.inner.snapshot().await
+    }
+    async fn series_ends(&self) -> Result<Vec<(SeriesId, Timestamp)>, ArchiveError> {
+        self.inner.series_ends().await
     }
     async fn maintain(&self, upkeep: Upkeep) -> Result<MaintenanceReport, ArchiveError> {
         self.inner.maintain(upkeep).await

@@ -43,6 +43,9 @@ impl Archive for Switchable {
         }
         self.inner.snapshot().await
     }
+    async fn series_ends(&self) -> Result<Vec<(SeriesId, Timestamp)>, ArchiveError> {
+        self.inner.series_ends().await
+    }
     fn summarizes(&self) -> bool {
         self.inner.summarizes()
     }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use futures::StreamExt;
 use gwbank_model::versions::Outcome::{Duplicate, Stored};
 use gwbank_model::{
-    GatewayId, Key, Origin, Parameter, QcTests, QualityFlag, Row, Seq, SiteStatus, TimeSource, Timestamp, WellId,
+    GatewayId, Key, Origin, Parameter, QcTests, QualityFlag, Row, Seq, SeriesId, SiteStatus, TimeSource, Timestamp,
+    WellId,
 };
 
 use super::model::{Model, Writer};
@@ -393,6 +394,14 @@ pub async fn check_against_model(archive: &dyn Archive, names: &RowNames, model:
     assert_eq!(snapshot.row_count(), winners.len() as u64);
     let times = || winners.iter().map(|row| row.time);
     assert_eq!(snapshot.time_range(), times().min().zip(times().max()));
+    let mut ends: Vec<(SeriesId, Timestamp)> = archive.series_ends().await.expect("ends");
+    ends.sort_unstable();
+    let mut last: std::collections::BTreeMap<SeriesId, Timestamp> = std::collections::BTreeMap::new();
+    winners.iter().for_each(|row| {
+        let end = last.entry(row.series).or_insert(row.time);
+        *end = row.time.max(*end);
+    });
+    assert_eq!(ends, last.into_iter().collect::<Vec<_>>());
     let keys = model.keys();
     let found = snapshot.versions(&keys).await.expect("versions");
     for (key, found) in keys.iter().zip(found) {

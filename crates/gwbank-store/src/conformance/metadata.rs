@@ -281,6 +281,7 @@ async fn a_watch_commit_replaces_and_repeats(metadata: &dyn Metadata) {
         created_at: at(0),
     };
     let commit = WatchCommit {
+        removed_indicators: Vec::new(),
         indicators: vec![indicator("A", Some(-1.7)), indicator("B", None)],
         flags: vec![flag.clone()],
         transitions: vec![raised.clone()],
@@ -294,6 +295,15 @@ async fn a_watch_commit_replaces_and_repeats(metadata: &dyn Metadata) {
     assert_eq!(metadata.indicators(Some("A")).await.expect("rows"), [indicator("A", Some(-1.2))]);
     assert_eq!(metadata.indicators(None).await.expect("rows").len(), 2);
     assert_eq!(metadata.indicators(Some("B")).await.expect("rows"), [indicator("B", None)]);
+    // One goes, one comes back in the same commit, one was never there.
+    let elsewhere = IndicatorRow { period: Month::new(2026, 4).start(0), ..indicator("B", None) };
+    let gone = WatchCommit {
+        removed_indicators: vec![indicator("A", None).key(), indicator("B", None).key(), elsewhere.key()],
+        indicators: vec![indicator("A", Some(-1.1))],
+        ..WatchCommit::default()
+    };
+    metadata.commit_watch(gone).await.expect("commit");
+    assert_eq!(metadata.indicators(None).await.expect("rows"), [indicator("A", Some(-1.1))]);
 
     assert_eq!(metadata.flags(true).await.expect("flags"), std::slice::from_ref(&flag));
     assert_eq!(metadata.flag_transitions(None).await.expect("transitions"), std::slice::from_ref(&raised));

@@ -69,6 +69,12 @@ impl Archive for MemoryArchive {
         Ok(Arc::new(MemorySnapshot { names: self.names.clone(), state: self.state.read().clone() }))
     }
 
+    async fn series_ends(&self) -> Result<Vec<(SeriesId, Timestamp)>, ArchiveError> {
+        let state = self.state.read().clone();
+        let end = |(series, rows): (&SeriesId, &Arc<Series>)| Some((*series, *rows.last_key_value()?.0));
+        Ok(state.series.iter().filter_map(end).collect())
+    }
+
     /// So that tests of those who ask for summaries have some.
     fn summarizes(&self) -> bool {
         true

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gwbank_model::condition::{FlagState, Scope};
+use gwbank_model::condition::FlagState;
 use gwbank_model::{GatewayId, Month, Parameter, Seq, Timestamp, WellId};
 use gwbank_registry::{Installation, Well};
 use parking_lot::RwLock;
@@ -12,8 +12,8 @@ use parking_lot::RwLock;
 use super::dead_letters::DeadLetters;
 use crate::{
     ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage, DirtyMonth,
-    FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, Metadata, MetadataError, OutboxMessage, PayloadPage,
-    ReceivedContent, WatchCommit,
+    FlagTransition, GatewayRecord, IndicatorKey, IndicatorRow, IngestCommit, Metadata, MetadataError, OutboxMessage,
+    PayloadPage, ReceivedContent, WatchCommit,
 };
 
 type InstallationKey = (WellId, Option<String>, Option<Parameter>, Timestamp);
@@ -27,7 +27,7 @@ struct State {
     dead_letters: DeadLetters,
     contents: BTreeMap<(GatewayId, u64), Seq>,
     dirty: BTreeMap<(WellId, Parameter, Month), Seq>,
-    indicators: BTreeMap<(Scope, String, String, Timestamp), IndicatorRow>,
+    indicators: BTreeMap<IndicatorKey, IndicatorRow>,
     flags: BTreeMap<String, ConditionFlag>,
     transitions: Vec<FlagTransition>,
     outbox: Vec<OutboxMessage>,
@@ -178,10 +178,13 @@ impl Metadata for MemoryMetadata {
     }
 
     async fn commit_watch(&self, commit: WatchCommit) -> Result<(), MetadataError> {
-        let WatchCommit { indicators, flags, transitions, outbox, evaluated } = commit;
+        let WatchCommit { removed_indicators, indicators, flags, transitions, outbox, evaluated } = commit;
         let mut state = self.0.write();
+        for gone in removed_indicators {
+            state.indicators.remove(&gone);
+        }
         for row in indicators {
-            state.indicators.insert((row.scope, row.place.clone(), row.indicator.clone(), row.period), row);
+            state.indicators.insert(row.key(), row);
         }
         state.flags.extend(flags.into_iter().map(|flag| (flag.id.clone(), flag)));
         for new in transitions {

@@ -38,7 +38,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use gwbank_model::Month;
+use gwbank_model::{Month, SeriesId, Timestamp};
 use gwbank_store::{
     Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, CommitReport, MaintenanceReport, RowNames, Upkeep,
 };
@@ -120,6 +120,10 @@ impl Archive for PostgresArchive {
 
     async fn snapshot(&self) -> Result<Arc<dyn ArchiveSnapshot>, ArchiveError> {
         Ok(Arc::new(PostgresSnapshot::open(self.0.clone()).await?))
+    }
+
+    async fn series_ends(&self) -> Result<Vec<(SeriesId, Timestamp)>, ArchiveError> {
+        Ok(snapshot::series_ends(&self.0).await?)
     }
 
     fn summarizes(&self) -> bool {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use deadpool_postgres::{Object, Transaction};
 use futures::StreamExt;
-use gwbank_model::{Key, Row, Seq, SeriesId, Timestamp};
+use gwbank_model::{Key, Parameter, Row, Seq, SeriesId, Timestamp, WellId};
 use gwbank_store::{ArchiveError, ArchiveSnapshot, BatchStream, ScanRequest, StoredVersions, Summary};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_postgres::IsolationLevel;
@@ -42,6 +42,30 @@ impl fmt::Debug for PostgresSnapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresSnapshot").field("id", &self.id).field("position", &self.position).finish()
     }
+}
+
+/// Asked in a transaction of its own: no reading is touched.
+pub(super) async fn series_ends(shared: &Shared) -> Result<Vec<(SeriesId, Timestamp)>, DatabaseError> {
+    const WHILE: &str = "cannot ask for the latest reading of each series";
+    shared.layout().await?;
+    let client = shared.database.client().await?;
+    let work = async {
+        let statement = client
+            .prepare_cached("SELECT well_id, parameter, last_time FROM series WHERE last_time IS NOT NULL")
+            .await?;
+        let mut ends = Vec::new();
+        for row in &client.query(&statement, &[]).await? {
+            let mut columns = Columns::of(row);
+            let (well, parameter): (WellId, Parameter) = (columns.parsed()?, columns.parsed()?);
+            if let Some(end) = columns.time_opt()? {
+                ends.push((shared.names.series.intern(&well, parameter), end));
+            }
+        }
+        Ok(ends)
+    };
+    let done: Result<Vec<_>, WorkError> = shared.database.unless_silent(1, work).await;
+    close_if_silent(client, &done);
+    done.map_err(|error| error.during(WHILE))
 }
 
 impl PostgresSnapshot {

@@ -3,7 +3,7 @@
 use deadpool_postgres::Transaction;
 use futures::future::try_join_all;
 use gwbank_model::Timestamp;
-use gwbank_store::{ConditionFlag, FlagTransition, IndicatorRow, OutboxMessage, WatchCommit};
+use gwbank_store::{ConditionFlag, FlagTransition, IndicatorKey, IndicatorRow, OutboxMessage, WatchCommit};
 use tokio_postgres::types::ToSql;
 
 use super::limit_to_sql;
@@ -11,7 +11,8 @@ use crate::error::WorkError;
 use crate::values::{Columns, Instant};
 
 pub(super) async fn commit(transaction: &Transaction<'_>, commit: &WatchCommit) -> Result<(), WorkError> {
-    let WatchCommit { indicators, flags, transitions, outbox, evaluated } = commit;
+    let WatchCommit { removed_indicators, indicators, flags, transitions, outbox, evaluated } = commit;
+    remove_indicators(transaction, removed_indicators).await?;
     put_indicators(transaction, indicators).await?;
     put_flags(transaction, flags).await?;
     let statement = transaction
@@ -53,6 +54,25 @@ pub(super) async fn commit(transaction: &Transaction<'_>, commit: &WatchCommit) 
         )
         .await?;
     transaction.execute(&statement, &[&wells, &parameters, &months, &seqs]).await?;
+    Ok(())
+}
+
+async fn remove_indicators(transaction: &Transaction<'_>, gone: &[IndicatorKey]) -> Result<(), WorkError> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let places: Vec<&str> = gone.iter().map(|key| key.place.as_str()).collect();
+    let indicators: Vec<&str> = gone.iter().map(|key| key.indicator.as_str()).collect();
+    let periods: Vec<Instant> = gone.iter().map(|key| Instant(key.period)).collect();
+    let scopes: Vec<&str> = gone.iter().map(|key| key.scope.name()).collect();
+    let statement = transaction
+        .prepare_cached(
+            "DELETE FROM indicators i
+             USING unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[]) g(place, indicator, period, scope)
+             WHERE (i.place, i.indicator, i.period, i.scope) = (g.place, g.indicator, g.period, g.scope)",
+        )
+        .await?;
+    transaction.execute(&statement, &[&places, &indicators, &periods, &scopes]).await?;
     Ok(())
 }
 

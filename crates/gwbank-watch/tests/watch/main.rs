@@ -2,5 +2,8 @@
 
 mod drought;
 mod flood;
+mod record;
+mod rises;
 mod running;
+mod silence;
 mod support;

@@ -11,8 +11,8 @@ use gwbank_registry::{BankType, Registry, Sampling, Well};
 use gwbank_runtime::{ManualClock, Shutdown};
 use gwbank_store::memory::MemoryMetadata;
 use gwbank_store::{
-    ConditionFlag, DailyLevel, DailyLevelRequest, DirtyMonth, FlagTransition, IndicatorRow, IngestCommit, Metadata,
-    SeriesReadError, SeriesReader,
+    ConditionFlag, DailyValue, DirtyMonth, FlagTransition, HourlyMean, IndicatorRow, IngestCommit, LastHeard, Metadata,
+    SeriesEnd, SeriesReadError, SeriesReader, SeriesRequest,
 };
 use gwbank_testkit::received_row;
 use gwbank_watch::{Watch, WatchConfig, WatchParts};
@@ -23,25 +23,34 @@ pub const OFFSET: i32 = gwbank_model::BANGKOK_OFFSET_SECONDS;
 
 #[derive(Default)]
 pub struct MapReader {
-    days: Mutex<BTreeMap<(WellId, Parameter, Day), DailyLevel>>,
+    days: Mutex<BTreeMap<(WellId, Parameter, Day), DailyValue>>,
     rows: Mutex<BTreeMap<(WellId, Parameter, Timestamp), Row>>,
+    /// By which gateway each well speaks.
+    pub gateways: Mutex<BTreeMap<WellId, String>>,
+    /// Readings of levels.
     pub daily_calls: AtomicUsize,
     pub fails: AtomicUsize,
 }
 
 #[async_trait]
 impl SeriesReader for MapReader {
-    async fn daily_levels(&self, request: DailyLevelRequest) -> Result<Vec<DailyLevel>, SeriesReadError> {
-        self.daily_calls.fetch_add(1, Ordering::SeqCst);
+    async fn daily_values(&self, request: SeriesRequest) -> Result<Vec<DailyValue>, SeriesReadError> {
+        if request.parameters.contains(&Parameter::DepthToWater) {
+            self.daily_calls.fetch_add(1, Ordering::SeqCst);
+        }
         self.fail_if_told()?;
         let days = self.days.lock();
         let in_range = |day: Day| request.from.is_none_or(|from| day >= from) && request.to.is_none_or(|to| day < to);
+        let wanted = |parameter: &Parameter| request.parameters.contains(parameter);
         let Some(wells) = &request.wells else {
-            return Ok(days.values().filter(|level| in_range(level.day)).cloned().collect());
+            let all = days.values().filter(|level| in_range(level.day) && wanted(&level.parameter));
+            return Ok(all.cloned().collect());
         };
         let mut found = Vec::new();
+        let mut parameters = request.parameters.clone();
+        parameters.sort_unstable();
         for well in wells {
-            for parameter in [Parameter::DepthToWater, Parameter::GroundwaterElevation] {
+            for &parameter in &parameters {
                 let from = request.from.unwrap_or(Day(i32::MIN));
                 let to = request.to.unwrap_or(Day(i32::MAX));
                 let range = (well.clone(), parameter, from)..(well.clone(), parameter, to);
@@ -49,6 +58,46 @@ impl SeriesReader for MapReader {
             }
         }
         Ok(found)
+    }
+
+    async fn hourly_means(&self, request: SeriesRequest) -> Result<Vec<HourlyMean>, SeriesReadError> {
+        self.fail_if_told()?;
+        let rows = self.rows.lock();
+        let wanted = |well: &WellId, parameter: &Parameter| {
+            request.wells.as_ref().is_none_or(|wells| wells.contains(well)) && request.parameters.contains(parameter)
+        };
+        // Tests read by the hour, on the hour.
+        let hours = rows.iter().filter(|((well, parameter, _), _)| wanted(well, parameter));
+        Ok(hours
+            .map(|((well, parameter, time), row)| HourlyMean {
+                well_id: well.clone(),
+                parameter: *parameter,
+                time: time.plus_secs(1800),
+                mean: row.value(),
+                count: 1,
+                dry_count: 0,
+            })
+            .collect())
+    }
+
+    async fn last_heard(&self) -> Result<Vec<LastHeard>, SeriesReadError> {
+        self.fail_if_told()?;
+        let mut last: BTreeMap<(WellId, Parameter), Timestamp> = BTreeMap::new();
+        for (well, parameter, time) in self.rows.lock().keys() {
+            last.insert((well.clone(), *parameter), *time);
+        }
+        Ok(last.into_iter().map(|((well_id, parameter), time)| LastHeard { well_id, parameter, time }).collect())
+    }
+
+    async fn series_end(
+        &self,
+        well: &WellId,
+        parameter: Parameter,
+        from: Timestamp,
+    ) -> Result<SeriesEnd, SeriesReadError> {
+        let rows = self.rows_since(well, parameter, from).await?;
+        let gateway = self.gateways.lock().get(well).cloned();
+        Ok(SeriesEnd { times: rows.iter().map(|row| row.time).collect(), gateway })
     }
 
     async fn rows_since(
@@ -153,11 +202,12 @@ impl World {
             let mut days = self.reader.days.lock();
             match depth {
                 Some(depth) => {
-                    let level = DailyLevel {
+                    let level = DailyValue {
                         well_id: well_id.clone(),
                         parameter: Parameter::DepthToWater,
                         day,
                         mean: Some(depth),
+                        median: None,
                         count: 1,
                         dry_count: 0,
                         approved_count: 0,
@@ -171,6 +221,44 @@ impl World {
             }
             let seq = Seq::from_i64(self.seq.fetch_add(1, Ordering::SeqCst));
             commit.dirty_months.push(DirtyMonth { well_id, parameter: Parameter::DepthToWater, month, seq });
+        }
+        self.metadata.commit_ingest(commit).await.expect("committed");
+    }
+
+    /// Sets one value a day of any parameter and marks the months.
+    pub async fn set_days(&self, well: &str, parameter: Parameter, days: impl IntoIterator<Item = (Day, f64)>) {
+        let mut commit = IngestCommit::default();
+        let well_id = id(well);
+        for (day, value) in days {
+            let daily = DailyValue {
+                well_id: well_id.clone(),
+                parameter,
+                day,
+                mean: Some(value),
+                median: Some(value),
+                count: 1,
+                dry_count: 0,
+                approved_count: 0,
+                good_count: 1,
+            };
+            self.reader.days.lock().insert((well_id.clone(), parameter, day), daily);
+            let month = day.month();
+            if commit.dirty_months.last().is_none_or(|mark: &DirtyMonth| mark.month != month) {
+                let seq = Seq::from_i64(self.seq.fetch_add(1, Ordering::SeqCst));
+                commit.dirty_months.push(DirtyMonth { well_id: well_id.clone(), parameter, month, seq });
+            }
+        }
+        self.metadata.commit_ingest(commit).await.expect("committed");
+    }
+
+    /// Takes days away and marks their months.
+    pub async fn take_days(&self, well: &str, parameter: Parameter, days: impl IntoIterator<Item = Day>) {
+        let mut commit = IngestCommit::default();
+        let well_id = id(well);
+        for day in days {
+            self.reader.days.lock().remove(&(well_id.clone(), parameter, day));
+            let seq = Seq::from_i64(self.seq.fetch_add(1, Ordering::SeqCst));
+            commit.dirty_months.push(DirtyMonth { well_id: well_id.clone(), parameter, month: day.month(), seq });
         }
         self.metadata.commit_ingest(commit).await.expect("committed");
     }

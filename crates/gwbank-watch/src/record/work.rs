@@ -1,0 +1,241 @@
+//! When a well's record is due, and its rows.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use gwbank_indicator::{MonthlyLevel, WetSeason};
+use gwbank_model::{Month, Parameter, Timestamp, WellId};
+use gwbank_registry::{BankType, Registry, Well};
+use gwbank_store::{DailyValue, DirtyMonth};
+
+use super::bank::BankInput;
+use super::months::Place;
+use super::read::{WellData, parts_of, read, read_comparisons, read_open};
+use super::{Part, RecordMemory, RecordRow, SalinityMemory, bank, days, months, rain, salinity};
+use crate::error::WatchError;
+use crate::series::{WellSeries, counted_days, level_parameter, months_of};
+use crate::watch::Inner;
+use crate::wells;
+
+/// Months that may be open at once: one closes within five weeks, and readings may be a little ahead.
+const OPEN_MONTHS_MAX: i32 = 4;
+
+/// What is to be computed of a well's record.
+#[derive(Debug, Clone)]
+pub(crate) struct RecordTask {
+    pub well: Arc<Well>,
+    pub comparison: Option<Arc<Well>>,
+    pub parts: BTreeSet<Part>,
+}
+
+/// A record that was computed.
+#[derive(Debug)]
+pub(crate) struct Computed {
+    pub rows: Vec<RecordRow>,
+    /// Whose rows these are: rows of other parts stay.
+    pub parts: BTreeSet<Part>,
+    pub memory: RecordMemory,
+}
+
+/// What is due of a well's record, if anything. `marks` are those of the well, `compared_marks` those of its comparison
+/// well.
+pub(crate) fn task_for(
+    inner: &Inner,
+    registry: &Registry,
+    well: &Arc<Well>,
+    (marks, compared_marks): (&[DirtyMonth], &[DirtyMonth]),
+    closed_through: Month,
+) -> Option<RecordTask> {
+    let comparison = well.comparison_well_id.as_ref().and_then(|id| registry.well(id.as_str())).cloned();
+    let mut parts = BTreeSet::new();
+    match inner.record_of(&well.well_id) {
+        Some(memory) if memory.well == *well && memory.comparison == comparison => {
+            let rests_on = |part: Part, mark: &DirtyMonth| match part {
+                Part::Days => days::rest_on(well, mark.month, closed_through, &inner.config.record),
+                // Levels tell of recharges, which matter only to who has samples.
+                Part::Salinity if mark.parameter.is_level() => {
+                    memory.salinity.is_some() && wells::kind(well).fills_by_design()
+                }
+                Part::Months | Part::Rain | Part::Salinity | Part::Bank => true,
+            };
+            let closed = |marks: &[DirtyMonth]| -> BTreeSet<Part> {
+                let closed = marks.iter().filter(|mark| mark.month <= closed_through);
+                closed.flat_map(|mark| parts_of(mark.parameter).filter(|part| rests_on(*part, mark))).collect()
+            };
+            parts.extend(closed(marks));
+            if comparison.is_some() {
+                parts.extend(closed(compared_marks).into_iter().filter(|p| matches!(p, Part::Months | Part::Bank)));
+            }
+            if memory.closed_through != closed_through {
+                let moves_on = |part: &&Part| {
+                    **part != Part::Days || days::move_on_with(well, closed_through, &inner.config.record)
+                };
+                parts.extend(memory.parts.iter().filter(moves_on));
+            }
+        }
+        _ => parts.extend(Part::ALL),
+    }
+    // A first sample of an open month begins a record of salinity.
+    if inner.record_of(&well.well_id).is_some_and(|memory| memory.salinity.is_none())
+        && marks.iter().any(|mark| salinity::is_source(mark.parameter))
+    {
+        parts.insert(Part::Salinity);
+    }
+    parts.retain(|part| may_have(well, *part));
+    (!parts.is_empty()).then(|| RecordTask { well: Arc::clone(well), comparison, parts })
+}
+
+/// What a well may have by what it is.
+fn may_have(well: &Well, part: Part) -> bool {
+    match part {
+        Part::Months | Part::Days => wells::kind(well).has_standing(),
+        Part::Rain => true,
+        // A closed bank holds rain, not groundwater.
+        Part::Salinity => well.bank_type != BankType::Closed,
+        Part::Bank => well.bank_type != BankType::Observation,
+    }
+}
+
+/// Computes records; `levels` are level days that were read already, `series` gives the monthly levels of a well as they are
+/// by now.
+pub(crate) async fn run(
+    inner: &Inner,
+    tasks: &[&RecordTask],
+    levels: HashMap<WellId, Vec<DailyValue>>,
+    series: impl Fn(&WellId) -> Option<Arc<WellSeries>>,
+    closed_through: Month,
+) -> Result<HashMap<WellId, Computed>, WatchError> {
+    let data = read(inner, tasks, levels).await?;
+    let comparisons = read_comparisons(inner, tasks).await?;
+    let nothing = WellData::default();
+    let computed = tasks.iter().map(|task| {
+        let well = &task.well.well_id;
+        let own = data.get(well).unwrap_or(&nothing);
+        let compared =
+            task.comparison.as_ref().map(|other| (other, comparisons.get(&other.well_id).unwrap_or(&nothing)));
+        (well.clone(), compute(inner, task, own, compared, series(well).as_deref(), closed_through))
+    });
+    Ok(computed.collect())
+}
+
+fn compute(
+    inner: &Inner,
+    task: &RecordTask,
+    own: &WellData,
+    compared: Option<(&Arc<Well>, &WellData)>,
+    series: Option<&WellSeries>,
+    closed_through: Month,
+) -> Computed {
+    let (well, rules) = (&*task.well, &inner.config.record);
+    let wet = WetSeason::of_province(&well.province_code);
+    let kind = wells::kind(well);
+    let end = closed_through.plus(1);
+    let closed_days: Vec<DailyValue> = own.days.iter().filter(|day| day.day < end.first_day()).cloned().collect();
+    let compared_days: Vec<DailyValue> = compared
+        .map(|(_, data)| data.days.iter().filter(|day| day.day < end.first_day()).cloned().collect())
+        .unwrap_or_default();
+    let mut salinity_memory = inner.record_of(&well.well_id).and_then(|memory| memory.salinity.clone());
+    let mut rows: Vec<RecordRow> = Vec::new();
+    let mut found: BTreeSet<Part> = inner.record_of(&well.well_id).map_or_else(BTreeSet::new, |m| m.parts.clone());
+    for &part in &task.parts {
+        let before = rows.len();
+        match part {
+            Part::Months => {
+                let place = Place { kind, season: wet, closed_through };
+                let closed = |months: &[MonthlyLevel]| -> Vec<MonthlyLevel> {
+                    months.iter().filter(|month| month.month <= closed_through).copied().collect()
+                };
+                let months = series.map(|series| closed(&series.months)).unwrap_or_default();
+                let other = compared.map(|(other, _)| closed(&comparison_months(inner, other, &compared_days)));
+                rows.extend(months::rows(place, &months, other.as_deref(), rules));
+            }
+            Part::Days => {
+                let (parameter, sense) = level_parameter(&closed_days);
+                let days = counted_days(&closed_days, parameter);
+                rows.extend(days::rows(well, sense, &days, closed_through, rules));
+            }
+            Part::Rain => {
+                let counter: Vec<(Timestamp, f64)> = own
+                    .rain_counter
+                    .iter()
+                    .filter(|(time, _)| *time < end.start(inner.config.closing.offset_seconds))
+                    .copied()
+                    .collect();
+                let days = rain::rain_days(&closed_days, &counter, inner.config.closing.offset_seconds);
+                rows.extend(rain::rows(&days));
+            }
+            Part::Salinity => {
+                // As the closed months have it, so that an open one does not change what was said of them.
+                let source = salinity::source(&closed_days).or_else(|| salinity::source(&own.days));
+                salinity_memory = source.map(|source| {
+                    let when = (closed_through, kind.fills_by_design());
+                    Arc::new(SalinityMemory::of_days(wet, &own.days, source, when, rules))
+                });
+                let ec = source.map(|source| salinity::ec_days(&closed_days, source, &rules.salinity));
+                rows.extend(salinity::rows(&ec.unwrap_or_default(), wet, closed_through, rules));
+                // Also before its first month has closed.
+                if source.is_some() {
+                    found.insert(Part::Salinity);
+                }
+            }
+            Part::Bank => {
+                let offset_seconds = inner.config.closing.offset_seconds;
+                let hours = &own.hours;
+                let closed_hours = hours.iter().filter(|hour| hour.time < end.start(offset_seconds)).cloned();
+                let hours: Vec<_> = closed_hours.collect();
+                let comparison = compared.map(|(other, _)| (&**other, compared_days.as_slice()));
+                let input =
+                    BankInput { well, hours: &hours, days: &closed_days, comparison, closed_through, offset_seconds };
+                rows.extend(bank::rows(&input, rules));
+            }
+        }
+        if rows.len() > before {
+            found.insert(part);
+        }
+    }
+    let memory = RecordMemory {
+        closed_through,
+        well: Arc::clone(&task.well),
+        comparison: task.comparison.clone(),
+        parts: found,
+        salinity: salinity_memory,
+    };
+    Computed { rows, parts: task.parts.clone(), memory }
+}
+
+fn comparison_months(inner: &Inner, well: &Well, days: &[DailyValue]) -> Vec<MonthlyLevel> {
+    let (parameter, sense) = level_parameter(days);
+    months_of(days, parameter, &wells::month_rules(well, sense, &inner.config)).levels
+}
+
+/// Follows the salinity of wells on through the open months in which readings came.
+pub(crate) async fn run_open(
+    inner: &Inner,
+    wells: &[Arc<Well>],
+    closed_through: Month,
+) -> Result<Vec<(WellId, RecordMemory)>, WatchError> {
+    let ids: Vec<WellId> = wells.iter().map(|well| well.well_id.clone()).collect();
+    // With the last closed month, as the first open day may be the first of a fill.
+    let data = read_open(inner, ids, (closed_through, closed_through.plus(OPEN_MONTHS_MAX))).await?;
+    let mut followed = Vec::new();
+    for well in wells {
+        let Some(memory) = inner.record_of(&well.well_id) else { continue };
+        let (Some(salinity), Some(data)) = (&memory.salinity, data.get(&well.well_id)) else { continue };
+        let when = (closed_through, wells::kind(well).fills_by_design());
+        let next = salinity.followed_on(&data.days, when, &inner.config.record);
+        followed.push((well.well_id.clone(), RecordMemory { salinity: Some(Arc::new(next)), ..(*memory).clone() }));
+    }
+    Ok(followed)
+}
+
+/// Whether readings of open months came that change how salt the water is taken to be.
+pub(crate) fn goes_on(memory: &RecordMemory, marks: &[DirtyMonth], closed_through: Month) -> bool {
+    let Some(salinity) = &memory.salinity else { return false };
+    let says = |parameter: Parameter| {
+        parameter == salinity.source
+            || parameter == Parameter::RechargeFlow
+            || (parameter == Parameter::WaterTemperature && salinity.source == Parameter::ElectricalConductivity)
+            || (parameter.is_level() && wells::kind(&memory.well).fills_by_design())
+    };
+    marks.iter().any(|mark| mark.month > closed_through && says(mark.parameter))
+}
