@@ -160,7 +160,7 @@ impl Whereabouts {
             Scope::Subdistrict => self.subdistrict.as_deref(),
             Scope::District => self.district.as_deref(),
             Scope::Province => self.province.as_deref(),
-            Scope::Lao | Scope::Aquifer => None,
+            Scope::Lao | Scope::Aquifer | Scope::Gateway => None,
         }
     }
 }
@@ -201,7 +201,7 @@ impl Tree {
                 Whereabouts { district: own, province, ..Whereabouts::default() }
             }
             Scope::Province => Whereabouts { province: own, ..Whereabouts::default() },
-            Scope::Lao | Scope::Aquifer => Whereabouts::default(),
+            Scope::Lao | Scope::Aquifer | Scope::Gateway => Whereabouts::default(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! All level indicators of a national network made anew, and what one late reading costs.
+//! All indicators of a national network made anew, and what one late reading costs.
 //!
 //! 10,801 wells × 30 years of daily means (118 million well-days) are made up in a cheap, repeatable way, well by well, so
 //! that memory stays small; making them up is timed apart and is no part of the sum. Each of two threads takes every other well.
@@ -7,10 +7,13 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use gwbank_indicator::bank::{
+    CarryOverRules, Confinement, RechargeRules, SpecificYield, WtfWell, carry_over, recharge,
+};
 use gwbank_indicator::{
     Bank, DayLevel, DroughtClass, DroughtEventRules, DroughtRules, GxgKind, GxgRules, MonthRules, MonthlyLevel,
-    PlaceRules, PlaceWell, Sense, StandingRules, TrendRules, WellKind, drought_events, gxg, judge_place, judge_well,
-    monthly_levels, standings, well_trend,
+    MonthlyRain, PlaceRules, PlaceWell, SPI_TIMESCALES, Sense, SpiRules, StandingRules, TrendRules, WellKind,
+    WetSeason, drought_events, gxg, judge_place, judge_well, monthly_levels, spi, standings, well_trend,
 };
 use gwbank_model::{Day, Month};
 
@@ -24,7 +27,7 @@ const PLACE_WELLS: usize = 200;
 type Error = Box<dyn std::error::Error>;
 
 /// In the order in which they are taken.
-const STAGES: [&str; 8] = [
+const STAGES: [&str; 11] = [
     "(making up the days)",
     "monthly levels",
     "standings",
@@ -33,6 +36,9 @@ const STAGES: [&str; 8] = [
     "trend",
     "drought events",
     "GHG, GLG, GVG",
+    "carry-over",
+    "recharge",
+    "SPI of four timescales",
 ];
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -80,7 +86,7 @@ fn make_up(well: usize, days: &mut Vec<DayLevel>) {
 
 /// Everything that is made from one well's days. What is made is folded into one number, so that nothing is optimised away
 /// and two rounds can be held against each other.
-fn recompute(days: &[DayLevel], closed_through: Month, times: &mut Times) -> u64 {
+fn recompute(days: &[DayLevel], unconfined: &WtfWell, closed_through: Month, times: &mut Times) -> u64 {
     let months = times.time(1, || monthly_levels(days, &RULES).levels);
     let found = times.time(2, || standings(&months, closed_through, &StandingRules::default()));
     let mut mixed = 0u64;
@@ -111,6 +117,32 @@ fn recompute(days: &[DayLevel], closed_through: Month, times: &mut Times) -> u64
             mix(found.mean.value().map_or(0, |level| level.to_bits()));
         }
     });
+    times.time(8, || {
+        for year in 0..YEARS - 1 {
+            let around = months.iter().skip_while(|m| m.month < FIRST.plus(12 * year)).take(36).copied();
+            let around: Vec<MonthlyLevel> = around.collect();
+            let year = FIRST.year() + year + 1;
+            let left = carry_over(WetSeason::MayToOctober, &around, year, 4, &CarryOverRules::default());
+            mix(left.map_or(0, |found| found.left.to_bits()));
+        }
+    });
+    times.time(9, || {
+        let levels: Vec<(Day, f64)> = days.iter().filter_map(|day| Some((day.day, -day.mean?))).collect();
+        let found = recharge(unconfined, &levels, &RechargeRules::default());
+        mix(found.map_or(0, |found| found.months.iter().map(|month| month.mm).sum::<f64>().to_bits()));
+    });
+    times.time(10, || {
+        // As much rain as the level moves: the work is that of the fits.
+        let rain: Vec<MonthlyRain> = months
+            .iter()
+            .filter_map(|m| Some(MonthlyRain { month: m.month, millimetres: (m.level?.abs() * 40.0 - 150.0).max(0.0) }))
+            .collect();
+        for timescale in SPI_TIMESCALES {
+            for month in spi(&rain, &SpiRules::of_timescale(timescale)) {
+                mix(month.spi.value().map_or(0, |spi| spi.to_bits()));
+            }
+        }
+    });
     mixed
 }
 
@@ -138,11 +170,17 @@ fn round(wells: usize, threads: usize, closed_through: Month) -> Round {
                 scope.spawn(move || {
                     let (began, before) = (Instant::now(), on_processor());
                     let (mut days, mut times) = (Vec::new(), Times::default());
+                    let unconfined = WtfWell {
+                        kind: WELL,
+                        confinement: Some(Confinement::Unconfined),
+                        specific_yield: SpecificYield::registered(0.1),
+                        near_ground_level: Some(-1.0),
+                    };
                     let (mut well_days, mut mixed) = (0u64, 0u64);
                     for well in (first..wells).step_by(threads) {
                         times.time(0, || make_up(well, &mut days));
                         well_days += days.len() as u64;
-                        mixed ^= recompute(&days, closed_through, &mut times);
+                        mixed ^= recompute(&days, &unconfined, closed_through, &mut times);
                     }
                     let processor = on_processor().zip(before).map(|(after, before)| after - before);
                     Round { wall: began.elapsed(), processor, well_days, times, mixed }
