@@ -75,6 +75,25 @@ pub(crate) fn blocked_slope(points: &[Blocked], inflation: f64) -> Option<Blocke
     Some(BlockedSlope { slope, low: at(low), high: at(high), s, variance })
 }
 
+/// The slope of [`blocked_slope`] for points of one block, without sorting all slopes.
+pub(crate) fn median_slope(points: &[(f64, f64)]) -> Option<f64> {
+    let mut slopes = Vec::with_capacity(points.len() * points.len().saturating_sub(1) / 2);
+    for (index, first) in points.iter().enumerate() {
+        for second in &points[index + 1..] {
+            // Either way round the slope of two points is the same double.
+            if second.0 != first.0 {
+                slopes.push((second.1 - first.1) / (second.0 - first.0));
+            }
+        }
+    }
+    let middle = slopes.len().checked_sub(1)? / 2;
+    let (_, &mut lower, above) = slopes.select_nth_unstable_by(middle, f64::total_cmp);
+    // As the quantile of an even number of values: halfway between the two middle ones.
+    let is_even = (middle + 1) * 2 == above.len() + middle + 1;
+    let upper = above.iter().copied().min_by(f64::total_cmp).filter(|_| is_even);
+    Some(upper.map_or(lower, |upper| lower * 0.5 + upper * 0.5))
+}
+
 fn sign(difference: f64) -> f64 {
     if difference == 0.0 { 0.0 } else { difference.signum() }
 }
@@ -112,6 +131,16 @@ mod tests {
         assert_eq!((found.slope, found.s), (-1.0, -4.0));
         assert_eq!(blocked_slope(&points[2..4], 1.0), None);
         assert!(found.low <= found.slope && found.slope <= found.high);
+    }
+
+    proptest! {
+        #[test]
+        fn the_median_slope_is_that_of_one_block(points in proptest::collection::vec((0u8..20, -5.0f64..5.0), 0..30)) {
+            let blocked: Vec<Blocked> =
+                points.iter().map(|&(x, y)| Blocked { block: 0, x: f64::from(x), y }).collect();
+            let plain: Vec<(f64, f64)> = points.iter().map(|&(x, y)| (f64::from(x), y)).collect();
+            prop_assert_eq!(median_slope(&plain), blocked_slope(&blocked, 1.0).map(|found| found.slope));
+        }
     }
 
     #[test]

@@ -219,16 +219,21 @@ fn shape_of(s: f64) -> Option<f64> {
 
 /// Sums over the last k months, all present.
 fn window_sums(rain: &[MonthlyRain], timescale_months: u32) -> Vec<(Month, f64)> {
-    let by_month: BTreeMap<Month, f64> = rain.iter().map(|month| (month.month, month.millimetres)).collect();
-    let length = i32::try_from(timescale_months).unwrap_or(i32::MAX);
-    by_month
-        .keys()
-        .filter_map(|&end| {
-            let mut sum = 0.0;
-            for back in (0..length).rev() {
-                sum += by_month.get(&Month::from_index(end.index().saturating_sub(back)))?;
-            }
-            Some((end, sum))
+    let length = usize::try_from(timescale_months).unwrap_or(usize::MAX);
+    let mut months: Vec<(i32, f64)> = rain.iter().map(|month| (month.month.index(), month.millimetres)).collect();
+    // Of a month that comes twice the later one counts.
+    months.sort_by_key(|(month, _)| *month);
+    months = months.chunk_by(|a, b| a.0 == b.0).filter_map(|same| same.last().copied()).collect();
+    // One after the other of what is there: a window is complete where its months follow each other.
+    let complete = |window: &[(i32, f64)]| {
+        window.first().zip(window.last()).is_some_and(|(a, b)| b.0 as i64 - a.0 as i64 + 1 == window.len() as i64)
+    };
+    months
+        .windows(length)
+        .filter(|window| complete(window))
+        .filter_map(|window| {
+            let &(end, _) = window.last()?;
+            Some((Month::from_index(end), window.iter().fold(0.0, |sum, (_, millimetres)| sum + millimetres)))
         })
         .collect()
 }

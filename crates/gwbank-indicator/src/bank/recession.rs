@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use gwbank_model::Day;
 
 use super::NotMeasurable;
-use crate::robust::{Blocked, blocked_slope, median, quantile};
+use crate::robust::{median, median_slope, quantile};
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RecessionRules {
@@ -115,14 +115,7 @@ pub fn master_recession(levels: &[(Day, f64)], rules: &RecessionRules) -> Result
 
 /// The running median of each day that has a value, in order of time.
 pub(super) fn smoothed(levels: &[(Day, f64)], rules: &RecessionRules) -> Vec<(Day, f64)> {
-    let mut by_day: BTreeMap<i32, Vec<f64>> = BTreeMap::new();
-    for &(day, level) in levels {
-        if level.is_finite() {
-            by_day.entry(day.0).or_default().push(level);
-        }
-    }
-    let daily: Vec<(i32, f64)> =
-        by_day.into_iter().filter_map(|(day, mut values)| median(&mut values).map(|value| (day, value))).collect();
+    let daily = one_a_day(levels);
     let reach = rules.smooth_days_each_side;
     let around = |index: usize| {
         let day = daily[index].0;
@@ -135,10 +128,43 @@ pub(super) fn smoothed(levels: &[(Day, f64)], rules: &RecessionRules) -> Vec<(Da
                 && daily[index + side].0.saturating_sub(day) <= reach
         });
         let side = sides.unwrap_or(0) as usize;
-        let mut values: Vec<f64> = daily[index - side..=index + side].iter().map(|(_, value)| *value).collect();
-        median(&mut values).unwrap_or(daily[index].1)
+        let around = &daily[index - side..=index + side];
+        middle_of(around).unwrap_or(daily[index].1)
     };
     (0..daily.len()).map(|index| (Day(daily[index].0), around(index))).collect()
+}
+
+/// The median of each day's finite levels, in order of time.
+fn one_a_day(levels: &[(Day, f64)]) -> Vec<(i32, f64)> {
+    // As most series come: one level a day, in order.
+    if levels.windows(2).all(|pair| pair[0].0 < pair[1].0) {
+        return levels.iter().filter(|(_, level)| level.is_finite()).map(|(day, level)| (day.0, *level)).collect();
+    }
+    let mut by_day: BTreeMap<i32, Vec<f64>> = BTreeMap::new();
+    for &(day, level) in levels {
+        if level.is_finite() {
+            by_day.entry(day.0).or_default().push(level);
+        }
+    }
+    by_day.into_iter().filter_map(|(day, mut values)| median(&mut values).map(|value| (day, value))).collect()
+}
+
+/// The middle one of an odd number of values; without an allocation for the few that a usual window has.
+fn middle_of(around: &[(i32, f64)]) -> Option<f64> {
+    const FEW: usize = 9;
+    let mut few = [0.0f64; FEW];
+    let Some(values) = few.get_mut(..around.len()) else {
+        return median(&mut around.iter().map(|(_, value)| *value).collect::<Vec<_>>());
+    };
+    for (at, (_, value)) in around.iter().enumerate() {
+        let mut place = at;
+        while place > 0 && values[place - 1].total_cmp(value).is_gt() {
+            values[place] = values[place - 1];
+            place -= 1;
+        }
+        values[place] = *value;
+    }
+    values.get(around.len() / 2).copied()
 }
 
 struct Window {
@@ -178,23 +204,22 @@ fn line(mut windows: Vec<Window>, recessions: usize, rules: &RecessionRules) -> 
     /// first did to the levels within a bin.
     const PASSES: usize = 2;
     windows.sort_by(|a, b| a.level.total_cmp(&b.level).then(a.fall_m_per_day.total_cmp(&b.fall_m_per_day)));
-    let points = windows.iter().map(|window| Blocked { block: 0, x: window.level, y: window.fall_m_per_day });
-    let slope_of = |points: &[Blocked]| blocked_slope(points, 1.0).map_or(0.0, |slope| slope.slope);
-    let mut per_metre = slope_of(&points.collect::<Vec<_>>()).max(0.0);
+    let points: Vec<(f64, f64)> = windows.iter().map(|window| (window.level, window.fall_m_per_day)).collect();
+    let mut per_metre = median_slope(&points).unwrap_or(0.0).max(0.0);
     let per_bin = windows.len().div_ceil(rules.bins.max(1)).max(1);
     let mut at_zero = 0.0;
     for _ in 0..PASSES {
         // What the line so far leaves over, so that the levels within a bin do not count.
-        let bins: Vec<Blocked> = windows
+        let bins: Vec<(f64, f64)> = windows
             .chunks(per_bin)
             .filter_map(|bin| {
                 let mut levels: Vec<f64> = bin.iter().map(|window| window.level).collect();
                 let mut rests: Vec<f64> = bin.iter().map(|w| w.fall_m_per_day - per_metre * w.level).collect();
-                Some(Blocked { block: 0, x: median(&mut levels)?, y: quantile(&mut rests, rules.bin_quantile)? })
+                Some((median(&mut levels)?, quantile(&mut rests, rules.bin_quantile)?))
             })
             .collect();
-        let corrected = (per_metre + slope_of(&bins)).max(0.0);
-        let mut rests: Vec<f64> = bins.iter().map(|bin| bin.y + (per_metre - corrected) * bin.x).collect();
+        let corrected = (per_metre + median_slope(&bins).unwrap_or(0.0)).max(0.0);
+        let mut rests: Vec<f64> = bins.iter().map(|(level, rest)| rest + (per_metre - corrected) * level).collect();
         at_zero = median(&mut rests).unwrap_or(0.0);
         per_metre = corrected;
     }

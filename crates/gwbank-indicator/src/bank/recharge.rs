@@ -22,8 +22,6 @@
 //! pores hold water already, seepage drains it, and the yield is much smaller: such days are counted, not corrected. Air
 //! caught under rain (Lisse effect) is taken for recharge.
 
-use std::collections::BTreeMap;
-
 use gwbank_model::{Day, Month};
 
 use super::NotMeasurable;
@@ -152,7 +150,8 @@ pub fn recharge(well: &WtfWell, levels: &[(Day, f64)], rules: &RechargeRules) ->
     let specific_yield = measurable(well)?;
     let smoothed = smoothed(levels, &rules.recession);
     let recession = fit(&smoothed, &rules.recession)?;
-    let mut by_month: BTreeMap<Month, Rise> = BTreeMap::new();
+    // In order of time, each with its first day of the next month.
+    let mut by_month: Vec<(Month, i32, Rise)> = Vec::new();
     for pair in smoothed.windows(2) {
         let days = i64::from(pair[1].0.0) - i64::from(pair[0].0.0);
         if days > i64::from(rules.gap_days_max.max(1)) {
@@ -161,7 +160,12 @@ pub fn recharge(well: &WtfWell, levels: &[(Day, f64)], rules: &RechargeRules) ->
         let step = (pair[1].1 - pair[0].1) / days as f64;
         for day in 0..days as i32 {
             let level = pair[0].1 + step * (f64::from(day) + 0.5);
-            let rise = by_month.entry(Day(pair[0].0.0.saturating_add(day)).month()).or_default();
+            let day = pair[0].0.0.saturating_add(day);
+            if by_month.last().is_none_or(|(_, end, _)| day >= *end) {
+                let month = Day(day).month();
+                by_month.push((month, month.plus(1).first_day().0, Rise::default()));
+            }
+            let Some((_, _, rise)) = by_month.last_mut() else { continue };
             rise.height_m += step + recession.fall_m_per_day(level);
             rise.days += 1;
             rise.extrapolated_days += u32::from(level > recession.highest);
@@ -169,7 +173,7 @@ pub fn recharge(well: &WtfWell, levels: &[(Day, f64)], rules: &RechargeRules) ->
         }
     }
     let whole = |month: &Month, rise: &Rise| f64::from(rise.days) >= rules.month_share_min * f64::from(month.days());
-    let months = by_month.into_iter().filter(|(month, rise)| whole(month, rise)).map(|(month, rise)| {
+    let months = by_month.into_iter().filter(|(month, _, rise)| whole(month, rise)).map(|(month, _, rise)| {
         let mm = |specific_yield: f64| specific_yield * rise.height_m * 1000.0;
         let ends = [mm(specific_yield.low), mm(specific_yield.high)];
         MonthRecharge {
