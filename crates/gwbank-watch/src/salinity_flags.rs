@@ -208,6 +208,9 @@ fn evidence(salinity: &SalinityMemory, rules: &SalinityRules) -> Value {
     })
 }
 
+/// A well of a place, with its flag.
+type Member<'a> = (&'a Arc<Well>, Option<ConditionFlag>);
+
 /// Districts and provinces, as the book will be.
 fn judge_places(
     inner: &Inner,
@@ -222,7 +225,7 @@ fn judge_places(
         let flag = changed.get(&key).cloned().or_else(|| inner.open_flag(&key));
         flag.filter(|flag| flag.state != FlagState::Closed)
     };
-    let mut places: BTreeMap<(Scope, String), Vec<(&Arc<Well>, Option<ConditionFlag>)>> = BTreeMap::new();
+    let mut places: BTreeMap<(Scope, String), Vec<Member<'_>>> = BTreeMap::new();
     let measured = |well: &&Arc<Well>| provinces.contains(&well.province_code) && records.contains_key(&well.well_id);
     for well in registry.wells().iter().filter(measured) {
         let codes =
@@ -245,7 +248,7 @@ fn judge_place(
     inner: &Inner,
     scope: Scope,
     code: &str,
-    members: &[(&Arc<Well>, Option<ConditionFlag>)],
+    members: &[Member<'_>],
     now: Timestamp,
 ) -> (FlagKey, Where, Judgement) {
     let key = FlagKey::new(Hazard::Salinity, scope, code);
