@@ -1,5 +1,7 @@
 //! Indicators on the command line: numbers, and all that they are made of.
 
+use gwbank_model::{BANGKOK_OFFSET_SECONDS, Day, Timestamp};
+use gwbank_runtime::{Clock, SystemClock};
 use serde_json::json;
 
 use crate::program::{Place, until};
@@ -101,4 +103,96 @@ fn a_number_is_explained_to_the_last_rank() {
         let refused = place.run(wrong);
         assert!(refused.code == 2 && refused.err.contains(told), "{told}: {refused:?}");
     }
+}
+
+/// Rain, level and conductivity of a day, the same whenever it is asked; salt in the last nine days.
+fn of_day(parameter: &str, day: Day, today: Day) -> f64 {
+    let noise =
+        f64::from((i64::from(day.0) * 7_919 + parameter.len() as i64 * 104_729).rem_euclid(1009) as i32) / 1009.0;
+    let season = (f64::from(day.0) / 365.25 * std::f64::consts::TAU).sin();
+    match parameter {
+        "rainfall" => {
+            if noise < 0.6 {
+                0.0
+            } else {
+                (400.0 * (noise - 0.6) * (1.5 + season)).round() / 10.0
+            }
+        }
+        "specific_conductance" if day.0 > today.0 - 9 => 3000.0,
+        "specific_conductance" => (700.0 + 100.0 * season + 50.0 * noise).round(),
+        _ => ((6.0 - 2.0 * season + 0.01 * noise) * 1000.0).round() / 1000.0,
+    }
+}
+
+#[test]
+fn a_whole_record_is_told_in_sql_and_over_restarts() {
+    let place = Place::new();
+    place.file(
+        "wells.csv",
+        "well_id,bank_type,province_code,district_code,sampling,aquifer_condition,specific_yield\n\
+         KKN-0001,observation,40,4001,logger,unconfined,0.12\n",
+    );
+    place.run(&["wells", "import", "wells.csv"]).good();
+    let server = place.serve();
+    let now = Timestamp::from_micros(SystemClock.now_micros());
+    let today = now.day(BANGKOK_OFFSET_SECONDS);
+    let mut csv = "well_id,time,parameter,value\n".to_owned();
+    for parameter in ["depth_to_water", "rainfall", "specific_conductance"] {
+        for day in (today.0 - 21 * 365..today.0).map(Day) {
+            let time = day.start(BANGKOK_OFFSET_SECONDS).plus_secs(6 * 3600).to_rfc3339(BANGKOK_OFFSET_SECONDS);
+            csv += &format!("KKN-0001,{time},{parameter},{}\n", of_day(parameter, day, today));
+        }
+    }
+    place.file("history.csv", &csv);
+    place.run(&["readings", "import", "history.csv"]).good();
+    let count = |indicator: &str| {
+        let sql = format!(
+            "SELECT count(value) AS n FROM indicators WHERE well_id = 'KKN-0001' AND indicator = '{indicator}'"
+        );
+        server.sql(&sql)[0]["n"].as_i64().unwrap()
+    };
+    until("the record is computed", || (count("spi_12") > 200 && count("recharge_wtf") > 200).then_some(()));
+    for (indicator, rows) in [("trend", 1), ("ghg", 1), ("glg", 1), ("salinity_trend_dry", 1), ("carry_over", 19)] {
+        assert!(count(indicator) >= rows, "{indicator}: {}", count(indicator));
+    }
+    let class =
+        server.sql("SELECT class, n FROM indicators WHERE indicator = 'salinity_class' ORDER BY period DESC LIMIT 1");
+    assert_eq!(class[0]["class"], "fresh", "of the last closed month: {class}");
+    // The salt of the open month is a flag all the same, of the well, its district and its province.
+    let flags = until("the salt is told", || {
+        let flags = server.sql(
+            "SELECT scope, severity, rule, detail_th FROM condition_flags WHERE hazard = 'salinity' ORDER BY scope",
+        );
+        (flags.as_array().unwrap().len() == 3).then_some(flags)
+    });
+    assert_eq!(
+        (&flags[0]["scope"], &flags[1]["scope"], &flags[2]["scope"]),
+        (&json!("district"), &json!("province"), &json!("well"))
+    );
+    assert_eq!((&flags[2]["severity"], &flags[2]["rule"]), (&json!("severe"), &json!("salinity_doubled")), "{flags}");
+    assert!(flags[2]["detail_th"].as_str().unwrap().contains("น้ำใต้ดินเค็มขึ้น"));
+
+    let rows = "SELECT scope, well_id, period, indicator, value, class, confidence, n, years, approved_share, quality_share \
+                FROM indicators WHERE scope = 'well' ORDER BY indicator, period";
+    let before = server.sql(rows);
+    drop(server);
+    let server = place.serve();
+    // Its first evaluation computes all of it anew, and ends with the flags as they were.
+    until("the watch has judged", || {
+        let place = server.sql("SELECT count(*) AS n FROM indicators WHERE scope = 'province'");
+        (place[0]["n"].as_i64() > Some(0)).then_some(())
+    });
+    assert_eq!(server.sql(rows), before);
+    // A month of rain is corrected: its sums and their calendar month's ranks are others.
+    let corrected: Vec<_> = (1..=28)
+        .map(|day| json!({"well": "KKN-0001", "time": format!("2015-06-{day:02}T06:00:00+07:00"), "rainfall": 99.0}))
+        .collect();
+    let body = serde_json::to_vec(&corrected).unwrap();
+    let (status, _) = server.ask("POST", "/api/v1/readings", &[("content-type", "application/json")], &body);
+    assert_eq!(status, 200);
+    until("June 2015 is the wettest", || {
+        let june =
+            server.sql("SELECT value FROM indicators WHERE indicator = 'spi_1' AND period = '2015-06-01T00:00:00Z'");
+        (june[0]["value"].as_f64() > Some(2.0)).then_some(())
+    });
 }
