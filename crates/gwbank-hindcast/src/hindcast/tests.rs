@@ -192,11 +192,12 @@ fn a_flag_is_raised_goes_stale_comes_back_and_is_cleared() {
         (Transition::Raised, None),
         (Transition::WentStale, None),
         (Transition::Raised, Some("data_resumed")),
+        (Transition::Eased, None),
         (Transition::Cleared, Some("two_months_beyond_exit")),
     ];
     assert_eq!(told, expected);
     assert_eq!(changes[0].flag_id, format!("drought-well-W-{}", changes[0].at.as_secs()));
     assert_eq!(changes[0].at, Timestamp::parse_rfc3339("2017-02-05T00:00:00+07:00").unwrap());
     assert_eq!((changes[0].evidence.n, changes[0].evidence.rule), (Some(17), Some("sgi")));
-    assert_eq!(changes[3].month, Month::new(2017, 5));
+    assert_eq!(changes[4].month, Month::new(2017, 5));
 }
