@@ -27,7 +27,6 @@ mod episode;
 mod events;
 mod hindcast;
 mod known;
-mod noise;
 mod normal_climate;
 mod places;
 mod ranked;

@@ -229,9 +229,9 @@ mod tests {
 
     use gwbank_indicator::{MonthlyLevel, Sense};
     use gwbank_registry::Well;
+    use gwbank_sim::Noise;
 
     use super::*;
-    use crate::noise::Noise;
     use crate::testing::well;
 
     const FIRST: Month = Month::new(1991, 1);

@@ -7,14 +7,14 @@
 //!    when the season's first reading was taken. So such a well is followed season by season; any other in one go.
 //! 3. Subdistricts, districts and provinces follow from their wells' flags at every change, as in the live watch.
 //! 4. Salt goes through [`gwbank_indicator::salinity::follow`], whose baseline is of earlier seasons only. Readings that came
-//!    after their own month had closed are left out: nobody saw them in time. The live watch has no salinity flag yet; these
-//!    are what its rules would give.
+//!    after their own month had closed are left out: nobody saw them in time.
 //! 5. Flags that were raised before `from` are left out; what was known after `to` is not there.
 //! 6. Of a well that was added only the changes of its severity are kept, so the readings of one alone are in memory.
 //!
 //! # Known weaknesses
 //! Silence is not replayed, so no flood flag goes stale. Usual intervals are medians over the whole stretch, where the live
-//! watch has those of the last days. Neighbours' warnings do not support a reading here.
+//! watch has those of the last days. Neighbours' warnings do not support a reading here. Flags of districts and provinces
+//! that turn salt are not replayed; a recharge is what the caller hands in.
 
 mod flood;
 mod salinity;

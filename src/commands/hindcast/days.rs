@@ -98,7 +98,7 @@ fn days(
     Ok(all)
 }
 
-fn zone(offset_seconds: i32) -> String {
+pub(super) fn zone(offset_seconds: i32) -> String {
     let minutes = offset_seconds.abs() / 60;
     format!("{}{:02}:{:02}", if offset_seconds < 0 { '-' } else { '+' }, minutes / 60, minutes % 60)
 }

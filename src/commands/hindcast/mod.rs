@@ -15,6 +15,7 @@ use gwbank_hindcast::{
     Episode, FlagChange, Hindcast, HindcastConfig, JudgedMonths, KnownEvent, NormalClimateRules, Replayed, SkillRules,
     Summary, WellRecord, normal_climate, parse_events, skill,
 };
+use gwbank_indicator::DaysMin;
 use gwbank_model::condition::{Hazard, Scope};
 use gwbank_registry::Well;
 use gwbank_registry::import::{self, FileKind};
@@ -138,13 +139,13 @@ fn progress(wells: usize, what: &'static str) -> Outcome<ProgressBar> {
 fn rules(watch: &WatchConfig) -> HindcastConfig {
     HindcastConfig {
         closing: watch.closing,
-        days_min_logger: watch.days_min_logger,
-        days_min_manual: watch.days_min_manual,
+        days_min: DaysMin { logger: watch.days_min_logger, manual: watch.days_min_manual },
         standing: watch.standing,
         drought: watch.drought,
         places: watch.places,
         flood: watch.flood,
         flood_places: watch.flood_places,
+        salinity: watch.record.salinity,
         ..HindcastConfig::default()
     }
 }

@@ -1,6 +1,6 @@
 //! Readings of one well after the other, over SQL, for the replay of floods and of salt.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
@@ -8,12 +8,14 @@ use gwbank_hindcast::{
     FloodInput, FloodReplay, HindcastConfig, ReadingFlags, ReceivedValue, SalinityInput, SalinityReplay, WellRecord,
 };
 use gwbank_indicator::flood::{FloodReading, counts};
+use gwbank_indicator::salinity::SalinityRules;
 use gwbank_indicator::{Sense, salinity};
-use gwbank_model::{Month, Parameter, QcTests, QualityFlag, Timestamp, WellId};
+use gwbank_model::{Day, Month, Parameter, QcTests, QualityFlag, Timestamp, WellId};
 use gwbank_registry::Well;
 use gwbank_watch::WatchConfig;
 use serde_json::json;
 
+use super::days::zone;
 use super::{UNDISTURBED, progress};
 use crate::arguments::{HindcastArguments, Known};
 use crate::client::{Client, Reply};
@@ -43,9 +45,13 @@ struct Reading {
     tests: QcTests,
 }
 
-/// Who measures what.
+/// On how many days who measures what.
 #[derive(Debug, Default)]
-struct Measured(BTreeSet<(String, Parameter)>);
+struct Measured(BTreeMap<(String, Parameter), u64>);
+
+/// What says how salt water is, the best first.
+const SALINITY_SOURCES: [Parameter; 3] =
+    [Parameter::SpecificConductance, Parameter::ElectricalConductivity, Parameter::TotalDissolvedSolids];
 
 impl<'a> Reader<'a> {
     pub fn new(client: &'a Client, watch: &'a WatchConfig, asked: &HindcastArguments) -> Self {
@@ -86,12 +92,7 @@ impl<'a> Reader<'a> {
     }
 
     pub fn salinity(&self, wells: &[Arc<Well>], config: &HindcastConfig) -> Outcome<ReadingFlags> {
-        let wanted = [
-            Parameter::SpecificConductance,
-            Parameter::ElectricalConductivity,
-            Parameter::WaterTemperature,
-            Parameter::RechargeFlow,
-        ];
+        let wanted = [&SALINITY_SOURCES[..], &[Parameter::RechargeFlow]].concat();
         let measured = self.measured(wells, &wanted)?;
         let bar = progress(wells.len(), "followed for salt")?;
         let mut replay = SalinityReplay::new(self.span, config);
@@ -102,7 +103,7 @@ impl<'a> Reader<'a> {
                 skip(&mut skipped, "that cannot speak of salt");
                 continue;
             }
-            let readings = self.ec_25(well, &measured)?;
+            let readings = self.ec_25(well, &measured, &config.salinity)?;
             if readings.is_empty() {
                 skip(&mut skipped, "without conductivity at 25 °C");
                 continue;
@@ -140,26 +141,33 @@ impl<'a> Reader<'a> {
         Ok(counting.map(|reading| (reading.time, reading.value)).collect())
     }
 
-    /// Specific conductance; where a well has none, its conductivity with the temperature of the same instant.
-    fn ec_25(&self, well: &Well, measured: &Measured) -> Outcome<Vec<ReceivedValue>> {
-        if measured.has(well, Parameter::SpecificConductance) {
-            let readings = self.good(&well.well_id, Parameter::SpecificConductance)?;
-            let of = |Reading { time, value, received_at, .. }| ReceivedValue { time, value, received_at };
-            return Ok(readings.into_iter().map(of).collect());
-        }
-        if !measured.has(well, Parameter::ElectricalConductivity) || !measured.has(well, Parameter::WaterTemperature) {
-            return Ok(Vec::new());
-        }
-        let temperatures = self.good(&well.well_id, Parameter::WaterTemperature)?;
-        let conductivities = self.good(&well.well_id, Parameter::ElectricalConductivity)?;
-        let at_25 = |reading: Reading| {
-            let at = temperatures.binary_search_by_key(&reading.time, |temperature| temperature.time).ok()?;
-            let temperature = temperatures[at];
-            let value = salinity::ec_25(reading.value, temperature.value)?;
-            let received_at = reading.received_at.max(temperature.received_at);
-            Some(ReceivedValue { time: reading.time, value, received_at })
+    /// By the parameter with most days, as the live watch follows a well; conductivity at the water's own temperature by
+    /// the day's mean of that.
+    fn ec_25(&self, well: &Well, measured: &Measured, rules: &SalinityRules) -> Outcome<Vec<ReceivedValue>> {
+        let Some(source) = measured.salinity_source(well) else { return Ok(Vec::new()) };
+        let by_temperature = source == Parameter::ElectricalConductivity;
+        let temperatures = if by_temperature { self.daily_temperatures(&well.well_id)? } else { BTreeMap::new() };
+        let at_25 = |reading: &Reading| match source {
+            Parameter::ElectricalConductivity => salinity::ec_25(reading.value, *temperatures.get(&self.day(reading))?),
+            Parameter::TotalDissolvedSolids => Some(rules.factor.ec_25_of(reading.value)),
+            _ => Some(reading.value),
         };
-        Ok(conductivities.into_iter().filter_map(at_25).collect())
+        let of = |reading: Reading| {
+            let Reading { time, received_at, .. } = reading;
+            Some(ReceivedValue { time, value: at_25(&reading)?, received_at })
+        };
+        Ok(self.good(&well.well_id, source)?.into_iter().filter_map(of).collect())
+    }
+
+    fn daily_temperatures(&self, well: &WellId) -> Outcome<BTreeMap<Day, f64>> {
+        let readings = self.good(well, Parameter::WaterTemperature)?;
+        let days = readings.chunk_by(|a, b| self.day(a) == self.day(b));
+        let mean = |day: &[Reading]| day.iter().map(|reading| reading.value).sum::<f64>() / day.len() as f64;
+        Ok(days.filter_map(|day| Some((self.day(day.first()?), mean(day)))).collect())
+    }
+
+    fn day(&self, reading: &Reading) -> Day {
+        reading.time.day(self.watch.closing.offset_seconds)
     }
 
     /// When water was put in.
@@ -199,19 +207,21 @@ impl<'a> Reader<'a> {
 
     fn measured(&self, wells: &[Arc<Well>], parameters: &[Parameter]) -> Outcome<Measured> {
         let names: Vec<String> = parameters.iter().map(|parameter| format!("'{}'", parameter.name())).collect();
+        let zone = zone(self.watch.closing.offset_seconds);
         let mut measured = Measured::default();
         for batch in wells.chunks(WELLS_AT_ONCE) {
             let ids: Vec<String> = batch.iter().map(|well| format!("'{}'", well.well_id)).collect();
             let reply = self.ask(&format!(
-                "SELECT well_id, parameter, count(value) AS n FROM readings WHERE parameter IN ({}) AND well_id IN ({}) \
-                 GROUP BY 1, 2 HAVING count(value) > 0",
+                "SELECT well_id, parameter, count(DISTINCT time_bucket('1 day', time, '{zone}')) AS days FROM readings \
+                 WHERE parameter IN ({}) AND well_id IN ({}) AND value IS NOT NULL GROUP BY 1, 2",
                 names.join(", "),
                 ids.join(", ")
             ))?;
             for record in csv::Reader::from_reader(reply.into_body().into_reader()).records() {
                 let record = record.context("the answer cannot be read")?;
                 let parameter = Parameter::from_name(&record[1]).context("the answer has a strange parameter")?;
-                measured.0.insert((record[0].to_owned(), parameter));
+                let days = record[2].parse().context("the answer has a strange number")?;
+                measured.0.insert((record[0].to_owned(), parameter), days);
             }
         }
         Ok(measured)
@@ -242,8 +252,18 @@ impl Reading {
 }
 
 impl Measured {
+    fn days(&self, well: &Well, parameter: Parameter) -> u64 {
+        self.0.get(&(well.well_id.as_str().to_owned(), parameter)).copied().unwrap_or(0)
+    }
+
     fn has(&self, well: &Well, parameter: Parameter) -> bool {
-        self.0.contains(&(well.well_id.as_str().to_owned(), parameter))
+        self.days(well, parameter) > 0
+    }
+
+    /// Of equals the better: `max_by_key` takes the last.
+    fn salinity_source(&self, well: &Well) -> Option<Parameter> {
+        let best = SALINITY_SOURCES.into_iter().rev().max_by_key(|source| self.days(well, *source))?;
+        self.has(well, best).then_some(best)
     }
 
     /// The well itself, else the first well of its district that measures rain.

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gwbank_indicator::flood::{FloodLimits, FloodReading, FloodStep, Surroundings, follow};
-use gwbank_indicator::{FloodWell, MonthlyLevel, Sense, WetSeason, province_flood, season_highs, small_place_severity};
+use gwbank_indicator::{
+    FloodWell, MonthlyLevel, Sense, WellKind, WetSeason, province_flood, season_highs, small_place_severity,
+};
 use gwbank_model::condition::{Hazard, Scope, Severity};
 use gwbank_model::{Month, Timestamp};
 use gwbank_registry::Well;
 
 use super::{ReadingFlags, of_well, within};
-use crate::config::{HindcastConfig, is_flood_capable, is_flood_watched, kind};
+use crate::config::{HindcastConfig, is_flood_capable, is_flood_watched};
 use crate::episode::{Evidence, FlagBook, Judgement, Subject, When};
 use crate::known::WellRecord;
 
@@ -143,7 +145,7 @@ fn follow_well(input: &FloodInput<'_>, config: &HindcastConfig) -> Vec<(FloodSte
             Vec::new()
         };
         let limits = limits(input.record, &known, season, month);
-        let track = follow(kind(well), severity, stretch, &limits, &surroundings, &config.flood);
+        let track = follow(WellKind::of(well), severity, stretch, &limits, &surroundings, &config.flood);
         severity = track.severity;
         for step in track.steps {
             let at = stretch.partition_point(|reading| reading.time < step.at);
