@@ -404,6 +404,9 @@ pub struct HindcastArguments {
     /// Only wells of this province, such as 30
     #[arg(long, value_parser = province_code)]
     pub province: Option<String>,
+    /// What is replayed
+    #[arg(long, value_enum, default_value = "all")]
+    pub hazard: HindcastHazard,
     /// Known events to compare with: a CSV with scope, code, hazard, start, end (months such as 2019-11)
     #[arg(long, value_name = "FILE")]
     pub against: Option<PathBuf>,
@@ -418,6 +421,25 @@ pub struct HindcastArguments {
     pub climates: u32,
     #[command(flatten)]
     pub server: ServerArguments,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum HindcastHazard {
+    Drought,
+    Flood,
+    Salinity,
+    All,
+}
+
+impl HindcastHazard {
+    pub fn includes(self, hazard: Hazard) -> bool {
+        match self {
+            HindcastHazard::Drought => hazard == Hazard::Drought,
+            HindcastHazard::Flood => hazard == Hazard::Flood,
+            HindcastHazard::Salinity => hazard == Hazard::Salinity,
+            HindcastHazard::All => true,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -172,9 +172,11 @@ def track(verdicts, severity=None):
         last, before = before, held
         if severity is None or (entry or 0) > severity:
             severity = entry or severity
-        elif last != "none":
-            kept = top(held, last)
-            severity = None if kept is None else min(kept, severity)
+        elif held is None and last is None:
+            severity = None
+        else:
+            # Eased at once, but to no less than watch.
+            severity = min(held or 1, severity)
     return severity, stale
 
 

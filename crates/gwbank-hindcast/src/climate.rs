@@ -27,9 +27,9 @@ use std::sync::Arc;
 use gwbank_indicator::{MonthlyLevel, Sense};
 use gwbank_model::Month;
 use gwbank_registry::Well;
+use gwbank_sim::Noise;
 
 use crate::known::WellRecord;
-use crate::noise::Noise;
 use crate::summary::median;
 
 const MEMORY_MAX: f64 = 0.98;

@@ -12,17 +12,19 @@
 
 use std::collections::BTreeMap;
 
-use gwbank_indicator::{Assessment, DroughtJudgement, MonthClosing, MonthStanding, PlaceDrought};
+use gwbank_indicator::{
+    Assessment, DroughtJudgement, DroughtState, MonthClosing, MonthStanding, OpenDrought, PlaceDrought, WellKind,
+    replay_drought,
+};
 use gwbank_model::condition::{Hazard, Scope};
 use gwbank_model::{Month, Timestamp};
 use gwbank_registry::Well;
 
-use crate::config::{HindcastConfig, Membership, is_drought_capable, kind};
+use crate::config::{HindcastConfig, Membership, is_drought_capable};
 use crate::episode::{Episode, Evidence, FlagBook, FlagChange, Judgement, Subject, When};
 use crate::known::{Version, WellRecord};
 use crate::places::{Glance, Place, places_of};
 use crate::ranked::{JUDGED_MONTHS, JudgedMonth, Judging, Ranked, template};
-use gwbank_indicator::{DroughtState, OpenDrought, replay_drought};
 
 /// One well's month as it stood when it closed.
 #[derive(Debug, Clone, PartialEq)]
@@ -195,7 +197,7 @@ impl Iterator for Hindcast<'_> {
 impl<'a> WellState<'a> {
     fn new(record: &'a WellRecord, config: &HindcastConfig) -> Self {
         let well = record.well();
-        let kind = kind(well);
+        let kind = WellKind::of(well);
         let first_known = record.versions().first().map(|version| version.closing);
         let installed = well.installed_on.map(|day| day.month());
         let member_from = match config.membership {

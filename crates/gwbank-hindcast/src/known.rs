@@ -15,7 +15,7 @@ use gwbank_indicator::{DayLevel, MonthClosing, MonthRules, MonthlyLevel, Sense, 
 use gwbank_model::{Day, Month, Timestamp};
 use gwbank_registry::Well;
 
-use crate::config::{HindcastConfig, month_rules};
+use crate::config::HindcastConfig;
 
 /// A day of a level series, of the readings that count (by default those of quality 1 and 2), and when it was known.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -102,7 +102,7 @@ impl WellRecord {
     /// assert!(record.months_known_at(Month::new(2026, 4)).is_empty());
     /// ```
     pub fn of_days(well: Arc<Well>, sense: Sense, days: &[KnownDay], config: &HindcastConfig) -> Self {
-        let rules = month_rules(&well, sense, config);
+        let rules = MonthRules::of_well(&well, sense, config.days_min);
         let mut sorted: Vec<Known> = days.iter().map(|day| Known::of(day, config.closing)).collect();
         // Stable: of equals the one given last stays last.
         sorted.sort_by_key(|known| (known.level.day, known.received_at));

@@ -3,7 +3,7 @@
 //! ```text
 //! days, each with when it was known ─▶ versions of months ─▶ closing by closing: standing, judgement of wells ─▶ of places
 //!   (WellRecord)                                             (Hindcast)                     └─▶ flags and their changes
-//! depths, EC with their receipt ─▶ flood::follow, salinity::follow ─▶ flags of wells (and places)   (replay_floods, …)
+//! depths, EC with their receipt ─▶ flood::follow, salinity::follow ─▶ flags of wells (and places)   (FloodReplay, SalinityReplay)
 //! flags ─▶ Summary · Skill against known events          wells ─▶ flag rate of a normal climate (normal_climate)
 //! ```
 //!
@@ -27,7 +27,6 @@ mod episode;
 mod events;
 mod hindcast;
 mod known;
-mod noise;
 mod normal_climate;
 mod places;
 mod ranked;
@@ -50,6 +49,6 @@ pub use normal_climate::{
     normal_climate,
 };
 pub use places::Place;
-pub use readings::{FloodInput, ReadingFlags, ReceivedValue, SalinityInput, replay_floods, replay_salinity};
+pub use readings::{FloodInput, FloodReplay, ReadingFlags, ReceivedValue, SalinityInput, SalinityReplay};
 pub use skill::{Hit, JudgedMonths, Miss, Replayed, Skill, SkillRules, skill};
 pub use summary::{FLAPPING_MONTHS, KindSummary, PlaceMonths, Summary};

@@ -18,6 +18,9 @@ use crate::places::Place;
 /// A flag raised again so soon after its end flaps.
 pub const FLAPPING_MONTHS: i32 = 2;
 
+/// µs.
+const DAY: f64 = 86_400e6;
+
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Summary {
     /// By year, hazard, scope, worst severity.
@@ -36,6 +39,8 @@ pub struct KindSummary {
     /// Months at which a flag stood ([`Episode::months_open`]).
     pub median_months: f64,
     pub longest_months: u32,
+    /// From the raise to the end of those that ended, in days: what a flood takes. `None` while none has ended.
+    pub median_days: Option<f64>,
     /// The id of a flag that stood longest.
     pub longest: String,
     /// Raised again within two months after the flag before was cleared.
@@ -128,6 +133,7 @@ impl KindSummary {
         let mut lengths: Vec<f64> = episodes.iter().map(|e| f64::from(e.months_open(last))).collect();
         // Of equal lengths the one raised first.
         let longest = episodes.iter().rev().max_by_key(|episode| episode.months_open(last));
+        let days = |episode: &&Episode| episode.closed_at.map(|end| end.micros_since(episode.raised_at) as f64 / DAY);
         let lead = |episode: &&&Episode| f64::from(episode.lead_months());
         let mut leads: Vec<f64> = episodes.iter().filter(|e| e.worst > e.first_severity).map(|e| lead(&e)).collect();
         let mut leads_of_all: Vec<f64> = episodes.iter().map(|e| lead(&e)).collect();
@@ -138,6 +144,7 @@ impl KindSummary {
             open: episodes.iter().filter(|episode| episode.closed.is_none()).count() as u32,
             median_months: median(&mut lengths).unwrap_or(0.0),
             longest_months: longest.map_or(0, |episode| episode.months_open(last)),
+            median_days: median(&mut episodes.iter().filter_map(days).collect::<Vec<f64>>()),
             longest: longest.map_or_else(String::new, |episode| episode.id.clone()),
             flapping,
             flapping_share: if flags == 0 { 0.0 } else { f64::from(flapping) / f64::from(flags) },

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use gwbank_model::condition::Severity;
+use gwbank_model::condition::{Hazard, Severity};
 
 use crate::normal_climate::{Flagged, NORMAL_CLIMATE_SHARE_MAX, NormalClimate, Share};
 use crate::skill::Skill;
@@ -32,6 +32,10 @@ impl fmt::Display for Summary {
                 "  months open: median {}, longest {} ({})",
                 kind.median_months, kind.longest_months, kind.longest
             )?;
+            // A drought is told at closings alone.
+            if let (Hazard::Flood | Hazard::Salinity, Some(days)) = (hazard, kind.median_days) {
+                writeln!(f, "  of those that ended a median of {days:.1} days")?;
+            }
             writeln!(f, "  raised again within two months: {} ({:.1} %)", kind.flapping, kind.flapping_share * 100.0)?;
             match kind.median_lead_months {
                 Some(lead) => writeln!(f, "  worsened: {}, a median of {lead} months after the raise", kind.worsened)?,

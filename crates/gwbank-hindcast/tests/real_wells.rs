@@ -210,8 +210,8 @@ fn the_flag_rate_of_a_normal_climate_over_the_real_records() {
     for province in ClimateModel::fit(&records).provinces() {
         println!("{}: correlation {:?}, shared {:.2}", province.code, province.correlation, province.shared);
     }
-    // What share the rules come to is reported and not asserted; that it is one and rests on something is.
     let flagged = found.flagged.unwrap();
-    assert!(found.judged > 1_000 && flagged.mean > 0.0 && flagged.mean < 0.5 && flagged.standard_error.is_some());
+    assert!(found.judged > 1_000 && flagged.mean > 0.0 && flagged.standard_error.is_some());
+    assert!(found.is_within_aim(), "{found}");
     assert!(found.claimed.unwrap().mean <= flagged.mean);
 }

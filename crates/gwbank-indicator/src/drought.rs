@@ -9,7 +9,7 @@
 //!
 //! A dry month is at least moderate from n = 10, at least watch from n = 5, and a plain fact below.
 //! Beside what the month claims (`entry`) stands what it holds (`hold`): the class by the exit limits, SGI + 0.25 and
-//! percentile + 5. A condition ends only when two closed months no longer hold it.
+//! percentile + 5. A condition eases when one closed month no longer holds it, and ends after two that hold nothing.
 
 use gwbank_model::condition::Severity;
 

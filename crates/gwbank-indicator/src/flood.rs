@@ -372,8 +372,27 @@ fn believe(
     Some((if before.severity < met.severity { before } else { met }, Support::SecondInARow))
 }
 
-/// Rain, inflow, or, where nobody measures either, a rise over the last 24 h.
-/// Whether each reading of an open bank (in order of time) was taken while the bank filled; of other wells none was.
+/// Whether each reading was taken while its open bank filled; of other wells none was.
+///
+/// - **Formula**: at least 1 mm of rain, or any inflow, in the last 24 h; where nobody measures either, a rise of at least 5 cm in
+///   them. **Unit**: depths in m, rain in mm, inflow in m³/h. **Shape**: all in order of time; one answer a reading.
+/// - **Source**: INDICATORS.md (rain or inflow in the last 24 h). **Limits**: the millimetre and the 5 cm are this project's
+///   ([`FloodRules`]).
+/// - **Weak**: where nobody measures rain, a flood that rises through the bank looks like a fill.
+///
+/// ```
+/// use gwbank_indicator::flood::{FloodReading, FloodRules, Surroundings, filling_at};
+/// use gwbank_indicator::{Bank, WellKind};
+/// use gwbank_model::Timestamp;
+///
+/// let at = |hour: i64| Timestamp::from_secs(hour * 3600);
+/// let readings = [0, 30].map(|hour| FloodReading { time: at(hour), depth_m: 2.0, received_at: at(hour) });
+/// let rain = [(at(0), 4.0)];
+/// let around = Surroundings { rain: Some(&rain), ..Surroundings::default() };
+/// let kind = |bank| WellKind { bank, represents_aquifer: false, influenced: false };
+/// assert_eq!(filling_at(kind(Bank::Open), &readings, &around, &FloodRules::default()), [true, false]);
+/// assert_eq!(filling_at(kind(Bank::Observation), &readings, &around, &FloodRules::default()), [false, false]);
+/// ```
 pub fn filling_at(
     kind: WellKind,
     readings: &[FloodReading],
@@ -384,11 +403,25 @@ pub fn filling_at(
     (0..readings.len()).map(fills).collect()
 }
 
-/// Whether a reading came so soon that it may raise a live condition, by the usual interval of its series.
+/// Whether a reading came so soon that it may raise a live condition.
+///
+/// - **Formula**: receipt − measurement ≤ [`late_micros`]. **Unit**: µs. **Shape**: the usual interval of its series.
+/// - **Source, limits**: as there. **Weak**: a clock that is ahead makes every reading come in time.
+///
+/// ```
+/// use gwbank_indicator::flood::{FloodReading, FloodRules, came_in_time};
+/// use gwbank_model::Timestamp;
+///
+/// let hour = 3_600_000_000;
+/// let after = |hours| FloodReading { time: Timestamp::MIN, depth_m: 1.0, received_at: Timestamp::MIN.plus_micros(hours * hour) };
+/// let rules = FloodRules::default();
+/// assert!(came_in_time(after(3), Some(hour), &rules) && !came_in_time(after(4), Some(hour), &rules));
+/// ```
 pub fn came_in_time(reading: FloodReading, interval_micros: Option<i64>, rules: &FloodRules) -> bool {
     reading.received_at.micros_since(reading.time) <= late_micros(interval_micros, rules)
 }
 
+/// Rain, inflow, or, where nobody measures either, a rise over the last 24 h.
 fn is_filling(seen: &[FloodReading], surroundings: &Surroundings<'_>, rules: &FloodRules) -> bool {
     let Some(reading) = seen.last() else { return false };
     let from = reading.time.plus_micros(-rules.surroundings_hours * HOUR);
@@ -424,14 +457,39 @@ fn sum_between(amounts: &[(Timestamp, f64)], after: Timestamp, through: Timestam
     amounts[first..].iter().take_while(|&&(time, _)| time <= through).map(|&(_, amount)| amount).sum()
 }
 
-/// Median step between readings in order of time, µs; `None` with fewer than two.
+/// The usual interval of a series of depths.
+///
+/// - **Formula**: median step between readings; of an even number the longer of the two middle ones. **Unit**: µs. **Shape**:
+///   readings in order of time; `None` with fewer than two.
+/// - **Source, limits**: none. **Weak**: two readings of one time are a step of nothing, other than for
+///   [`no_data::usual_interval`](crate::no_data::usual_interval).
+///
+/// ```
+/// use gwbank_indicator::flood::{FloodReading, usual_interval};
+/// use gwbank_model::Timestamp;
+///
+/// let at = |minute: i64| Timestamp::from_secs(minute * 60);
+/// let readings = [0, 15, 30, 90].map(|minute| FloodReading { time: at(minute), depth_m: 2.0, received_at: at(minute) });
+/// assert_eq!(usual_interval(&readings), Some(15 * 60_000_000));
+/// ```
 pub fn usual_interval(readings: &[FloodReading]) -> Option<i64> {
     let mut intervals: Vec<i64> = readings.windows(2).map(|pair| pair[1].time.micros_since(pair[0].time)).collect();
     let middle = intervals.len() / 2;
     (!intervals.is_empty()).then(|| *intervals.select_nth_unstable(middle).1)
 }
 
-/// How old a reading may be, µs, to raise a live condition.
+/// How old a reading may be to raise a live condition.
+///
+/// - **Formula**: `max(3 h, 2 × interval)`. **Unit**: µs. **Shape**: the usual interval, `None` where it is not known: 3 h then.
+/// - **Source, limits**: INDICATORS.md, both in [`FloodRules`].
+/// - **Weak**: a well that is read once a day may raise a flood that is two days old.
+///
+/// ```
+/// use gwbank_indicator::flood::{FloodRules, late_micros};
+///
+/// let (hour, rules) = (3_600_000_000, FloodRules::default());
+/// assert_eq!([None, Some(hour), Some(24 * hour)].map(|of| late_micros(of, &rules) / hour), [3, 3, 48]);
+/// ```
 pub fn late_micros(interval: Option<i64>, rules: &FloodRules) -> i64 {
     (rules.late_hours_min * HOUR).max(interval.unwrap_or(0).saturating_mul(rules.late_intervals))
 }

@@ -2,8 +2,10 @@
 //!
 //! # Rules
 //! 1. A condition begins, and worsens, with one closed month that claims it.
-//! 2. It eases or ends only after two closed months in a row that no longer hold it (exit limits).
-//! 3. A month without a judgement changes nothing but staleness, and breaks the row of two: silence never clears.
+//! 2. It eases with one closed month that no longer holds its severity (exit limits), to what that month holds, but never
+//!    below watch.
+//! 3. It ends only after two closed months in a row that hold nothing.
+//! 4. A month without a judgement changes nothing but staleness, and breaks the row of two: silence never clears.
 //!
 //! The state after a stretch of months is a pure function of their verdicts, so a restart or a late correction replays
 //! the stretch and comes to the same state.
@@ -49,23 +51,24 @@ pub enum Step {
 
 /// Follows the verdicts of one well or place, month by month.
 ///
-/// - **Formula**: severity ← claim where it is worse; else the worse of what this month and the one before hold, at most the
-///   present one. **Shape**: one verdict a closed month, in order of time without a gap; `None` for a month without a judgement.
+/// - **Formula**: severity ← claim where it is worse; else what the month holds, at most the present one and at least watch; none
+///   where this month and the one before hold nothing. **Shape**: one verdict a closed month, in order of time without a gap;
+///   `None` for a month without a judgement.
 /// - **Source, limits**: none; two months and the exit limits (SGI + 0.25, percentile + 5, share − 10 points) are this project's.
-/// - **Weak**: recovery is told a month late by design; a well that fell silent in a drought stays in it, stale, for as long as it is
-///   silent.
+/// - **Weak**: the end is told a month late by design; a severity that swings beyond both its limits eases and escalates from month
+///   to month; a well that fell silent in a drought stays in it, stale, for as long as it is silent.
 ///
 /// ```
 /// use gwbank_indicator::{DroughtTrack, MonthVerdict, Step};
-/// use gwbank_model::condition::Severity::Severe;
+/// use gwbank_model::condition::Severity::{Severe, Watch};
 ///
 /// let mut track = DroughtTrack::new();
 /// let (dry, over) = (MonthVerdict { entry: Some(Severe), hold: Some(Severe) }, MonthVerdict { entry: None, hold: None });
 /// assert_eq!(track.month(Some(dry)), Step::Raised { to: Severe });
-/// assert_eq!(track.month(Some(over)), Step::Unchanged, "one month is not enough");
-/// assert_eq!(track.month(None), Step::Stale { at: Severe }, "silence clears nothing, and breaks the row of two");
+/// assert_eq!(track.month(Some(over)), Step::Eased { from: Severe, to: Watch }, "one month eases and does not end it");
+/// assert_eq!(track.month(None), Step::Stale { at: Watch }, "silence clears nothing, and breaks the row of two");
 /// assert_eq!(track.month(Some(over)), Step::Unchanged);
-/// assert_eq!(track.month(Some(over)), Step::Cleared { from: Severe });
+/// assert_eq!(track.month(Some(over)), Step::Cleared { from: Watch });
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DroughtTrack {
@@ -115,9 +118,9 @@ impl DroughtTrack {
                 Step::Escalated { from, to }
             }
             (Some(from), _) => {
-                // One month beyond the exit limit is not enough; a month before that said nothing is no month.
-                let Some(held_before) = held_before else { return Step::Unchanged };
-                let kept = held_now.max(held_before).min(Some(from));
+                // A month before that said nothing is no month.
+                let is_over = held_now.is_none() && held_before == Some(None);
+                let kept = (!is_over).then(|| held_now.unwrap_or(Severity::Watch).min(from));
                 self.severity = kept;
                 match kept {
                     None => Step::Cleared { from },
@@ -146,8 +149,12 @@ mod tests {
         assert_eq!(track.month(clear), Step::Unchanged);
         assert_eq!(track.month(verdict(Some(Warning), Some(Warning))), Step::Raised { to: Warning });
         assert_eq!(track.month(verdict(Some(Severe), Some(Extreme))), Step::Escalated { from: Warning, to: Severe });
-        assert_eq!(track.month(verdict(None, Some(Warning))), Step::Unchanged, "one month below severe");
-        assert_eq!(track.month(verdict(None, Some(Watch))), Step::Eased { from: Severe, to: Warning });
+        assert_eq!(
+            track.month(verdict(Some(Warning), Some(Severe))),
+            Step::Unchanged,
+            "within the exit limit of severe"
+        );
+        assert_eq!(track.month(verdict(None, Some(Warning))), Step::Eased { from: Severe, to: Warning });
         assert_eq!(track.month(clear), Step::Eased { from: Warning, to: Watch });
         assert_eq!(track.month(clear), Step::Cleared { from: Watch });
         assert_eq!(track.severity(), None);
@@ -156,11 +163,20 @@ mod tests {
     #[test]
     fn a_month_in_the_exit_band_starts_the_two_months_anew() {
         let mut track = DroughtTrack::new();
-        track.month(verdict(Some(Severe), Some(Severe)));
+        track.month(verdict(Some(Watch), Some(Watch)));
         for _ in 0..5 {
             assert_eq!(track.month(verdict(None, None)), Step::Unchanged);
-            assert_eq!(track.month(verdict(None, Some(Severe))), Step::Unchanged);
+            assert_eq!(track.month(verdict(None, Some(Watch))), Step::Unchanged);
         }
+    }
+
+    #[test]
+    fn the_exit_band_does_not_bring_a_severity_back() {
+        let mut track = DroughtTrack::new();
+        track.month(verdict(Some(Severe), Some(Severe)));
+        assert_eq!(track.month(verdict(None, Some(Watch))), Step::Eased { from: Severe, to: Watch });
+        assert_eq!(track.month(verdict(None, Some(Severe))), Step::Unchanged);
+        assert_eq!(track.month(verdict(Some(Severe), Some(Severe))), Step::Escalated { from: Watch, to: Severe });
     }
 
     #[test]
@@ -168,11 +184,11 @@ mod tests {
         let mut track = DroughtTrack::new();
         track.month(verdict(Some(Severe), Some(Severe)));
         track.month(verdict(None, None));
-        assert_eq!(track.month(None), Step::Stale { at: Severe });
+        assert_eq!(track.month(None), Step::Stale { at: Watch });
         assert!(track.is_stale());
         assert_eq!(track.month(verdict(None, None)), Step::Unchanged, "one month since the silence");
         assert!(!track.is_stale());
-        assert_eq!(track.month(verdict(None, None)), Step::Cleared { from: Severe });
+        assert_eq!(track.month(verdict(None, None)), Step::Cleared { from: Watch });
         assert_eq!(track.month(None), Step::Unchanged);
     }
 
@@ -185,7 +201,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn never_below_the_claim_and_never_lower_without_two_months(
+        fn never_below_the_claim_and_never_over_without_two_months(
             months in proptest::collection::vec(any_verdict(), 1..60),
         ) {
             let mut track = DroughtTrack::new();
@@ -196,8 +212,11 @@ mod tests {
                     prop_assert!(track.severity() >= verdict.entry);
                 }
                 if track.severity() < before {
+                    prop_assert!(month.is_some_and(|m| m.hold < before));
+                }
+                if track.severity().is_none() && before.is_some() {
                     let two = [months[i - 1], months[i]];
-                    prop_assert!(two.iter().all(|m| m.is_some_and(|m| m.hold < before)));
+                    prop_assert!(two.iter().all(|m| m.is_some_and(|m| m.hold.is_none())));
                 }
             }
         }

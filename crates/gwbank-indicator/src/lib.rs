@@ -34,6 +34,7 @@ pub mod no_data;
 mod normal;
 mod rank;
 pub mod rapid;
+mod registered;
 mod robust;
 pub mod salinity;
 mod sgi_series;
@@ -61,6 +62,7 @@ pub use monthly::{
 };
 pub use normal::normal_quantile;
 pub use rank::{average_ranks, percentile_weibull, position_index, sgi};
+pub use registered::DaysMin;
 pub use sgi_series::SgiScores;
 pub use spi::{
     CountedRain, CountedRainDay, GammaFit, MonthSpi, MonthlyRain, SPI_TIMESCALES, SpiRules, fit_gamma,

@@ -34,8 +34,12 @@ impl Default for SilenceRules {
     }
 }
 
-/// The usual interval of a series, µs: the median step between distinct times, in any order; of an even number of steps
-/// the longer of the two middle ones (so that a series is not called silent too soon). `None` with fewer than two times.
+/// The usual interval of a series.
+///
+/// - **Formula**: median step between distinct times; of an even number of steps the longer of the two middle ones, so that a
+///   series is not called silent too soon. **Unit**: µs. **Shape**: times in any order; `None` with fewer than two.
+/// - **Source, limits**: none.
+/// - **Weak**: a series that changed its interval has the old one until half of its steps are new.
 ///
 /// ```
 /// use gwbank_indicator::no_data::usual_interval;
@@ -54,7 +58,11 @@ pub fn usual_interval(times: &[Timestamp]) -> Option<i64> {
     (!steps.is_empty()).then(|| *steps.select_nth_unstable(middle).1)
 }
 
-/// For how long, µs, a series may say nothing: `max(3 × interval, 24 h)`.
+/// For how long a series may say nothing.
+///
+/// - **Formula**: `max(3 × interval, 24 h)`. **Unit**: µs. **Shape**: the usual interval, `None` where it is not known: 24 h then.
+/// - **Source, limits**: INDICATORS.md, both in [`SilenceRules`].
+/// - **Weak**: a well that is read by hand once a month may be gone for three months before anybody hears of it.
 ///
 /// ```
 /// use gwbank_indicator::no_data::{SilenceRules, allowed_silence};
@@ -68,8 +76,12 @@ pub fn allowed_silence(interval_micros: Option<i64>, rules: &SilenceRules) -> i6
     of_interval.max(rules.hours_min * HOUR)
 }
 
-/// For how long, µs, a condition stays fresh without a reading: as [`allowed_silence`]; for high groundwater six hours
-/// (or one and a half intervals, if that is longer: else a daily series could never carry a fresh condition).
+/// For how long a condition stays fresh without a reading.
+///
+/// - **Formula**: as [`allowed_silence`]; for high groundwater `max(6 h, 1.5 × interval)`, as a daily series could else never carry a
+///   fresh condition. **Unit**: µs. **Shape**: as [`allowed_silence`].
+/// - **Source, limits**: INDICATORS.md; the one and a half intervals are this project's.
+/// - **Weak**: by the usual interval, whatever the gateway's own schedule says.
 ///
 /// ```
 /// use gwbank_indicator::no_data::{SilenceRules, fresh_for};
@@ -147,7 +159,12 @@ impl Silence<'_> {
     pub const SEVERITY: Severity = Severity::Watch;
 }
 
-/// Groups the silence of wells, which come in any order, each once.
+/// Groups the silence of wells, so that whoever can mend it hears of it once.
+///
+/// - **Formula**: the rules at the head of this module. **Unit**: instants of the last readings; counts of wells. **Shape**: wells in
+///   any order, each once; every list of the result is by name.
+/// - **Source, limits**: INDICATORS.md: more than half of a province's wells ([`SilenceRules`]).
+/// - **Weak**: why a well is silent is not told apart: battery, network, theft and a dry well whose sensor stops look alike.
 ///
 /// ```
 /// use gwbank_indicator::no_data::{Heard, SilenceRules, silence};

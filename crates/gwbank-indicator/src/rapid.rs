@@ -73,7 +73,12 @@ pub struct UsualRises {
     pub seasons: usize,
 }
 
-/// What the well's past wet seasons had as their highest rises; the season of the latest reading is left out.
+/// What the well's past wet seasons had as their highest rises.
+///
+/// - **Formula**: for each window the median over the seasons of the largest `max(depth over the window) − depth`. **Unit**: m.
+///   **Shape**: depths below ground, m, in any order; the season of the latest reading is left out.
+/// - **Source, limits**: INDICATORS.md; windows of 6 and 24 h ([`RapidRules`]).
+/// - **Weak**: one past season is its own median; a season with a gap at its storm looks calm.
 ///
 /// ```
 /// use gwbank_indicator::{WetSeason, rapid::{RapidRules, usual_rises}};
@@ -125,10 +130,13 @@ impl RapidChange {
     pub const SEVERITY: Severity = Severity::Watch;
 }
 
-/// Whether the latest reading completes a rapid change: `max(depth over the window) − depth now > max(0.5 m, usual)`, in
-/// metres, over the last 6 h, else over the last 24 h. `None` where it does not.
+/// Whether the latest reading completes a rapid change.
 ///
-/// Known weakness: a sensor that was lifted looks the same; the reading after it does not take it back.
+/// - **Formula**: `max(depth over the window) − depth now > max(0.5 m, usual)`, over the last 6 h, else over the last 24 h.
+/// - **Unit**: m. **Shape**: depths below ground in any order; `None` where it does not.
+/// - **Source**: absolute levels with a rate of rise beside them, as the Environment Agency and Wessex Water have. **Limits**:
+///   INDICATORS.md, in [`RapidRules`].
+/// - **Weak**: a sensor that was lifted looks the same; the reading after it does not take it back.
 ///
 /// ```
 /// use gwbank_indicator::rapid::{RapidRules, UsualRises, rapid_change};
@@ -181,12 +189,15 @@ pub struct TimeToGround {
     pub severity: Severity,
 }
 
-/// When the water reaches the ground if it goes on as over its steady rise: `hours = depth / rate`, the rate (m/h) being
-/// the median slope of all pairs of readings of the rise (Sen 1968). `None` where it does not rise steadily, lies too deep,
-/// is put in, or needs longer than the horizon.
+/// When the water reaches the ground if it goes on as over its steady rise.
 ///
-/// Known weakness: near the ground water rises slower (it spreads, and the pores are larger), so the true time is later;
-/// it errs to the safe side.
+/// - **Formula**: `hours = depth / rate`, the rate being the median slope of all pairs of readings of the rise. **Unit**: m, m/h, h.
+///   **Shape**: depths below ground in any order; `None` where it does not rise steadily, lies too deep, is put in, or needs
+///   longer than the horizon.
+/// - **Source**: Sen 1968 for the slope. **Limits**: 6 h, 4 readings and 1.5 m of INDICATORS.md; noise, least rise and the horizon
+///   of 72 h are this project's ([`RapidRules`]).
+/// - **Weak**: near the ground water rises slower (it spreads, and the pores are larger), so the true time is later; it errs to
+///   the safe side.
 ///
 /// ```
 /// use gwbank_indicator::rapid::{Filling, RapidRules, time_to_ground};
@@ -231,10 +242,13 @@ fn to_ground(
     (hours <= rules.horizon_hours).then_some(TimeToGround { at, depth_m, rise_m_per_hour, hours, severity })
 }
 
-/// How fast the water rises, m/h, negative where it falls: the median slope of all pairs of readings (Sen 1968) of the
-/// shortest stretch up to the latest that has at least 6 h and 4 readings. `None` without one, or with a gap in it.
+/// How fast the water rises.
 ///
-/// Known weakness: over a stretch that first rises and then falls it is near zero.
+/// - **Formula**: median slope of all pairs of readings of the shortest stretch up to the latest that has at least 6 h and 4
+///   readings. **Unit**: m/h, negative where it falls. **Shape**: depths below ground in any order; `None` without such a stretch,
+///   or with a gap in it.
+/// - **Source**: Sen 1968. **Limits**: as [`time_to_ground`].
+/// - **Weak**: over a stretch that first rises and then falls it is near zero.
 ///
 /// ```
 /// use gwbank_indicator::rapid::{RapidRules, rate_of_rise};
@@ -272,9 +286,11 @@ pub struct Rise<T> {
 }
 
 /// The time to ground through a stretch of readings, in any order: it stands from a reading that meets [`time_to_ground`]
-/// until a reading comes six hours after the last that did. `None` where it does not stand at the latest reading.
+/// until a reading comes six hours after the last that did.
 ///
-/// Silence ends nothing, as only a reading can.
+/// - **Formula, unit**: as [`time_to_ground`]. **Shape**: `None` where it does not stand at the latest reading.
+/// - **Source, limits**: this project's: the six hours of the flood rules' end.
+/// - **Weak**: silence ends nothing, as only a reading can.
 ///
 /// ```
 /// use gwbank_indicator::rapid::{Filling, RapidRules, RiseReading, follow_time_to_ground};
@@ -301,6 +317,24 @@ pub fn follow_time_to_ground(
 
 /// Rapid change through a stretch of readings, in any order: it stands from a reading that meets [`rapid_change`] until a
 /// reading comes 24 hours after the last that did.
+///
+/// - **Formula, unit**: as [`rapid_change`]; not while water is put in. **Shape**: `None` where it does not stand at the latest
+///   reading.
+/// - **Source, limits**: this project's: the longer of the two windows.
+/// - **Weak**: silence ends nothing, as only a reading can.
+///
+/// ```
+/// use gwbank_indicator::rapid::{Filling, RapidRules, RiseReading, UsualRises, follow_rapid_change};
+/// use gwbank_model::Timestamp;
+/// let reading = |hour: i64, depth_m| RiseReading {
+///     time: Timestamp::from_secs(hour * 3600), depth_m, in_time: true, filling: Filling::No,
+/// };
+/// let mut readings = vec![reading(0, 4.1), reading(3, 3.8), reading(6, 3.4)];
+/// let (usual, rules) = (UsualRises::default(), RapidRules::default());
+/// assert_eq!(follow_rapid_change(&readings, &usual, &rules).unwrap().since, readings[2].time);
+/// readings.push(reading(40, 3.4));
+/// assert_eq!(follow_rapid_change(&readings, &usual, &rules), None);
+/// ```
 pub fn follow_rapid_change(
     readings: &[RiseReading],
     usual: &UsualRises,

@@ -31,12 +31,12 @@ pub const TEMPERATURE_COEFFICIENT: f64 = 0.0191;
 /// Water temperatures for which the linear compensation is meant.
 const TEMPERATURES_CEL: std::ops::RangeInclusive<f64> = -2.0..=60.0;
 
-/// Conductivity at 25 °C from that at the water's own temperature: `EC₂₅ = EC_T / (1 + 0.0191 (T − 25))`.
+/// Conductivity at 25 °C from that at the water's own temperature.
 ///
-/// Both in the same unit (µS/cm, or any other). `None` where a value is not finite, the conductivity is negative, or the
-/// temperature is not one of liquid groundwater (−2 to 60 °C).
-///
-/// Known weakness: linear; at 5 °C or in brines it is off by a few percent against non-linear tables.
+/// - **Formula**: `EC₂₅ = EC_T / (1 + 0.0191 (T − 25))`. **Unit**: the one that came in (µS/cm, or any other); °C. **Shape**: one
+///   value; `None` where one is not finite, the conductivity is negative, or the temperature is not that of liquid groundwater.
+/// - **Source**: Standard Methods 2510 B **(check)** ([`TEMPERATURE_COEFFICIENT`]). **Limits**: −2 to 60 °C, this project's.
+/// - **Weak**: linear; at 5 °C or in brines it is off by a few percent against non-linear tables.
 ///
 /// ```
 /// use gwbank_indicator::salinity::ec_25;
@@ -74,7 +74,11 @@ impl TdsFactor {
         (0.55..=0.75).contains(&factor).then_some(Self(factor))
     }
 
-    /// Dissolved solids, mg/L, of water with this conductivity at 25 °C, µS/cm: `TDS = factor · EC₂₅`.
+    /// Dissolved solids of water with this conductivity.
+    ///
+    /// - **Formula**: `TDS = factor · EC₂₅`. **Unit**: mg/L from µS/cm at 25 °C. **Shape**: `None` for what is no conductivity.
+    /// - **Source**: Hem 1985 (USGS WSP 2254); 0.64 **(check)**. **Limits**: factors from 0.55 to 0.75.
+    /// - **Weak**: of one kind of ions: see the head of this module.
     ///
     /// ```
     /// use gwbank_indicator::salinity::TdsFactor;
@@ -113,7 +117,12 @@ pub enum ScienceClass {
 }
 
 impl ScienceClass {
-    /// A limit belongs to the class above it. `None` for what is no concentration.
+    /// The class of a concentration.
+    ///
+    /// - **Formula**: below 1,000, 3,000, 10,000, 35,000, and from there; a limit belongs to the class above it. **Unit**: mg/L.
+    ///   **Shape**: `None` for what is no concentration.
+    /// - **Source, limits**: of the USGS, after Winslow & Kister 1956 (WSP 1365) **(check)**.
+    /// - **Weak**: from conductivity it is as good as the factor: near a limit the class may be either.
     ///
     /// ```
     /// use gwbank_indicator::salinity::ScienceClass;
@@ -154,7 +163,12 @@ impl DisplayClass {
     const BRACKISH_FROM_MG_L: f64 = 500.0;
     const BRACKISH_THROUGH_MG_L: f64 = 1_500.0;
 
-    /// Both 500 and 1,500 mg/L are brackish. `None` for what is no concentration.
+    /// The word of a concentration.
+    ///
+    /// - **Formula**: below 500 จืด, through 1,500 กร่อย (both ends), above เค็ม. **Unit**: mg/L. **Shape**: `None` for what is no
+    ///   concentration.
+    /// - **Source, limits**: usage of Thai maps **(check)**.
+    /// - **Weak**: as [`ScienceClass::of_tds`]; these are not the limits of drinking water.
     ///
     /// ```
     /// use gwbank_indicator::salinity::DisplayClass;

@@ -41,6 +41,7 @@ pub use encode::Message;
 pub use history::History;
 pub use live::Live;
 pub use network::{Gateway, Kind};
+pub use random::Noise;
 pub use sensor::{Defects, Level};
 pub use truth::{AquiferFacts, Fill, Truth, WaterTable};
 pub use world::World;

@@ -6,7 +6,7 @@ const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// A point in the space of keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Noise(u64);
+pub struct Noise(u64);
 
 impl Noise {
     pub const fn new(seed: u64) -> Self {

@@ -1,19 +1,14 @@
 //! From a registered well to what the indicator rules ask of it.
 
 use gwbank_indicator::flood::FloodLimits;
-use gwbank_indicator::{Bank, MonthRules, Sense, WellKind};
+use gwbank_indicator::{DaysMin, MonthRules, Sense, WellKind};
 use gwbank_model::Parameter;
-use gwbank_registry::{BankType, Sampling, Well, WellStatus};
+use gwbank_registry::{Well, WellStatus};
 
 use crate::config::WatchConfig;
 
 pub(crate) fn kind(well: &Well) -> WellKind {
-    let bank = match well.bank_type {
-        BankType::Observation => Bank::Observation,
-        BankType::Open => Bank::Open,
-        BankType::Closed => Bank::Closed,
-    };
-    WellKind { bank, represents_aquifer: well.represents_aquifer, influenced: well.influenced }
+    WellKind::of(well)
 }
 
 pub(crate) fn is_active(well: &Well) -> bool {
@@ -37,16 +32,7 @@ pub(crate) fn is_flood_watched(well: &Well) -> bool {
 }
 
 pub(crate) fn month_rules(well: &Well, sense: Sense, config: &WatchConfig) -> MonthRules {
-    let days_min = match well.sampling {
-        Sampling::Logger => config.days_min_logger,
-        Sampling::Manual => config.days_min_manual,
-    };
-    // In the parameter's own terms the deepest measurable depth is the well's depth.
-    let dry_level = match sense {
-        Sense::Depth => well.depth.map(|depth| -depth),
-        Sense::Elevation => well.ground_elevation.zip(well.depth).map(|(ground, depth)| ground - depth),
-    };
-    MonthRules { sense, days_min, dry_level, dry_share: 0.5 }
+    MonthRules::of_well(well, sense, DaysMin { logger: config.days_min_logger, manual: config.days_min_manual })
 }
 
 pub(crate) fn flood_limits(well: &Well, past_season_highs: &[f64], parameter: Parameter) -> FloodLimits {

@@ -19,8 +19,9 @@ use serde_json::Value;
 /// From the bottom upwards. Crates on one line do not depend on each other.
 const LINES: &[&[&str]] = &[
     &["gwbank-model", "gwbank-runtime"],
-    &["gwbank-registry", "gwbank-wire", "gwbank-quality", "gwbank-indicator"],
-    &["gwbank-sim", "gwbank-hindcast"],
+    &["gwbank-registry", "gwbank-wire", "gwbank-quality"],
+    &["gwbank-indicator", "gwbank-sim"],
+    &["gwbank-hindcast"],
     &["gwbank-journal"],
     &["gwbank-recent"],
     &["gwbank-store"],

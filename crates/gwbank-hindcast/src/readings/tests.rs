@@ -1,8 +1,12 @@
 use std::sync::Arc;
 
-use gwbank_model::condition::Transition;
+use gwbank_indicator::flood::FloodReading;
+use gwbank_indicator::{MonthlyLevel, Sense};
+use gwbank_model::condition::{Severity, Transition};
 
 use super::*;
+use crate::config::HindcastConfig;
+use crate::known::WellRecord;
 use crate::summary::Summary;
 use crate::testing::well;
 
@@ -28,6 +32,13 @@ fn hourly(first: i64, delay: i64, depths: &[f64]) -> Vec<FloodReading> {
     depths.iter().zip(first..).map(reading).collect()
 }
 
+fn replayed(record: &WellRecord, readings: &[FloodReading], to: Month) -> ReadingFlags {
+    let config = HindcastConfig::default();
+    let mut replay = FloodReplay::new((SEPTEMBER, to), &config);
+    replay.add(&FloodInput { record, readings, rain: None, inflow: None });
+    replay.finish()
+}
+
 fn told(flags: &ReadingFlags) -> Vec<(Transition, &str, Option<Severity>)> {
     let of_flag = |change: &FlagChange| flags.episodes.iter().find(|e| e.id == change.flag_id);
     let told = |change: &FlagChange| (change.transition, of_flag(change).map(|e| e.subject.scope), change.severity);
@@ -41,8 +52,7 @@ fn a_well_in_danger_raises_its_places_and_they_end_with_it() {
     use Transition::{Cleared, Escalated, Raised};
     let record = record("A", "3001");
     let readings = hourly(0, 0, &FLOOD);
-    let input = FloodInput { record: &record, readings: &readings, rain: None, inflow: None };
-    let found = replay_floods(&[input], (SEPTEMBER, SEPTEMBER), &HindcastConfig::default());
+    let found = replayed(&record, &readings, SEPTEMBER);
     let (warning, severe, watch) = (Some(Severity::Warning), Some(Severity::Severe), Some(Severity::Watch));
     let expected = [
         (Raised, "well", warning),
@@ -57,16 +67,14 @@ fn a_well_in_danger_raises_its_places_and_they_end_with_it() {
     assert_eq!(found.episodes[0].id, format!("flood-well-A-{}", time(1).as_secs()));
     let mut summary = Summary::default();
     summary.add_flags(&found.episodes, SEPTEMBER);
-    assert_eq!(summary.kinds[&(Hazard::Flood, Scope::District)].longest_months, 1);
+    let kind = &summary.kinds[&(Hazard::Flood, Scope::District)];
+    assert_eq!((kind.longest_months, kind.median_days), (1, Some(8.0 / 24.0)));
 }
 
 #[test]
 fn what_came_late_raises_nothing_and_what_came_after_the_end_is_not_there() {
     let record = record("A", "3001");
-    let flags = |readings: &[FloodReading], to: Month| {
-        let input = FloodInput { record: &record, readings, rain: None, inflow: None };
-        replay_floods(&[input], (SEPTEMBER, to), &HindcastConfig::default())
-    };
+    let flags = |readings: &[FloodReading], to: Month| replayed(&record, readings, to);
     assert_eq!(flags(&hourly(0, 30, &FLOOD), SEPTEMBER), ReadingFlags::default());
     let over_the_end = hourly(717, 0, &FLOOD);
     assert_eq!(flags(&over_the_end, SEPTEMBER).episodes[0].closed, None);
@@ -80,8 +88,7 @@ fn a_record_high_is_that_of_the_seasons_known_then() {
         (2022..2026).map(|year| MonthlyLevel::of(Month::new(year, 8), -2.0 + f64::from(year - 2022) / 10.0)).collect();
     let record = WellRecord::of_months(well("A", "30", "3001"), Sense::Depth, &months);
     let readings = hourly(0, 0, &[2.0, 1.75, 1.65, 1.6]);
-    let input = FloodInput { record: &record, readings: &readings, rain: None, inflow: None };
-    let found = replay_floods(&[input], (SEPTEMBER, SEPTEMBER), &HindcastConfig::default());
+    let found = replayed(&record, &readings, SEPTEMBER);
     // Four seasons, the highest of 2025 at 1.7 m.
     assert_eq!(found.episodes.len(), 1);
     assert_eq!((found.episodes[0].raised_at, found.episodes[0].worst), (time(2), Severity::Watch));
@@ -103,8 +110,10 @@ fn salt_that_came_after_its_month_had_closed_was_seen_by_nobody() {
     };
     let found = |late: i64| {
         let readings = readings(late);
-        let input = SalinityInput { well: &well, readings: &readings, recharges: &[] };
-        replay_salinity(&[input], (Month::new(2024, 1), Month::new(2026, 1)), &HindcastConfig::default())
+        let config = HindcastConfig::default();
+        let mut replay = SalinityReplay::new((Month::new(2024, 1), Month::new(2026, 1)), &config);
+        replay.add(&SalinityInput { well: &well, readings: &readings, recharges: &[] });
+        replay.finish()
     };
     let in_time = found(0);
     assert_eq!(in_time.episodes[0].first_severity, Severity::Severe);

@@ -54,7 +54,15 @@ impl WetSeason {
 }
 
 /// The share of the rise of the season that began in `year` which is left `months_after` months after its peak.
-/// `NotMeasurable::TooFewReadings` counts months.
+///
+/// - **Formula**: `(level N months after the peak − low) / (peak − low)`; the peak from the start of the season to three months
+///   after its end, of equal ones the first; the low from the end of the season before up to the month before the peak.
+/// - **Unit**: levels in m, up = wetter; a share, 1 all, 0 none, below 0 deeper than before the season. **Shape**: months in any
+///   order, each once; `months_after` from 0 to 24. Every month of the season must have a level, and that of the low and the one
+///   asked for; `NotMeasurable::TooFewReadings` counts months.
+/// - **Source**: none; a plain description. **Limits**: a rise below 0.10 m is none, three months of lag ([`CarryOverRules`]);
+///   both this project's.
+/// - **Weak**: a dry year after a wet one leaves less, bank or no bank; a peak in the last month that may hold it could lie later.
 ///
 /// ```
 /// use gwbank_indicator::{MonthlyLevel, WetSeason, bank::{CarryOverRules, carry_over}};
@@ -105,7 +113,13 @@ pub fn carry_over(
 }
 
 /// How much larger the share left beside the bank is than that at the comparison well, for the same season: what the bank
-/// adds. `comparison` is `None` where no comparison well is registered.
+/// adds.
+///
+/// - **Formula**: `left at the bank − left at the comparison well`. **Unit**: share of the rise, so 0.1 is ten points.
+/// - **Shape**: both by [`carry_over`] with the same months after the peak, which nothing here can check; `None` where no
+///   comparison well is registered, and a season of another year is none.
+/// - **Source, limits**: none.
+/// - **Weak**: two wells in unlike ground keep unlike shares without any bank: compare them before the bank was dug.
 ///
 /// ```
 /// use gwbank_indicator::bank::{CarryOver, NotMeasurable, carry_over_beyond};

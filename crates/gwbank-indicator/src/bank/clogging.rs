@@ -118,7 +118,16 @@ impl Clogging {
     }
 }
 
-/// The decline of the infiltration rate over the fills of a bank, which come in any order.
+/// The decline of the infiltration rate over the fills of a bank.
+///
+/// - **Formula**: ln(rate) of each fill and stratum of height; slope = median of the slopes of all pairs of fills within a stratum;
+///   change = 100 · (eˢˡᵒᵖᵉ − 1); sureness by Mann–Kendall's z summed over the strata, its variance times the strata a fill.
+/// - **Unit**: rates in mm/day; percent a fill and percent a year of 365.25 days, negative being a decline, with the ends of the
+///   90 % interval. **Shape**: fills of [`fill_events`](super::fill_events) in any order, since the last cleaning.
+/// - **Source**: Sen 1968; Hirsch, Slack & Smith 1982 for the blocks. Strata of height are this project's.
+/// - **Limits**: ten fills with a rate, heights from 0.10 m, rates from 1 mm/day, strata a quarter higher each
+///   ([`CloggingRules`]); likely from 90 %, sure from 99 %, two-sided.
+/// - **Weak**: a cleaning within the stretch is a step, not a slope; the water's temperature is not taken off.
 ///
 /// ```
 /// use gwbank_indicator::bank::*;

@@ -72,8 +72,15 @@ impl DrainDown {
     }
 }
 
-/// Every fill of a closed bank, in order of time. `water_m` is the height of the water above the pit's floor, dry being 0,
-/// in any order; `depth_m` that of the rim.
+/// Every fill of a closed bank, in order of time.
+///
+/// - **Formula**: drain-down = first reading with less than a tenth of the peak's height (or dry) − peak; τ = 1 / median of
+///   ln(h₁/h₂)/Δt over the falling steps above that; overflow = time between neighbouring readings that both stand at the rim.
+/// - **Unit**: hours; heights above the pit's floor in m, dry being 0. **Shape**: readings in any order; `depth_m` is the height of
+///   the rim, without which there is no overflow.
+/// - **Source**: exponential emptying, as of a linear reservoir; 72 h as most stormwater manuals ask **(check)**. **Limits**: a
+///   tenth, 2 cm below the rim, 72 h, and those of a fill ([`DrainDownRules`]); the 72 h aside this project's.
+/// - **Weak**: good to the interval of the readings; a share of the height is one of the water only where the walls are upright.
 ///
 /// ```
 /// use gwbank_indicator::bank::{DrainDownRules, Emptied, drain_downs};

@@ -72,7 +72,15 @@ pub struct Harm {
     pub is_harm: bool,
 }
 
-/// Judges one recharge by the values of a well (in any order), and of its comparison well where there is one.
+/// Judges one recharge by the values of a well, and of its comparison well where there is one.
+///
+/// - **Formula**: rise = median of the two weeks from the recharge on − median of the two weeks before it − what the comparison
+///   well rose (never less than 0); harm where rise ≥ share · before and rise ≥ amount.
+/// - **Unit**: µS/cm at 25 °C, or NTU. **Shape**: values in any order, negative and not finite ones left out; three on each side,
+///   else `TooFewReadings`; an empty comparison is none.
+/// - **Source**: the salinity rule of INDICATORS.md (20 % and 300 µS/cm); 5 NTU of the Thai and WHO drinking-water limit
+///   **(check)**; twofold, two weeks and three values are this project's. **Limits**: all in [`HarmRules`].
+/// - **Weak**: recharges less than two weeks apart share their values; a comparison well with too few values takes nothing off.
 ///
 /// ```
 /// use gwbank_indicator::bank::{HarmRules, Substance, quality_harm};

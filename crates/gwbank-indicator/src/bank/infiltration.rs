@@ -92,6 +92,14 @@ pub struct FillEvent {
 
 /// All fills of a bank, in order of time.
 ///
+/// - **Formula**: rate = Σ fall / Σ time − evaporation over the steps of the fall that count; m³ = rate · Σ time · area.
+/// - **Unit**: heights in m, rates in mm/day (positive into the ground), volume in m³. **Shape**: readings in any order, of two at
+///   one time the lower; what is not known is `None` and makes the figure [`NotMeasurable`].
+/// - **Source**: a water balance of the pond; no standard. **Limits**: a fill from 0.10 m, its end after a fall of 0.02 m, steps of
+///   at most 72 h with less than 0.5 mm of rain, water above 0.03 m ([`FillRules`]); all this project's.
+/// - **Weak**: without a rain gauge, rain that only slowed a fall makes the rate too small; walls take water, too, so the rate per
+///   area of the bottom is that of both; what seeps away during the fill is in no step.
+///
 /// ```
 /// use gwbank_indicator::bank::{FillRules, NotMeasurable, Pond, fill_events};
 /// use gwbank_model::Timestamp;

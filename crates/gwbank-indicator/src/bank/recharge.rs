@@ -121,7 +121,17 @@ impl Recharge {
     }
 }
 
-/// Monthly recharge of a well from its daily levels (m, up = wetter), in any order.
+/// Monthly recharge of a well from its daily levels.
+///
+/// - **Formula**: `R = Sy · Σ (h₂ − h₁ + fall(h))` over the days of the month, the fall being that of the
+///   [master recession](super::master_recession); its range with the smallest and the largest Sy.
+/// - **Unit**: levels in m, up = wetter; recharge in mm over the aquifer's area; Sy without unit. **Shape**: levels in any order;
+///   gaps of at most a week are bridged.
+/// - **Source**: Healy & Cook 2002 (Hydrogeology Journal 10, 91–109); Heppner & Nimmo 2005 for the recession in it.
+/// - **Limits**: unconfined observation wells without pumping and with a registered Sy, else [`NotMeasurable`]; nine tenths of a
+///   month's days ([`RechargeRules`]).
+/// - **Weak**: steady recharge that equals the recession's mistake is not seen; near the ground Sy is smaller than registered;
+///   air caught under rain looks like recharge. The range is that of Sy alone.
 ///
 /// ```
 /// use gwbank_indicator::{Bank, WellKind, bank::*};

@@ -75,8 +75,11 @@ impl StageArea {
 
 /// Water that a bank put into the ground over the falls of these events, m³.
 ///
-/// `area` is `None` where no area is registered; `pores` the share of pores of the fill (1 for an open pond), `None` where
-/// the fill of a closed bank is not known.
+/// - **Formula**: `V = Σ (pores · ∫ area dh − evaporation · time · area)` over the steps of the falls that count.
+/// - **Unit**: m³; evaporation in mm/day, heights in m, areas in m². **Shape**: events in any order; `area` is `None` where none is
+///   registered; `pores` the share of pores of the fill (1 for an open pond), `None` where that of a closed bank is not known.
+/// - **Source**: a water balance; no standard. **Limits**: those of the steps ([`FillRules`](super::FillRules)).
+/// - **Weak**: a lower bound, as what seeps away while the bank fills or while it rains is in no step.
 ///
 /// ```
 /// use gwbank_indicator::bank::*;
@@ -123,8 +126,13 @@ pub struct MeteredVolume {
 const COVERED_MIN: f64 = 0.9;
 const STEP_INTERVALS_MAX: i64 = 3;
 
-/// Inflow (m³/h, in any order, negative readings being none) integrated from the first to the last reading. A step longer
-/// than three usual intervals is left out.
+/// Inflow integrated from the first to the last reading.
+///
+/// - **Formula**: trapezoids, `Σ (q₁ + q₂)/2 · Δt`; fills = volume over the bank's.
+/// - **Unit**: m³/h in, m³ out. **Shape**: readings in any order; negative ones are none. A step longer than three usual intervals is
+///   left out, and where less than nine tenths of the time is covered there is no volume.
+/// - **Source**: plain integration. **Limits**: the three intervals and nine tenths are this project's.
+/// - **Weak**: a meter that runs in puffs shorter than its interval is integrated wrongly either way; a meter's own error is not in it.
 ///
 /// ```
 /// use gwbank_indicator::bank::metered_volume;

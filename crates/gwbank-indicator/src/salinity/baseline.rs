@@ -17,6 +17,10 @@ pub enum Season {
 
 /// The season of a month, and the year in which that season began.
 ///
+/// - **Formula**: wet within [`WetSeason`], else dry; the dry months before May belong to the season that began in November.
+/// - **Shape**: any month. **Source, limits**: seasons by province of INDICATORS.md.
+/// - **Weak**: rain does not keep to the calendar; an early monsoon counts as dry.
+///
 /// ```
 /// use gwbank_indicator::{WetSeason, salinity::{Season, season_of}};
 /// use gwbank_model::Month;
@@ -42,9 +46,13 @@ pub struct DailyMedian {
     pub count: usize,
 }
 
-/// Daily medians in order of time, of values in any order. What is negative or not finite is left out.
+/// Daily medians in order of time: days weigh alike however often a probe measures, and a bubble on it for an hour leaves no
+/// trace.
 ///
-/// Days weigh alike however often a probe measures, and a bubble on the probe for an hour leaves no trace.
+/// - **Formula**: median of the values of a civil day. **Unit**: that of the values. **Shape**: values in any order; what is negative
+///   or not finite is left out; the day's zone by its offset from UTC in seconds.
+/// - **Source, limits**: none.
+/// - **Weak**: where the tide reaches a well its day has two waters, and the median is that of neither.
 ///
 /// ```
 /// use gwbank_indicator::salinity::daily_medians;
@@ -77,7 +85,12 @@ pub struct SeasonMedian {
     pub days: usize,
 }
 
-/// The median of every season that has at least `days_min` days, by year, of a year the wet one first.
+/// The median of every season that has enough days, by year, of a year the wet one first.
+///
+/// - **Formula**: median of the daily medians. **Unit**: that of the values. **Shape**: days in any order, each once; at least
+///   `days_min` of a season, which is the caller's.
+/// - **Source, limits**: none.
+/// - **Weak**: days that were measured in one half of a season stand for all of it.
 ///
 /// ```
 /// use gwbank_indicator::{WetSeason, salinity::{DailyMedian, Season, season_medians}};
@@ -148,12 +161,11 @@ impl SalinityTrend {
 
 /// Slope of the seasonal medians over the years, wet and dry season apart.
 ///
-/// `slope` is Sen's: the median of (y₂ − y₁)/(x₂ − x₁) over all pairs of the (year, median) that it is given (Sen 1968);
-/// it is handed in, so that one definition serves the whole program. A season with fewer than
-/// [`SalinityTrend::SEASONS_MIN`] medians has none.
-///
-/// Known weakness: the seasons say nothing of changes within one; a salt front that comes and goes each April is a level,
-/// not a trend.
+/// - **Formula**: Sen's slope, the median of (y₂ − y₁)/(x₂ − x₁) over all pairs of (year, median); it is handed in, so that one
+///   definition serves the whole program. **Unit**: that of the medians, a year. **Shape**: medians in any order, one a season and
+///   year.
+/// - **Source**: Sen 1968. **Limits**: ten seasons ([`SalinityTrend::SEASONS_MIN`]), as INDICATORS.md asks of every trend.
+/// - **Weak**: changes within a season are not in it; a salt front that comes and goes each April is a level, not a trend.
 ///
 /// ```
 /// use gwbank_indicator::salinity::{Season, SeasonMedian, trend};
