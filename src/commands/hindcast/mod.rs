@@ -119,7 +119,7 @@ fn report(found: &Found, wells: &[Arc<Well>], events: &[KnownEvent], asked: &Hin
     Ok(())
 }
 
-/// Salt has flags of wells alone.
+/// Salt is replayed for wells alone.
 fn skill_rules(hazard: Hazard) -> SkillRules {
     match hazard {
         Hazard::Salinity => SkillRules { scopes: vec![Scope::Well], ..SkillRules::default() },
