@@ -223,6 +223,9 @@ impl SalinityFollower {
             let next = season_of(wet, last.plus(1));
             let years_kept = next.1 - 1;
             follower.baselines.retain(|((_, year), _)| *year >= years_kept);
+            let reach = i64::from(last.plus(1).first_day().0) - i64::from(rules.after_recharge_days);
+            follower.recharge_days.retain(|day| *day >= reach);
+            follower.recharge_days.shrink_to_fit();
         }
         follower
     }
