@@ -29,11 +29,13 @@ mod recharge;
 mod volume;
 
 pub use carry_over::{CarryOver, CarryOverRules, carry_over, carry_over_beyond};
-pub use clogging::{Clogging, CloggingRules, PercentChange, Sureness, WaterTable, clogging};
+pub use clogging::{
+    Clogging, CloggingRules, FillRates, PercentChange, StratumRate, Sureness, WaterTable, clogging, fill_rates,
+};
 pub use drain_down::{DrainDown, DrainDownRules, Emptied, drain_downs};
 pub use harm::{Harm, HarmRules, Substance, quality_harm};
-pub use infiltration::{FallStep, FillEvent, FillRules, Pond, fill_events};
-pub use recession::{MasterRecession, RecessionRules, master_recession};
+pub use infiltration::{FallStep, FillEvent, FillRules, Pond, StepsLeftOut, fill_events};
+pub use recession::{MasterRecession, RecessionRules, master_recession, smoothed_levels};
 pub use recharge::{Confinement, MonthRecharge, Recharge, RechargeRules, SpecificYield, WtfWell, recharge};
 pub use volume::{MeteredVolume, StageArea, metered_volume, volume_by_stage};
 

@@ -14,8 +14,7 @@ mod fill;
 
 use gwbank_model::Day;
 
-pub use fill::Fill;
-use fill::HalfMonth;
+pub use fill::{Fill, HalfMonth};
 
 use crate::assessment::{Assessment, Basis, ValueCounts, Why};
 use crate::calendar::YearStart;
@@ -63,12 +62,14 @@ impl GxgRules {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct GxgYear {
     /// In which it began.
     pub year: i32,
     /// Levels on a 14th or 28th.
     pub levels: u32,
+    /// Those that make its level, from the lowest.
+    pub taken: Vec<HalfMonth>,
     /// `None` where the year has too few.
     pub level: Option<f64>,
 }
@@ -133,11 +134,12 @@ pub fn gxg<D: DailyInput>(days: &[D], sense: Sense, kind: GxgKind, rules: &GxgRu
     for levels in half_months.chunk_by(|a, b| year_of(a) == year_of(b)) {
         let year = year_of(&levels[0]);
         let count = u32::try_from(levels.len()).unwrap_or(u32::MAX);
-        let level = if count < rules.levels_min { None } else { of_year(kind, levels) };
+        let taken = if count < rules.levels_min { Vec::new() } else { taken_of_year(kind, levels) };
+        let level = mean_in_order_of_size(&mut taken.iter().map(|half| half.level).collect::<Vec<f64>>());
         // Years without a single level lie between.
         let next = years.last().map_or(year, |last| last.year + 1);
-        years.extend((next..year).map(|year| GxgYear { year, levels: 0, level: None }));
-        years.push(GxgYear { year, levels: count, level });
+        years.extend((next..year).map(|year| GxgYear { year, levels: 0, taken: Vec::new(), level: None }));
+        years.push(GxgYear { year, levels: count, taken, level });
     }
     let mut found: Vec<f64> = years.iter().filter_map(|year| year.level).collect();
     let n = u32::try_from(found.len()).unwrap_or(u32::MAX);
@@ -151,17 +153,17 @@ pub fn gxg<D: DailyInput>(days: &[D], sense: Sense, kind: GxgKind, rules: &GxgRu
     Gxg { mean, years }
 }
 
-fn of_year(kind: GxgKind, levels: &[HalfMonth]) -> Option<f64> {
+fn taken_of_year(kind: GxgKind, levels: &[HalfMonth]) -> Vec<HalfMonth> {
     let taken = match levels.len() {
         0..=12 => 1,
         13..=20 => 2,
         _ => 3,
     };
-    let mut chosen: Vec<f64> = match kind {
-        GxgKind::Spring => levels.iter().filter(|half| is_spring(half)).map(|half| half.level).collect(),
-        GxgKind::Highest | GxgKind::Lowest => levels.iter().map(|half| half.level).collect(),
+    let mut chosen: Vec<HalfMonth> = match kind {
+        GxgKind::Spring => levels.iter().filter(|half| is_spring(half)).copied().collect(),
+        GxgKind::Highest | GxgKind::Lowest => levels.to_vec(),
     };
-    chosen.sort_by(f64::total_cmp);
+    chosen.sort_by(|a, b| a.level.total_cmp(&b.level));
     match kind {
         GxgKind::Highest => {
             let from = chosen.len().saturating_sub(taken);
@@ -170,7 +172,7 @@ fn of_year(kind: GxgKind, levels: &[HalfMonth]) -> Option<f64> {
         GxgKind::Lowest => chosen.truncate(taken),
         GxgKind::Spring => {}
     }
-    mean_in_order_of_size(&mut chosen)
+    chosen
 }
 
 /// From 14 March to 14 April.

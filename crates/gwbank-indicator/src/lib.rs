@@ -53,7 +53,7 @@ pub use drought_place::{
 };
 pub use drought_replay::{DroughtState, OpenDrought, replay_drought};
 pub use flood_place::{FloodPlaceRules, FloodWell, ProvinceFlood, province_flood, small_place_severity};
-pub use gxg::{Fill, Gxg, GxgKind, GxgRules, GxgYear, gxg};
+pub use gxg::{Fill, Gxg, GxgKind, GxgRules, GxgYear, HalfMonth, gxg};
 pub use hysteresis::{DroughtTrack, MonthVerdict, Step};
 pub use kind::{Bank, WellKind};
 pub use monthly::{
@@ -65,7 +65,7 @@ pub use rank::{average_ranks, percentile_weibull, position_index, sgi};
 pub use registered::DaysMin;
 pub use sgi_series::SgiScores;
 pub use spi::{
-    CountedRain, CountedRainDay, GammaFit, MonthSpi, MonthlyRain, SPI_TIMESCALES, SpiRules, fit_gamma,
+    CountedRain, CountedRainDay, GammaFit, MonthSpi, MonthlyRain, SPI_TIMESCALES, SpiRules, SumProbability, fit_gamma,
     monthly_counted_rain, monthly_rain, spi, spi_with_basis,
 };
 pub use standing::{IpsClass, MonthStanding, PercentileClass, SgiClass, StandingRules, standings};

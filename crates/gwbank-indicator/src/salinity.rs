@@ -74,6 +74,10 @@ impl TdsFactor {
         (0.55..=0.75).contains(&factor).then_some(Self(factor))
     }
 
+    pub const fn value(self) -> f64 {
+        self.0
+    }
+
     /// Dissolved solids of water with this conductivity.
     ///
     /// - **Formula**: `TDS = factor · EC₂₅`. **Unit**: mg/L from µS/cm at 25 °C. **Shape**: `None` for what is no conductivity.

@@ -53,6 +53,8 @@ pub struct MonthSpi {
     pub month: Month,
     /// Sum of the window that ends with this month, mm.
     pub sum_millimetres: f64,
+    /// Of the sums of this calendar month; `None` where there is no index.
+    pub fit: Option<GammaFit>,
     pub spi: Assessment<f64>,
 }
 
@@ -140,6 +142,7 @@ pub fn spi(rain: &[MonthlyRain], rules: &SpiRules) -> Vec<MonthSpi> {
         .map(|(month, sum)| MonthSpi {
             month,
             sum_millimetres: sum,
+            fit: fits[calendar_index(month)].value().copied(),
             spi: fits[calendar_index(month)].clone().map(|fit| fit.spi(sum)),
         })
         .collect()
@@ -178,18 +181,27 @@ pub fn fit_gamma(values: &[f64]) -> Option<GammaFit> {
     Some(GammaFit { shape, scale: mean / shape, zero_share: zeros as f64 / values.len() as f64 })
 }
 
+/// How probable a sum is. The smaller one has all of its digits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SumProbability {
+    pub at_most: f64,
+    pub more: f64,
+}
+
 impl GammaFit {
     /// Φ⁻¹ of the probability of at most this sum.
     pub fn spi(&self, sum: f64) -> f64 {
+        let SumProbability { at_most, more } = self.probability(sum);
+        if sum > 0.0 && more < 0.5 { -normal_quantile(more) } else { normal_quantile(at_most) }
+    }
+
+    pub fn probability(&self, sum: f64) -> SumProbability {
+        let positive = 1.0 - self.zero_share;
         if sum <= 0.0 {
-            return normal_quantile(self.zero_share);
+            return SumProbability { at_most: self.zero_share, more: positive };
         }
         let tails = gamma_tails(self.shape, sum / self.scale);
-        let above = (1.0 - self.zero_share) * tails.upper;
-        if above < 0.5 {
-            return -normal_quantile(above);
-        }
-        normal_quantile(self.zero_share + (1.0 - self.zero_share) * tails.lower)
+        SumProbability { at_most: self.zero_share + positive * tails.lower, more: positive * tails.upper }
     }
 }
 

@@ -37,8 +37,11 @@ pub struct CarryOver {
     /// In which the season began.
     pub year: i32,
     pub low: f64,
+    pub low_month: Month,
     pub peak: f64,
     pub peak_month: Month,
+    /// The level after the months asked for.
+    pub after: f64,
     /// Share of the rise left after the months asked for.
     pub left: f64,
 }
@@ -101,15 +104,15 @@ pub fn carry_over(
         peak.filter(|_| seen == needed).ok_or(NotMeasurable::TooFewReadings { found: seen, needed })?;
     let dry_first = before_first.plus(before_length);
     let before = within(dry_first, peak_month.index() - dry_first.index());
-    let low = before.map(|(_, level)| level).reduce(f64::min);
-    let low = low.ok_or(NotMeasurable::TooFewReadings { found: 0, needed: 1 })?;
-    let left = level_of(peak_month.plus(months_after.clamp(0, 24)));
-    let left = left.ok_or(NotMeasurable::TooFewReadings { found: 0, needed: 1 })?;
+    let low = before.reduce(|low, next| if next.1 < low.1 { next } else { low });
+    let (low_month, low) = low.ok_or(NotMeasurable::TooFewReadings { found: 0, needed: 1 })?;
+    let after = level_of(peak_month.plus(months_after.clamp(0, 24)));
+    let after = after.ok_or(NotMeasurable::TooFewReadings { found: 0, needed: 1 })?;
     let rise = peak - low;
     if rise < rules.rise_min_m {
         return Err(NotMeasurable::NoRise);
     }
-    Ok(CarryOver { year, low, peak, peak_month, left: (left - low) / rise })
+    Ok(CarryOver { year, low, low_month, peak, peak_month, after, left: (after - low) / rise })
 }
 
 /// How much larger the share left beside the bank is than that at the comparison well, for the same season: what the bank
@@ -124,7 +127,15 @@ pub fn carry_over(
 /// ```
 /// use gwbank_indicator::bank::{CarryOver, NotMeasurable, carry_over_beyond};
 /// use gwbank_model::Month;
-/// let of = |left| CarryOver { year: 2025, low: -6.0, peak: -3.0, peak_month: Month::new(2025, 11), left };
+/// let of = |left| CarryOver {
+///     year: 2025,
+///     low: -6.0,
+///     low_month: Month::new(2025, 4),
+///     peak: -3.0,
+///     peak_month: Month::new(2025, 11),
+///     after: -6.0 + 3.0 * left,
+///     left,
+/// };
 /// assert_eq!(carry_over_beyond(&of(0.75), Some(&of(0.5))), Ok(0.25));
 /// assert_eq!(carry_over_beyond(&of(0.75), None), Err(NotMeasurable::NoComparisonWell));
 /// ```

@@ -150,32 +150,16 @@ impl Clogging {
 /// assert_eq!(unknown, Err(NotMeasurable::NoComparisonWell));
 /// ```
 pub fn clogging(events: &[FillEvent], table: WaterTable<'_>, rules: &CloggingRules) -> Result<Clogging, NotMeasurable> {
-    let table = match table {
-        WaterTable::Below => None,
-        WaterTable::Unknown => return Err(NotMeasurable::NoComparisonWell),
-        WaterTable::Measured([]) => return Err(NotMeasurable::NoComparisonWell),
-        WaterTable::Measured(heights) => Some(in_order(heights)),
-    };
-    let mut events: Vec<&FillEvent> = events.iter().collect();
-    events.sort_by_key(|event| event.peak_at);
+    let fills = fill_rates(events, table, rules)?;
     let (mut by_event, mut by_year) = (Vec::new(), Vec::new());
-    let mut with_rate = 0;
-    let origin = events.first().map_or(Timestamp::MIN, |event| event.peak_at);
-    for event in events {
-        let evaporation = match (event.fall_mm_per_day, event.infiltration_mm_per_day) {
-            (Some(fall), Ok(infiltration)) => fall - infiltration,
-            (None, _) => continue,
-            (_, Err(why)) => return Err(why),
-        };
-        let rates = rates_by_stratum(event, table.as_deref(), evaporation, rules);
-        if rates.is_empty() {
-            continue;
+    let with_rate = fills.len();
+    let origin = fills.first().map_or(Timestamp::MIN, |fill| fill.peak_at);
+    for (fill, number) in fills.iter().zip(0u32..) {
+        for &StratumRate { stratum: block, rate_mm_per_day, .. } in &fill.strata {
+            let y = rate_mm_per_day.ln();
+            by_event.push(Blocked { block, x: f64::from(number), y });
+            by_year.push(Blocked { block, x: fill.peak_at.micros_since(origin) as f64 / YEAR_MICROS, y });
         }
-        for (block, y) in rates {
-            by_event.push(Blocked { block, x: with_rate as f64, y });
-            by_year.push(Blocked { block, x: event.peak_at.micros_since(origin) as f64 / YEAR_MICROS, y });
-        }
-        with_rate += 1;
     }
     let too_few = NotMeasurable::TooFewEvents { found: with_rate, needed: rules.events_min };
     if with_rate < rules.events_min {
@@ -193,13 +177,58 @@ pub fn clogging(events: &[FillEvent], table: WaterTable<'_>, rules: &CloggingRul
     })
 }
 
-/// Logarithm of the infiltration rate in each stratum of head that the fall went through.
+/// The infiltration rate of a fill in one stratum of head.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StratumRate {
+    pub stratum: i64,
+    /// Head from which the stratum goes, m; the next one begins where it ends.
+    pub from_m: f64,
+    pub rate_mm_per_day: f64,
+}
+
+/// What the decline is found from: a fill with a rate in one stratum at least.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FillRates {
+    pub peak_at: Timestamp,
+    /// In order of head.
+    pub strata: Vec<StratumRate>,
+}
+
+/// The fills (in any order) that have a rate, in order of time.
+pub fn fill_rates(
+    events: &[FillEvent],
+    table: WaterTable<'_>,
+    rules: &CloggingRules,
+) -> Result<Vec<FillRates>, NotMeasurable> {
+    let table = match table {
+        WaterTable::Below => None,
+        WaterTable::Unknown => return Err(NotMeasurable::NoComparisonWell),
+        WaterTable::Measured([]) => return Err(NotMeasurable::NoComparisonWell),
+        WaterTable::Measured(heights) => Some(in_order(heights)),
+    };
+    let mut events: Vec<&FillEvent> = events.iter().collect();
+    events.sort_by_key(|event| event.peak_at);
+    let mut fills = Vec::new();
+    for event in events {
+        let evaporation = match (event.fall_mm_per_day, event.infiltration_mm_per_day) {
+            (Some(fall), Ok(infiltration)) => fall - infiltration,
+            (None, _) => continue,
+            (_, Err(why)) => return Err(why),
+        };
+        let strata = rates_by_stratum(event, table.as_deref(), evaporation, rules);
+        if !strata.is_empty() {
+            fills.push(FillRates { peak_at: event.peak_at, strata });
+        }
+    }
+    Ok(fills)
+}
+
 fn rates_by_stratum(
     event: &FillEvent,
     table: Option<&[(Timestamp, f64)]>,
     evaporation_mm_per_day: f64,
     rules: &CloggingRules,
-) -> BTreeMap<i64, f64> {
+) -> Vec<StratumRate> {
     let mut strata: BTreeMap<i64, (f64, f64)> = BTreeMap::new();
     for step in &event.steps {
         let below = match table {
@@ -219,9 +248,12 @@ fn rates_by_stratum(
     }
     strata
         .into_iter()
-        .map(|(stratum, (fall_mm, days))| (stratum, fall_mm / days - evaporation_mm_per_day))
-        .filter(|(_, rate)| *rate >= rules.rate_min_mm_per_day)
-        .map(|(stratum, rate)| (stratum, rate.ln()))
+        .map(|(stratum, (fall_mm, days))| StratumRate {
+            stratum,
+            from_m: rules.stratum_ratio.powf(stratum as f64),
+            rate_mm_per_day: fall_mm / days - evaporation_mm_per_day,
+        })
+        .filter(|found| found.rate_mm_per_day >= rules.rate_min_mm_per_day)
         .collect()
 }
 

@@ -37,6 +37,13 @@ impl Default for DrainDownRules {
     }
 }
 
+impl DrainDownRules {
+    /// Water below which a pit that was filled so high is empty.
+    pub fn empty_below_m(&self, peak_m: f64) -> f64 {
+        (peak_m * self.empty_share).max(self.fill.floor_m)
+    }
+}
+
 /// When a fill was gone.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Emptied {
@@ -57,8 +64,12 @@ impl Emptied {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DrainDown {
+    /// Of the lowest water before.
+    pub began: Timestamp,
     pub peak_at: Timestamp,
     pub peak_m: f64,
+    /// The last reading of its fall.
+    pub until: Timestamp,
     pub emptied: Emptied,
     pub constant_hours: Result<f64, NotMeasurable>,
     /// Hours at the rim, by readings that are there at both ends; `None` where the pit's depth is not known.
@@ -104,7 +115,7 @@ pub fn drain_downs(water_m: &[(Timestamp, f64)], depth_m: Option<f64>, rules: &D
         let end = water.partition_point(|(time, _)| *time <= event.until);
         let fall = water.get(first..end).unwrap_or_default();
         let hours = |at: Timestamp| at.micros_since(event.peak_at) as f64 / HOUR_MICROS;
-        let empty_below = (event.peak_m * rules.empty_share).max(rules.fill.floor_m);
+        let empty_below = rules.empty_below_m(event.peak_m);
         let emptied = match fall.iter().find(|(_, height)| *height < empty_below) {
             Some((at, _)) => Emptied::AfterHours(hours(*at)),
             None => Emptied::NotWithinHours(hours(event.until)),
@@ -112,8 +123,10 @@ pub fn drain_downs(water_m: &[(Timestamp, f64)], depth_m: Option<f64>, rules: &D
         let from_fill = water.partition_point(|(time, _)| *time < event.began);
         let of_fill = water.get(from_fill..end).unwrap_or_default();
         DrainDown {
+            began: event.began,
             peak_at: event.peak_at,
             peak_m: event.peak_m,
+            until: event.until,
             emptied,
             constant_hours: constant_hours(fall, empty_below),
             overflow_hours: depth_m.map(|depth| overflow_hours(of_fill, depth - rules.rim_m)),

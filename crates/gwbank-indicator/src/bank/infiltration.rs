@@ -71,6 +71,17 @@ impl FallStep {
     }
 }
 
+/// Steps of a fall that do not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StepsLeftOut {
+    /// Longer than a step may be.
+    pub long: usize,
+    /// With rain; without a rain gauge, with a rise.
+    pub disturbed: usize,
+    /// They end at the floor.
+    pub at_floor: usize,
+}
+
 /// A fill and the fall after it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FillEvent {
@@ -83,6 +94,7 @@ pub struct FillEvent {
     pub until: Timestamp,
     /// Steps that count, in order of time.
     pub steps: Vec<FallStep>,
+    pub left_out: StepsLeftOut,
     /// Of all steps together, evaporation included. `None` where no step counts.
     pub fall_mm_per_day: Option<f64>,
     pub infiltration_mm_per_day: Result<f64, NotMeasurable>,
@@ -124,22 +136,18 @@ pub fn fill_events(pond: &Pond<'_>, rules: &FillRules) -> Vec<FillEvent> {
         .zip(ends)
         .map(|(fill, end)| {
             let fall = stage.get(fill.peak..=end).unwrap_or_default();
-            let steps: Vec<FallStep> = fall
-                .windows(2)
-                .filter(|pair| counts(pair, rain.as_deref(), rules))
-                .map(|pair| FallStep {
-                    from: pair[0].0,
-                    to: pair[1].0,
-                    stage_m: pair[0].1 / 2.0 + pair[1].1 / 2.0,
-                    fall_m: pair[0].1 - pair[1].1,
-                })
-                .collect();
-            event(&stage, fill, end, steps, pond)
+            event(&stage, fill, end, steps(fall, rain.as_deref(), rules), pond)
         })
         .collect()
 }
 
-fn event(stage: &[(Timestamp, f64)], fill: &Fill, end: usize, steps: Vec<FallStep>, pond: &Pond<'_>) -> FillEvent {
+fn event(
+    stage: &[(Timestamp, f64)],
+    fill: &Fill,
+    end: usize,
+    (steps, left_out): (Vec<FallStep>, StepsLeftOut),
+    pond: &Pond<'_>,
+) -> FillEvent {
     let fall_mm: f64 = steps.iter().map(|step| step.fall_m * 1000.0).sum();
     let days: f64 = steps.iter().map(FallStep::days).sum();
     let fall_mm_per_day = (days > 0.0).then(|| fall_mm / days);
@@ -160,6 +168,7 @@ fn event(stage: &[(Timestamp, f64)], fill: &Fill, end: usize, steps: Vec<FallSte
         peak_m: stage[fill.peak].1,
         until: stage[end].0,
         steps,
+        left_out,
         fall_mm_per_day,
         infiltration_mm_per_day,
         infiltrated_m3,
@@ -202,18 +211,31 @@ fn fills(stage: &[(Timestamp, f64)], rules: &FillRules) -> Vec<Fill> {
     fills
 }
 
-fn counts(pair: &[(Timestamp, f64)], rain: Option<&[(Timestamp, f64)]>, rules: &FillRules) -> bool {
-    let ((from, high), (to, low)) = (pair[0], pair[1]);
-    let is_short = to.micros_since(from) <= rules.step_hours_max * HOUR_MICROS;
-    let is_undisturbed = match rain {
-        None => low <= high,
-        Some(rain) => {
-            let first = rain.partition_point(|(time, _)| *time <= from);
-            let within = rain[first..].iter().take_while(|(time, _)| *time <= to);
-            within.map(|(_, amount)| amount.max(0.0)).sum::<f64>() < rules.rain_mm_min
+/// The steps of a fall that count, and how many do not.
+fn steps(
+    fall: &[(Timestamp, f64)],
+    rain: Option<&[(Timestamp, f64)]>,
+    rules: &FillRules,
+) -> (Vec<FallStep>, StepsLeftOut) {
+    let (mut steps, mut left_out) = (Vec::new(), StepsLeftOut::default());
+    for pair in fall.windows(2) {
+        let ((from, high), (to, low)) = (pair[0], pair[1]);
+        match () {
+            () if to.micros_since(from) > rules.step_hours_max * HOUR_MICROS => left_out.long += 1,
+            () if !is_undisturbed(pair, rain, rules) => left_out.disturbed += 1,
+            () if low <= rules.floor_m => left_out.at_floor += 1,
+            () => steps.push(FallStep { from, to, stage_m: high / 2.0 + low / 2.0, fall_m: high - low }),
         }
-    };
-    is_short && is_undisturbed && low > rules.floor_m
+    }
+    (steps, left_out)
+}
+
+fn is_undisturbed(pair: &[(Timestamp, f64)], rain: Option<&[(Timestamp, f64)]>, rules: &FillRules) -> bool {
+    let ((from, high), (to, low)) = (pair[0], pair[1]);
+    let Some(rain) = rain else { return low <= high };
+    let first = rain.partition_point(|(time, _)| *time <= from);
+    let within = rain[first..].iter().take_while(|(time, _)| *time <= to);
+    within.map(|(_, amount)| amount.max(0.0)).sum::<f64>() < rules.rain_mm_min
 }
 
 /// By time, each once, finite; of two at one time the lower.

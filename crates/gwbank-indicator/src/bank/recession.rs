@@ -120,11 +120,11 @@ impl MasterRecession {
 /// assert!((curve.base_level().unwrap() + 8.0).abs() < 0.01);
 /// ```
 pub fn master_recession(levels: &[(Day, f64)], rules: &RecessionRules) -> Result<MasterRecession, NotMeasurable> {
-    fit(&smoothed(levels, rules), rules)
+    fit(&smoothed_levels(levels, rules), rules)
 }
 
 /// The running median of each day that has a value, in order of time.
-pub(super) fn smoothed(levels: &[(Day, f64)], rules: &RecessionRules) -> Vec<(Day, f64)> {
+pub fn smoothed_levels(levels: &[(Day, f64)], rules: &RecessionRules) -> Vec<(Day, f64)> {
     let daily = one_a_day(levels);
     let reach = rules.smooth_days_each_side;
     let around = |index: usize| {
@@ -253,7 +253,7 @@ mod tests {
         let mut levels: Vec<(Day, f64)> = (0..20).map(|day| (Day(day), -f64::from(day) / 10.0)).collect();
         levels[9].1 = 3.0;
         levels[10].1 = 3.0;
-        let found = smoothed(&levels, &RecessionRules::default());
+        let found = smoothed_levels(&levels, &RecessionRules::default());
         assert!(found.iter().all(|(day, level)| (level + f64::from(day.0) / 10.0).abs() < 0.31), "{found:?}");
     }
 

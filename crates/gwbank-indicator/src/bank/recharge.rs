@@ -25,7 +25,7 @@
 use gwbank_model::{Day, Month};
 
 use super::NotMeasurable;
-use super::recession::{MasterRecession, RecessionRules, fit, smoothed};
+use super::recession::{MasterRecession, RecessionRules, fit, smoothed_levels};
 use crate::kind::{Bank, WellKind};
 
 /// Whether the aquifer is under pressure.
@@ -52,6 +52,10 @@ impl SpecificYield {
     /// `None` unless 0 < low ≤ best ≤ high ≤ 0.5: no aquifer drains more than half of its volume.
     pub fn try_new(low: f64, best: f64, high: f64) -> Option<Self> {
         (0.0 < low && low <= best && best <= high && high <= 0.5).then_some(Self { best, low, high })
+    }
+
+    pub const fn best(self) -> f64 {
+        self.best
     }
 
     /// Of one registered figure, with the usual range.
@@ -99,6 +103,9 @@ pub struct MonthRecharge {
     /// With the smallest and the largest specific yield.
     pub low_mm: f64,
     pub high_mm: f64,
+    /// By how much the level changed, and how far it then stood above where its recession would have taken it; m.
+    pub change_m: f64,
+    pub height_m: f64,
     pub days: u32,
     /// Days above the levels at which the recession was seen: its line was extended.
     pub extrapolated_days: u32,
@@ -158,7 +165,7 @@ impl Recharge {
 /// ```
 pub fn recharge(well: &WtfWell, levels: &[(Day, f64)], rules: &RechargeRules) -> Result<Recharge, NotMeasurable> {
     let specific_yield = measurable(well)?;
-    let smoothed = smoothed(levels, &rules.recession);
+    let smoothed = smoothed_levels(levels, &rules.recession);
     let recession = fit(&smoothed, &rules.recession)?;
     // In order of time, each with its first day of the next month.
     let mut by_month: Vec<(Month, i32, Rise)> = Vec::new();
@@ -176,6 +183,7 @@ pub fn recharge(well: &WtfWell, levels: &[(Day, f64)], rules: &RechargeRules) ->
                 by_month.push((month, month.plus(1).first_day().0, Rise::default()));
             }
             let Some((_, _, rise)) = by_month.last_mut() else { continue };
+            rise.change_m += step;
             rise.height_m += step + recession.fall_m_per_day(level);
             rise.days += 1;
             rise.extrapolated_days += u32::from(level > recession.highest);
@@ -191,6 +199,8 @@ pub fn recharge(well: &WtfWell, levels: &[(Day, f64)], rules: &RechargeRules) ->
             mm: mm(specific_yield.best),
             low_mm: ends[0].min(ends[1]),
             high_mm: ends[0].max(ends[1]),
+            change_m: rise.change_m,
+            height_m: rise.height_m,
             days: rise.days,
             extrapolated_days: rise.extrapolated_days,
             near_ground_days: rise.near_ground_days,
@@ -216,6 +226,7 @@ fn measurable(well: &WtfWell) -> Result<SpecificYield, NotMeasurable> {
 
 #[derive(Default)]
 struct Rise {
+    change_m: f64,
     height_m: f64,
     days: u32,
     extrapolated_days: u32,

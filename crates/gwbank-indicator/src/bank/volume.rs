@@ -118,6 +118,10 @@ pub struct MeteredVolume {
     pub m3: f64,
     /// Share of the time between the first and the last reading that the readings cover.
     pub covered: f64,
+    /// Steps that were integrated, and those left out as they are longer than `step_hours_max`.
+    pub steps: usize,
+    pub steps_left_out: usize,
+    pub step_hours_max: f64,
     /// How often the bank was filled with that much: m³ over the bank's volume.
     pub fills: Result<f64, NotMeasurable>,
 }
@@ -153,12 +157,13 @@ pub fn metered_volume(
     let interval = crate::no_data::usual_interval(&times).ok_or(too_few)?;
     let (first, last) = (times.first().copied().ok_or(too_few)?, times.last().copied().ok_or(too_few)?);
     let longest = interval.saturating_mul(STEP_INTERVALS_MAX);
-    let (mut m3, mut covered_micros) = (0.0, 0.0);
+    let (mut m3, mut covered_micros, mut steps) = (0.0, 0.0, 0);
     for pair in flow.windows(2) {
         let micros = pair[1].0.micros_since(pair[0].0);
         if micros <= longest {
             m3 += (pair[0].1 / 2.0 + pair[1].1 / 2.0) * (micros as f64 / HOUR_MICROS);
             covered_micros += micros as f64;
+            steps += 1;
         }
     }
     let covered = covered_micros / last.micros_since(first) as f64;
@@ -166,7 +171,14 @@ pub fn metered_volume(
         return Err(NotMeasurable::LowCoverage { covered, needed: COVERED_MIN });
     }
     let fills = bank_volume_m3.filter(|volume| *volume > 0.0).map(|volume| m3 / volume);
-    Ok(MeteredVolume { m3, covered, fills: fills.ok_or(NotMeasurable::NoBankVolume) })
+    Ok(MeteredVolume {
+        m3,
+        covered,
+        steps,
+        steps_left_out: flow.len() - 1 - steps,
+        step_hours_max: longest as f64 / HOUR_MICROS,
+        fills: fills.ok_or(NotMeasurable::NoBankVolume),
+    })
 }
 
 #[cfg(test)]

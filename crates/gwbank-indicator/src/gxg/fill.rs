@@ -29,7 +29,7 @@ pub enum Fill {
 
 /// The level of a 14th or 28th.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct HalfMonth {
+pub struct HalfMonth {
     pub month: Month,
     /// Of the month: 14 or 28.
     pub day: u32,
