@@ -8,7 +8,6 @@ use gwbank_model::condition::{FlagState, Hazard};
 use gwbank_model::{GatewayId, Month};
 use gwbank_registry::places;
 use gwbank_sim::SimConfig;
-use gwbank_watch::WELL_INDICATORS;
 use gwbank_wire::Reason;
 
 use crate::config::{Loaded, Overrides, load};
@@ -375,15 +374,16 @@ pub struct IndicatorsArguments {
     #[arg(long, value_parser = province_code)]
     pub province: Option<String>,
     /// Only this one; with --explain also drought
-    #[arg(long, value_parser = PossibleValuesParser::new(WELL_INDICATORS.into_iter().chain(["drought"])))]
+    #[arg(long, value_parser = PossibleValuesParser::new(gwbank_watch::explained_names()))]
     pub indicator: Option<String>,
     /// Months from the newest back
     #[arg(long, default_value_t = 24)]
     pub months: usize,
-    /// The whole evidence of one number: days, years, ranks, limits, and what was left out; by default of the drought class
+    /// The whole evidence of one number: what it is made of, formulas, limits, what was left out, and what is missing where
+    /// there is none; by default of the drought class
     #[arg(long)]
     pub explain: bool,
-    /// Of which month, such as 2026-10 [default: the last closed one]
+    /// Of which month, such as 2026-10; of a fill or a dry spell the month of its period [default: the latest]
     #[arg(long, requires = "explain", value_parser = month)]
     pub month: Option<String>,
     /// In Thai

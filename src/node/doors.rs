@@ -21,7 +21,7 @@ use gwbank_server::doors::{
 };
 use gwbank_server::metrics::{FamilyKind, MetricsText};
 use gwbank_store::{ArchiveError, ConditionFlag, DeadLetterFilter, GatewayRecord, Metadata, MetadataError};
-use gwbank_watch::{Indicator, LevelChanges, Watch, WatchError};
+use gwbank_watch::{Indicator, LevelChanges, RecordIndicator, Watch, WatchError, explained_names};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -201,21 +201,32 @@ impl FlagsDoor for Flags {
         indicator: &str,
         month: Option<Month>,
     ) -> Result<Option<Explained>, FlagsDoorError> {
-        let Some(indicator) = Indicator::from_name(indicator) else {
-            let known: Vec<&str> = Indicator::ALL.iter().map(|indicator| indicator.name()).collect();
+        let Ok(well) = WellId::new(well_id) else { return Ok(None) };
+        let failed = |error: WatchError| FlagsDoorError::Failed(Box::new(error));
+        if let Some(indicator) = Indicator::from_name(indicator) {
+            let explained = self.watch.explain_well(&well, month, indicator).await.map_err(failed)?;
+            return Ok(explained.map(|explanation| Explained {
+                month: explanation.month,
+                indicator: indicator.name().to_owned(),
+                value: explanation.outcome.number(),
+                class: explanation.outcome.class().map(str::to_owned),
+                text_en: explanation.to_string(),
+                text_th: explanation.thai().to_string(),
+            }));
+        }
+        let Some(indicator) = RecordIndicator::from_name(indicator) else {
+            let known: Vec<&str> = explained_names().collect();
             let known = known.join(", ");
             return Err(FlagsDoorError::Refused(format!(
                 "indicator: {indicator:?} is not explained; there are {known}"
             )));
         };
-        let Ok(well) = WellId::new(well_id) else { return Ok(None) };
-        let explained = self.watch.explain_well(&well, month, indicator).await;
-        let explained = explained.map_err(|error| FlagsDoorError::Failed(Box::new(error)))?;
+        let explained = self.watch.explain_record(&well, month, indicator).await.map_err(failed)?;
         Ok(explained.map(|explanation| Explained {
             month: explanation.month,
             indicator: indicator.name().to_owned(),
-            value: explanation.outcome.number(),
-            class: explanation.outcome.class().map(str::to_owned),
+            value: explanation.value,
+            class: explanation.class.map(str::to_owned),
             text_en: explanation.to_string(),
             text_th: explanation.thai().to_string(),
         }))

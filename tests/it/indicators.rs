@@ -54,6 +54,24 @@ fn a_number_is_explained_to_the_last_rank() {
     let by_http: serde_json::Value = serde_json::from_slice(&by_http.1).unwrap();
     assert_eq!((&by_http["value"], &by_http["month"]), (&sgi["value"], &json!("2024-10-01")));
 
+    // So is what rests on the whole record: here the last October below its threshold.
+    let deficit = until("the record is computed", || {
+        let sql = "SELECT value, period FROM indicators WHERE well_id = 'UDN-0012' AND indicator = 'drought_deficit' \
+                   ORDER BY period DESC LIMIT 1";
+        server.sql(sql).as_array().and_then(|rows| rows.first().cloned())
+    });
+    let asked = ["indicators", "--well", "UDN-0012", "--indicator", "drought_deficit"];
+    assert!(place.run(&asked).good().contains("drought_deficit"));
+    let text = place.run(&[&asked[..], &["--explain"]].concat()).good();
+    assert!(text.contains(&format!("= {} m months", deficit["value"].as_f64().unwrap())), "{deficit}\n{text}");
+    assert!(place.run(&[&asked[..], &["--explain", "--thai"]].concat()).good().contains("ช่วงน้ำต่ำ"));
+    let recharge = server.ask("GET", "/api/v1/wells/UDN-0012/indicators/explanation?indicator=recharge_wtf", &[], &[]);
+    let recharge: serde_json::Value = serde_json::from_slice(&recharge.1).unwrap();
+    assert_eq!((&recharge["value"], &recharge["class"]), (&json!(null), &json!("no_aquifer_condition")), "{recharge}");
+    assert!(recharge["text_en"].as_str().unwrap().contains("register `aquifer_condition`"), "{recharge}");
+    let unknown = place.run(&["indicators", "--well", "UDN-0012", "--indicator", "spi"]);
+    assert!(unknown.code == 2 && unknown.err.contains("recharge_wtf"), "{unknown:?}");
+
     // Why there is none is an answer, too.
     let none = place.run(&["indicators", "--well", "UDN-0013", "--explain"]).good();
     assert!(none.contains("does not speak of this hazard"), "{none}");

@@ -18,7 +18,7 @@ mod place;
 mod place_text;
 mod text;
 mod well;
-mod words;
+pub mod words;
 
 pub use evidence::{
     Confidence, Explanation, Extent, Formula, GroupYear, Indicator, LeftOut, LeftOutReason, MonthDays, Outcome,

@@ -10,9 +10,16 @@ use gwbank_model::{Month, WellId};
 use crate::error::WatchError;
 use crate::monthly::daily_levels;
 use crate::places;
+use crate::record::RecordIndicator;
 use crate::series::{WellSeries, counted_days, level_parameter};
 use crate::watch::Watch;
 use crate::wells;
+
+/// Names of all that can be explained of a well.
+pub fn explained_names() -> impl Iterator<Item = &'static str> {
+    let of_month = Indicator::ALL.iter().map(|indicator| indicator.name());
+    of_month.chain(RecordIndicator::all().map(RecordIndicator::name))
+}
 
 impl Watch {
     /// `None` for a well that nobody registered. Without a month the last closed one.

@@ -45,12 +45,12 @@ mod wells;
 
 pub use config::{Contacts, WatchConfig};
 pub use error::WatchError;
+pub use explain::explained_names;
 pub use gwbank_indicator::explain::{Explanation, Indicator, PlaceExplanation};
 pub use live::LiveReport;
 pub use monthly::MonthlyReport;
 pub use parts::{LevelChanges, WatchParts};
 pub use place_standing::ProvinceStanding;
-pub use record::RecordRules;
-pub use rows::WELL_INDICATORS;
+pub use record::{RecordExplanation, RecordIndicator, RecordRules};
 pub use topics::{MQTT_CHANNEL, current_retained, flag_topic};
 pub use watch::{Watch, WatchHandle};

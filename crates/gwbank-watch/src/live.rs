@@ -65,14 +65,14 @@ pub(crate) struct LiveState {
 }
 
 /// A well with what was read of it.
-struct Followed {
+pub(crate) struct Followed {
     well: Arc<Well>,
     open: Option<ConditionFlag>,
     limits: FloodLimits,
-    readings: Vec<FloodReading>,
+    pub readings: Vec<FloodReading>,
     rain: Option<Vec<(Timestamp, f64)>>,
     inflow: Option<Vec<(Timestamp, f64)>>,
-    rises: Rises,
+    pub rises: Rises,
 }
 
 pub(crate) fn watched_wells(inner: &Inner) -> Vec<WellId> {
@@ -154,7 +154,7 @@ async fn read_wells(
         .await
 }
 
-async fn read_well(
+pub(crate) async fn read_well(
     inner: &Inner,
     registry: &Registry,
     well: Arc<Well>,

@@ -80,14 +80,21 @@ async fn usual(inner: &Inner, well: &Well, parameter: Parameter) -> Result<Usual
     Ok(usual)
 }
 
-/// One of each indicator, at the instant that began the rise.
-pub(crate) fn rows(well: &Well, rise: &Rise<TimeToGround>, now: Timestamp) -> [IndicatorRow; 2] {
+/// Rate and hours.
+pub(crate) fn cells(rise: &Rise<TimeToGround>) -> [Cell; 2] {
     // How far the extrapolation may be trusted: half, as nobody knows the rain to come.
     let basis = Some(Basis { confidence: 0.5, ..Basis::NOTHING });
     let class = Some(rise.last.severity.name());
-    [(RATE_OF_RISE, rise.last.rise_m_per_hour, None), (HOURS_TO_GROUND, rise.last.hours, class)].map(
-        |(indicator, value, class)| {
-            row_of(well, (indicator, rise.since), Cell { value: Some(value), class, basis }, now)
-        },
-    )
+    [(rise.last.rise_m_per_hour, None), (rise.last.hours, class)].map(|(value, class)| Cell {
+        value: Some(value),
+        class,
+        basis,
+    })
+}
+
+/// One of each indicator, at the instant that began the rise.
+pub(crate) fn rows(well: &Well, rise: &Rise<TimeToGround>, now: Timestamp) -> [IndicatorRow; 2] {
+    let [rate, hours] = cells(rise);
+    [(RATE_OF_RISE, rate), (HOURS_TO_GROUND, hours)]
+        .map(|(indicator, cell)| row_of(well, (indicator, rise.since), cell, now))
 }

@@ -22,7 +22,7 @@ pub(crate) const POSITION_INDEX: &str = "position_index";
 pub(crate) const IPS: &str = "ips";
 
 /// All that are computed; places have some of them.
-pub const WELL_INDICATORS: [&str; 5] = [SGI, PERCENTILE, PERCENTILE_CLASS, POSITION_INDEX, IPS];
+pub(crate) const WELL_INDICATORS: [&str; 5] = [SGI, PERCENTILE, PERCENTILE_CLASS, POSITION_INDEX, IPS];
 
 /// What a row says, apart from when it was computed.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -6,7 +6,8 @@ use gwbank_model::{MONTH_NAMES, MONTH_NAMES_TH, Month};
 use crate::explain::evidence::{Indicator, Outcome};
 
 /// What a renderer says; the tables below the headings are the same in both languages.
-pub(super) struct Words {
+#[derive(Debug)]
+pub struct Words {
     pub thai: bool,
     pub verdict: &'static str,
     pub the_month: &'static str,
@@ -28,7 +29,7 @@ pub(super) struct Words {
     pub rule_columns: [&'static str; 8],
 }
 
-pub(super) const ENGLISH: Words = Words {
+pub const ENGLISH: Words = Words {
     thai: false,
     verdict: "Verdict",
     the_month: "The month",
@@ -50,7 +51,7 @@ pub(super) const ENGLISH: Words = Words {
     rule_columns: ["severity", "kind", "at class", "wells", ">=", "share", ">=", "met"],
 };
 
-pub(super) const THAI: Words = Words {
+pub const THAI: Words = Words {
     thai: true,
     verdict: "ผลการประเมิน",
     the_month: "ข้อมูลของเดือน",

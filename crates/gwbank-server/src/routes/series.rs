@@ -179,9 +179,9 @@ pub async fn indicators(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ExplanationParameters {
-    /// Of a well: `sgi`, `percentile`, `percentile_class`, `position_index`, `ips`, or `drought`, which is what is left away.
+    /// Of a well: the name of any of its indicators, such as `sgi` or `trend`, or `drought`, which is what is left away.
     pub(super) indicator: Option<String>,
-    /// Such as `2026-10`; by default the last closed month.
+    /// Such as `2026-10`; by default that of the latest number, and of a standing the last closed month.
     pub(super) month: Option<String>,
 }
 

@@ -13,14 +13,14 @@ use super::salinity::{EcDay, ec_days, source};
 use super::{RecordRow, RecordRules, basis_of, not_measurable};
 use crate::rows::Cell;
 
-const INFILTRATION_RATE: &str = "infiltration_rate";
-const INFILTRATED_VOLUME: &str = "infiltrated_volume";
-const CLOGGING: &str = "clogging";
-const RECHARGE_VOLUME: &str = "recharge_volume";
-const DRAIN_DOWN_HOURS: &str = "drain_down_hours";
-const OVERFLOW_HOURS: &str = "overflow_hours";
-const HARM_CONDUCTIVITY: &str = "quality_harm_conductivity";
-const HARM_TURBIDITY: &str = "quality_harm_turbidity";
+pub(super) const INFILTRATION_RATE: &str = "infiltration_rate";
+pub(super) const INFILTRATED_VOLUME: &str = "infiltrated_volume";
+pub(super) const CLOGGING: &str = "clogging";
+pub(super) const RECHARGE_VOLUME: &str = "recharge_volume";
+pub(super) const DRAIN_DOWN_HOURS: &str = "drain_down_hours";
+pub(super) const OVERFLOW_HOURS: &str = "overflow_hours";
+pub(super) const HARM_CONDUCTIVITY: &str = "quality_harm_conductivity";
+pub(super) const HARM_TURBIDITY: &str = "quality_harm_turbidity";
 
 pub(super) const INDICATORS: [&str; 8] = [
     INFILTRATION_RATE,
@@ -34,9 +34,9 @@ pub(super) const INDICATORS: [&str; 8] = [
 ];
 
 /// Steps of a fall that give full confidence in its rate: some hours of hourly readings.
-const FULL_STEPS: u32 = 10;
+pub(super) const FULL_STEPS: u32 = 10;
 /// Fills that give full confidence in a decline.
-const FULL_FILLS: u32 = 30;
+pub(super) const FULL_FILLS: u32 = 30;
 
 /// What is read of a bank, all of closed months and in order of time.
 #[derive(Debug, Clone, Copy)]
@@ -56,31 +56,58 @@ pub(super) fn rows(bank: &BankInput<'_>, rules: &RecordRules) -> Vec<RecordRow> 
     if !bank.hours.iter().any(|hour| Sense::of(hour.parameter).is_some()) {
         return rows;
     }
-    let Some(stage) = stage(bank) else {
+    let Some(water) = Water::of(bank, rules) else {
         rows.push(RecordRow::of_month(CLOGGING, bank.closed_through, not_measurable(NotMeasurable::NoDepth)));
         return rows;
     };
-    let rain = amounts(bank.hours, Parameter::Rainfall);
-    let closed = bank.well.bank_type == BankType::Closed;
-    let pond = Pond {
-        stage_m: &stage,
-        rain_mm: (!rain.is_empty()).then_some(rain.as_slice()),
-        // A closed bank is covered.
-        evaporation_mm_per_day: if closed { Some(0.0) } else { evaporation(bank, rules) },
-        area_m2: bank.well.bank_area,
-    };
+    let pond = water.pond(bank);
     let events = fill_events(&pond, &rules.fill);
-    let years = stage
-        .last()
-        .zip(stage.first())
-        .map_or(0.0, |((last, _), (first, _))| last.micros_since(*first) as f64 / (365.25 * 86_400e6));
-    infiltration(bank, &events, &pond, years, &mut rows);
-    decline(bank, &events, years, rules, &mut rows);
-    if closed {
-        drainage(&drain_downs(&stage, bank.well.depth, &rules.drain_down), years, rules, &mut rows);
+    infiltration(bank, &events, &pond, water.years, &mut rows);
+    decline(bank, &events, water.years, rules, &mut rows);
+    if bank.well.bank_type == BankType::Closed {
+        drainage(&drain_downs(&water.stage, bank.well.depth, &rules.drain_down), water.years, rules, &mut rows);
     }
-    harm(bank, &events, years, rules, &mut rows);
+    harm(bank, &events, water.years, rules, &mut rows);
     rows
+}
+
+/// The water in a bank, and what came and went beside the ground.
+#[derive(Debug)]
+pub(super) struct Water {
+    /// Height above the floor.
+    pub stage: Vec<(Timestamp, f64)>,
+    /// Empty where nobody measures it.
+    pub rain: Vec<(Timestamp, f64)>,
+    pub evaporation_mm_per_day: Option<f64>,
+    /// From the first to the last stage.
+    pub years: f64,
+}
+
+impl Water {
+    /// `None` where the bank's depth is not registered.
+    pub fn of(bank: &BankInput<'_>, rules: &RecordRules) -> Option<Self> {
+        let stage = stage(bank)?;
+        let span = stage.last().zip(stage.first());
+        let years = span.map_or(0.0, |((last, _), (first, _))| last.micros_since(*first) as f64 / (365.25 * 86_400e6));
+        // A closed bank is covered.
+        let covered = bank.well.bank_type == BankType::Closed;
+        let evaporation_mm_per_day = if covered { Some(0.0) } else { evaporation(bank, rules) };
+        Some(Self { stage, rain: amounts(bank.hours, Parameter::Rainfall), evaporation_mm_per_day, years })
+    }
+
+    pub fn pond(&self, bank: &BankInput<'_>) -> Pond<'_> {
+        Pond {
+            stage_m: &self.stage,
+            rain_mm: (!self.rain.is_empty()).then_some(self.rain.as_slice()),
+            evaporation_mm_per_day: self.evaporation_mm_per_day,
+            area_m2: bank.well.bank_area,
+        }
+    }
+}
+
+/// Pores of what fills the bank: those of a closed bank's fill are not registered as a number.
+pub(super) fn pores(well: &Well) -> Option<f64> {
+    (well.bank_type == BankType::Open).then_some(1.0)
 }
 
 /// Height of the water above the floor; `None` where the bank's depth is not registered.
@@ -121,8 +148,7 @@ fn evaporation(bank: &BankInput<'_>, rules: &RecordRules) -> Option<f64> {
 
 fn infiltration(bank: &BankInput<'_>, events: &[FillEvent], pond: &Pond<'_>, years: f64, rows: &mut Vec<RecordRow>) {
     let area = bank.well.bank_area.and_then(StageArea::upright);
-    // The pores of a closed bank's fill are not registered as a number.
-    let pores = (bank.well.bank_type == BankType::Open).then_some(1.0);
+    let pores = pores(bank.well);
     for event in events {
         let basis = Some(basis_of(event.steps.len(), FULL_STEPS, years));
         let volume = volume_by_stage(std::slice::from_ref(event), area.as_ref(), pond.evaporation_mm_per_day, pores);
@@ -138,12 +164,7 @@ fn infiltration(bank: &BankInput<'_>, events: &[FillEvent], pond: &Pond<'_>, yea
 
 fn decline(bank: &BankInput<'_>, events: &[FillEvent], years: f64, rules: &RecordRules, rows: &mut Vec<RecordRow>) {
     let heights = comparison_heights(bank);
-    let table = match (bank.well.bank_type, &heights) {
-        (BankType::Closed, _) => WaterTable::Below,
-        (_, Some(heights)) => WaterTable::Measured(heights),
-        (_, None) => WaterTable::Unknown,
-    };
-    let cell = match clogging(events, table, &rules.clogging) {
+    let cell = match clogging(events, water_table(bank.well, heights.as_deref()), &rules.clogging) {
         Ok(found) => Cell {
             value: Some(found.per_year.percent),
             class: Some(found.sureness.name()),
@@ -154,8 +175,17 @@ fn decline(bank: &BankInput<'_>, events: &[FillEvent], years: f64, rules: &Recor
     rows.push(RecordRow::of_month(CLOGGING, bank.closed_through, cell));
 }
 
+/// `heights` are those of [`comparison_heights`].
+pub(super) fn water_table<'a>(well: &Well, heights: Option<&'a [(Timestamp, f64)]>) -> WaterTable<'a> {
+    match (well.bank_type, heights) {
+        (BankType::Closed, _) => WaterTable::Below,
+        (_, Some(heights)) => WaterTable::Measured(heights),
+        (_, None) => WaterTable::Unknown,
+    }
+}
+
 /// Water of the comparison well above the bank's floor: both must be surveyed.
-fn comparison_heights(bank: &BankInput<'_>) -> Option<Vec<(Timestamp, f64)>> {
+pub(super) fn comparison_heights(bank: &BankInput<'_>) -> Option<Vec<(Timestamp, f64)>> {
     let (well, days) = bank.comparison?;
     let floor = bank.well.ground_elevation? - bank.well.depth?;
     let elevation = |day: &DailyValue| match day.parameter {
@@ -168,14 +198,15 @@ fn comparison_heights(bank: &BankInput<'_>) -> Option<Vec<(Timestamp, f64)>> {
     (!heights.is_empty()).then_some(heights)
 }
 
+/// Readings of the inflow meter, m³/h.
+pub(super) fn inflow(bank: &BankInput<'_>) -> Vec<(Timestamp, f64)> {
+    let flow = bank.hours.iter().filter(|hour| hour.parameter == Parameter::RechargeFlow);
+    flow.filter_map(|hour| Some((hour.time, hour.mean?))).collect()
+}
+
 /// m³ of each month by the inflow meter.
 fn metered(bank: &BankInput<'_>, rows: &mut Vec<RecordRow>) {
-    let flow: Vec<(Timestamp, f64)> = bank
-        .hours
-        .iter()
-        .filter(|hour| hour.parameter == Parameter::RechargeFlow)
-        .filter_map(|hour| Some((hour.time, hour.mean?)))
-        .collect();
+    let flow = inflow(bank);
     let month = |time: &Timestamp| time.month(bank.offset_seconds);
     for of_month in flow.chunk_by(|a, b| month(&a.0) == month(&b.0)) {
         let basis = Some(basis_of(of_month.len(), 28 * 24, of_month.len() as f64 / 8766.0));
@@ -211,20 +242,9 @@ fn drainage(found: &[DrainDown], years: f64, rules: &RecordRules, rows: &mut Vec
 
 /// Of each fill: how much worse the water was in the two weeks after than in those before.
 fn harm(bank: &BankInput<'_>, events: &[FillEvent], years: f64, rules: &RecordRules, rows: &mut Vec<RecordRow>) {
-    let noon = |day: gwbank_model::Day| day.start(bank.offset_seconds).plus_secs(43_200);
-    let conductivity = |days: &[DailyValue]| -> Vec<(Timestamp, f64)> {
-        let found = source(days).map(|source| ec_days(days, source, &rules.salinity)).unwrap_or_default();
-        found.iter().map(|EcDay { median, .. }| (noon(median.day), median.value)).collect()
-    };
-    let turbidity = |days: &[DailyValue]| -> Vec<(Timestamp, f64)> {
-        let of = days.iter().filter(|day| day.parameter == Parameter::Turbidity);
-        of.filter_map(|day| Some((noon(day.day), day.median?))).collect()
-    };
-    let compared = bank.comparison.map(|(_, days)| days).unwrap_or_default();
-    for (indicator, substance, values, comparison) in [
-        (HARM_CONDUCTIVITY, Substance::Conductivity, conductivity(bank.days), conductivity(compared)),
-        (HARM_TURBIDITY, Substance::Turbidity, turbidity(bank.days), turbidity(compared)),
-    ] {
+    for (indicator, substance) in [(HARM_CONDUCTIVITY, Substance::Conductivity), (HARM_TURBIDITY, Substance::Turbidity)]
+    {
+        let (values, comparison) = quality(bank, substance, rules);
         if values.is_empty() {
             continue;
         }
@@ -240,4 +260,25 @@ fn harm(bank: &BankInput<'_>, events: &[FillEvent], years: f64, rules: &RecordRu
             });
         }
     }
+}
+
+/// At a time, a value.
+type Values = Vec<(Timestamp, f64)>;
+
+/// Medians of days (at noon) of the bank and of its comparison well.
+pub(super) fn quality(bank: &BankInput<'_>, substance: Substance, rules: &RecordRules) -> (Values, Values) {
+    let noon = |day: gwbank_model::Day| day.start(bank.offset_seconds).plus_secs(43_200);
+    let of = |days: &[DailyValue]| -> Values {
+        match substance {
+            Substance::Conductivity => {
+                let found = source(days).map(|source| ec_days(days, source, &rules.salinity)).unwrap_or_default();
+                found.iter().map(|EcDay { median, .. }| (noon(median.day), median.value)).collect()
+            }
+            Substance::Turbidity => {
+                let turbid = days.iter().filter(|day| day.parameter == Parameter::Turbidity);
+                turbid.filter_map(|day| Some((noon(day.day), day.median?))).collect()
+            }
+        }
+    };
+    (of(bank.days), of(bank.comparison.map(|(_, days)| days).unwrap_or_default()))
 }

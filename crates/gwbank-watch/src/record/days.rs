@@ -9,7 +9,7 @@ use super::{RecordRow, RecordRules, not_measurable};
 use crate::rows::Cell;
 use crate::wells;
 
-const RECHARGE_WTF: &str = "recharge_wtf";
+pub(super) const RECHARGE_WTF: &str = "recharge_wtf";
 
 pub(super) const INDICATORS: [&str; 4] = ["ghg", "glg", "gvg", RECHARGE_WTF];
 
@@ -29,10 +29,7 @@ pub(super) fn rows(
         return rows;
     }
     for (kind, rules) in &rules.gxg {
-        // Whole years only: a number that moves on with each month would be of no year.
-        let last = last_whole_year(rules.year_start, closed_through);
-        let end = last.plus(12).first_day();
-        let whole = &days[..days.partition_point(|day| day.level.day < end)];
+        let (last, whole) = whole_years(days, rules.year_start, closed_through);
         if !whole.is_empty() {
             let mean = gxg(whole, sense, *kind, rules).mean;
             rows.push(RecordRow::assessed(kind.name(), last, &mean, None));
@@ -42,6 +39,13 @@ pub(super) fn rows(
         recharges(well, sense, days, closed_through, rules, &mut rows);
     }
     rows
+}
+
+/// The last whole year, and the days through it: a number that moves on with each month would be of no year.
+pub(super) fn whole_years(days: &[CountedDay], start: YearStart, closed_through: Month) -> (Month, &[CountedDay]) {
+    let last = last_whole_year(start, closed_through);
+    let end = last.plus(12).first_day();
+    (last, &days[..days.partition_point(|day| day.level.day < end)])
 }
 
 /// The first month of the last year of which every month has closed.
@@ -58,18 +62,8 @@ fn recharges(
     rules: &RecordRules,
     rows: &mut Vec<RecordRow>,
 ) {
-    let levels: Vec<(Day, f64)> =
-        days.iter().filter_map(|day| Some((day.level.day, sense.upward(day.level.mean?)))).collect();
-    let near_ground_level = match sense {
-        Sense::Depth => Some(-NEAR_GROUND_M),
-        Sense::Elevation => well.ground_elevation.map(|ground| ground - NEAR_GROUND_M),
-    };
-    let of = WtfWell {
-        kind: wells::kind(well),
-        confinement: well.aquifer_condition.map(confinement),
-        specific_yield: well.specific_yield.and_then(SpecificYield::registered),
-        near_ground_level,
-    };
+    let levels = upward(days, sense);
+    let of = wtf_well(well, sense);
     let found = match recharge(&of, &levels, &rules.recharge) {
         Ok(found) => found,
         Err(NotMeasurable::NoObservationWell) => return,
@@ -96,6 +90,24 @@ fn recharges(
         };
         let cell = Cell { value: Some(month.mm), class, basis: Some(basis.resting_on(counts)) };
         rows.push(RecordRow::of_month(RECHARGE_WTF, month.month, cell));
+    }
+}
+
+/// Daily levels, m, up = wetter.
+pub(super) fn upward(days: &[CountedDay], sense: Sense) -> Vec<(Day, f64)> {
+    days.iter().filter_map(|day| Some((day.level.day, sense.upward(day.level.mean?)))).collect()
+}
+
+pub(super) fn wtf_well(well: &Well, sense: Sense) -> WtfWell {
+    let near_ground_level = match sense {
+        Sense::Depth => Some(-NEAR_GROUND_M),
+        Sense::Elevation => well.ground_elevation.map(|ground| ground - NEAR_GROUND_M),
+    };
+    WtfWell {
+        kind: wells::kind(well),
+        confinement: well.aquifer_condition.map(confinement),
+        specific_yield: well.specific_yield.and_then(SpecificYield::registered),
+        near_ground_level,
     }
 }
 

@@ -15,7 +15,9 @@
 //! 4. Readings of the open months change no row. They go on with the salinity of the well ([`SalinityMemory`]).
 
 mod bank;
+mod closed;
 mod days;
+mod explain;
 mod months;
 mod rain;
 mod read;
@@ -31,6 +33,7 @@ use gwbank_indicator::{Assessment, Basis};
 use gwbank_model::{Month, Timestamp};
 use gwbank_registry::Well;
 
+pub use explain::{RecordExplanation, RecordIndicator};
 pub use rules::RecordRules;
 pub(crate) use salinity::SalinityMemory;
 pub(crate) use work::{Computed, RecordTask, goes_on, run, run_open, task_for};

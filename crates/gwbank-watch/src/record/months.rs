@@ -7,11 +7,11 @@ use gwbank_model::Month;
 use super::{RecordRow, RecordRules, basis_of, not_measurable};
 use crate::rows::Cell;
 
-const TREND: &str = "trend";
-const DROUGHT_DEFICIT: &str = "drought_deficit";
-const DROUGHT_DURATION: &str = "drought_duration";
-const CARRY_OVER: &str = "carry_over";
-const CARRY_OVER_BEYOND: &str = "carry_over_beyond";
+pub(super) const TREND: &str = "trend";
+pub(super) const DROUGHT_DEFICIT: &str = "drought_deficit";
+pub(super) const DROUGHT_DURATION: &str = "drought_duration";
+pub(super) const CARRY_OVER: &str = "carry_over";
+pub(super) const CARRY_OVER_BEYOND: &str = "carry_over_beyond";
 
 pub(super) const INDICATORS: [&str; 5] = [TREND, DROUGHT_DEFICIT, DROUGHT_DURATION, CARRY_OVER, CARRY_OVER_BEYOND];
 
@@ -76,8 +76,8 @@ fn carry_overs(
 ) {
     let (Some(first), Some(last)) = (months.first(), months.last()) else { return };
     for year in first.month.year()..=last.month.year() {
-        let (start, length) = place.season.first_month(year);
-        let until = start.plus(length - 1 + rules.carry_over.peak_lag_months + rules.carry_over_months);
+        let (start, _) = place.season.first_month(year);
+        let until = told_at(place, year, rules);
         if until > place.closed_through {
             break;
         }
@@ -104,7 +104,13 @@ fn carry_overs(
     }
 }
 
-fn season(
+/// The last month that the carry-over of a season may need.
+pub(super) fn told_at(place: Place, year: i32, rules: &RecordRules) -> Month {
+    let (start, length) = place.season.first_month(year);
+    start.plus(length - 1 + rules.carry_over.peak_lag_months + rules.carry_over_months)
+}
+
+pub(super) fn season(
     place: Place,
     months: &[MonthlyLevel],
     year: i32,
@@ -118,7 +124,7 @@ fn season(
     (carry_over(place.season, around, year, rules.carry_over_months, &rules.carry_over), basis)
 }
 
-fn within(months: &[MonthlyLevel], from: Month, through: Month) -> &[MonthlyLevel] {
+pub(super) fn within(months: &[MonthlyLevel], from: Month, through: Month) -> &[MonthlyLevel] {
     let start = months.partition_point(|month| month.month < from);
     let end = months.partition_point(|month| month.month <= through);
     months.get(start..end).unwrap_or_default()

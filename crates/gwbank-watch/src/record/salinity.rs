@@ -12,9 +12,9 @@ use gwbank_store::DailyValue;
 use super::{RecordRow, RecordRules, basis_of};
 use crate::rows::Cell;
 
-const SALINITY_CLASS: &str = "salinity_class";
-const TREND_WET: &str = "salinity_trend_wet";
-const TREND_DRY: &str = "salinity_trend_dry";
+pub(super) const SALINITY_CLASS: &str = "salinity_class";
+pub(super) const TREND_WET: &str = "salinity_trend_wet";
+pub(super) const TREND_DRY: &str = "salinity_trend_dry";
 
 pub(super) const INDICATORS: [&str; 3] = [SALINITY_CLASS, TREND_WET, TREND_DRY];
 
@@ -23,9 +23,12 @@ const SOURCES: [Parameter; 3] =
     [Parameter::SpecificConductance, Parameter::ElectricalConductivity, Parameter::TotalDissolvedSolids];
 
 /// Days of a month that give full confidence in its class.
-const FULL_DAYS: u32 = 15;
+pub(super) const FULL_DAYS: u32 = 15;
 /// Days that a season's median takes for the trend: a month of a probe, or of sampling each week.
-const SEASON_DAYS_MIN: usize = 4;
+pub(super) const SEASON_DAYS_MIN: usize = 4;
+
+/// Seasons that give full confidence in a trend: those of a climate normal.
+pub(super) const FULL_SEASONS: u32 = 30;
 
 /// A rise between days farther apart is no fill: nobody knows what it was.
 const FILL_DAYS_MAX: i32 = 7;
@@ -119,7 +122,7 @@ pub(super) fn rows(days: &[EcDay], wet: WetSeason, closed_through: Month, rules:
     for (indicator, value, seasons) in
         [(TREND_WET, found.wet_per_year, found.wet_seasons), (TREND_DRY, found.dry_per_year, found.dry_seasons)]
     {
-        let basis = Some(basis_of(seasons, 30, years).resting_on(counts));
+        let basis = Some(basis_of(seasons, FULL_SEASONS, years).resting_on(counts));
         let class = value.is_none().then_some("insufficient_record");
         rows.push(RecordRow::of_month(indicator, closed_through, Cell { value, class, basis }));
     }
@@ -127,7 +130,7 @@ pub(super) fn rows(days: &[EcDay], wet: WetSeason, closed_through: Month, rules:
 }
 
 /// Sen's slope of values that belong to years, some of which may be missing.
-fn sen_by_year(points: &[(f64, f64)]) -> Option<f64> {
+pub(super) fn sen_by_year(points: &[(f64, f64)]) -> Option<f64> {
     let (first, last) = (points.first()?.0, points.last()?.0);
     let mut values = vec![f64::NAN; (last - first) as usize + 1];
     for &(year, value) in points {
@@ -138,7 +141,7 @@ fn sen_by_year(points: &[(f64, f64)]) -> Option<f64> {
     gwbank_indicator::sen_slope(&values).map(|(slope, _)| slope)
 }
 
-fn median(values: &mut [f64]) -> Option<f64> {
+pub(super) fn median(values: &mut [f64]) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() {

@@ -3,17 +3,16 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use gwbank_indicator::{MonthlyLevel, WetSeason};
-use gwbank_model::{Month, Parameter, Timestamp, WellId};
+use gwbank_indicator::WetSeason;
+use gwbank_model::{Month, Parameter, WellId};
 use gwbank_registry::{BankType, Registry, Well};
 use gwbank_store::{DailyValue, DirtyMonth};
 
-use super::bank::BankInput;
-use super::months::Place;
+use super::closed::Closed;
 use super::read::{WellData, parts_of, read, read_comparisons, read_open};
 use super::{Part, RecordMemory, RecordRow, SalinityMemory, bank, days, months, rain, salinity};
 use crate::error::WatchError;
-use crate::series::{WellSeries, counted_days, level_parameter, months_of};
+use crate::series::WellSeries;
 use crate::watch::Inner;
 use crate::wells;
 
@@ -86,7 +85,7 @@ pub(crate) fn task_for(
 }
 
 /// What a well may have by what it is.
-fn may_have(well: &Well, part: Part) -> bool {
+pub(super) fn may_have(well: &Well, part: Part) -> bool {
     match part {
         Part::Months | Part::Days => wells::kind(well).has_standing(),
         Part::Rain => true,
@@ -111,8 +110,7 @@ pub(crate) async fn run(
     let computed = tasks.iter().map(|task| {
         let well = &task.well.well_id;
         let own = data.get(well).unwrap_or(&nothing);
-        let compared =
-            task.comparison.as_ref().map(|other| (other, comparisons.get(&other.well_id).unwrap_or(&nothing)));
+        let compared = task.comparison.as_ref().and_then(|other| comparisons.get(&other.well_id));
         (well.clone(), compute(inner, task, own, compared, series(well).as_deref(), closed_through))
     });
     Ok(computed.collect())
@@ -122,18 +120,13 @@ fn compute(
     inner: &Inner,
     task: &RecordTask,
     own: &WellData,
-    compared: Option<(&Arc<Well>, &WellData)>,
+    compared: Option<&WellData>,
     series: Option<&WellSeries>,
     closed_through: Month,
 ) -> Computed {
     let (well, rules) = (&*task.well, &inner.config.record);
+    let closed = Closed::of(task, own, compared, closed_through, inner.config.closing.offset_seconds);
     let wet = WetSeason::of_province(&well.province_code);
-    let kind = wells::kind(well);
-    let end = closed_through.plus(1);
-    let closed_days: Vec<DailyValue> = own.days.iter().filter(|day| day.day < end.first_day()).cloned().collect();
-    let compared_days: Vec<DailyValue> = compared
-        .map(|(_, data)| data.days.iter().filter(|day| day.day < end.first_day()).cloned().collect())
-        .unwrap_or_default();
     let mut salinity_memory = inner.record_of(&well.well_id).and_then(|memory| memory.salinity.clone());
     let mut rows: Vec<RecordRow> = Vec::new();
     let mut found: BTreeSet<Part> = inner.record_of(&well.well_id).map_or_else(BTreeSet::new, |m| m.parts.clone());
@@ -141,53 +134,31 @@ fn compute(
         let before = rows.len();
         match part {
             Part::Months => {
-                let place = Place { kind, season: wet, closed_through };
-                let closed = |months: &[MonthlyLevel]| -> Vec<MonthlyLevel> {
-                    months.iter().filter(|month| month.month <= closed_through).copied().collect()
-                };
-                let months = series.map(|series| closed(&series.months)).unwrap_or_default();
-                let other = compared.map(|(other, _)| closed(&comparison_months(inner, other, &compared_days)));
-                rows.extend(months::rows(place, &months, other.as_deref(), rules));
+                let months = series.map(|series| series.months.as_slice()).unwrap_or_default();
+                let months = &months[..months.partition_point(|month| month.month <= closed_through)];
+                let other = closed.comparison_months(&inner.config);
+                rows.extend(months::rows(closed.place(), months, other.as_deref(), rules));
             }
             Part::Days => {
-                let (parameter, sense) = level_parameter(&closed_days);
-                let days = counted_days(&closed_days, parameter);
+                let (sense, days) = closed.levels();
                 rows.extend(days::rows(well, sense, &days, closed_through, rules));
             }
-            Part::Rain => {
-                let counter: Vec<(Timestamp, f64)> = own
-                    .rain_counter
-                    .iter()
-                    .filter(|(time, _)| *time < end.start(inner.config.closing.offset_seconds))
-                    .copied()
-                    .collect();
-                let days = rain::rain_days(&closed_days, &counter, inner.config.closing.offset_seconds);
-                rows.extend(rain::rows(&days));
-            }
+            Part::Rain => rows.extend(rain::rows(&closed.rain_days())),
             Part::Salinity => {
                 // As the closed months have it, so that an open one does not change what was said of them.
-                let source = salinity::source(&closed_days).or_else(|| salinity::source(&own.days));
+                let source = salinity::source(&closed.days).or_else(|| salinity::source(&own.days));
                 salinity_memory = source.map(|source| {
-                    let when = (closed_through, kind.fills_by_design());
+                    let when = (closed_through, wells::kind(well).fills_by_design());
                     Arc::new(SalinityMemory::of_days(wet, &own.days, source, when, rules))
                 });
-                let ec = source.map(|source| salinity::ec_days(&closed_days, source, &rules.salinity));
+                let ec = source.map(|source| salinity::ec_days(&closed.days, source, &rules.salinity));
                 rows.extend(salinity::rows(&ec.unwrap_or_default(), wet, closed_through, rules));
                 // Also before its first month has closed.
                 if source.is_some() {
                     found.insert(Part::Salinity);
                 }
             }
-            Part::Bank => {
-                let offset_seconds = inner.config.closing.offset_seconds;
-                let hours = &own.hours;
-                let closed_hours = hours.iter().filter(|hour| hour.time < end.start(offset_seconds)).cloned();
-                let hours: Vec<_> = closed_hours.collect();
-                let comparison = compared.map(|(other, _)| (&**other, compared_days.as_slice()));
-                let input =
-                    BankInput { well, hours: &hours, days: &closed_days, comparison, closed_through, offset_seconds };
-                rows.extend(bank::rows(&input, rules));
-            }
+            Part::Bank => rows.extend(bank::rows(&closed.bank(), rules)),
         }
         if rows.len() > before {
             found.insert(part);
@@ -201,11 +172,6 @@ fn compute(
         salinity: salinity_memory,
     };
     Computed { rows, parts: task.parts.clone(), memory }
-}
-
-fn comparison_months(inner: &Inner, well: &Well, days: &[DailyValue]) -> Vec<MonthlyLevel> {
-    let (parameter, sense) = level_parameter(days);
-    months_of(days, parameter, &wells::month_rules(well, sense, &inner.config)).levels
 }
 
 /// Follows the salinity of wells on through the open months in which readings came.

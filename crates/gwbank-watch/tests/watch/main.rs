@@ -1,6 +1,7 @@
 //! The watch against the in-memory metadata and a series reader of plain maps. Nothing sleeps; the clock is set.
 
 mod drought;
+mod explained;
 mod flood;
 mod record;
 mod rises;

@@ -10,10 +10,10 @@ use proptest::prelude::*;
 
 use crate::support::{World, at, id, well};
 
-const NOW: &str = "2026-11-06T00:00:00+07:00";
-const CLOSED: Month = Month::new(2026, 10);
+pub const NOW: &str = "2026-11-06T00:00:00+07:00";
+pub const CLOSED: Month = Month::new(2026, 10);
 
-fn days(first: Month, last: Month) -> impl Iterator<Item = Day> {
+pub fn days(first: Month, last: Month) -> impl Iterator<Item = Day> {
     (first.first_day().0..last.plus(1).first_day().0).map(Day)
 }
 
@@ -36,7 +36,7 @@ fn of_day(parameter: Parameter, day: Day) -> f64 {
     }
 }
 
-fn recharge_well(name: &str) -> Well {
+pub fn recharge_well(name: &str) -> Well {
     Well {
         sampling: Sampling::Logger,
         aquifer_condition: Some(AquiferCondition::Unconfined),
@@ -46,7 +46,7 @@ fn recharge_well(name: &str) -> Well {
     }
 }
 
-async fn fill(world: &World, name: &str, parameter: Parameter, first: Month, last: Month) {
+pub async fn fill(world: &World, name: &str, parameter: Parameter, first: Month, last: Month) {
     world.set_days(name, parameter, days(first, last).map(|day| (day, of_day(parameter, day)))).await;
 }
 
@@ -127,7 +127,7 @@ async fn numbers_move_on_and_nothing_old_stays() {
 }
 
 /// An open bank of 2 m that is filled every ten days.
-fn pond(name: &str) -> Well {
+pub fn pond(name: &str) -> Well {
     Well {
         bank_type: BankType::Open,
         depth: Some(3.0),
@@ -139,7 +139,7 @@ fn pond(name: &str) -> Well {
 }
 
 /// Hourly stages of fills of 2 m, each falling by 97 % of the rate of the one before.
-fn fills(world: &World, name: &str, fills: i64) -> Timestamp {
+pub fn fills(world: &World, name: &str, fills: i64) -> Timestamp {
     let start = at("2026-01-01T00:00:00+07:00");
     for fill in 0..fills {
         let rate = 0.007 * 0.97f64.powi(fill as i32);
@@ -362,6 +362,7 @@ proptest! {
             };
             assert_eq!(well_rows(world.indicators().await), well_rows(fresh.indicators().await));
             assert!(world.metadata.dirty_months(10).await.unwrap().is_empty());
+            crate::explained::every_number_is_told(&world, &watch, "W1").await;
         });
     }
 }
