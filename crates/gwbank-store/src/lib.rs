@@ -30,8 +30,8 @@ pub use archive::{
 pub use metadata::{
     ConditionFlag, DeadLetter, DeadLetterCause, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage,
     DeadMessage, DirtyMonth, EXPIRED_SUBJECT, FlagTransition, GatewayCounts, GatewayRecord, IndicatorRow, IngestCommit,
-    Metadata, MetadataError, NewDeadLetter, OutboxMessage, PayloadPage, ReceivedContent, ReplayPermit,
-    SettledDeadLetter, WatchCommit,
+    JudgedSeries, Metadata, MetadataError, NewDeadLetter, OutboxMessage, PayloadPage, QualityLimit, QualityLimitKey,
+    QualityLimitsChange, ReceivedContent, ReplayPermit, SettledDeadLetter, WatchCommit,
 };
 pub use schema::{
     RowNames, batch_to_revisions, batch_to_rows, columns, reading_schema, revision_schema, revisions_to_batch,
