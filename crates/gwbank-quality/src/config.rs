@@ -12,6 +12,9 @@ pub(crate) const RATE_LOOKBACK_POINTS: usize = 4;
 /// More unusable readings than this in a row end a flat run: what happened in between is unknown.
 pub(crate) const FLAT_UNUSABLE_RUN_MAX: u8 = 3;
 
+/// To be raised with every change of a rule that lets the same limits judge otherwise: stored readings are then judged anew.
+const RULES_VERSION: u32 = 1;
+
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ConfigError {
     #[error("{limit} is not a number")]
@@ -212,6 +215,19 @@ impl SeriesConfig {
             }
         }
         Reach { before_micros: micros, points_before: points, after_micros: micros, points_after: points }
+    }
+
+    /// Stands for these limits and the rules that judge by them: whoever was judged under another one may be judged
+    /// otherwise now.
+    pub fn fingerprint(&self) -> u64 {
+        // FNV-1a over the text of all limits, which names every field and gives each number exactly.
+        let text = format!("{RULES_VERSION} {self:?}");
+        text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    }
+
+    /// Whether the gross range test finds something about a value.
+    pub fn is_out_of_range(&self, value: f64) -> bool {
+        self.gross_range.is_some_and(|gross| !gross.sensor.contains(value) || !gross.user.contains(value))
     }
 
     /// The widest tolerance of the tests that follow runs of values (flat line, attenuated signal); `None` where there is no
