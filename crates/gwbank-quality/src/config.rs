@@ -58,6 +58,13 @@ pub struct GrossRange {
     pub user: Span,
 }
 
+impl GrossRange {
+    /// Whether the test finds nothing about a value.
+    pub const fn passes(self, value: f64) -> bool {
+        self.sensor.contains(value) && self.user.contains(value)
+    }
+}
+
 /// How a limit on a difference grows with the time between readings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Growth {
@@ -223,11 +230,6 @@ impl SeriesConfig {
         // FNV-1a over the text of all limits, which names every field and gives each number exactly.
         let text = format!("{RULES_VERSION} {self:?}");
         text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-    }
-
-    /// Whether the gross range test finds something about a value.
-    pub fn is_out_of_range(&self, value: f64) -> bool {
-        self.gross_range.is_some_and(|gross| !gross.sensor.contains(value) || !gross.user.contains(value))
     }
 
     /// The widest tolerance of the tests that follow runs of values (flat line, attenuated signal); `None` where there is no

@@ -17,6 +17,7 @@
 mod archive;
 pub mod conformance;
 pub mod copy;
+mod limits;
 pub mod memory;
 mod metadata;
 mod schema;
@@ -27,6 +28,7 @@ pub use archive::{
     Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, BatchStream, CommitReport, MaintenanceReport, RefusedRow,
     RevisionRow, ScanRequest, StoredVersions, Upkeep,
 };
+pub use limits::{EffectiveLimit, LimitSource};
 pub use metadata::{
     ConditionFlag, DeadLetter, DeadLetterCause, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage,
     DeadMessage, DirtyMonth, EXPIRED_SUBJECT, FlagTransition, GatewayCounts, GatewayRecord, IndicatorRow, IngestCommit,

@@ -35,7 +35,7 @@ pub(crate) fn limits(lines: &[Line], faults: &mut Faults) -> Vec<LimitLine> {
         let first = *first_lines.entry(key).or_insert(line.number);
         if first != line.number {
             let problem = format!("the limit is on line {first} already");
-            faults.add(line.number, "limit", &limit.limit, problem, "keep one of the two lines");
+            faults.add(line.number, "limit_name", &limit.limit, problem, "keep one of the two lines");
         }
         limits.push(limit);
     }
@@ -45,8 +45,8 @@ pub(crate) fn limits(lines: &[Line], faults: &mut Faults) -> Vec<LimitLine> {
 fn limit(line: &Line, faults: &mut Faults) -> Option<LimitLine> {
     let row = Fields::new(line, faults);
     let is_named = |column| line.get(column).is_some_and(|text| text != EVERY);
-    if !row.is_given("limit") {
-        row.fault("limit", "not given", "name it, such as spike.suspect");
+    if !row.is_given("limit_name") {
+        row.fault("limit_name", "not given", "name it, such as spike.suspect");
     }
     let well_id = if is_named("well_id") { Some(row.parsed::<WellId>("well_id", ID_MEND)?) } else { None };
     let parameter = if is_named("parameter") { Some(row.named("parameter", Parameter::ALL)?) } else { None };
@@ -54,5 +54,5 @@ fn limit(line: &Line, faults: &mut Faults) -> Option<LimitLine> {
         true => Some(row.number("value", f64::MIN, f64::MAX, "the unit of the limit")?),
         false => None,
     };
-    Some(LimitLine { line: line.number, well_id, parameter, limit: row.text("limit")?, value })
+    Some(LimitLine { line: line.number, well_id, parameter, limit: row.text("limit_name")?, value })
 }

@@ -83,7 +83,7 @@ pub const INSTALLATION_COLUMNS: &[&str] = &[
 ];
 
 /// The columns of limits of quality tests.
-pub const LIMIT_COLUMNS: &[&str] = &["well_id", "parameter", "limit", "value"];
+pub const LIMIT_COLUMNS: &[&str] = &["well_id", "parameter", "limit_name", "value"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
