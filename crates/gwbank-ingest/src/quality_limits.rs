@@ -199,6 +199,11 @@ fn row(limit: &QualityLimit) -> LimitRow {
     }
 }
 
+fn row_of(line: &LimitLine, value: f64) -> LimitRow {
+    let well = line.well_id.as_ref().map(ToString::to_string);
+    LimitRow { well, parameter: line.parameter, limit: line.limit.clone(), value }
+}
+
 fn key(line: &LimitLine) -> QualityLimitKey {
     QualityLimitKey { well_id: line.well_id.clone(), parameter: line.parameter, limit: line.limit.clone() }
 }
@@ -228,13 +233,7 @@ fn changed(mut stored: Vec<QualityLimit>, change: &QualityLimitsChange) -> Vec<Q
 fn faults(file: &Arc<QualityOverrides>, stored: &[QualityLimit], lines: &[LimitLine]) -> Vec<RowFault> {
     let mut found = Vec::new();
     for line in lines {
-        let row = LimitRow {
-            well: line.well_id.as_ref().map(ToString::to_string),
-            parameter: line.parameter,
-            limit: line.limit.clone(),
-            value: line.value.unwrap_or(0.0),
-        };
-        if let Err(error) = QualityOverrides::default().set_row(&row) {
+        if let Err(error) = QualityOverrides::default().set_row(&row_of(line, line.value.unwrap_or(0.0))) {
             found.push(fault(line, error));
         }
     }
@@ -268,9 +267,10 @@ fn faults(file: &Arc<QualityOverrides>, stored: &[QualityLimit], lines: &[LimitL
 
 fn fault(line: &LimitLine, error: OverrideError) -> RowFault {
     let OverrideError { section, key, problem, mend } = error;
-    let is_of_value = line.value.is_some() && key == line.limit && (problem.starts_with("is n"));
-    let (column, value) = match (is_of_value, line.value) {
-        (true, Some(value)) => ("value", value.to_string()),
+    let (column, value) = match line.value {
+        Some(value) if key == line.limit && QualityOverrides::default().set_row(&row_of(line, 1.0)).is_ok() => {
+            ("value", value.to_string())
+        }
         _ => ("limit_name", line.limit.clone()),
     };
     let problem = format!("{section}: {key}: {problem}");
@@ -345,6 +345,8 @@ mod tests {
             found[0].starts_with("line 2, column limit_name: wells.W.parameters.depth_to_water: spike.suspct: no such")
         );
         assert!(found[1].contains("line 3, column limit_name") && found[1].contains("name the parameter"), "{found:?}");
+        let found = told(&[], &format!("{HEAD}W,depth_to_water,spike.off,2\n"));
+        assert!(found[0].starts_with("line 2, column value") && found[0].contains("neither 0 nor 1"), "{found:?}");
         let found = told(&[], &format!("{HEAD}W,depth_to_water,spike.fail,-1\n"));
         assert!(found[0].starts_with("line 2, column value") && found[0].contains("is negative"), "{found:?}");
         let reversed = "W,depth_to_water,gross_range.user_min,5\nW,depth_to_water,gross_range.user_max,4\n";

@@ -24,9 +24,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use gwbank_model::{Month, Parameter, Row, Seq, SeriesId, Timestamp, WellId};
+use gwbank_model::{Month, Parameter, Row, Seq, SeriesId, SeriesKey, WellId};
 use gwbank_quality::{Assessment, SeriesConfig, Stream};
-use gwbank_store::{ArchiveSnapshot, DirtyMonth, IngestCommit, JudgedSeries};
+use gwbank_store::{DirtyMonth, IngestCommit, JudgedSeries};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -52,8 +52,10 @@ const READ_DAYS_MAX: i64 = 20 * 365;
 
 /// After a failure, which mostly is a store that is away.
 const RETRY: Duration = Duration::from_secs(30);
+/// For series that are new since: what came of them need not be looked at after the next start.
+const LOOK_AGAIN: Duration = Duration::from_secs(600);
 /// What another node has noted, or left when it ended, is seen then.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+const LOOK_BESIDE_OTHERS: Duration = Duration::from_secs(60);
 /// Other nodes look for new limits every second, and archive then what they judged by the old ones.
 const BESIDE_OTHERS: Duration = Duration::from_secs(10);
 
@@ -64,7 +66,7 @@ pub struct RejudgeProgress {
     pub total: u64,
 }
 
-/// What is to be judged anew in this process.
+/// The state of it in this process.
 #[derive(Debug, Default)]
 pub(crate) struct Rejudgement {
     /// How often what is judged by has changed since the start.
@@ -73,6 +75,8 @@ pub(crate) struct Rejudgement {
     archived_generation: AtomicU64,
     /// Series that this process judges otherwise than an earlier one are noted.
     start_is_noted: AtomicBool,
+    /// Held from where a change is noted to where it is taken up, and while series are called done.
+    changing: Arc<tokio::sync::Mutex<()>>,
     wanted: Notify,
     progress: Mutex<Option<RejudgeProgress>>,
 }
@@ -93,11 +97,13 @@ pub(crate) struct NextBasis {
     changed: Vec<SeriesId>,
     /// Numbers of series below this were compared.
     compared: usize,
+    _changing: tokio::sync::OwnedMutexGuard<()>,
 }
 
 impl Shared {
     /// Notes the series that another basis judges otherwise. The caller holds `administration` until it is taken up.
     pub(crate) async fn prepare_basis(&self, change: impl FnOnce(&mut Basis)) -> Result<NextBasis, IngestError> {
+        let _changing = self.rejudgement.changing.clone().lock_owned().await;
         let present = self.applier.lock().judge.basis().clone();
         let mut basis = present.clone();
         change(&mut basis);
@@ -111,13 +117,15 @@ impl Shared {
                 fingerprints.push((series, config.fingerprint()));
             }
         }
-        let known = self.judged().await?;
-        self.note_under_way(&known, fingerprints).await?;
-        Ok(NextBasis { basis, changed, compared })
+        if !fingerprints.is_empty() {
+            let known = self.judged().await?;
+            self.note_under_way(&known, fingerprints).await?;
+        }
+        Ok(NextBasis { basis, changed, compared, _changing })
     }
 
     pub(crate) fn take_up_basis(&self, next: NextBasis) {
-        let NextBasis { basis, changed, compared } = next;
+        let NextBasis { basis, changed, compared, _changing } = next;
         self.applier.lock().judge.set_basis(basis, &changed, compared);
         if !changed.is_empty() {
             self.rejudgement.generation.fetch_add(1, Ordering::SeqCst);
@@ -178,11 +186,11 @@ impl Shared {
 struct Judged(HashMap<(WellId, Parameter), JudgedSeries>);
 
 impl Judged {
-    fn of(&self, key: &gwbank_model::SeriesKey) -> Option<&JudgedSeries> {
+    fn of(&self, key: &SeriesKey) -> Option<&JudgedSeries> {
         self.0.get(&(key.well.clone(), key.parameter))
     }
 
-    fn under_way_since(&self, key: &gwbank_model::SeriesKey) -> Option<Seq> {
+    fn under_way_since(&self, key: &SeriesKey) -> Option<Seq> {
         self.of(key)?.under_way_since
     }
 }
@@ -193,7 +201,7 @@ pub(crate) async fn run(shared: Arc<Shared>, cancelled: CancellationToken) {
         let wait = match shared.rejudge_stored().await {
             Ok(()) => {
                 *shared.rejudgement.progress.lock() = None;
-                LOOK_AGAIN
+                if shared.has_other_nodes.load(Ordering::SeqCst) { LOOK_BESIDE_OTHERS } else { LOOK_AGAIN }
             }
             Err(IngestError::Closed) => return,
             Err(error) => {
@@ -242,6 +250,7 @@ impl Shared {
         for group in due.chunks(SERIES_AT_ONCE) {
             *self.rejudgement.progress.lock() = Some(RejudgeProgress { done, total });
             changed += self.rejudge_group(group, &known).await?;
+            let _unchanging = self.rejudgement.changing.lock().await;
             if self.rejudgement.generation() != generation {
                 return Ok(()); // from the start: it is wanted again
             }
@@ -313,7 +322,7 @@ impl Shared {
         let mut from = earliest;
         while from <= latest {
             let to = from.plus_micros(days * DAY_MICROS);
-            let rows = read(&*archive, due.series, from, to).await?;
+            let rows = archive.series_rows(due.series, from, to).await?;
             rows.iter().for_each(|row| look.at(row));
             if rows.len() > READ_ROWS {
                 days = (days / 2).max(1);
@@ -326,15 +335,6 @@ impl Shared {
         }
         Ok(look.finish())
     }
-}
-
-async fn read(
-    archive: &dyn ArchiveSnapshot,
-    series: SeriesId,
-    from: Timestamp,
-    to: Timestamp,
-) -> Result<Vec<Row>, IngestError> {
-    Ok(archive.series_rows(series, from, to).await?)
 }
 
 /// A stretch of a series in which some readings are judged otherwise.
