@@ -135,7 +135,8 @@ impl Settler<'_> {
                 set(&mut later, assessment);
                 changed.insert(row.key(), later);
             } else {
-                changed.insert(row.key(), requalified(row, assessment, self.stretch.through, archived));
+                // Not of this commit, so it is archived: by this node or, whatever position it has there, by another.
+                changed.insert(row.key(), requalified(row, assessment, self.stretch.through, Seq::MAX));
             }
         }
         // A version that loses says nothing of its neighbours; judge it by itself.
