@@ -62,6 +62,7 @@ async fn measure(stores: &Stores, settings: &Settings, steps: usize) -> Result<(
         registry: watched,
         names: stores.names.clone(),
         gateways: std::sync::Arc::new(MetadataGateways(stores.metadata.clone())),
+        limits: tokio::sync::watch::channel(std::sync::Arc::default()).1,
     };
     let engine = QueryEngine::new(QueryConfig::default(), sources)?;
 

@@ -467,6 +467,45 @@ pub enum QualityCommand {
     Check(QualityCheckArguments),
     /// What the quality of a well's readings comes to, from the running server
     Report(QualityReportArguments),
+    /// The limits of the quality tests: defaults, over them [quality] of the configuration, over them those of the table
+    #[command(subcommand)]
+    Limits(QualityLimitsCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum QualityLimitsCommand {
+    /// One line a limit as it holds; * is every well or parameter
+    List {
+        /// Of one well, with those of every well
+        #[arg(long)]
+        well: Option<String>,
+        #[arg(long, value_parser = parameter)]
+        parameter: Option<gwbank_model::Parameter>,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+    /// Puts limits into the table; a bad row is named, and nothing of the file is applied. Stored readings are judged anew
+    /// where what holds for them has changed
+    ///
+    /// Columns are well_id, parameter, limit_name and value, as the list has them; an empty well_id or parameter, or *, is
+    /// every one. Without a value a limit is taken out of the table. spike.off with 1 takes a test away.
+    Import {
+        /// .csv
+        file: PathBuf,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+    /// Takes one limit out of the table, so that the configuration or the default holds again
+    Remove {
+        /// Such as spike.suspect
+        limit_name: String,
+        #[arg(long)]
+        well: Option<gwbank_model::WellId>,
+        #[arg(long, value_parser = parameter)]
+        parameter: Option<gwbank_model::Parameter>,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
 }
 
 #[derive(Debug, Args)]

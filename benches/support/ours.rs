@@ -77,6 +77,7 @@ impl Stores {
             registry: pipeline.registry_watch(),
             names: self.names.clone(),
             gateways: Arc::new(MetadataGateways(self.metadata.clone())),
+            limits: tokio::sync::watch::channel(Arc::default()).1,
         };
         Ok(QueryEngine::new(QueryConfig::default(), sources)?)
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures::StreamExt;
 use gwbank_ingest::external::ExternalState;
-use gwbank_ingest::{Format, GatewayRow, IngestError, Message, Pipeline, SourceKind};
+use gwbank_ingest::{Format, GatewayRow, IngestError, LimitsApplied, Message, Pipeline, RejudgeProgress, SourceKind};
 use gwbank_model::condition::Scope;
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, Month, Seq, Timestamp, WellId};
 use gwbank_query::{GatewaySource, QueryEngine, QueryError, QueryErrorKind};
@@ -20,7 +20,10 @@ use gwbank_server::doors::{
     SqlError, SqlErrorKind,
 };
 use gwbank_server::metrics::{FamilyKind, MetricsText};
-use gwbank_store::{ArchiveError, ConditionFlag, DeadLetterFilter, GatewayRecord, Metadata, MetadataError};
+use gwbank_store::{
+    ArchiveError, ConditionFlag, DeadLetterFilter, EffectiveLimit, GatewayRecord, Metadata, MetadataError,
+    QualityLimitKey,
+};
 use gwbank_watch::{Indicator, LevelChanges, RecordIndicator, Watch, WatchError, explained_names};
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -93,6 +96,7 @@ fn door_error(error: IngestError) -> IngestDoorError {
     match error {
         IngestError::Full { .. } => IngestDoorError::Full(error.to_string()),
         IngestError::Closed => IngestDoorError::Closed,
+        IngestError::Rows(faults) => IngestDoorError::Rows(faults),
         IngestError::TooLarge { .. } | IngestError::Refused { .. } | IngestError::ReplayedElsewhere => {
             IngestDoorError::Refused(error.to_string())
         }
@@ -146,6 +150,19 @@ impl IngestDoor for Ingest {
 
     fn registry(&self) -> Arc<Registry> {
         self.0.registry()
+    }
+
+    async fn put_quality_limits(&self, csv: &[u8]) -> Result<(u64, Vec<String>), IngestDoorError> {
+        let LimitsApplied { rows, warnings } = self.0.import_quality_limits(csv).await.map_err(door_error)?;
+        Ok((rows, warnings))
+    }
+
+    async fn remove_quality_limit(&self, key: QualityLimitKey) -> Result<bool, IngestDoorError> {
+        self.0.remove_quality_limit(key).await.map_err(door_error)
+    }
+
+    fn quality_limits(&self) -> Arc<Vec<EffectiveLimit>> {
+        self.0.quality_limits().borrow().clone()
     }
 
     async fn gateways(&self) -> Result<Vec<GatewayStanding>, IngestDoorError> {
@@ -354,6 +371,12 @@ impl OperationsDoor for Operations {
                 mend: None,
             },
         ];
+        parts.extend(status.rejudgement.map(|RejudgeProgress { done, total }| PartState {
+            part: "quality",
+            ready: true,
+            detail: format!("stored readings are being judged by the limits as they are now: {done} of {total} series"),
+            mend: None,
+        }));
         parts.extend(self.external.iter().enumerate().map(|(index, state)| external_part(index, &state.borrow())));
         parts
     }
@@ -381,6 +404,8 @@ impl OperationsDoor for Operations {
         text.gauge("ledger_bytes", "Memory of what is not accounted for yet", status.ledger_bytes as f64);
         text.gauge("recent_window_bytes", "Memory of the recent window", status.window_bytes as f64);
         text.gauge("recent_window_rows", "Readings in the recent window", status.window_rows as f64);
+        let left = status.rejudgement.map_or(0, |RejudgeProgress { done, total }| total - done);
+        text.gauge("rejudge_series_left", "Series whose stored readings are still to be judged anew", left as f64);
         text.gauge("archive_lag_readings", "Readings durable and not archived", status.unarchived_rows as f64);
         match soon(self.metadata.dead_letter_usage()).await {
             Ok(usage) => {

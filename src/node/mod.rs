@@ -73,6 +73,7 @@ impl Node {
                 registry: pipeline.registry_watch(),
                 names: stores.names.clone(),
                 gateways: Arc::new(doors::Gateways(pipeline.clone())),
+                limits: pipeline.quality_limits(),
             },
         )?;
         let watch_parts = WatchParts {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use gwbank_ingest::{Pipeline, ReadingsOptions, Receipt};
+use gwbank_ingest::{IngestError, LimitsApplied, Pipeline, ReadingsOptions, Receipt};
 use gwbank_model::{GatewayId, Reading};
 use gwbank_registry::{Installation, Registry, Well};
 use gwbank_runtime::{Clock, SystemClock};
+use gwbank_store::{EffectiveLimit, QualityLimitKey};
 use tokio::runtime::Runtime;
 
 use super::lock::DataDirLock;
@@ -44,6 +45,18 @@ impl Offline {
 
     pub fn put_installations(&self, installations: Vec<Installation>) -> Outcome {
         Ok(self.runtime.block_on(self.pipeline.put_installations(installations))?)
+    }
+
+    pub fn quality_limits(&self) -> Arc<Vec<EffectiveLimit>> {
+        self.pipeline.quality_limits().borrow().clone()
+    }
+
+    pub fn import_quality_limits(&self, csv: &[u8]) -> Result<LimitsApplied, IngestError> {
+        self.runtime.block_on(self.pipeline.import_quality_limits(csv))
+    }
+
+    pub fn remove_quality_limit(&self, key: QualityLimitKey) -> Outcome<bool> {
+        Ok(self.runtime.block_on(self.pipeline.remove_quality_limit(key))?)
     }
 
     pub fn ingest(&self, gateway: &GatewayId, readings: Vec<Reading>) -> anyhow::Result<Receipt> {

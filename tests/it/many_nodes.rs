@@ -59,6 +59,17 @@ fn nodes_of_one_database_lose_and_double_nothing() {
         (servers[0].as_ref()?.sql(of_well) == json!([{"value": 27.5}])).then_some(())
     });
 
+    // Limits that are set at one node hold at the other, and what is stored is judged anew, by whichever judges.
+    let limits = "well_id,parameter,limit_name,value\n*,water_temperature,gross_range.user_max,20\n";
+    let limits = places[1].file("limits.csv", limits);
+    run(&places[1], &["quality", "limits", "import", limits.to_str().expect("a path")]).good();
+    for server in servers.iter().flatten() {
+        let limits = "SELECT value FROM quality_limits WHERE source = 'table'";
+        until("the limit is known", || (server.sql(limits) == json!([{"value": 20.0}])).then_some(()));
+        let quality = "SELECT quality FROM readings WHERE well_id = 'W-new'";
+        until("the reading is judged by it", || (server.sql(quality) == json!([{"quality": 3}])).then_some(()));
+    }
+
     // A second data directory under a number that is in use would hide what the first one has not archived.
     let third = node(2, &url, &mosquitto.address);
     let refused = run(&third, &["serve"]);

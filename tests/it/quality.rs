@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::GzDecoder;
 use serde_json::json;
 
-use crate::program::Place;
+use crate::program::{Place, until};
 
 const TESTS: [&str; 6] = ["gross_range", "spike", "spike_differential", "rate_of_change", "flat_line", "rollup"];
 
@@ -133,4 +133,70 @@ fn a_well_has_a_report() {
     let nothing = place.run(&["quality", "report", "--well", "UDN-0012", "--parameter", "ph"]);
     assert_eq!(nothing.code, 1);
     assert_ne!(place.run(&["quality", "report", "--well", "nobody"]).code, 0);
+}
+
+/// Three messages with more than the smallest window holds: the first ones are in the archive alone.
+fn sixty_thousand_readings() -> Vec<String> {
+    let value = |n: i64| if n == 50 { 9.0 } else { 3.0 + (n % 7) as f64 / 100.0 };
+    let reading = |n: i64| json!({"well": "UDN-0012", "time": 1_700_000_100 + n * 900, "depth_to_water": value(n)});
+    let message = |first: i64| json!((first..first + 20_000).map(reading).collect::<Vec<_>>()).to_string();
+    [0, 20_000, 40_000].map(message).to_vec()
+}
+
+#[test]
+fn imported_limits_judge_stored_readings_anew() {
+    let place = Place::new();
+    let wells = "well_id,bank_type,province_code,latitude,longitude,depth\nUDN-0012,observation,41,17.4,102.8,40\n";
+    place.file("wells.csv", wells);
+    place.run(&["wells", "import", "wells.csv"]).good();
+    let start = || place.serve_with(&["--set", "window.bytes_max=1048576"]);
+    let mut server = start();
+    for message in sixty_thousand_readings() {
+        server.post_readings(&message);
+    }
+    server.ask("POST", "/api/v1/flush", &[], b"");
+    let far_off = "SELECT quality FROM readings WHERE value = 9";
+    let revisions = "SELECT quality, cause FROM reading_revisions WHERE value = 9";
+    let shows = |server: &crate::program::Server, statement: &str, text: &str| {
+        until(&format!("{statement} to show {text}"), || {
+            server.sql(statement).to_string().contains(text).then_some(())
+        });
+    };
+    shows(&server, far_off, "\"quality\":4");
+    assert_eq!(server.sql(revisions), json!([]));
+
+    place.file(
+        "bad.csv",
+        "well_id,parameter,limit_name,value\n*,depth_to_water,spike.off,1\nUDN-0012,ph,spike.much,1\n",
+    );
+    let refused = place.run(&["quality", "limits", "import", "bad.csv"]);
+    assert_eq!(refused.code, 1);
+    assert!(refused.err.contains("line 3, column limit_name") && refused.err.contains("no such limit"), "{refused:?}");
+    let limits = "well_id,parameter,limit_name,value\n*,depth_to_water,spike.off,1\n\
+                  UDN-0012,depth_to_water,rate_of_change.off,1\nX-1,ph,spike.suspect,2\n";
+    place.file("limits.csv", limits);
+    let applied = place.run(&["quality", "limits", "import", "limits.csv"]);
+    assert!(applied.err.contains("well X-1 is not registered"), "{applied:?}");
+    assert_eq!(applied.good().trim(), "3 limits applied");
+    shows(&server, far_off, "\"quality\":1");
+    shows(&server, revisions, "\"cause\":\"quality\"");
+    shows(&server, revisions, "\"quality\":4");
+    let rows = server.sql("SELECT well_id, unit, value FROM quality_limits WHERE source = 'table' ORDER BY limit_name");
+    assert_eq!(rows.as_array().map(Vec::len), Some(3), "{rows}");
+    let listed =
+        place.run(&["quality", "limits", "list", "--well", "UDN-0012", "--parameter", "depth_to_water"]).good();
+    for told in ["rate_of_change.off", "gross_range.sensor_max", "default", "table"] {
+        assert!(listed.contains(told), "{told}:\n{listed}");
+    }
+
+    // What the table has stays; what is taken out of it counts no more, without a server too.
+    server.terminate();
+    let remove = ["quality", "limits", "remove", "spike.off", "--parameter", "depth_to_water"];
+    place.run(&remove).good();
+    assert_ne!(place.run(&remove).code, 0, "it is there no more");
+    let listed = place.run(&["quality", "limits", "list", "--well", "X-1"]).good();
+    assert!(listed.contains("X-1") && !listed.contains("spike.off"), "{listed}");
+    server = start();
+    shows(&server, far_off, "\"quality\":4");
+    server.terminate();
 }

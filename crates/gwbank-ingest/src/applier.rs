@@ -13,17 +13,16 @@ use std::sync::Arc;
 use bytes::Bytes;
 use gwbank_model::versions::Change;
 use gwbank_model::{GatewayIndex, Key, Month, MonthCursor, Origin, Row, Seq, SeriesId, Timestamp};
-use gwbank_quality::overrides::QualityOverrides;
 use gwbank_recent::{Classified, Window};
-use gwbank_registry::Registry;
 use gwbank_store::{RowNames, SettledDeadLetter};
 use gwbank_wire::Fault;
 use hashbrown::HashSet;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use crate::context::Span;
 use crate::dead_message::dead_message;
-use crate::judge::{Accepted, Judge};
+use crate::judge::{Accepted, Basis, Judge, Judgement};
 use crate::ledger::{GatewayDelta, Ledger, Version};
 use crate::level_changes::LevelPublisher;
 use crate::message::Receipt;
@@ -51,6 +50,8 @@ pub(crate) struct Effect {
     pub(crate) duplicates: u64,
     pub(crate) content_hash: Option<u64>,
     pub(crate) settled: Vec<SettledDeadLetter>,
+    /// Spans of series to be judged anew. They are not in the journal: what a replay does not do, is found to be due again.
+    pub(crate) rejudged: Vec<(SeriesId, Span)>,
     /// Ends the open stretch.
     pub(crate) seals: bool,
     pub(crate) reply: Reply,
@@ -71,6 +72,7 @@ impl Effect {
             duplicates: 0,
             content_hash: None,
             settled: Vec::new(),
+            rejudged: Vec::new(),
             seals: false,
             reply,
         }
@@ -106,8 +108,7 @@ pub(crate) struct Applier {
 pub(crate) struct ApplierParts {
     pub(crate) window: Window,
     pub(crate) names: RowNames,
-    pub(crate) registry: Arc<Registry>,
-    pub(crate) quality: Arc<QualityOverrides>,
+    pub(crate) basis: Basis,
     pub(crate) repeats: Arc<Mutex<Repeats>>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) listeners: Arc<LevelPublisher>,
@@ -138,8 +139,7 @@ impl Applier {
         let ApplierParts {
             window,
             names,
-            registry,
-            quality,
+            basis,
             repeats,
             metrics,
             listeners,
@@ -148,7 +148,7 @@ impl Applier {
             seal_bytes,
             start,
         } = parts;
-        let judge = Judge::new(names.series.clone(), registry, quality);
+        let judge = Judge::new(basis);
         Self {
             window,
             names,
@@ -196,9 +196,14 @@ impl Applier {
                     self.ledger.open.contents.push((gateway, hash, first));
                 }
             }
+            let rejudged = std::mem::take(&mut effect.rejudged);
             effect.rows.number(first);
             rows.extend_from_slice(&effect.rows.rows);
             parts.push(Part { first, last, rows: effect.rows.rows.len(), effect });
+            if !rejudged.is_empty() {
+                self.apply_parts(std::mem::take(&mut parts), std::mem::take(&mut rows));
+                self.rejudge(&rejudged, last);
+            }
             if ends_stretch {
                 self.apply_parts(std::mem::take(&mut parts), std::mem::take(&mut rows));
                 self.seal();
@@ -283,23 +288,9 @@ impl Applier {
         let sealed = self.sealed_through();
         let judgement = self.judge.assess(&mut accepted, &window, sealed);
         drop(window); // so that the insertion need not copy what only this snapshot holds
-        let is_own_version = |row: &&Row| row.origin == Origin::Requalified && row.seq > sealed;
-        self.ledger.open.requalified.extend(judgement.changed.iter().filter(is_own_version).map(Row::key));
-        self.ledger.open.unassessed.extend(judgement.unassessed);
-        let counted = |row: &Row| row.seq > self.start.metadata;
-        let touched: Vec<Row> = accepted.iter().map(|a| a.row).chain(judgement.changed).collect();
-        let mut levels: HashSet<SeriesId> = HashSet::new();
-        let mut last_level = None; // rows of a series come in runs
-        for row in touched.iter().filter(|row| counted(row)) {
-            let entry = self.months.entry(row, &self.names, self.calendar_offset_seconds);
-            if entry.is_level && last_level != Some(row.series) {
-                levels.insert(row.series);
-                last_level = Some(row.series);
-            }
-            if entry.is_measurement {
-                self.ledger.open.mark_dirty(row, entry.month);
-            }
-        }
+        let changed = self.take_judgement(judgement, sealed);
+        let touched: Vec<Row> = accepted.iter().map(|a| a.row).chain(changed).collect();
+        let levels = self.mark_touched(&touched);
         for row in &archived_before {
             self.mark_all_in_reach(row);
         }
@@ -321,6 +312,46 @@ impl Applier {
                 Reply::Seq(sender) => drop(sender.send(seq)),
             }
         }
+    }
+
+    /// Judges anew what is stored in spans of time: what the window has at once, the rest when the stretch is archived.
+    fn rejudge(&mut self, spans: &[(SeriesId, Span)], at: Seq) {
+        let (window, sealed) = (self.window.snapshot(), self.sealed_through());
+        let judgement = self.judge.rejudge(spans, &window, sealed, at);
+        let changed = self.take_judgement(judgement, sealed);
+        let before_window = window.covers_from().plus_micros(-1);
+        let in_archive = spans.iter().filter(|(_, span)| span.from <= before_window);
+        let cut = in_archive.map(|&(series, span)| (series, Span { to: span.to.min(before_window), ..span }));
+        self.ledger.open.rejudged.extend(cut);
+        drop(window);
+        let levels = self.mark_touched(&changed);
+        self.window.insert(changed);
+        self.listeners.publish(&levels);
+    }
+
+    /// Notes what a judgement leaves to be done; gives the rows that it changes.
+    fn take_judgement(&mut self, judgement: Judgement, sealed: Seq) -> Vec<Row> {
+        let is_own_version = |row: &&Row| row.origin == Origin::Requalified && row.seq > sealed;
+        self.ledger.open.requalified.extend(judgement.changed.iter().filter(is_own_version).map(Row::key));
+        self.ledger.open.unassessed.extend(judgement.unassessed);
+        judgement.changed
+    }
+
+    /// Marks the months of rows as dirty, but for what is accounted for; gives the series of levels among them.
+    fn mark_touched(&mut self, touched: &[Row]) -> HashSet<SeriesId> {
+        let mut levels: HashSet<SeriesId> = HashSet::new();
+        let mut last_level = None; // rows of a series come in runs
+        for row in touched.iter().filter(|row| row.seq > self.start.metadata) {
+            let entry = self.months.entry(row, &self.names, self.calendar_offset_seconds);
+            if entry.is_level && last_level != Some(row.series) {
+                levels.insert(row.series);
+                last_level = Some(row.series);
+            }
+            if entry.is_measurement {
+                self.ledger.open.mark_dirty(row, entry.month);
+            }
+        }
+        levels
     }
 
     fn take_row(

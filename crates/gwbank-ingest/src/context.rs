@@ -5,8 +5,8 @@
 //! between differ by more. So a few readings that move settle the matter, and only a series that stands still is looked
 //! at over the whole reach.
 
-use gwbank_model::{QcTest, Row, SiteStatus, Timestamp};
-use gwbank_quality::SeriesConfig;
+use gwbank_model::{Row, SiteStatus, Timestamp};
+use gwbank_quality::{GrossRange, SeriesConfig};
 
 /// Readings that spike and rate of change look at, and one more.
 const NEAR_POINTS: usize = 6;
@@ -20,6 +20,8 @@ pub(crate) struct Barrier {
     points: usize,
     min: f64,
     max: f64,
+    /// What a value lies in that counts. Not as a row's flag says: that may be of other limits.
+    range: Option<GrossRange>,
 }
 
 impl Barrier {
@@ -32,6 +34,7 @@ impl Barrier {
             points: 0,
             min: f64::INFINITY,
             max: f64::NEG_INFINITY,
+            range: config.gross_range,
         }
     }
 
@@ -39,7 +42,8 @@ impl Barrier {
     pub(crate) fn add(&mut self, row: &Row) {
         self.points += 1;
         let undisturbed = matches!(row.site_status, None | Some(SiteStatus::Ok | SiteStatus::Flowing));
-        if !row.value.is_nan() && undisturbed && !row.qc_tests.contains(QcTest::GrossRange) {
+        let in_range = self.range.is_none_or(|range| range.passes(row.value));
+        if !row.value.is_nan() && undisturbed && in_range {
             self.min = self.min.min(row.value);
             self.max = self.max.max(row.value);
         }

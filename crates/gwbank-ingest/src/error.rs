@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use gwbank_journal::{AppendError, JournalError};
+use gwbank_registry::import::RowFault;
 use gwbank_store::{ArchiveError, MetadataError};
 
 use crate::BrokerProblem;
@@ -24,6 +25,10 @@ pub enum IngestError {
 
     #[error("{what} {id:?} is refused: {problem}")]
     Refused { what: &'static str, id: String, problem: String },
+
+    /// Nothing of the file was applied.
+    #[error("the file has {} faults", .0.len())]
+    Rows(Vec<RowFault>),
 
     #[error("another node is replaying dead letters: try again when it is done")]
     ReplayedElsewhere,

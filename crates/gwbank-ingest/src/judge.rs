@@ -10,13 +10,14 @@
 //!    grouping of messages nor judgements that come and go leave a trace.
 //! 4. Where the window does not reach back far enough, the key is noted as unassessed and nothing beside it is changed:
 //!    the archive writer settles both with the archive's neighbours before the commit.
+//! 5. What is judged anew because limits changed ([`crate::rejudge`]) is treated as what a late reading alters.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gwbank_model::versions::Change;
-use gwbank_model::{Key, Origin, Parameter, QcTest, QcTests, Row, Seq, SeriesId, SeriesTable, Timestamp, WellId};
-use gwbank_quality::overrides::QualityOverrides;
+use gwbank_model::{Key, Origin, QcTest, QcTests, Row, Seq, SeriesId, SeriesTable, Timestamp};
+use gwbank_quality::overrides::{OverrideError, QualityOverrides};
 use gwbank_quality::{Assessment, Point, SeriesConfig, Stream, WellFacts};
 use gwbank_recent::{Classified, WindowSnapshot};
 use gwbank_registry::Registry;
@@ -66,12 +67,18 @@ struct SeriesState {
     unseen: Option<Barrier>,
 }
 
+/// What decides how series are judged.
+#[derive(Debug, Clone)]
+pub(crate) struct Basis {
+    pub(crate) names: SeriesTable,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) overrides: Arc<QualityOverrides>,
+}
+
 /// State of all series. One per process, owned by the applier.
 #[derive(Debug)]
 pub(crate) struct Judge {
-    names: SeriesTable,
-    registry: Arc<Registry>,
-    overrides: Arc<QualityOverrides>,
+    basis: Basis,
     series: Vec<Series>,
     group: u64,
 }
@@ -94,20 +101,28 @@ impl Round<'_> {
 }
 
 impl Judge {
-    pub(crate) fn new(names: SeriesTable, registry: Arc<Registry>, overrides: Arc<QualityOverrides>) -> Self {
-        Self { names, registry, overrides, series: Vec::new(), group: 0 }
+    pub(crate) fn new(basis: Basis) -> Self {
+        Self { basis, series: Vec::new(), group: 0 }
     }
 
-    /// From now on wells are judged as this registry says; those named are judged anew.
-    pub(crate) fn set_registry<'a>(&mut self, registry: Arc<Registry>, changed: impl IntoIterator<Item = &'a WellId>) {
-        self.registry = registry;
-        for well in changed {
-            for &parameter in Parameter::ALL {
-                let known = self.names.get(well.as_str(), parameter);
-                if let Some(series) = known.and_then(|series| self.series.get_mut(series.0 as usize)) {
-                    *series = Series::default();
-                }
-            }
+    pub(crate) fn basis(&self) -> &Basis {
+        &self.basis
+    }
+
+    /// From now on series are judged so. Of those with numbers below `compared` only the ones that are named are judged
+    /// otherwise than before.
+    pub(crate) fn set_basis(&mut self, basis: Basis, changed: &[SeriesId], compared: usize) {
+        self.basis = basis;
+        for id in changed {
+            self.forget(*id);
+        }
+        self.series.truncate(compared);
+    }
+
+    /// What a series was judged after and by is looked up again.
+    fn forget(&mut self, id: SeriesId) {
+        if let Some(series) = self.series.get_mut(id.0 as usize) {
+            *series = Series::default();
         }
     }
 
@@ -141,9 +156,38 @@ impl Judge {
         if self.series.len() <= index {
             self.series.resize_with(index + 1, Series::default);
         }
-        let (names, registry, overrides) = (&self.names, &self.registry, &self.overrides);
         let Series { config, state } = &mut self.series[index];
-        (state, config.get_or_insert_with(|| Arc::new(series_config(names, registry, overrides, series))))
+        (state, config.get_or_insert_with(|| Arc::new(self.basis.config_or_tell(series))))
+    }
+
+    /// Judges anew what the window has of spans of time. What it cannot judge alone is noted as unassessed.
+    pub(crate) fn rejudge(
+        &mut self,
+        spans: &[(SeriesId, Span)],
+        window: &WindowSnapshot,
+        sealed: Seq,
+        trigger: Seq,
+    ) -> Judgement {
+        let mut round = Round { window, sealed, changed: HashMap::new(), unassessed: Vec::new() };
+        let incoming = BTreeMap::new();
+        for &(series, span) in spans {
+            let within = Span { from: span.from.max(window.covers_from()), to: span.to };
+            if within.from > within.to {
+                continue;
+            }
+            let config = self.config(series);
+            let merged = Merged { window, series, incoming: &incoming, changed: &round.changed };
+            let stretch = assess_stretch(&config, &merged, within);
+            if is_complete(&config, window, &stretch) {
+                for (row, assessment) in stretch.assessed {
+                    round.change(row, assessment, trigger);
+                }
+            } else {
+                round.unassessed.extend(merged.within(within).iter().map(Row::key));
+            }
+            self.forget(series);
+        }
+        Judgement { changed: round.changed.into_values().collect(), unassessed: round.unassessed }
     }
 
     /// Sets the quality of the rows and says what else changes. `sealed` is the end of the last sealed stretch.
@@ -316,24 +360,41 @@ impl SeriesState {
     }
 }
 
-/// How a well's series is judged.
-fn series_config(
-    names: &SeriesTable,
-    registry: &Registry,
-    overrides: &QualityOverrides,
-    series: SeriesId,
-) -> SeriesConfig {
-    let key = names.key(series);
-    let facts = registry.well(key.well.as_str()).map_or_else(WellFacts::default, |well| WellFacts {
-        depth: well.depth,
-        ground_elevation: well.ground_elevation,
-        objections: if well.is_outside_its_province() { QcTests::NONE.with(QcTest::Location) } else { QcTests::NONE },
-    });
-    SeriesConfig::for_series(key.parameter, key.well.as_str(), &facts, overrides).unwrap_or_else(|error| {
+impl Basis {
+    /// How a series is judged.
+    pub(crate) fn config(&self, series: SeriesId) -> SeriesConfig {
+        let facts = self.facts(series);
+        self.configured(series, &facts)
+            .unwrap_or_else(|_| SeriesConfig::for_well(self.names.key(series).parameter, &facts))
+    }
+
+    /// The same; says so where the limits cannot be used.
+    fn config_or_tell(&self, series: SeriesId) -> SeriesConfig {
         // Each section is right by itself, but not over what the registry says of this well.
-        tracing::warn!(well = %key.well, parameter = %key.parameter, %error, "limits of quality cannot be used: the defaults are");
-        SeriesConfig::for_well(key.parameter, &facts)
-    })
+        if let Err(error) = self.configured(series, &self.facts(series)) {
+            let key = self.names.key(series);
+            tracing::warn!(well = %key.well, parameter = %key.parameter, %error, "limits of quality cannot be used: the defaults are");
+        }
+        self.config(series)
+    }
+
+    fn configured(&self, series: SeriesId, facts: &WellFacts) -> Result<SeriesConfig, OverrideError> {
+        let key = self.names.key(series);
+        SeriesConfig::for_series(key.parameter, key.well.as_str(), facts, &self.overrides)
+    }
+
+    fn facts(&self, series: SeriesId) -> WellFacts {
+        let well = self.registry.well(self.names.key(series).well.as_str());
+        well.map_or_else(WellFacts::default, |well| WellFacts {
+            depth: well.depth,
+            ground_elevation: well.ground_elevation,
+            objections: if well.is_outside_its_province() {
+                QcTests::NONE.with(QcTest::Location)
+            } else {
+                QcTests::NONE
+            },
+        })
+    }
 }
 
 pub(crate) fn point(row: &Row) -> Point {

@@ -16,6 +16,7 @@ use gwbank_model::{GatewayIndex, Key, Month, Row, Seq, SeriesId, Timestamp};
 use gwbank_store::{DeadMessage, GatewayCounts, SettledDeadLetter};
 use hashbrown::{HashMap, HashSet};
 
+use crate::context::Span;
 use crate::dead_message::memory_bytes;
 use crate::message::Receipt;
 
@@ -90,6 +91,8 @@ pub(crate) struct Stretch {
     pub(crate) seen_before: Vec<Row>,
     /// Keys whose quality needs neighbours that only the archive has.
     pub(crate) unassessed: HashSet<Key>,
+    /// What is judged anew in the archive, before the window's `covers_from`.
+    pub(crate) rejudged: Vec<(SeriesId, Span)>,
     /// Keys of sealed rows that have another quality since: what of it stays is a version, once the stretch is sealed.
     pub(crate) requalified: HashSet<Key>,
     /// Keys of which a version was superseded.
@@ -106,6 +109,11 @@ impl Stretch {
 
     pub(crate) fn pending_count(&self) -> u64 {
         self.gateways.values().map(|delta| delta.pending).sum()
+    }
+
+    /// Whether the archive's readings are needed to judge some.
+    pub(crate) fn has_unsettled(&self) -> bool {
+        !self.unassessed.is_empty() || !self.rejudged.is_empty()
     }
 
     /// New ones, or what is settled of those that the metadata has.
@@ -127,7 +135,11 @@ impl Stretch {
         let tables = self.pending.len() * size_of::<(Version, bool)>()
             + (self.unassessed.len() + self.requalified.len() + self.corrected.len()) * size_of::<Key>()
             + self.gateways.len() * (size_of::<(GatewayIndex, GatewayDelta)>() + LAST_ERROR_BYTES);
-        let lists = list(&self.settled) + list(&self.contents) + list(&self.dirty) + list(&self.seen_before);
+        let lists = list(&self.settled)
+            + list(&self.contents)
+            + list(&self.dirty)
+            + list(&self.seen_before)
+            + list(&self.rejudged);
         self.dead_messages_bytes + lists + 2 * tables
     }
 

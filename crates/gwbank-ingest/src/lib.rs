@@ -40,6 +40,9 @@ mod repeats;
 mod settle;
 mod writer;
 
+mod quality_limits;
+mod rejudge;
+
 mod open;
 mod pipeline;
 mod warm;
@@ -61,4 +64,6 @@ pub use metrics::IngestMetrics;
 pub use mqtt::{BrokerProblem, check_ca_file, embedded, external, publisher};
 pub use open::JournalHost;
 pub use pipeline::{Pipeline, PipelineParts, PipelineStatus, ReadingsOptions};
+pub use quality_limits::LimitsApplied;
+pub use rejudge::RejudgeProgress;
 pub use status::{status_payload, status_topic};

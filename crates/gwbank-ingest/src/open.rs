@@ -16,7 +16,7 @@ use gwbank_model::Seq;
 use gwbank_recent::Window;
 use gwbank_registry::Registry;
 use gwbank_runtime::Clock;
-use gwbank_store::{Archive, ArchiveError, Metadata, MetadataError, ReceivedContent, RowNames};
+use gwbank_store::{Archive, ArchiveError, Metadata, MetadataError, QualityLimit, ReceivedContent, RowNames};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -25,11 +25,14 @@ use crate::IngestError;
 use crate::applier::{Applier, ApplierParts, Effect, Positions, Reply};
 use crate::config::PipelineConfig;
 use crate::gate::{Gate, Held};
+use crate::judge::Basis;
 use crate::last_known::LastKnown;
 use crate::level_changes::LevelPublisher;
 use crate::metrics::Metrics;
 use crate::pipeline::{Handle, Pipeline, PipelineParts, Shared, effect_of};
+use crate::quality_limits::Limits;
 use crate::record::{Record, decode};
+use crate::rejudge::{self, Rejudgement};
 use crate::repeats::Repeats;
 use crate::warm::warm;
 use crate::writer::{self, Committing};
@@ -73,7 +76,7 @@ impl Pipeline {
             config.last_known_dir.clone().map(LastKnown::at).transpose().map_err(IngestError::LastKnown)?;
         let window = Window::new(config.window_bytes_max, gwbank_model::Timestamp::MAX);
         let asked = Known::ask(&config, &*archive, &*metadata, &names, &window).await;
-        let Known { start, registry, registry_version, contents, verified } = match (asked, &last_known) {
+        let Known { start, registry, registry_version, contents, limits, verified } = match (asked, &last_known) {
             (Err(error), Some(last_known)) if is_away(&error) => {
                 let remembered = last_known.read().map_err(IngestError::LastKnown)?;
                 let Some((start, registry)) = remembered else { return Err(error) };
@@ -83,7 +86,14 @@ impl Pipeline {
                     wells = registry.wells().len(),
                     "starting without the database, from what is remembered"
                 );
-                Known { start, registry, registry_version: Seq::ZERO, contents: Vec::new(), verified: false }
+                Known {
+                    start,
+                    registry,
+                    registry_version: Seq::ZERO,
+                    contents: Vec::new(),
+                    limits: Vec::new(),
+                    verified: false,
+                }
             }
             (asked, _) => asked?,
         };
@@ -92,6 +102,8 @@ impl Pipeline {
             written.map_err(IngestError::LastKnown)?;
         }
         let registry = Arc::new(registry);
+        let limits = Limits::new(config.quality.clone(), limits);
+        let effective_limits = Arc::new(limits.effective());
 
         let metrics = Arc::new(Metrics::default());
         let listeners = Arc::new(LevelPublisher::default());
@@ -103,8 +115,11 @@ impl Pipeline {
         let mut applier = Applier::new(ApplierParts {
             window: window.clone(),
             names: names.clone(),
-            registry: registry.clone(),
-            quality: config.quality.clone(),
+            basis: Basis {
+                names: names.series.clone(),
+                registry: registry.clone(),
+                overrides: limits.overrides().clone(),
+            },
             repeats: repeats.clone(),
             metrics: metrics.clone(),
             listeners: listeners.clone(),
@@ -165,6 +180,9 @@ impl Pipeline {
             positions: Mutex::new(start),
             verified: AtomicBool::new(verified),
             registry_version: Mutex::new(registry_version),
+            limits: Mutex::new(Arc::new(limits)),
+            effective_limits: watch::channel(effective_limits).0,
+            rejudgement: Rejudgement::default(),
             last_known,
             has_other_nodes: AtomicBool::new(false),
             archived_at: Mutex::default(),
@@ -177,10 +195,12 @@ impl Pipeline {
         });
         let cancelled = CancellationToken::new();
         let writer = tokio::spawn(writer::run(shared.clone(), cancelled.clone()));
+        let rejudge = tokio::spawn(rejudge::run(shared.clone(), cancelled.clone()));
         Ok(Self::from_handle(Handle {
             shared,
             cancelled,
             writer: Mutex::new(Some(writer)),
+            rejudge: Mutex::new(Some(rejudge)),
             applier: Mutex::new(Some(thread)),
         }))
     }
@@ -192,6 +212,7 @@ struct Known {
     registry: Registry,
     registry_version: Seq,
     contents: Vec<ReceivedContent>,
+    limits: Vec<QualityLimit>,
     /// As archive and metadata say it themselves.
     verified: bool,
 }
@@ -211,11 +232,12 @@ impl Known {
         let registry_version = metadata.registry_version().await?;
         let registry = Registry::new(metadata.wells().await?, metadata.installations().await?);
         let contents = metadata.received_contents().await?;
+        let limits = metadata.quality_limits().await?;
         // With others beside it no window is complete: it then only adds what the archive has not got.
         if !metadata.has_other_nodes().await? {
             warm(&*snapshot, window, names, config.warm_bytes_max.min(config.window_bytes_max)).await?;
         }
-        Ok(Self { start, registry, registry_version, contents, verified: true })
+        Ok(Self { start, registry, registry_version, contents, limits, verified: true })
     }
 }
 

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gwbank_journal::{Entry, FsyncStats, Journal};
-use gwbank_model::{GatewayId, Reading, Seq, Timestamp};
+use gwbank_model::{GatewayId, Reading, Seq, SeriesId, Timestamp};
 use gwbank_recent::Window;
 use gwbank_registry::Registry;
 use gwbank_runtime::Clock;
-use gwbank_store::{Archive, GatewayCounts, Metadata, RowNames};
+use gwbank_store::{Archive, EffectiveLimit, GatewayCounts, Metadata, RowNames};
 use gwbank_wire::{Decoded, Fault, SourceKind, decode, write_json};
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
@@ -23,6 +23,7 @@ use crate::IngestError;
 use crate::applier::{Applier, Effect, Positions, Reply};
 use crate::clock_offset::ClockOffsets;
 use crate::config::PipelineConfig;
+use crate::context::Span;
 use crate::fault::undecoded;
 use crate::gate::Gate;
 use crate::last_known::LastKnown;
@@ -30,7 +31,9 @@ use crate::ledger::{GatewayDelta, Stretch};
 use crate::level_changes::{LevelChanges, LevelPublisher};
 use crate::message::{GatewayRow, Message, MessageContent, Receipt};
 use crate::metrics::{IngestMetrics, Metrics};
+use crate::quality_limits::Limits;
 use crate::record::{Content, encode_mark, encode_message, encode_seal};
+use crate::rejudge::{RejudgeProgress, Rejudgement};
 use crate::repeats::{Repeats, content_hash, take_unknown_wells};
 use crate::resolve::{Rows, depends_on_arrival, keep_registered, newest_by_device, rows};
 use crate::writer::Committing;
@@ -54,6 +57,7 @@ pub(crate) struct Handle {
     pub(crate) shared: Arc<Shared>,
     pub(crate) cancelled: CancellationToken,
     pub(crate) writer: Mutex<Option<tokio::task::JoinHandle<()>>>,
+    pub(crate) rejudge: Mutex<Option<tokio::task::JoinHandle<()>>>,
     pub(crate) applier: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -82,6 +86,11 @@ pub(crate) struct Shared {
     pub(crate) registry_version: Mutex<Seq>,
     /// Others write to archive and metadata: what they take in is not in this window.
     pub(crate) has_other_nodes: AtomicBool,
+    /// The stored limits of quality, with those of the configuration.
+    pub(crate) limits: Mutex<Arc<Limits>>,
+    /// The same, for whoever shows them.
+    pub(crate) effective_limits: watch::Sender<Arc<Vec<EffectiveLimit>>>,
+    pub(crate) rejudgement: Rejudgement,
     pub(crate) last_known: Option<LastKnown>,
     /// Up to where both consumers were at which time, oldest first: what the journal may be cut by.
     pub(crate) archived_at: Mutex<VecDeque<(Instant, Seq)>>,
@@ -130,6 +139,8 @@ pub struct PipelineStatus {
     pub applied_through: Seq,
     pub archived_through: Seq,
     pub accounted_through: Seq,
+    /// Stored readings are being judged anew, as their limits changed.
+    pub rejudgement: Option<RejudgeProgress>,
     /// Why archive or metadata could not take what is due; `None` when the last attempt succeeded.
     pub last_error: Option<String>,
     pub fsync: FsyncStats,
@@ -221,6 +232,11 @@ impl Pipeline {
         self.0.shared.registry.subscribe()
     }
 
+    /// The limits of the quality tests as they hold.
+    pub fn quality_limits(&self) -> watch::Receiver<Arc<Vec<EffectiveLimit>>> {
+        self.0.shared.effective_limits.subscribe()
+    }
+
     pub fn metadata(&self) -> Arc<dyn Metadata> {
         self.0.shared.metadata.clone()
     }
@@ -261,15 +277,15 @@ impl Pipeline {
     }
 
     async fn stop(&self) -> Result<(), IngestError> {
-        let Handle { shared, cancelled, writer, applier } = &*self.0;
+        let Handle { shared, cancelled, writer, rejudge, applier } = &*self.0;
         shared.closed.store(true, Ordering::SeqCst);
         shared.gate.release();
         cancelled.cancel();
-        let writer = writer.lock().take();
-        if let Some(writer) = writer {
-            writer.abort();
+        let tasks = [writer.lock().take(), rejudge.lock().take()];
+        for task in tasks.into_iter().flatten() {
+            task.abort();
             // Cancelled or ended by itself: both are what was asked for.
-            let _ = writer.await;
+            let _ = task.await;
         }
         let (journal, applier) = (shared.journal.clone(), applier.lock().take());
         let stopped = tokio::task::spawn_blocking(move || {
@@ -287,8 +303,8 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.cancelled.cancel();
         self.shared.gate.release();
-        if let Some(writer) = self.writer.lock().take() {
-            writer.abort();
+        for task in [self.writer.lock().take(), self.rejudge.lock().take()].into_iter().flatten() {
+            task.abort();
         }
     }
 }
@@ -404,6 +420,7 @@ impl Shared {
             duplicates,
             content_hash,
             settled,
+            rejudged: Vec::new(),
             seals: false,
             reply: Reply::Receipt(sender),
         };
@@ -416,6 +433,13 @@ impl Shared {
         let (sender, receiver) = oneshot::channel();
         self.append(encode_mark(), Effect::mark(Reply::Seq(sender))).await?;
         receiver.await.map_err(|_| IngestError::Closed)
+    }
+
+    /// Has spans judged anew, in their place in the order of the journal.
+    pub(crate) async fn rejudge(&self, rejudged: Vec<(SeriesId, Span)>) -> Result<(), IngestError> {
+        let (sender, receiver) = oneshot::channel();
+        self.append(encode_mark(), Effect { rejudged, ..Effect::mark(Reply::Seq(sender)) }).await?;
+        receiver.await.map(drop).map_err(|_| IngestError::Closed)
     }
 
     /// Ends the open stretch, with a record, so that a replay ends it there too. Where the journal cannot take one, because
@@ -523,6 +547,7 @@ impl Shared {
             applied_through,
             archived_through: positions.archive,
             accounted_through: positions.metadata,
+            rejudgement: self.rejudgement.progress(),
             last_error: self.last_error.lock().clone(),
             fsync: self.journal.fsync_stats(),
         }
@@ -556,6 +581,7 @@ pub(crate) fn effect_of(
         duplicates,
         content_hash,
         settled,
+        rejudged: Vec::new(),
         seals: false,
         reply: Reply::Nobody,
     }

@@ -7,6 +7,7 @@ use gwbank_model::{Timestamp, WellId};
 use gwbank_registry::{Installation, Registry, Weight, Well};
 
 use crate::pipeline::Shared;
+use crate::rejudge::NextBasis;
 use crate::{IngestError, Pipeline};
 
 impl Pipeline {
@@ -18,9 +19,11 @@ impl Pipeline {
         let next = shared.registry().with_wells(wells.iter().cloned());
         let ids: Vec<WellId> = wells.iter().map(|well| well.well_id.clone()).collect();
         refuse_contradictions(&next, &ids)?;
+        let next = Arc::new(next);
+        let basis = shared.prepare_basis(|basis| basis.registry = next.clone()).await?;
         let at = shared.mark().await?;
         shared.metadata.put_wells(wells, at).await?;
-        shared.publish_registry(next, &ids)
+        shared.publish_registry(next, basis)
     }
 
     /// Registers what stood in wells when, or replaces it by (well, device, parameter, start), all or nothing.
@@ -30,22 +33,23 @@ impl Pipeline {
         let next = shared.registry().with_installations(installations.iter().cloned());
         let ids: Vec<WellId> = installations.iter().map(|installation| installation.well_id.clone()).collect();
         refuse_contradictions(&next, &ids)?;
+        let next = Arc::new(next);
+        let basis = shared.prepare_basis(|basis| basis.registry = next.clone()).await?;
         let at = shared.mark().await?;
         shared.metadata.put_installations(installations, at).await?;
-        shared.publish_registry(next, &ids)
+        shared.publish_registry(next, basis)
     }
 }
 
 impl Shared {
-    fn publish_registry(&self, registry: Registry, changed: &[WellId]) -> Result<(), IngestError> {
-        let registry = Arc::new(registry);
-        self.applier.lock().judge.set_registry(registry.clone(), changed);
+    fn publish_registry(&self, registry: Arc<Registry>, basis: NextBasis) -> Result<(), IngestError> {
+        self.take_up_basis(basis);
         *self.present_registry.write() = registry.clone();
         self.registry.send_replace(registry.clone());
         self.last_known.as_ref().map_or(Ok(()), |known| known.write_registry(&registry)).map_err(IngestError::LastKnown)
     }
 
-    /// Takes over what other nodes have registered, and notices them.
+    /// Takes over what other nodes have registered and what limits they have set, and notices them.
     pub(crate) async fn look_at_other_nodes(&self) -> Result<(), IngestError> {
         self.metadata.still_here().await?;
         if !self.has_other_nodes.load(Ordering::SeqCst) && self.metadata.has_other_nodes().await? {
@@ -54,6 +58,7 @@ impl Shared {
             self.has_other_nodes.store(true, Ordering::SeqCst);
         }
         let _one_at_a_time = self.administration.lock().await;
+        self.look_at_limits().await?;
         let version = self.metadata.registry_version().await?;
         if version == *self.registry_version.lock() {
             return Ok(());
@@ -67,7 +72,9 @@ impl Shared {
         });
         if !changed.is_empty() {
             tracing::info!(wells = changed.len(), "wells were registered by another node");
-            self.publish_registry(next, &changed)?;
+            let next = Arc::new(next);
+            let basis = self.prepare_basis(|basis| basis.registry = next.clone()).await?;
+            self.publish_registry(next, basis)?;
         }
         *self.registry_version.lock() = version;
         Ok(())

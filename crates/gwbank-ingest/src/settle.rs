@@ -7,7 +7,7 @@ use gwbank_model::{Key, Origin, Row, Seq, SeriesId, Timestamp};
 use gwbank_quality::{Point, SeriesConfig};
 use gwbank_recent::WindowSnapshot;
 use gwbank_store::{ArchiveError, ArchiveSnapshot, StoredVersions};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use crate::context::{Span, clusters, is_enough_after, is_enough_before};
 use crate::judge::{differs, point, requalified, set};
@@ -40,19 +40,30 @@ impl Settler<'_> {
         for key in &self.stretch.unassessed {
             times.entry(key.series).or_default().push(key.time);
         }
+        let rejudged: HashSet<SeriesId> = self.stretch.rejudged.iter().map(|(series, _)| *series).collect();
         let mut by_series: HashMap<SeriesId, Vec<usize>> = HashMap::new();
         for (index, row) in rows.iter().enumerate() {
-            if times.contains_key(&row.series) {
+            if times.contains_key(&row.series) || rejudged.contains(&row.series) {
                 by_series.entry(row.series).or_default().push(index);
             }
         }
-        let mut settlement = Settlement::default();
+        let mut spans: BTreeMap<SeriesId, Vec<Span>> = BTreeMap::new();
         for (series, mut times) in times {
-            let (Some(config), Some(indices)) = (self.configs.get(&series), by_series.get(&series)) else { continue };
             times.sort_unstable();
+            spans.insert(series, clusters(times));
+        }
+        for &(series, span) in &self.stretch.rejudged {
+            spans.entry(series).or_default().push(span);
+        }
+        let mut settlement = Settlement::default();
+        for (series, mut spans) in spans {
+            let Some(config) = self.configs.get(&series) else { continue };
+            // None where only what is stored is judged anew.
+            let indices = by_series.get(&series).map_or(&[][..], Vec::as_slice);
+            spans.sort_unstable_by_key(|span| span.from);
             let late = self.late_winners(indices, rows).await?;
             let mut changed: HashMap<Key, Row> = HashMap::new();
-            for span in clusters(times) {
+            for span in spans {
                 self.settle_span(config, series, span, indices, &late, rows, &mut changed).await?;
             }
             for row in changed.into_values() {
@@ -124,7 +135,8 @@ impl Settler<'_> {
                 set(&mut later, assessment);
                 changed.insert(row.key(), later);
             } else {
-                changed.insert(row.key(), requalified(row, assessment, self.stretch.through, archived));
+                // Not of this commit, so it is archived: by this node or, whatever position it has there, by another.
+                changed.insert(row.key(), requalified(row, assessment, self.stretch.through, Seq::MAX));
             }
         }
         // A version that loses says nothing of its neighbours; judge it by itself.

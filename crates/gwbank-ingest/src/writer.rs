@@ -134,7 +134,11 @@ impl Shared {
         let result = loop {
             let next = self.applier.lock().ledger.sealed.front().cloned();
             let Some(stretch) = next.filter(|stretch| stretch.through <= until) else { break Ok(()) };
-            if let Err(error) = self.commit(&stretch, &mut committing).await {
+            let committed = match self.note_start().await {
+                Ok(()) => self.commit(&stretch, &mut committing).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = committed {
                 break Err(error);
             }
         };
@@ -205,7 +209,7 @@ impl Shared {
             rows
         })
         .await?;
-        if rows.is_empty() && self.journal.bytes() < IDLE_JOURNAL_BYTES {
+        if rows.is_empty() && !stretch.has_unsettled() && self.journal.bytes() < IDLE_JOURNAL_BYTES {
             return Ok(archived);
         }
         let settlement = self.settle(stretch, &mut rows).await?;
@@ -268,12 +272,13 @@ impl Shared {
     }
 
     async fn settle(&self, stretch: &Stretch, rows: &mut [Row]) -> Result<Settlement, IngestError> {
-        if stretch.unassessed.is_empty() {
+        if !stretch.has_unsettled() {
             return Ok(Settlement::default());
         }
         let configs: HashMap<SeriesId, Arc<SeriesConfig>> = {
             let mut applier = self.applier.lock();
-            let series = stretch.unassessed.iter().map(|key| key.series);
+            let rejudged = stretch.rejudged.iter().map(|(series, _)| *series);
+            let series = stretch.unassessed.iter().map(|key| key.series).chain(rejudged);
             series.map(|series| (series, applier.judge.config(series))).collect()
         };
         let (archive, window) = (self.archive.snapshot().await?, self.window.snapshot());
@@ -342,6 +347,7 @@ impl Shared {
             settled_dead_letters: stretch.settled.clone(),
             received_contents: contents.collect(),
             contents_forgotten_before: Some(stretch.through.received_at().plus_micros(-REMEMBERED_MICROS)),
+            judged_series: Vec::new(),
         };
         // Whoever adds up metadata and ledger sees the stretch in exactly one of them.
         let _accounting = self.accounting.lock().await;

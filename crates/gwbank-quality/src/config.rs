@@ -12,6 +12,9 @@ pub(crate) const RATE_LOOKBACK_POINTS: usize = 4;
 /// More unusable readings than this in a row end a flat run: what happened in between is unknown.
 pub(crate) const FLAT_UNUSABLE_RUN_MAX: u8 = 3;
 
+/// To be raised with every change of a rule that lets the same limits judge otherwise: stored readings are then judged anew.
+const RULES_VERSION: u32 = 1;
+
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ConfigError {
     #[error("{limit} is not a number")]
@@ -53,6 +56,13 @@ pub struct GrossRange {
     pub sensor: Span,
     /// What is expected here; outside, the value is suspect.
     pub user: Span,
+}
+
+impl GrossRange {
+    /// Whether the test finds nothing about a value.
+    pub const fn passes(self, value: f64) -> bool {
+        self.sensor.contains(value) && self.user.contains(value)
+    }
 }
 
 /// How a limit on a difference grows with the time between readings.
@@ -212,6 +222,14 @@ impl SeriesConfig {
             }
         }
         Reach { before_micros: micros, points_before: points, after_micros: micros, points_after: points }
+    }
+
+    /// Stands for these limits and the rules that judge by them: whoever was judged under another one may be judged
+    /// otherwise now.
+    pub fn fingerprint(&self) -> u64 {
+        // FNV-1a over the text of all limits, which names every field and gives each number exactly.
+        let text = format!("{RULES_VERSION} {self:?}");
+        text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
     }
 
     /// The widest tolerance of the tests that follow runs of values (flat line, attenuated signal); `None` where there is no

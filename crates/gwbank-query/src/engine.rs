@@ -21,7 +21,7 @@ use futures::stream::{BoxStream, Stream};
 use futures::{FutureExt, StreamExt};
 use gwbank_recent::Window;
 use gwbank_registry::Registry;
-use gwbank_store::{Archive, Metadata, RowNames};
+use gwbank_store::{Archive, EffectiveLimit, Metadata, RowNames};
 use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
@@ -54,6 +54,7 @@ pub struct QuerySources {
     pub registry: watch::Receiver<Arc<Registry>>,
     pub names: RowNames,
     pub gateways: Arc<dyn GatewaySource>,
+    pub limits: watch::Receiver<Arc<Vec<EffectiveLimit>>>,
 }
 
 impl fmt::Debug for QuerySources {

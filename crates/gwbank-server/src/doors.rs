@@ -12,8 +12,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use gwbank_model::{GatewayId, Month, Timestamp};
+use gwbank_registry::import::RowFault;
 use gwbank_registry::{Installation, Registry, Well};
-use gwbank_store::{ConditionFlag, DeadLetterFilter, GatewayRecord};
+use gwbank_store::{ConditionFlag, DeadLetterFilter, EffectiveLimit, GatewayRecord, QualityLimitKey};
 
 use crate::metrics::MetricsText;
 
@@ -111,6 +112,9 @@ pub enum IngestDoorError {
     Closed,
     #[error("the request cannot be taken in")]
     Refused(String),
+    /// Nothing of a file was applied.
+    #[error("the file has faults")]
+    Rows(Vec<RowFault>),
     /// What keeps wells, counts and dead letters cannot be asked now.
     #[error("{0}")]
     Unavailable(String),
@@ -144,6 +148,12 @@ pub trait IngestDoor: Send + Sync + 'static {
     async fn put_wells(&self, wells: Vec<Well>) -> Result<(), IngestDoorError>;
     async fn put_installations(&self, installations: Vec<Installation>) -> Result<(), IngestDoorError>;
     fn registry(&self) -> Arc<Registry>;
+    /// Puts the limits of a CSV into the table, or nothing of it; gives how many, and what may not be meant.
+    async fn put_quality_limits(&self, csv: &[u8]) -> Result<(u64, Vec<String>), IngestDoorError>;
+    /// False where the table has no such limit.
+    async fn remove_quality_limit(&self, key: QualityLimitKey) -> Result<bool, IngestDoorError>;
+    /// As they hold.
+    fn quality_limits(&self) -> Arc<Vec<EffectiveLimit>>;
     async fn gateways(&self) -> Result<Vec<GatewayStanding>, IngestDoorError>;
     async fn replay_dead_letters(&self, filter: DeadLetterFilter) -> Result<ReplayedLetters, IngestDoorError>;
     /// Brings everything that is durable into the archive now.

@@ -6,6 +6,7 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse;
+use gwbank_registry::import::RowFault;
 use serde_json::{Map, Value, json};
 
 use crate::doors::{FlagsDoorError, IngestDoorError, SqlError, SqlErrorKind};
@@ -173,12 +174,40 @@ impl From<SqlError> for Problem {
     }
 }
 
+/// Faults listed in one document; a file of another kind has one in every row.
+const FAULTS_LISTED_MAX: usize = 1000;
+
+impl Problem {
+    /// A file of which nothing was applied.
+    pub fn invalid_rows(faults: &[RowFault]) -> Self {
+        let listed: Vec<_> = faults
+            .iter()
+            .take(FAULTS_LISTED_MAX)
+            .map(|fault| {
+                json!({
+                    "line": fault.line,
+                    "column": fault.column,
+                    "value": fault.value,
+                    "problem": fault.problem,
+                    "mend": fault.mend,
+                })
+            })
+            .collect();
+        let detail = match faults.first() {
+            Some(fault) => format!("{} faults, the first: {fault}", faults.len()),
+            None => "the file cannot be read".to_owned(),
+        };
+        Problem::new(Kind::INVALID_ROWS, detail).with("fault_count", faults.len() as u64).with("faults", listed)
+    }
+}
+
 impl From<IngestDoorError> for Problem {
     fn from(error: IngestDoorError) -> Self {
         match &error {
             IngestDoorError::Full(detail) => Problem::new(Kind::INGEST_FULL, detail.clone()),
             IngestDoorError::Closed => Problem::new(Kind::SHUTTING_DOWN, error.to_string()),
             IngestDoorError::Refused(detail) => Problem::new(Kind::BAD_REQUEST, detail.clone()),
+            IngestDoorError::Rows(faults) => Problem::invalid_rows(faults),
             IngestDoorError::Unavailable(detail) => Problem::new(Kind::ARCHIVE_UNAVAILABLE, detail.clone()),
             IngestDoorError::Failed(_) => Problem::internal(&error),
         }

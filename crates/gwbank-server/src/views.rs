@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, Timestamp};
 use gwbank_registry::{Installation, Well, places};
-use gwbank_store::{ConditionFlag, DeadLetter, DeadLetterSummary, FlagTransition, IndicatorRow};
+use gwbank_store::{ConditionFlag, DeadLetter, DeadLetterSummary, EffectiveLimit, FlagTransition, IndicatorRow};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -99,6 +99,36 @@ impl From<&Well> for WellView {
             comparison_well_id: text(well.comparison_well_id.as_ref()),
             installed_on: well.installed_on.map(|day| day.date().to_string()),
             status: well.status.name(),
+        }
+    }
+}
+
+/// A limit of a quality test as it holds.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct QualityLimitView {
+    /// Null: every well.
+    pub well_id: Option<String>,
+    /// Null: every parameter of the well.
+    pub parameter: Option<&'static str>,
+    pub limit_name: String,
+    pub value: f64,
+    pub unit: Option<String>,
+    /// `default`, `file` or `table`.
+    pub source: &'static str,
+    /// Of limits of the table.
+    pub changed_at: Option<String>,
+}
+
+impl From<&EffectiveLimit> for QualityLimitView {
+    fn from(limit: &EffectiveLimit) -> Self {
+        Self {
+            well_id: limit.key.well_id.as_ref().map(ToString::to_string),
+            parameter: limit.key.parameter.map(|parameter| parameter.name()),
+            limit_name: limit.key.limit.clone(),
+            value: limit.value,
+            unit: limit.unit.clone(),
+            source: limit.source.name(),
+            changed_at: limit.changed_at.map(instant),
         }
     }
 }

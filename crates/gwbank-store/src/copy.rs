@@ -14,8 +14,8 @@ use hashbrown::HashMap;
 
 use crate::{
     Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, DeadLetterFilter, DeadMessage, IngestCommit, Metadata,
-    MetadataError, NewDeadLetter, PayloadPage, RevisionRow, RowNames, ScanRequest, StoredVersions, WatchCommit,
-    batch_to_revisions, batch_to_rows,
+    MetadataError, NewDeadLetter, PayloadPage, QualityLimitsChange, RevisionRow, RowNames, ScanRequest, StoredVersions,
+    WatchCommit, batch_to_revisions, batch_to_rows,
 };
 
 /// Versions of one commit.
@@ -242,6 +242,8 @@ pub async fn copy_metadata(source: &dyn Metadata, target: &dyn Metadata) -> Resu
     }
     target.put_wells(source.wells().await?, position).await?;
     target.put_installations(source.installations().await?, position).await?;
+    let limits = QualityLimitsChange { put: source.quality_limits().await?, ..QualityLimitsChange::default() };
+    target.change_quality_limits(limits).await?;
     target
         .commit_watch(WatchCommit {
             indicators: source.indicators(None).await?,
@@ -256,6 +258,7 @@ pub async fn copy_metadata(source: &dyn Metadata, target: &dyn Metadata) -> Resu
         dead_messages: dead_messages(source).await?,
         dirty_months: source.dirty_months(usize::MAX).await?,
         received_contents: source.received_contents().await?,
+        judged_series: source.judged_series().await?,
         ..IngestCommit::default()
     };
     target.commit_ingest(commit).await?;

@@ -17,6 +17,7 @@
 mod archive;
 pub mod conformance;
 pub mod copy;
+mod limits;
 pub mod memory;
 mod metadata;
 mod schema;
@@ -27,11 +28,12 @@ pub use archive::{
     Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, BatchStream, CommitReport, MaintenanceReport, RefusedRow,
     RevisionRow, ScanRequest, StoredVersions, Upkeep,
 };
+pub use limits::{EffectiveLimit, LimitSource};
 pub use metadata::{
     ConditionFlag, DeadLetter, DeadLetterCause, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage,
     DeadMessage, DirtyMonth, EXPIRED_SUBJECT, FlagTransition, GatewayCounts, GatewayRecord, IndicatorKey, IndicatorRow,
-    IngestCommit, Metadata, MetadataError, NewDeadLetter, OutboxMessage, PayloadPage, ReceivedContent, ReplayPermit,
-    SettledDeadLetter, WatchCommit,
+    IngestCommit, JudgedSeries, Metadata, MetadataError, NewDeadLetter, OutboxMessage, PayloadPage, QualityLimit,
+    QualityLimitKey, QualityLimitsChange, ReceivedContent, ReplayPermit, SettledDeadLetter, WatchCommit,
 };
 pub use schema::{
     RowNames, batch_to_revisions, batch_to_rows, columns, reading_schema, revision_schema, revisions_to_batch,

@@ -176,6 +176,46 @@ pub struct DirtyMonth {
     pub seq: Seq,
 }
 
+/// A limit of the quality tests that differs from the default and from the configuration file: one row of what
+/// `gwbank quality limits import` brought.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QualityLimit {
+    pub key: QualityLimitKey,
+    pub value: f64,
+    /// When it got this value.
+    pub changed_at: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QualityLimitKey {
+    /// `None` is every well.
+    pub well_id: Option<WellId>,
+    /// `None` is every parameter of the well.
+    pub parameter: Option<Parameter>,
+    /// As the section `[quality]` names it, such as `spike.suspect`; `spike.off` with 1 takes a test away.
+    pub limit: String,
+}
+
+/// All or nothing. What is removed goes first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct QualityLimitsChange {
+    pub removed: Vec<QualityLimitKey>,
+    /// Replaces by key. One that has the value already keeps its `changed_at`.
+    pub put: Vec<QualityLimit>,
+}
+
+/// Under which limits the stored readings of a series were judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JudgedSeries {
+    pub well_id: WellId,
+    pub parameter: Parameter,
+    /// Stands for all limits that hold for the series.
+    pub fingerprint: u64,
+    /// The readings are being judged anew since: some of them, or of their marks, may not be as the fingerprint says. `None`
+    /// once all are.
+    pub under_way_since: Option<Seq>,
+}
+
 /// The effect of a stretch of the journal on metadata, all or nothing.
 #[derive(Debug, Clone, Default)]
 pub struct IngestCommit {
@@ -195,6 +235,8 @@ pub struct IngestCommit {
     pub received_contents: Vec<ReceivedContent>,
     /// Contents received before are forgotten.
     pub contents_forgotten_before: Option<Timestamp>,
+    /// Replace what is known of equal (well, parameter).
+    pub judged_series: Vec<JudgedSeries>,
 }
 
 /// One row of the table `indicators`.
@@ -364,6 +406,12 @@ pub trait Metadata: Debug + Send + Sync + 'static {
     async fn dead_letter_usage(&self) -> Result<DeadLetterUsage, MetadataError>;
     /// In the order of their seq.
     async fn received_contents(&self) -> Result<Vec<ReceivedContent>, MetadataError>;
+
+    /// By well, parameter and name, what is of every well first.
+    async fn quality_limits(&self) -> Result<Vec<QualityLimit>, MetadataError>;
+    async fn change_quality_limits(&self, change: QualityLimitsChange) -> Result<(), MetadataError>;
+    /// In any order. A series that is not there was judged under limits that nobody knows.
+    async fn judged_series(&self) -> Result<Vec<JudgedSeries>, MetadataError>;
 
     /// Longest dirty first.
     async fn dirty_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError>;

@@ -44,6 +44,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "rollups" / "0001_days",
     "postgres" / "0004_nodes",
     "postgres" / "0005_shares",
+    "postgres" / "0006_quality_limits",
 ];
 
 /// Where readings lie.

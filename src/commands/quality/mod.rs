@@ -1,9 +1,10 @@
-//! `gwbank quality check` and `gwbank quality report`.
+//! `gwbank quality check`, `report` and `limits`.
 
 mod check;
 mod limits;
 mod report;
 mod series;
+mod stored_limits;
 
 use crate::arguments::{General, QualityCommand};
 use crate::failure::Outcome;
@@ -12,5 +13,6 @@ pub fn run(general: &General, command: QualityCommand) -> Outcome {
     match command {
         QualityCommand::Check(asked) => check::run(general, &asked),
         QualityCommand::Report(asked) => report::run(general, &asked),
+        QualityCommand::Limits(asked) => stored_limits::run(general, asked),
     }
 }

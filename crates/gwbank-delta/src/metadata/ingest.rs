@@ -5,8 +5,8 @@ use gwbank_store::{DirtyMonth, GatewayCounts, GatewayRecord, IngestCommit, Recei
 use rusqlite::{Connection, params};
 
 use super::SqliteConfig;
-use super::dead_letters;
 use super::values::{Columns, count_from_sql, count_to_sql};
+use super::{dead_letters, quality};
 
 pub(super) fn number(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
     connection.prepare_cached("SELECT value FROM numbers WHERE name = ?1")?.query_row([name], |row| row.get(0))
@@ -28,6 +28,7 @@ pub(super) fn commit(connection: &Connection, commit: IngestCommit, config: &Sql
         settled_dead_letters,
         received_contents,
         contents_forgotten_before,
+        judged_series,
     } = commit;
     if let Some(through) = through {
         if through.as_i64() <= number(connection, "position")? {
@@ -50,6 +51,7 @@ pub(super) fn commit(connection: &Connection, commit: IngestCommit, config: &Sql
         dead_letters::expire(connection, config)?;
     }
     remember_contents(connection, &received_contents, contents_forgotten_before)?;
+    quality::note_judged(connection, &judged_series)?;
     let mut mark = connection.prepare_cached(
         "INSERT INTO dirty_months (well_id, parameter, month, seq) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT DO UPDATE SET seq = excluded.seq WHERE excluded.seq > seq",

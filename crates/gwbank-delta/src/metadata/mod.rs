@@ -6,6 +6,7 @@
 
 mod dead_letters;
 mod ingest;
+mod quality;
 mod registry;
 mod schema;
 mod values;
@@ -20,8 +21,8 @@ use gwbank_model::{Seq, Timestamp};
 use gwbank_registry::{Installation, Well};
 use gwbank_store::{
     ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage, DirtyMonth,
-    FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, Metadata, MetadataError, OutboxMessage, PayloadPage,
-    ReceivedContent, WatchCommit,
+    FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, JudgedSeries, Metadata, MetadataError, OutboxMessage,
+    PayloadPage, QualityLimit, QualityLimitsChange, ReceivedContent, WatchCommit,
 };
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
@@ -195,6 +196,19 @@ impl Metadata for SqliteMetadata {
 
     async fn received_contents(&self) -> Result<Vec<ReceivedContent>, MetadataError> {
         self.read("cannot read received contents", ingest::received_contents).await
+    }
+
+    async fn quality_limits(&self) -> Result<Vec<QualityLimit>, MetadataError> {
+        self.read("cannot read limits of quality", quality::limits).await
+    }
+
+    async fn change_quality_limits(&self, change: QualityLimitsChange) -> Result<(), MetadataError> {
+        self.write("cannot take limits of quality", move |transaction, _| quality::change_limits(transaction, &change))
+            .await
+    }
+
+    async fn judged_series(&self) -> Result<Vec<JudgedSeries>, MetadataError> {
+        self.read("cannot read under which limits series were judged", quality::judged_series).await
     }
 
     async fn dirty_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError> {

@@ -148,6 +148,19 @@ CREATE INDEX received_contents_by_seq ON received_contents (seq);
 ", "
 ALTER TABLE indicators ADD COLUMN approved_share REAL;
 ALTER TABLE indicators ADD COLUMN quality_share REAL;
+", "
+-- well_id and parameter are '' where a limit is of every one: a key has no NULL. Limits are named as in [quality].
+CREATE TABLE quality_limits (
+    well_id TEXT NOT NULL, parameter TEXT NOT NULL, limit_name TEXT NOT NULL, value REAL NOT NULL,
+    changed_at INTEGER NOT NULL,
+    PRIMARY KEY (well_id, parameter, limit_name)
+) STRICT, WITHOUT ROWID;
+-- fingerprint stands for the limits under which the stored readings of a series were judged; under_way_since is a seq while
+-- they are being judged anew.
+CREATE TABLE judged_series (
+    well_id TEXT NOT NULL, parameter TEXT NOT NULL, fingerprint INTEGER NOT NULL, under_way_since INTEGER,
+    PRIMARY KEY (well_id, parameter)
+) STRICT, WITHOUT ROWID;
 "];
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), DeltaError> {

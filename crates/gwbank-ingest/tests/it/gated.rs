@@ -8,8 +8,8 @@ use gwbank_model::{Seq, Timestamp};
 use gwbank_registry::{Installation, Well};
 use gwbank_store::{
     ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage, DirtyMonth,
-    FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, Metadata, MetadataError, OutboxMessage, PayloadPage,
-    ReceivedContent, WatchCommit,
+    FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, JudgedSeries, Metadata, MetadataError, OutboxMessage,
+    PayloadPage, QualityLimit, QualityLimitsChange, ReceivedContent, WatchCommit,
 };
 
 /// Asked before and after each write. An error keeps the write from being made, or from being known to be.
@@ -74,6 +74,15 @@ impl Metadata for GatedMetadata {
     }
     async fn received_contents(&self) -> Answer<Vec<ReceivedContent>> {
         self.inner.received_contents().await
+    }
+    async fn quality_limits(&self) -> Answer<Vec<QualityLimit>> {
+        self.inner.quality_limits().await
+    }
+    async fn change_quality_limits(&self, change: QualityLimitsChange) -> Answer<()> {
+        self.gated(self.inner.change_quality_limits(change)).await
+    }
+    async fn judged_series(&self) -> Answer<Vec<JudgedSeries>> {
+        self.inner.judged_series().await
     }
     async fn dirty_months(&self, limit: usize) -> Answer<Vec<DirtyMonth>> {
         self.inner.dirty_months(limit).await

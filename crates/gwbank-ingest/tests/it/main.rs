@@ -11,5 +11,6 @@ mod holding;
 mod model;
 mod power_cut;
 mod profiles;
+mod rejudge;
 mod rig;
 mod time_raw;

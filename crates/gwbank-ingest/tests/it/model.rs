@@ -14,11 +14,11 @@ use proptest::prelude::*;
 
 use crate::rig::{Rig, START_SECS, block_on, gateway_counts, json, rounds};
 
-const WELLS: [&str; 2] = ["A", "B"];
+pub const WELLS: [&str; 2] = ["A", "B"];
 const STEP_SECS: i64 = 900;
 
 #[derive(Debug, Clone)]
-struct Sent {
+pub struct Sent {
     well: usize,
     slot: i64,
     value: Option<i32>,
@@ -26,7 +26,7 @@ struct Sent {
 }
 
 #[derive(Debug, Clone)]
-enum Step {
+pub enum Step {
     /// One message.
     Send(Vec<Sent>),
     /// In-order readings of a well, so that the window fills.
@@ -43,7 +43,7 @@ enum Step {
 }
 
 impl Step {
-    fn message(&self, next_slot: &mut [i64; WELLS.len()]) -> Option<Vec<Sent>> {
+    pub fn message(&self, next_slot: &mut [i64; WELLS.len()]) -> Option<Vec<Sent>> {
         match self {
             Step::Send(message) => Some(message.clone()),
             &Step::Run { well, count } => {
@@ -68,7 +68,7 @@ fn sent(slots: i64) -> impl Strategy<Value = Sent> {
     })
 }
 
-fn step(slots: i64) -> impl Strategy<Value = Step> {
+pub fn step(slots: i64) -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => proptest::collection::vec(sent(slots), 1..8).prop_map(Step::Send),
         3 => (0..WELLS.len(), 1i64..60).prop_map(|(well, count)| Step::Run { well, count }),
@@ -81,7 +81,7 @@ fn step(slots: i64) -> impl Strategy<Value = Step> {
 
 /// Every version of every key, in the order of receipt.
 #[derive(Default)]
-struct Model {
+pub struct Model {
     keys: BTreeMap<(usize, i64), Vec<Row>>,
     seq: i64,
     received: u64,
@@ -90,7 +90,7 @@ struct Model {
 }
 
 impl Model {
-    fn take(&mut self, sent: &Sent) {
+    pub fn take(&mut self, sent: &Sent) {
         self.seq += 1;
         let value = sent.value.map_or(f64::NAN, f64::from);
         let row = received_row(SeriesId(sent.well as u32), time(sent.slot), value, Seq::from_i64(self.seq));
@@ -107,7 +107,7 @@ impl Model {
     }
 
     /// Winners of a well in time order, with the quality of the whole series judged at once.
-    fn series(&self, well: usize) -> Vec<Shown> {
+    pub fn series(&self, well: usize, config: &SeriesConfig) -> Vec<Shown> {
         let winners: Vec<Row> = self
             .keys
             .range((well, i64::MIN)..=(well, i64::MAX))
@@ -115,13 +115,12 @@ impl Model {
             .collect();
         let points: Vec<Point> =
             winners.iter().map(|row| Point { time: row.time, value: row.value(), site_status: None }).collect();
-        let config = SeriesConfig::for_well(Parameter::DepthToWater, &WellFacts::default());
-        let judged = assess(&config, &points);
+        let judged = assess(config, &points);
         winners.iter().zip(judged).map(|(row, judged)| (row.time, row.value(), judged.flag, judged.tests)).collect()
     }
 }
 
-async fn revisions(rig: &Rig) -> Vec<RevisionRow> {
+pub async fn revisions(rig: &Rig) -> Vec<RevisionRow> {
     let snapshot = rig.archive.snapshot().await.unwrap();
     let mut revisions = Vec::new();
     for mut stream in snapshot.scan_revisions(ScanRequest::all()).unwrap() {
@@ -137,11 +136,11 @@ async fn corrections(rig: &Rig) -> u64 {
     revisions(rig).await.iter().filter(|revision| revision.cause == "correction").count() as u64
 }
 
-fn time(slot: i64) -> Timestamp {
+pub fn time(slot: i64) -> Timestamp {
     Timestamp::from_secs(START_SECS - 400 * 86_400 + slot * STEP_SECS)
 }
 
-fn payload(message: &[Sent]) -> String {
+pub fn payload(message: &[Sent]) -> String {
     let readings: Vec<String> = message
         .iter()
         .map(|sent| {
@@ -153,27 +152,33 @@ fn payload(message: &[Sent]) -> String {
     format!("[{}]", readings.join(","))
 }
 
-type Shown = (Timestamp, Option<f64>, QualityFlag, QcTests);
+pub type Shown = (Timestamp, Option<f64>, QualityFlag, QcTests);
 
 /// Says where two series differ first, not all that they hold.
-fn assert_same(found: &[Shown], expected: &[Shown], place: &str) {
+pub fn assert_same(found: &[Shown], expected: &[Shown], place: &str) {
     let differing = found.iter().zip(expected).find(|(found, expected)| found != expected);
     assert_eq!(differing, None, "{place}: (found, expected)");
     assert_eq!(found.len(), expected.len(), "{place}: number of rows");
 }
 
-fn shown(rows: &[Row]) -> Vec<Shown> {
+pub fn shown(rows: &[Row]) -> Vec<Shown> {
     rows.iter().map(|row| (row.time, row.value(), row.quality, row.qc_tests)).collect()
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Crashes {
+pub enum Crashes {
     Happen,
     /// The process goes on where it would end.
     LeftOut,
 }
 
-async fn perform(rig: &Rig, pipeline: Pipeline, step: &Step, message: Option<&[Sent]>, crashes: Crashes) -> Pipeline {
+pub async fn perform(
+    rig: &Rig,
+    pipeline: Pipeline,
+    step: &Step,
+    message: Option<&[Sent]>,
+    crashes: Crashes,
+) -> Pipeline {
     if let Some(message) = message {
         pipeline.ingest(json("gw", payload(message))).await.unwrap();
     }
@@ -244,22 +249,24 @@ async fn run(steps: Vec<Step>, small: bool) {
     pipeline.flush().await.unwrap();
     assert_eq!(gateway_counts(&pipeline, "gw").await, [model.received, model.stored, model.duplicate, 0, 0]);
     assert_eq!(corrections(&rig).await, model.stored - model.keys.len() as u64, "superseded values");
-    let window = pipeline.window().snapshot();
-    for (well, id) in WELLS.iter().enumerate() {
-        let expected = model.series(well);
-        assert_same(
-            &shown(&rig.archived(id, Parameter::DepthToWater).await),
-            &expected,
-            &format!("archive, well {id}"),
-        );
-        if let Some(series) = rig.names.series.get(id, Parameter::DepthToWater) {
-            let recent = window.series_rows(series, window.covers_from(), Timestamp::MAX);
-            let expected: Vec<_> = expected.into_iter().filter(|row| row.0 >= window.covers_from()).collect();
-            assert_same(&shown(&recent), &expected, &format!("window, well {id}"));
-        }
+    let config = SeriesConfig::for_well(Parameter::DepthToWater, &WellFacts::default());
+    for well in 0..WELLS.len() {
+        assert_holds(&rig, &pipeline, well, &model.series(well, &config)).await;
     }
     assert_eq!(pipeline.status().pending, 0);
     pipeline.shutdown().await.unwrap();
+}
+
+/// Archive and window have these winners of a well.
+pub async fn assert_holds(rig: &Rig, pipeline: &Pipeline, well: usize, expected: &[Shown]) {
+    let id = WELLS[well];
+    assert_same(&shown(&rig.archived(id, Parameter::DepthToWater).await), expected, &format!("archive, well {id}"));
+    let window = pipeline.window().snapshot();
+    if let Some(series) = rig.names.series.get(id, Parameter::DepthToWater) {
+        let recent = window.series_rows(series, window.covers_from(), Timestamp::MAX);
+        let expected: Vec<_> = expected.iter().filter(|row| row.0 >= window.covers_from()).copied().collect();
+        assert_same(&shown(&recent), &expected, &format!("window, well {id}"));
+    }
 }
 
 proptest! {

@@ -158,7 +158,7 @@ impl SeriesOverrides {
     }
 
     /// Every key of [`Self::limit_mut`].
-    fn limit_keys() -> Vec<String> {
+    pub(super) fn limit_keys() -> Vec<String> {
         let tests: [(&str, &[&str]); 7] = [
             ("gross_range", GrossRangeLimits::NAMES),
             ("spike", SpikeLimits::NAMES),

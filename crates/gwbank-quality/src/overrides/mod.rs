@@ -32,6 +32,7 @@
 
 mod apply;
 mod limits;
+mod rows;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,6 +41,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::WellFacts;
 use crate::config::SeriesConfig;
+
+pub use rows::{LimitRow, unit};
 
 pub use limits::{
     AttenuatedSignalLimits, ClimatologyLimits, FlatLineLimits, FloorLimits, GapLimits, GrossRangeLimits,

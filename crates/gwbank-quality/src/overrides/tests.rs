@@ -144,3 +144,64 @@ fn rows_of_a_table_say_the_same_as_the_text() {
     assert!(error.to_string().contains("name the parameter"), "{error}");
     assert!(rows.set(None, None, "spike.suspect", 1.0).is_err());
 }
+
+fn row(well: Option<&str>, parameter: Option<Parameter>, limit: &str, value: f64) -> LimitRow {
+    LimitRow { well: well.map(str::to_owned), parameter, limit: limit.to_owned(), value }
+}
+
+#[test]
+fn what_is_set_comes_out_as_rows_that_set_it_again() {
+    let overrides = parse(EXAMPLE).unwrap();
+    let rows = overrides.rows();
+    assert_eq!(rows.len(), 13);
+    assert!(rows.contains(&row(Some("UDN-0012"), None, "flat_line.off", 1.0)), "{rows:?}");
+    let mut again = QualityOverrides::default();
+    rows.iter().for_each(|row| again.set_row(row).unwrap());
+    assert_eq!(again, overrides);
+}
+
+#[test]
+fn a_row_switches_a_test_off_and_on_again() {
+    let mut overrides = parse(EXAMPLE).unwrap();
+    let (well, depth_to_water) = (Some("UDN-0012"), Some(Parameter::DepthToWater));
+    overrides.set_row(&row(well, None, "flat_line.off", 0.0)).unwrap();
+    assert!(depth(&overrides, "UDN-0012").flat_line.is_some());
+    let off = row(None, depth_to_water, "spike.off", 1.0);
+    let switched = overrides.with_rows([&off, &row(None, depth_to_water, "spike.suspect", 0.7)]).unwrap();
+    assert_eq!(depth(&switched, "other").spike, None, "whatever the order, over the limits of the text too");
+    for (wrong, told) in [
+        (row(well, None, "spikes.off", 1.0), "no test `spikes` that can be off"),
+        (row(well, None, "spike.off", 2.0), "neither 0 nor 1"),
+        (row(None, None, "spike.off", 1.0), "name a well, a parameter or both"),
+    ] {
+        let error = overrides.set_row(&wrong).unwrap_err().to_string();
+        assert!(error.contains(told), "{error}");
+    }
+}
+
+#[test]
+fn the_named_limits_of_a_series_give_the_series_again() {
+    let overrides = parse(EXAMPLE).unwrap();
+    for well in ["UDN-0012", "UDN-0013"] {
+        let config = depth(&overrides, well);
+        let mut named = QualityOverrides::default();
+        for (limit, value) in config.named_limits() {
+            assert!(unit(&limit, Some(Parameter::DepthToWater)).is_some(), "{limit}");
+            named.set_row(&row(None, Some(Parameter::DepthToWater), &limit, value)).unwrap();
+        }
+        let again = depth(&named, "X");
+        assert_eq!(SeriesConfig { flat_line: config.flat_line, ..again }, config);
+    }
+    assert_eq!(unit("rate_of_change.suspect_per_hour", Some(Parameter::DepthToWater)).as_deref(), Some("m/h"));
+    assert_eq!(unit("gap.silence_max_hours", None).as_deref(), Some("h"));
+}
+
+#[test]
+fn a_fingerprint_tells_limits_apart_and_stays() {
+    let overrides = parse(EXAMPLE).unwrap();
+    let (own, other) = (depth(&overrides, "UDN-0012"), depth(&overrides, "UDN-0013"));
+    assert_ne!(own.fingerprint(), other.fingerprint());
+    assert_eq!(own.fingerprint(), own.clone().fingerprint());
+    let objected = SeriesConfig { objections: gwbank_model::QcTests::NONE.with(QcTest::Location), ..own.clone() };
+    assert_ne!(objected.fingerprint(), own.fingerprint());
+}

@@ -13,8 +13,8 @@ use gwbank_recent::Window;
 use gwbank_registry::{BankType, Registry, Well};
 use gwbank_store::memory::{MemoryArchive, MemoryMetadata};
 use gwbank_store::{
-    Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, CommitReport, MaintenanceReport, MetadataError, RowNames,
-    StoredVersions, Upkeep,
+    Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, CommitReport, EffectiveLimit, LimitSource,
+    MaintenanceReport, MetadataError, QualityLimitKey, RowNames, StoredVersions, Upkeep,
 };
 use gwbank_testkit::received_row;
 use tokio::sync::watch;
@@ -132,6 +132,7 @@ impl Bench {
             metadata: metadata.clone(),
             registry: watched,
             names: names.clone(),
+            limits: watch::channel(Arc::new(limits())).1,
             gateways: Arc::new(Gateways { archive: archive.clone(), inner: MetadataGateways(metadata.clone()) }),
         };
         let engine = QueryEngine::new(config, sources).unwrap();
@@ -233,4 +234,20 @@ pub fn text_rows(batch: &RecordBatch) -> Vec<String> {
 /// Runs a test on a runtime of its own.
 pub fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(test)
+}
+
+/// One limit of a table, one of a file.
+fn limits() -> Vec<EffectiveLimit> {
+    let limit = |well: Option<&str>, value: f64, source: LimitSource| EffectiveLimit {
+        key: QualityLimitKey {
+            well_id: well.map(|id| WellId::new(id).unwrap()),
+            parameter: Some(Parameter::DepthToWater),
+            limit: "spike.suspect".to_owned(),
+        },
+        value,
+        unit: Some("m".to_owned()),
+        source,
+        changed_at: (source == LimitSource::Table).then(|| Timestamp::from_secs(1_700_000_000)),
+    };
+    vec![limit(None, 0.3, LimitSource::File), limit(Some("W-1"), 0.5, LimitSource::Table)]
 }

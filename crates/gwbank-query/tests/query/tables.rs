@@ -27,6 +27,7 @@ const COLUMNS: &[(&str, &str)] = &[
         "well_id, device_id, sensor_model, parameter, sensor_depth_below_mp, measuring_point_height, pressure_kind, \
          barometer_id, offset, valid_from, valid_to, reason",
     ),
+    ("quality_limits", "well_id, parameter, limit_name, value, unit, source, changed_at"),
     ("gateways", "gateway_id, last_seen, received, stored, duplicate, dead, pending, clock_offset_s, clock_zone"),
     (
         "readings",

@@ -17,6 +17,7 @@
 //! 4. What is written reads back equal.
 
 mod geojson;
+mod limits;
 mod line;
 mod parse;
 mod table;
@@ -26,6 +27,7 @@ use std::fmt;
 
 use crate::{Installation, Well};
 
+pub use limits::LimitLine;
 pub use write::{write_installations_csv, write_wells_csv, write_wells_geojson};
 
 /// Reported faults per file: more than anyone mends in one go.
@@ -79,6 +81,9 @@ pub const INSTALLATION_COLUMNS: &[&str] = &[
     "valid_to",
     "reason",
 ];
+
+/// The columns of limits of quality tests.
+pub const LIMIT_COLUMNS: &[&str] = &["well_id", "parameter", "limit_name", "value"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
@@ -195,6 +200,21 @@ pub fn parse_installations(bytes: &[u8]) -> Result<Vec<Installation>, Vec<RowFau
     let lines = table::read(bytes, INSTALLATION_COLUMNS, &mut faults);
     let installations = parse::installations(&lines, &mut faults);
     faults.into_result(installations)
+}
+
+/// Reads limits of quality tests from CSV, and has what was read judged by `check`, which knows the tests. All of them, or
+/// every fault of the file.
+pub fn parse_limits(
+    bytes: &[u8],
+    check: impl FnOnce(&[LimitLine]) -> Vec<RowFault>,
+) -> Result<Vec<LimitLine>, Vec<RowFault>> {
+    let mut faults = Faults::default();
+    let lines = table::read(bytes, LIMIT_COLUMNS, &mut faults);
+    let limits = limits::limits(&lines, &mut faults);
+    for RowFault { line, column, value, problem, mend } in check(&limits) {
+        faults.add(line, &column, &value, problem, mend);
+    }
+    faults.into_result(limits)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::line::{Fields, Line};
 use crate::problem::contradictions;
 use crate::{AquiferCondition, BankType, Installation, PressureKind, Sampling, Well, WellStatus, places};
 
-const ID_MEND: &str = "use up to 64 bytes without white space, quotes, / + and #";
+pub(crate) const ID_MEND: &str = "use up to 64 bytes without white space, quotes, / + and #";
 
 pub(crate) fn wells(lines: &[Line], faults: &mut Faults) -> Vec<Well> {
     let mut first_lines: HashMap<&str, u64> = HashMap::new();

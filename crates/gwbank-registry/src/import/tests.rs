@@ -289,3 +289,30 @@ fn kinds_by_name() {
     assert_eq!(FileKind::from_name("wells.xlsx"), None);
     assert_eq!(write_wells_csv(&[well("A")]).lines().count(), 2);
 }
+
+#[test]
+fn limits_are_read_line_by_line_and_judged_by_who_knows_them() {
+    let file = "well_id,parameter,limit_name,value\n*,ph,spike.suspect,0.5\nW-1,,gap.silence_max_hours,\n";
+    let limits = parse_limits(file.as_bytes(), |_| Vec::new()).unwrap();
+    let told: Vec<_> = limits.iter().map(|l| (l.line, l.well_id.is_some(), l.parameter, l.value)).collect();
+    assert_eq!(told, [(2, false, Some(gwbank_model::Parameter::Ph), Some(0.5)), (3, true, None, None)]);
+
+    let file = "well_id,parameter,limit_name,value\nW 1,ph,spike.suspect,1\nW-1,pH2,spike.suspect,1\nW-1,ph,,much\n\
+                W-1,ph,spike.fail,3\nW-1,ph,spike.fail,4\n";
+    let judge = |read: &[LimitLine]| {
+        let fault = |line: &LimitLine| RowFault {
+            line: line.line,
+            column: "limit_name".to_owned(),
+            value: line.limit.clone(),
+            problem: "strange".to_owned(),
+            mend: "mend it".to_owned(),
+        };
+        read.first().map(fault).into_iter().collect()
+    };
+    let faults = parse_limits(file.as_bytes(), judge).unwrap_err();
+    let told: Vec<_> = faults.iter().map(|fault| (fault.line, fault.column.as_str())).collect();
+    assert_eq!(
+        told,
+        [(2, "well_id"), (3, "parameter"), (4, "limit_name"), (4, "value"), (5, "limit_name"), (6, "limit_name")]
+    );
+}

@@ -6,6 +6,7 @@ pub(crate) mod health;
 mod input;
 mod pages;
 pub(crate) mod provinces;
+pub(crate) mod quality;
 pub(crate) mod readings;
 pub(crate) mod series;
 pub(crate) mod sql;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::IntoResponse;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 
 use crate::auth::Access;
 use crate::guard::{around, only};
@@ -48,6 +49,12 @@ pub fn router(app: &Arc<App>) -> Router {
         .route(
             "/api/v1/installations",
             guarded(Read, get(wells::list_installations)).merge(guarded(Administer, put(wells::import_installations))),
+        )
+        .route(
+            "/api/v1/quality-limits",
+            guarded(Read, get(quality::list))
+                .merge(guarded(Administer, put(quality::import)))
+                .merge(guarded(Administer, delete(quality::remove))),
         )
         .route("/api/v1/provinces", guarded(Read, get(provinces::list)))
         .route("/api/v1/provinces/{code}", guarded(Read, get(provinces::show)))

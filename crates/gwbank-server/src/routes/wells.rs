@@ -11,13 +11,12 @@ use axum::response::IntoResponse;
 use gwbank_model::WellId;
 use gwbank_registry::{BankType, Registry, Weight, import};
 use serde::Deserialize;
-use serde_json::json;
 use utoipa::IntoParams;
 
 use super::input::{self, Name, Parameters};
 use super::series::known_well;
 use crate::encode::preferred;
-use crate::problem::{Answer, Kind, Problem};
+use crate::problem::{Answer, Problem};
 use crate::state::App;
 use crate::views::{AppliedView, InstallationView, Page, ProblemView, WellDetail, WellView};
 
@@ -93,7 +92,7 @@ pub async fn import(State(app): State<Arc<App>>, headers: HeaderMap, body: Body)
     let media = input::require_type(&headers, &[CSV, GEOJSON, "application/json"])?;
     let bytes = input::body(&headers, body, app.limits.import_bytes_max).await?;
     let kind = if media == CSV { import::FileKind::Csv } else { import::FileKind::GeoJson };
-    let wells = import::parse_wells(&bytes, kind).map_err(|faults| invalid_rows(&faults))?;
+    let wells = import::parse_wells(&bytes, kind).map_err(|faults| Problem::invalid_rows(&faults))?;
     let ids: HashSet<WellId> = wells.iter().map(|well| well.well_id.clone()).collect();
     let rows = wells.len() as u64;
     app.ingest.put_wells(wells).await?;
@@ -119,35 +118,11 @@ pub async fn import_installations(
 ) -> Answer<Json<AppliedView>> {
     input::require_type(&headers, &[CSV])?;
     let bytes = input::body(&headers, body, app.limits.import_bytes_max).await?;
-    let installations = import::parse_installations(&bytes).map_err(|faults| invalid_rows(&faults))?;
+    let installations = import::parse_installations(&bytes).map_err(|faults| Problem::invalid_rows(&faults))?;
     let ids: HashSet<WellId> = installations.iter().map(|installation| installation.well_id.clone()).collect();
     let rows = installations.len() as u64;
     app.ingest.put_installations(installations).await?;
     Ok(Json(AppliedView { rows, warnings: warnings(&app.ingest.registry(), &ids) }))
-}
-
-/// Faults listed in one document; a file of another kind has one in every row.
-const FAULTS_LISTED_MAX: usize = 1000;
-
-fn invalid_rows(faults: &[import::RowFault]) -> Problem {
-    let listed: Vec<_> = faults
-        .iter()
-        .take(FAULTS_LISTED_MAX)
-        .map(|fault| {
-            json!({
-                "line": fault.line,
-                "column": fault.column,
-                "value": fault.value,
-                "problem": fault.problem,
-                "mend": fault.mend,
-            })
-        })
-        .collect();
-    let detail = match faults.first() {
-        Some(fault) => format!("{} faults, the first: {fault}", faults.len()),
-        None => "the file cannot be read".to_owned(),
-    };
-    Problem::new(Kind::INVALID_ROWS, detail).with("fault_count", faults.len() as u64).with("faults", listed)
 }
 
 /// At most this many warnings; the registry of a whole country has as many as wells without flood limits.

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream;
 use gwbank_model::condition::{FlagState, Hazard, Scope, Severity, Transition};
-use gwbank_model::{GatewayId, Month, Timestamp, WellId};
+use gwbank_model::{GatewayId, Month, Parameter, Timestamp, WellId};
+use gwbank_registry::import::parse_limits;
 use gwbank_registry::{BankType, Installation, Registry, Well};
 use gwbank_runtime::ShutdownTrigger;
 use gwbank_server::auth::Credentials;
@@ -17,7 +18,8 @@ use gwbank_server::metrics::MetricsText;
 use gwbank_server::{App, AppParts, HttpServer, Limits, Reach, router};
 use gwbank_store::memory::MemoryMetadata;
 use gwbank_store::{
-    ConditionFlag, DeadLetterFilter, FlagTransition, GatewayCounts, GatewayRecord, Metadata, WatchCommit,
+    ConditionFlag, DeadLetterFilter, EffectiveLimit, FlagTransition, GatewayCounts, GatewayRecord, LimitSource,
+    Metadata, QualityLimitKey, WatchCommit,
 };
 use parking_lot::Mutex;
 
@@ -82,6 +84,16 @@ impl IngestDoor for FakeIngest {
     fn registry(&self) -> Arc<Registry> {
         self.registry.lock().clone()
     }
+    async fn put_quality_limits(&self, csv: &[u8]) -> Result<(u64, Vec<String>), IngestDoorError> {
+        let lines = parse_limits(csv, |_| Vec::new()).map_err(IngestDoorError::Rows)?;
+        Ok((lines.len() as u64, vec!["well X is not registered".to_owned()]))
+    }
+    async fn remove_quality_limit(&self, key: QualityLimitKey) -> Result<bool, IngestDoorError> {
+        Ok(key == one_limit().key)
+    }
+    fn quality_limits(&self) -> Arc<Vec<EffectiveLimit>> {
+        Arc::new(vec![one_limit()])
+    }
     async fn gateways(&self) -> Result<Vec<GatewayStanding>, IngestDoorError> {
         let record = GatewayRecord {
             gateway_id: GatewayId::new("gw-<1>").unwrap(),
@@ -99,6 +111,20 @@ impl IngestDoor for FakeIngest {
     }
     async fn flush(&self) -> Result<(), IngestDoorError> {
         Ok(())
+    }
+}
+
+fn one_limit() -> EffectiveLimit {
+    EffectiveLimit {
+        key: QualityLimitKey {
+            well_id: None,
+            parameter: Some(Parameter::DepthToWater),
+            limit: "spike.suspect".to_owned(),
+        },
+        value: 0.3,
+        unit: Some("m".to_owned()),
+        source: LimitSource::Table,
+        changed_at: Some(now()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Wells over HTTP: pages, export, import.
+//! Wells and limits of quality over HTTP: pages, export, import.
 
 use crate::fakes::Server;
 
@@ -50,4 +50,22 @@ fn dead_letters_are_replayed_by_reason() {
     assert_eq!((&replayed["letters"], &replayed["stored"]), (&1.into(), &1.into()));
     server.post_json("/api/v1/dead-letters/replay", r#"{"id":999}"#).problem("unknown-dead-letter");
     server.post_json("/api/v1/dead-letters/replay", r#"{"reasons":"x"}"#).problem("bad-request");
+}
+
+#[test]
+fn limits_of_quality_are_listed_imported_and_taken_out() {
+    let server = Server::open();
+    let listed = server.get("/api/v1/quality-limits").json();
+    let row = &listed["items"][0];
+    assert_eq!((&row["well_id"], &row["limit_name"]), (&serde_json::Value::Null, &"spike.suspect".into()));
+    assert_eq!((&row["value"], &row["unit"], &row["source"]), (&0.3.into(), &"m".into(), &"table".into()));
+    let put = |csv: &str| server.send("PUT", "/api/v1/quality-limits", &[("content-type", "text/csv")], csv.as_bytes());
+    let applied = put("well_id,parameter,limit_name,value\nX,ph,spike.suspect,1\n").json();
+    assert_eq!((&applied["rows"], &applied["warnings"][0]), (&1.into(), &"well X is not registered".into()));
+    let problem = put("well_id,parameter,limit_name,value\nX,acidity,spike.suspect,1\n").problem("invalid-rows");
+    assert_eq!((&problem["faults"][0]["line"], &problem["faults"][0]["column"]), (&2.into(), &"parameter".into()));
+    let remove = |asked: &str| server.send("DELETE", &format!("/api/v1/quality-limits?{asked}"), &[], b"");
+    assert_eq!(remove("parameter=depth_to_water&limit_name=spike.suspect").status, 204);
+    remove("parameter=ph&limit_name=spike.suspect").problem("not-found");
+    remove("parameter=acidity&limit_name=spike.suspect").problem("bad-parameter");
 }

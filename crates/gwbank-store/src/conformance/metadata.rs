@@ -9,8 +9,8 @@ use gwbank_registry::{AquiferCondition, BankType, Installation, PressureKind, Sa
 
 use super::dead_letters;
 use crate::{
-    ConditionFlag, DirtyMonth, FlagTransition, GatewayCounts, GatewayRecord, IndicatorRow, IngestCommit, Metadata,
-    OutboxMessage, ReceivedContent, WatchCommit,
+    ConditionFlag, DirtyMonth, FlagTransition, GatewayCounts, GatewayRecord, IndicatorRow, IngestCommit, JudgedSeries,
+    Metadata, OutboxMessage, QualityLimit, QualityLimitKey, QualityLimitsChange, ReceivedContent, WatchCommit,
 };
 
 /// Tests an implementation of [`Metadata`]. `make` gives an empty one at each call.
@@ -30,6 +30,8 @@ where
     dead_letters::are_read_page_by_page(&*make().await).await;
     contents_are_known_until_they_are_forgotten(&*make().await).await;
     wells_are_replaced_by_id(&*make().await).await;
+    limits_of_quality_are_replaced_by_key(&*make().await).await;
+    a_series_was_judged_as_the_last_commit_says(&*make().await).await;
     a_mark_goes_when_it_was_evaluated(&*make().await).await;
     a_watch_commit_replaces_and_repeats(&*make().await).await;
 }
@@ -219,6 +221,48 @@ async fn a_mark_goes_when_it_was_evaluated(metadata: &dyn Metadata) {
     let evaluated = WatchCommit { evaluated: found, ..WatchCommit::default() };
     metadata.commit_watch(evaluated).await.expect("commit");
     assert_eq!(metadata.dirty_months(10).await.expect("marks"), [mark("A", 600, 4)]);
+}
+
+async fn limits_of_quality_are_replaced_by_key(metadata: &dyn Metadata) {
+    let limit = |well: Option<&str>, parameter: Option<Parameter>, name: &str, value: f64, secs: i64| QualityLimit {
+        key: QualityLimitKey { well_id: well.map(well_id), parameter, limit: name.to_owned() },
+        value,
+        changed_at: at(secs),
+    };
+    let depth = Some(Parameter::DepthToWater);
+    let change = async |removed: Vec<QualityLimitKey>, put: Vec<QualityLimit>| {
+        metadata.change_quality_limits(QualityLimitsChange { removed, put }).await.expect("change");
+        metadata.quality_limits().await.expect("limits")
+    };
+    let of_all = limit(None, depth, "spike.suspect", 0.25, 1);
+    let of_well = limit(Some("B"), None, "gap.silence_max_hours", 3.0, 1);
+    let of_series = limit(Some("B"), depth, "climatology.april.min", -0.1, 1);
+    let put = vec![of_series.clone(), of_well.clone(), of_all.clone()];
+    assert_eq!(change(vec![], put).await, [of_all.clone(), of_well.clone(), of_series.clone()], "in order");
+    let same = limit(None, depth, "spike.suspect", 0.25, 2);
+    let other = limit(Some("B"), None, "gap.silence_max_hours", 4.0, 2);
+    let known = change(vec![], vec![same, other.clone()]).await;
+    assert_eq!(known, [of_all.clone(), other.clone(), of_series.clone()], "an equal value stays as old as it is");
+    assert_eq!(change(vec![of_well.key, of_series.key], vec![]).await, std::slice::from_ref(&of_all));
+    assert_eq!(change(vec![other.key], vec![]).await, [of_all], "one that is not there");
+}
+
+async fn a_series_was_judged_as_the_last_commit_says(metadata: &dyn Metadata) {
+    let judged = |well: &str, fingerprint: u64, since: Option<i64>| JudgedSeries {
+        well_id: well_id(well),
+        parameter: Parameter::Ph,
+        fingerprint,
+        under_way_since: since.map(seq),
+    };
+    let commit = async |judged_series: Vec<JudgedSeries>| {
+        metadata.commit_ingest(IngestCommit { judged_series, ..IngestCommit::default() }).await.expect("commit");
+        let mut known = metadata.judged_series().await.expect("series");
+        known.sort_by(|one, other| one.well_id.as_str().cmp(other.well_id.as_str()));
+        known
+    };
+    let first = vec![judged("A", u64::MAX, Some(1)), judged("B", 7, None)];
+    assert_eq!(commit(first.clone()).await, first);
+    assert_eq!(commit(vec![judged("A", 8, None)]).await, [judged("A", 8, None), judged("B", 7, None)]);
 }
 
 async fn a_watch_commit_replaces_and_repeats(metadata: &dyn Metadata) {

@@ -12,8 +12,8 @@ use parking_lot::RwLock;
 use super::dead_letters::DeadLetters;
 use crate::{
     ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage, DirtyMonth,
-    FlagTransition, GatewayRecord, IndicatorKey, IndicatorRow, IngestCommit, Metadata, MetadataError, OutboxMessage,
-    PayloadPage, ReceivedContent, WatchCommit,
+    FlagTransition, GatewayRecord, IndicatorKey, IndicatorRow, IngestCommit, JudgedSeries, Metadata, MetadataError,
+    OutboxMessage, PayloadPage, QualityLimit, QualityLimitKey, QualityLimitsChange, ReceivedContent, WatchCommit,
 };
 
 type InstallationKey = (WellId, Option<String>, Option<Parameter>, Timestamp);
@@ -27,6 +27,9 @@ struct State {
     dead_letters: DeadLetters,
     contents: BTreeMap<(GatewayId, u64), Seq>,
     dirty: BTreeMap<(WellId, Parameter, Month), Seq>,
+    /// By the names of their keys.
+    limits: BTreeMap<(String, &'static str, String), QualityLimit>,
+    judged: BTreeMap<(WellId, Parameter), JudgedSeries>,
     indicators: BTreeMap<IndicatorKey, IndicatorRow>,
     flags: BTreeMap<String, ConditionFlag>,
     transitions: Vec<FlagTransition>,
@@ -42,6 +45,12 @@ impl MemoryMetadata {
     pub fn new() -> Self {
         Self::default()
     }
+}
+
+/// In the order in which limits are listed.
+fn limit_order(key: &QualityLimitKey) -> (String, &'static str, String) {
+    let well = key.well_id.as_ref().map(ToString::to_string).unwrap_or_default();
+    (well, key.parameter.map(Parameter::name).unwrap_or_default(), key.limit.clone())
 }
 
 impl State {
@@ -77,6 +86,7 @@ impl Metadata for MemoryMetadata {
             settled_dead_letters,
             received_contents,
             contents_forgotten_before,
+            judged_series,
         } = commit;
         let mut state = self.0.write();
         if through.is_some_and(|through| through <= state.position) {
@@ -100,6 +110,8 @@ impl Metadata for MemoryMetadata {
             let mark = state.dirty.entry((month.well_id, month.parameter, month.month)).or_insert(month.seq);
             *mark = (*mark).max(month.seq);
         }
+        let judged = judged_series.into_iter().map(|series| ((series.well_id.clone(), series.parameter), series));
+        state.judged.extend(judged);
         state.position = through.unwrap_or(state.position);
         Ok(())
     }
@@ -158,6 +170,29 @@ impl Metadata for MemoryMetadata {
             .collect();
         contents.sort_by_key(|content| content.seq);
         Ok(contents)
+    }
+
+    async fn quality_limits(&self) -> Result<Vec<QualityLimit>, MetadataError> {
+        Ok(self.0.read().limits.values().cloned().collect())
+    }
+
+    async fn change_quality_limits(&self, change: QualityLimitsChange) -> Result<(), MetadataError> {
+        let QualityLimitsChange { removed, put } = change;
+        let mut state = self.0.write();
+        for key in removed {
+            state.limits.remove(&limit_order(&key));
+        }
+        for limit in put {
+            let known = state.limits.entry(limit_order(&limit.key)).or_insert_with(|| limit.clone());
+            if known.value != limit.value {
+                *known = limit;
+            }
+        }
+        Ok(())
+    }
+
+    async fn judged_series(&self) -> Result<Vec<JudgedSeries>, MetadataError> {
+        Ok(self.0.read().judged.values().cloned().collect())
     }
 
     async fn dirty_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError> {

@@ -6,7 +6,7 @@ use deadpool_postgres::Transaction;
 use gwbank_model::{Month, Seq, Timestamp};
 use gwbank_store::{DirtyMonth, GatewayCounts, GatewayRecord, IngestCommit, ReceivedContent};
 
-use super::{DeadLetterBounds, dead_letters, limit_to_sql};
+use super::{DeadLetterBounds, dead_letters, limit_to_sql, quality};
 use crate::error::WorkError;
 use crate::values::{Columns, Instant, count_to_sql, text};
 
@@ -35,6 +35,7 @@ pub(super) async fn commit(
         settled_dead_letters,
         received_contents,
         contents_forgotten_before,
+        judged_series,
     } = commit;
     if let Some(through) = through {
         let statement = transaction
@@ -51,6 +52,7 @@ pub(super) async fn commit(
     add_gateways(transaction, node, gateways).await?;
     dead_letters::commit(transaction, dead_messages, settled_dead_letters, bounds).await?;
     remember_contents(transaction, received_contents, *contents_forgotten_before).await?;
+    quality::note_judged(transaction, judged_series).await?;
     mark(transaction, dirty_months).await
 }
 

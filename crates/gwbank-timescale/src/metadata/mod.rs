@@ -3,6 +3,7 @@
 mod dead_letters;
 mod ingest;
 mod leadership;
+mod quality;
 mod registry;
 mod watch;
 
@@ -15,8 +16,8 @@ use gwbank_model::{Seq, Timestamp};
 use gwbank_registry::{Installation, Well};
 use gwbank_store::{
     ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage, DirtyMonth,
-    FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, Metadata, MetadataError, OutboxMessage, PayloadPage,
-    ReceivedContent, ReplayPermit, WatchCommit,
+    FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, JudgedSeries, Metadata, MetadataError, OutboxMessage,
+    PayloadPage, QualityLimit, QualityLimitsChange, ReceivedContent, ReplayPermit, WatchCommit,
 };
 
 use parking_lot::Mutex;
@@ -193,6 +194,24 @@ impl Metadata for PostgresMetadata {
     async fn received_contents(&self) -> Result<Vec<ReceivedContent>, MetadataError> {
         self.read("cannot read received contents", async |transaction| ingest::received_contents(transaction).await)
             .await
+    }
+
+    async fn quality_limits(&self) -> Result<Vec<QualityLimit>, MetadataError> {
+        self.read("cannot read limits of quality", async |transaction| quality::limits(transaction).await).await
+    }
+
+    async fn change_quality_limits(&self, change: QualityLimitsChange) -> Result<(), MetadataError> {
+        self.write("cannot take limits of quality", async |transaction| {
+            quality::change_limits(transaction, &change).await
+        })
+        .await
+    }
+
+    async fn judged_series(&self) -> Result<Vec<JudgedSeries>, MetadataError> {
+        self.read("cannot read under which limits series were judged", async |transaction| {
+            quality::judged_series(transaction).await
+        })
+        .await
     }
 
     async fn dirty_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError> {

@@ -1,0 +1,259 @@
+//! Limits change while readings come in, processes end and stores are away: in the end everything that is stored is judged as
+//! if it had come under the last limits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use gwbank_ingest::{IngestError, Pipeline, PipelineParts};
+use gwbank_model::{Month, Parameter, QcTest, QualityFlag};
+use gwbank_quality::overrides::{LimitRow, QualityOverrides};
+use gwbank_quality::{SeriesConfig, WellFacts};
+use gwbank_store::{DirtyMonth, Metadata, MetadataError, WatchCommit};
+use proptest::prelude::*;
+
+use crate::gated::{GatedMetadata, WriteGate};
+use crate::model::{self, Crashes, Model, Step, WELLS, assert_holds, perform, revisions};
+use crate::rig::{Rig, START_SECS, block_on, depth, eventually, json, rounds};
+
+const HEAD: &str = "well_id,parameter,limit_name,value\n";
+
+/// What is put into the table, or taken out of it.
+const CHANGES: [&str; 5] = [
+    "A,depth_to_water,spike.off,1",
+    "*,depth_to_water,gross_range.user_max,3",
+    "*,depth_to_water,flat_line.suspect_hours,2\n*,depth_to_water,flat_line.suspect_readings_min,4",
+    "B,depth_to_water,gross_range.sensor_max,4\nB,depth_to_water,rate_of_change.suspect_per_hour,100",
+    "A,depth_to_water,spike.off,\n*,depth_to_water,gross_range.user_max,\nB,depth_to_water,gross_range.sensor_max,",
+];
+
+#[derive(Debug, Clone)]
+enum Event {
+    Step(Step),
+    /// Into the table, while the process runs.
+    Import(usize),
+    /// The process ends and starts with another configuration.
+    Configure(Option<u8>),
+}
+
+fn event(slots: i64) -> impl Strategy<Value = Event> {
+    prop_oneof![
+        8 => model::step(slots).prop_map(Event::Step),
+        3 => (0..CHANGES.len()).prop_map(Event::Import),
+        1 => proptest::option::of(1u8..4).prop_map(Event::Configure),
+    ]
+}
+
+/// What holds for a well by the configuration and the table.
+async fn config_of(rig: &Rig, well: &str) -> SeriesConfig {
+    let stored = rig.metadata.quality_limits().await.unwrap();
+    let rows: Vec<LimitRow> = stored
+        .into_iter()
+        .map(|limit| LimitRow {
+            well: limit.key.well_id.map(|id| id.to_string()),
+            parameter: limit.key.parameter,
+            limit: limit.key.limit,
+            value: limit.value,
+        })
+        .collect();
+    let overrides = rig.config.quality.with_rows(&rows).unwrap();
+    SeriesConfig::for_series(Parameter::DepthToWater, well, &WellFacts::default(), &overrides).unwrap()
+}
+
+/// Waits until the metadata say that everything is judged by what holds now.
+async fn judged(rig: &Rig) {
+    for well in WELLS {
+        let fingerprint = config_of(rig, well).await.fingerprint();
+        if rig.archived(well, Parameter::DepthToWater).await.is_empty() {
+            continue;
+        }
+        eventually("the stored readings to be judged anew", || async {
+            let known = rig.metadata.judged_series().await.unwrap();
+            let series = known.iter().find(|s| s.well_id.as_str() == well && s.parameter == Parameter::DepthToWater);
+            series.is_some_and(|series| (series.fingerprint, series.under_way_since) == (fingerprint, None))
+        })
+        .await;
+    }
+}
+
+async fn run(events: Vec<Event>, small: bool) {
+    let mut rig = Rig::new();
+    rig.config.flush_rows = 40;
+    if small {
+        rig.config.window_bytes_max = 1 << 16;
+        rig.config.warm_bytes_max = 2000;
+    }
+    let (mut model, mut next_slot) = (Model::default(), [0; WELLS.len()]);
+    let mut pipeline = rig.open_with_wells(&WELLS).await;
+    for event in events {
+        match event {
+            Event::Step(step) => {
+                let message = step.message(&mut next_slot);
+                message.iter().flatten().for_each(|sent| model.take(sent));
+                pipeline = perform(&rig, pipeline, &step, message.as_deref(), Crashes::Happen).await;
+            }
+            Event::Import(number) => {
+                pipeline.import_quality_limits(format!("{HEAD}{}\n", CHANGES[number]).as_bytes()).await.unwrap();
+            }
+            Event::Configure(user_max) => {
+                let mut overrides = QualityOverrides::default();
+                let value = |max: u8| {
+                    overrides.set(Some("B"), Some(Parameter::DepthToWater), "gross_range.user_max", max.into())
+                };
+                user_max.map(value).transpose().unwrap();
+                pipeline.halt().await.unwrap();
+                rig.config.quality = Arc::new(overrides);
+                pipeline = rig.open().await;
+            }
+        }
+    }
+    pipeline.flush().await.unwrap();
+    // Whatever was seen first is looked at with the next start.
+    pipeline.halt().await.unwrap();
+    let pipeline = rig.open().await;
+    judged(&rig).await;
+    pipeline.flush().await.unwrap();
+    for (well, id) in WELLS.iter().enumerate() {
+        assert_holds(&rig, &pipeline, well, &model.series(well, &config_of(&rig, id).await)).await;
+    }
+    pipeline.shutdown().await.unwrap();
+}
+
+proptest! {
+    #![proptest_config(rounds(24))]
+
+    #[test]
+    fn everything_is_judged_by_the_last_limits(events in proptest::collection::vec(event(60), 1..30)) {
+        block_on(run(events, false));
+    }
+
+    #[test]
+    fn what_is_older_than_the_window_too(late in proptest::collection::vec(event(900), 1..30)) {
+        let mut events = vec![];
+        for _ in 0..20 {
+            events.push(Event::Step(Step::Run { well: 0, count: 59 }));
+            events.push(Event::Step(Step::Run { well: 1, count: 59 }));
+        }
+        events.push(Event::Step(Step::Flush));
+        events.extend(late);
+        block_on(run(events, true));
+    }
+}
+
+/// Readings of a few days, the last of them far off; everything archived, every mark evaluated.
+async fn archived(rig: &Rig) -> Pipeline {
+    let pipeline = rig.open_with_wells(&["A", "B"]).await;
+    let reading =
+        |n: i64| depth("A", START_SECS - 86_400 + n * 900, if n == 40 { 9.0 } else { 3.0 + n as f64 / 100.0 });
+    let readings: Vec<String> = (0..80).map(reading).collect();
+    pipeline.ingest(json("gw", format!("[{}]", readings.join(",")))).await.unwrap();
+    pipeline.flush().await.unwrap();
+    let evaluated = rig.metadata.dirty_months(10).await.unwrap();
+    assert!(!evaluated.is_empty());
+    rig.metadata.commit_watch(WatchCommit { evaluated, ..WatchCommit::default() }).await.unwrap();
+    pipeline
+}
+
+async fn qualities(rig: &Rig) -> Vec<(QualityFlag, bool)> {
+    let rows = rig.archived("A", Parameter::DepthToWater).await;
+    rows.iter().map(|row| (row.quality, row.qc_tests.contains(QcTest::Spike))).collect()
+}
+
+async fn dirty(rig: &Rig) -> Vec<DirtyMonth> {
+    rig.metadata.dirty_months(10).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_old_judgement_stays_as_a_revision_and_the_month_is_marked() {
+    let rig = Rig::new();
+    let pipeline = archived(&rig).await;
+    assert_eq!(qualities(&rig).await[40], (QualityFlag::Fail, true));
+    let applied = pipeline.import_quality_limits(format!("{HEAD}A,depth_to_water,spike.off,1\n").as_bytes()).await;
+    assert_eq!(applied.unwrap().rows, 1);
+    judged(&rig).await;
+    assert!(qualities(&rig).await.iter().all(|(_, spike)| !spike));
+    let revisions = revisions(&rig).await;
+    let told: Vec<_> = revisions.iter().map(|revision| (revision.cause, revision.row.quality)).collect();
+    assert!(told.contains(&("quality", QualityFlag::Fail)), "{told:?}");
+    let marks = dirty(&rig).await;
+    assert_eq!(marks.iter().map(|mark| mark.month).collect::<Vec<_>>(), [Month::new(2026, 10)]);
+    assert_eq!(pipeline.status().rejudgement, None);
+
+    assert!(pipeline.remove_quality_limit(rig.metadata.quality_limits().await.unwrap()[0].key.clone()).await.unwrap());
+    judged(&rig).await;
+    assert_eq!(qualities(&rig).await[40], (QualityFlag::Fail, true), "as it was");
+    let key = gwbank_store::QualityLimitKey { well_id: None, parameter: None, limit: "spike.off".to_owned() };
+    assert!(!pipeline.remove_quality_limit(key).await.unwrap());
+    pipeline.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn limits_that_change_nothing_write_nothing() {
+    let rig = Rig::new();
+    let pipeline = archived(&rig).await;
+    let before = pipeline.status().archived_through;
+    pipeline.import_quality_limits(format!("{HEAD}A,*,gap.silence_max_hours,500\n").as_bytes()).await.unwrap();
+    judged(&rig).await;
+    assert_eq!(pipeline.status().archived_through, before);
+    assert!(dirty(&rig).await.is_empty() && revisions(&rig).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_file_with_a_fault_changes_nothing() {
+    let rig = Rig::new();
+    let pipeline = archived(&rig).await;
+    let file = format!("{HEAD}A,depth_to_water,spike.off,1\nA,depth_to_water,spike.suspct,1\n");
+    let refused = pipeline.import_quality_limits(file.as_bytes()).await;
+    assert!(matches!(&refused, Err(IngestError::Rows(faults)) if faults[0].line == 3), "{refused:?}");
+    assert!(rig.metadata.quality_limits().await.unwrap().is_empty());
+}
+
+/// Lets so many writes through, and then none.
+#[derive(Debug)]
+struct Remaining {
+    left: AtomicUsize,
+    refuses: Arc<AtomicBool>,
+}
+
+impl WriteGate for Remaining {
+    fn begin(&self) -> Result<(), MetadataError> {
+        let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        self.refuses.store(left.is_err(), Ordering::SeqCst);
+        left.map(drop).map_err(|_| MetadataError::Unavailable("gone fishing".into()))
+    }
+    fn end(&self) -> Result<(), MetadataError> {
+        Ok(())
+    }
+}
+
+/// The archive has new judgements, and the metadata end before they know of them: their months are marked all the same.
+#[tokio::test]
+async fn whatever_write_is_the_last_one_the_marks_are_made() {
+    // The note, the limits, the marks with the stretch; then the series would be done.
+    for writes in 2..4 {
+        let rig = Rig::new();
+        archived(&rig).await.halt().await.unwrap();
+        // Before the limits change everything is known to be judged.
+        let pipeline = rig.open().await;
+        judged(&rig).await;
+        pipeline.halt().await.unwrap();
+
+        let refuses = Arc::new(AtomicBool::new(false));
+        let gate = Remaining { left: AtomicUsize::new(writes), refuses: refuses.clone() };
+        let parts = PipelineParts {
+            archive: Arc::new(rig.archive.clone()),
+            metadata: Arc::new(GatedMetadata::new(rig.metadata.clone(), gate)),
+            names: rig.names.clone(),
+            clock: rig.clock.clone(),
+        };
+        let pipeline = Pipeline::open(rig.config.clone(), parts).await.unwrap();
+        pipeline.import_quality_limits(format!("{HEAD}A,depth_to_water,spike.off,1\n").as_bytes()).await.unwrap();
+        eventually("the writes to be used up", || async { refuses.load(Ordering::SeqCst) }).await;
+        pipeline.halt().await.unwrap();
+        let pipeline = rig.open().await;
+        judged(&rig).await;
+        assert!(qualities(&rig).await.iter().all(|(_, spike)| !spike), "after {writes} writes");
+        let marks = dirty(&rig).await;
+        assert!(marks.iter().any(|mark| mark.month == Month::new(2026, 10)), "after {writes} writes");
+        pipeline.shutdown().await.unwrap();
+    }
+}
