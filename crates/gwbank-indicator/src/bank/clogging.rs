@@ -195,6 +195,9 @@ pub struct FillRates {
 }
 
 /// The fills (in any order) that have a rate, in order of time.
+///
+/// - **Formula**: fall/time − evaporation over the steps whose head lies in a stratum. **Unit**: mm a day, m of head.
+/// - **Source, limits, weaknesses**: those of [`clogging`], which finds the decline from them.
 pub fn fill_rates(
     events: &[FillEvent],
     table: WaterTable<'_>,

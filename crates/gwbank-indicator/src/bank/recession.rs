@@ -123,7 +123,10 @@ pub fn master_recession(levels: &[(Day, f64)], rules: &RecessionRules) -> Result
     fit(&smoothed_levels(levels, rules), rules)
 }
 
-/// The running median of each day that has a value, in order of time.
+/// What the master recession is fitted to: the running median of each day that has a value, in order of time.
+///
+/// - **Unit**: that of the levels (m). **Shape**: days in any order. **Limits**: [`RecessionRules::smooth_days_each_side`].
+/// - **Weak**: next to a gap fewer days are in the median.
 pub fn smoothed_levels(levels: &[(Day, f64)], rules: &RecessionRules) -> Vec<(Day, f64)> {
     let daily = one_a_day(levels);
     let reach = rules.smooth_days_each_side;
