@@ -86,6 +86,8 @@ fn demo_config(asked: &DemoArguments, data_dir: PathBuf, start: Timestamp) -> Re
     config.http.listen = free_address("HTTP", asked.http_port)?;
     // Device clocks that have lost their date are still found out.
     config.ingest.earliest_time = start.plus_secs(-86_400).to_rfc3339(0);
+    // Its banks measure none.
+    config.indicators.evaporation_mm_per_day = Some(4.5);
     Ok(config)
 }
 
@@ -195,11 +197,13 @@ impl Demo<'_> {
         let progress = ProgressBar::new_spinner().with_message("computing indicators and condition flags …");
         progress.enable_steady_tick(Duration::from_millis(200));
         let began = Instant::now();
-        // Live readings dirty the present month again and again; the past ones are done when few are left.
+        // Live readings dirty the present month again and again; the past ones are done when few are left, and their flags
+        // once the evaluation has come to its end.
+        let few = self.world.wells().len() * 3;
         while began.elapsed() < INDICATORS_PATIENCE {
             let computed = !self.node.metadata.indicators(Some("10")).await?.is_empty();
-            let left = self.node.metadata.dirty_months(self.world.wells().len() * 3).await?.len();
-            if computed && left < self.world.wells().len() * 3 {
+            let left = self.node.metadata.dirty_months(few).await?.len();
+            if computed && left < few && !self.node.watch.watch().is_judging_months() {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(500)).await;

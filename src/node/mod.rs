@@ -51,7 +51,7 @@ pub struct Node {
     trigger: ShutdownTrigger,
     broker: Option<EmbeddedBroker>,
     external: Vec<ExternalSource>,
-    watch: WatchHandle,
+    pub watch: WatchHandle,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     _lock: DataDirLock,
 }

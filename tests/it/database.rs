@@ -334,7 +334,7 @@ fn every_outage_is_told_and_ends_without_a_trace() {
         let (url, postgres) = (url.clone(), postgres.port());
         assert!(url.contains(&postgres.to_string()));
         let psql = std::process::Command::new("psql")
-            .args(["-X", "-q", "-c", "BEGIN; LOCK TABLE reading_rows, nodes; SELECT pg_sleep(600)", &url])
+            .args(["-X", "-q", "-c", "BEGIN; LOCK TABLE nodes, reading_rows; SELECT pg_sleep(600)", &url])
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null())
             .spawn();
@@ -499,7 +499,7 @@ fn nothing_acknowledged_is_lost_whatever_becomes_of_the_database() {
                 &url,
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'gwbank'",
             )),
-            2 => drop(postgres.psql(&url, "BEGIN; LOCK TABLE reading_rows, nodes; SELECT pg_sleep(1.5); COMMIT")),
+            2 => drop(postgres.psql(&url, "BEGIN; LOCK TABLE nodes, reading_rows; SELECT pg_sleep(1.5); COMMIT")),
             _ => {}
         }
         server.kill();

@@ -272,6 +272,8 @@ struct SeriesStretches {
     offset_seconds: i32,
     medians_of: Vec<Parameter>,
     numbers: HashMap<(String, Parameter), usize>,
+    /// Stretches in the order in which they came: mostly that of time, in several runs where chunks and files overlap. One
+    /// may stand in several runs until all are put together at the end, as to find its place at once would move all later ones.
     series: Vec<Vec<Sum>>,
 }
 
@@ -324,24 +326,14 @@ impl SeriesStretches {
         number
     }
 
-    /// Stretches come in order but for what is late.
+    /// Rows come in the order of time, so most are of the stretch that came last.
     fn stretch(&mut self, series: usize, index: i32) -> &mut Sum {
         let sums = &mut self.series[series];
-        let place = match sums.last() {
-            Some(last) if last.index == index => sums.len() - 1,
-            Some(last) if last.index > index => {
-                let place = sums.partition_point(|sum| sum.index < index);
-                if sums[place].index != index {
-                    sums.insert(place, Sum { index, ..Sum::default() });
-                }
-                place
-            }
-            _ => {
-                sums.push(Sum { index, ..Sum::default() });
-                sums.len() - 1
-            }
-        };
-        &mut sums[place]
+        if sums.last().is_none_or(|last| last.index != index) {
+            sums.push(Sum { index, ..Sum::default() });
+        }
+        let last = sums.len() - 1;
+        &mut sums[last]
     }
 
     fn merge(&mut self, other: SeriesStretches) {
@@ -352,9 +344,7 @@ impl SeriesStretches {
             if self.series[own].is_empty() {
                 self.series[own] = sums;
             } else {
-                for sum in sums {
-                    self.stretch(own, sum.index).merge(sum);
-                }
+                self.series[own].extend(sums);
             }
         }
     }
@@ -391,10 +381,27 @@ impl SeriesStretches {
         let mut shown = Vec::with_capacity(self.series.iter().map(Vec::len).sum());
         for ((well, parameter), number) in keys {
             let well_id = WellId::new(&well).map_err(|error| QueryError::Internal(error.to_string()))?;
-            shown.extend(self.series[number].iter_mut().map(|sum| show(&well_id, parameter, sum)));
+            let mut sums = put_together(std::mem::take(&mut self.series[number]));
+            shown.extend(sums.iter_mut().map(|sum| show(&well_id, parameter, sum)));
         }
         Ok(shown)
     }
+}
+
+/// One of each stretch, in order of time.
+fn put_together(mut sums: Vec<Sum>) -> Vec<Sum> {
+    if sums.is_sorted_by(|a, b| a.index < b.index) {
+        return sums;
+    }
+    sums.sort_by_key(|sum| sum.index);
+    sums.dedup_by(|later, earlier| {
+        let same = later.index == earlier.index;
+        if same {
+            earlier.merge(std::mem::take(later));
+        }
+        same
+    });
+    sums
 }
 
 fn same_series_end(wells: &StringViewArray, parameters: &StringViewArray, start: usize) -> usize {

@@ -126,6 +126,11 @@ impl Watch {
         monthly::run(&self.0).await
     }
 
+    /// Whether an evaluation of months is under way.
+    pub fn is_judging_months(&self) -> bool {
+        self.0.monthly.try_lock().is_err()
+    }
+
     /// Judges high groundwater at these wells and the places that they lie in.
     pub async fn run_live_once(&self, wells: &[WellId]) -> Result<LiveReport, WatchError> {
         live::run(&self.0, wells).await
