@@ -200,3 +200,36 @@ fn imported_limits_judge_stored_readings_anew() {
     shows(&server, far_off, "\"quality\":4");
     server.terminate();
 }
+
+/// Absolute pressure weighs the air, too: without a barometer it says nothing of the water.
+#[test]
+fn pressure_without_a_barometer_is_suspect_until_one_is_registered() {
+    let place = Place::new();
+    place.file("wells.csv", "well_id,bank_type,province_code\nUDN-0012,observation,41\n");
+    place.run(&["wells", "import", "wells.csv"]).good();
+    let server = place.serve();
+    let readings: Vec<_> = (0..8)
+        .map(|n| {
+            let kpa = 140.0 + f64::from(n) / 100.0;
+            json!({"well": "UDN-0012", "time": 1_767_200_400 + n * 900, "parameter": "water_pressure_absolute", "value": kpa,
+                "unit": "kPa"})
+        })
+        .collect();
+    server.post_readings(&json!(readings).to_string());
+    let flags = |server: &crate::program::Server| {
+        server.sql("SELECT quality, qc_tests, count(*) AS n FROM readings GROUP BY 1, 2").as_array().unwrap().clone()
+    };
+    let uncompensated = 1 << 11;
+    let told = flags(&server);
+    assert_eq!((&told[0]["quality"], &told[0]["n"]), (&json!(3), &json!(8)), "{told:?}");
+    assert_eq!(told[0]["qc_tests"].as_i64().unwrap() & uncompensated, uncompensated);
+    place.file(
+        "installations.csv",
+        "well_id,parameter,barometer_id,valid_from\nUDN-0012,water_pressure_absolute,baro-1,2025-01-01T00:00:00+07:00\n",
+    );
+    place.run(&["installations", "import", "installations.csv"]).good();
+    until("the readings are judged anew", || {
+        let told = flags(&server);
+        (told.len() == 1 && told[0]["quality"] != 3).then_some(())
+    });
+}

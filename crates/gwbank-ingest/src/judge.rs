@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gwbank_model::versions::Change;
-use gwbank_model::{Key, Origin, QcTest, QcTests, Row, Seq, SeriesId, SeriesTable, Timestamp};
+use gwbank_model::{Key, Origin, Parameter, QcTest, QcTests, Row, Seq, SeriesId, SeriesKey, SeriesTable, Timestamp};
 use gwbank_quality::overrides::{OverrideError, QualityOverrides};
 use gwbank_quality::{Assessment, Point, SeriesConfig, Stream, WellFacts};
 use gwbank_recent::{Classified, WindowSnapshot};
@@ -384,16 +384,27 @@ impl Basis {
     }
 
     fn facts(&self, series: SeriesId) -> WellFacts {
-        let well = self.registry.well(self.names.key(series).well.as_str());
-        well.map_or_else(WellFacts::default, |well| WellFacts {
+        let key = self.names.key(series);
+        let Some(well) = self.registry.well(key.well.as_str()) else { return WellFacts::default() };
+        let objecting =
+            [(QcTest::Location, well.is_outside_its_province()), (QcTest::Uncompensated, self.is_uncompensated(&key))];
+        let objects = objecting.into_iter().filter(|(_, objects)| *objects);
+        WellFacts {
             depth: well.depth,
             ground_elevation: well.ground_elevation,
-            objections: if well.is_outside_its_province() {
-                QcTests::NONE.with(QcTest::Location)
-            } else {
-                QcTests::NONE
-            },
-        })
+            objections: objects.fold(QcTests::NONE, |tests, (test, _)| tests.with(test)),
+        }
+    }
+
+    /// Absolute pressure of a well that no barometer is registered with: it weighs water and air, and nobody can tell which.
+    fn is_uncompensated(&self, key: &SeriesKey) -> bool {
+        let of_pressure = |of: Option<Parameter>| of.is_none_or(|of| of == Parameter::WaterPressureAbsolute);
+        key.parameter == Parameter::WaterPressureAbsolute
+            && !self
+                .registry
+                .installations_of(key.well.as_str())
+                .iter()
+                .any(|installation| of_pressure(installation.parameter) && installation.barometer_id.is_some())
     }
 }
 
