@@ -3,12 +3,12 @@
 use gwbank_indicator::{Assessment, DroughtClass, PlaceDrought, PlaceEvidence, PlaceRules, Why};
 use gwbank_model::condition::{Hazard, Scope, Severity};
 use gwbank_model::{Month, Timestamp};
-use gwbank_store::IndicatorRow;
+use gwbank_store::{IndicatorKey, IndicatorRow};
 use serde_json::{Value, json};
 
 use crate::book::Standing;
 use crate::places::Member;
-use crate::rows::{Cell, SGI};
+use crate::rows::{self, Cell, SGI};
 use crate::texts::{self, Since, Story};
 use crate::watch::Inner;
 
@@ -116,21 +116,8 @@ pub(crate) fn place_row(
     cell: Cell,
     computed_at: Timestamp,
 ) -> IndicatorRow {
-    IndicatorRow {
-        scope,
-        place: code.to_owned(),
-        province_code: province.to_owned(),
-        period: month.start(0),
-        indicator: SGI.to_owned(),
-        value: cell.value,
-        class: cell.class.map(str::to_owned),
-        confidence: cell.basis.map(|basis| basis.confidence),
-        n: cell.basis.map(|basis| basis.n as i32),
-        years: cell.basis.map(|basis| basis.years),
-        approved_share: cell.basis.and_then(|basis| basis.approved_share),
-        quality_share: cell.basis.and_then(|basis| basis.quality_share),
-        computed_at,
-    }
+    let key = IndicatorKey { scope, place: code.to_owned(), indicator: SGI.to_owned(), period: month.start(0) };
+    rows::row(key, province, cell, computed_at)
 }
 
 pub(crate) fn place_evidence(month: Month, drought: Option<&PlaceDrought>, numbers: &PlaceEvidence) -> Value {
@@ -226,7 +213,7 @@ pub(crate) fn put(evidence: &mut Value, name: &str, value: Value) {
     }
 }
 
-fn median(values: &mut [f64]) -> Option<f64> {
+pub(crate) fn median(values: &mut [f64]) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() {

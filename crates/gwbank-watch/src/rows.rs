@@ -103,12 +103,24 @@ pub(crate) fn row_of(
     cell: Cell,
     computed_at: Timestamp,
 ) -> IndicatorRow {
-    IndicatorRow {
+    let key = IndicatorKey {
         scope: Scope::Well,
         place: well.well_id.as_str().to_owned(),
-        province_code: well.province_code.clone(),
-        period,
         indicator: indicator.to_owned(),
+        period,
+    };
+    row(key, &well.province_code, cell, computed_at)
+}
+
+/// A cell at its place in the table.
+pub(crate) fn row(key: IndicatorKey, province: &str, cell: Cell, computed_at: Timestamp) -> IndicatorRow {
+    let IndicatorKey { scope, place, indicator, period } = key;
+    IndicatorRow {
+        scope,
+        place,
+        province_code: province.to_owned(),
+        period,
+        indicator,
         value: cell.value,
         class: cell.class.map(str::to_owned),
         confidence: cell.basis.map(|basis| basis.confidence),

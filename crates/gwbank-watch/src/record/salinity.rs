@@ -10,6 +10,7 @@ use gwbank_model::{Day, Month, Parameter};
 use gwbank_store::DailyValue;
 
 use super::{RecordRow, RecordRules, basis_of};
+use crate::place_standing::median;
 use crate::rows::Cell;
 
 pub(super) const SALINITY_CLASS: &str = "salinity_class";
@@ -139,16 +140,6 @@ pub(super) fn sen_by_year(points: &[(f64, f64)]) -> Option<f64> {
         }
     }
     gwbank_indicator::sen_slope(&values).map(|(slope, _)| slope)
-}
-
-pub(super) fn median(values: &mut [f64]) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => None,
-        n if n % 2 == 1 => Some(values[middle]),
-        _ => Some(values[middle - 1] / 2.0 + values[middle] / 2.0),
-    }
 }
 
 /// The salinity of a well between runs: where the closed months left it, and where the open ones have brought it.

@@ -7,10 +7,11 @@ use gwbank_model::Parameter;
 
 use super::Asked;
 use super::evidence::{Evidence, Missing, lines, side_by_side};
+use crate::place_standing::median;
 use crate::record::RecordRules;
 use crate::record::closed::Closed;
 use crate::record::salinity::{
-    self, EcDay, FULL_DAYS, FULL_SEASONS, SALINITY_CLASS, SEASON_DAYS_MIN, TREND_WET, median, sen_by_year,
+    self, EcDay, FULL_DAYS, FULL_SEASONS, SALINITY_CLASS, SEASON_DAYS_MIN, TREND_WET, sen_by_year,
 };
 
 /// Of the closed months.
