@@ -12,7 +12,7 @@ use arrow::array::{Array, AsArray, RecordBatch, StringViewArray};
 use arrow::datatypes::{Float64Type, Int16Type, TimestampMicrosecondType};
 use async_trait::async_trait;
 use futures::StreamExt;
-use gwbank_model::{Day, Key, Parameter, Row, Seq, SeriesId, SeriesKey, SiteStatus, Timestamp, WellId};
+use gwbank_model::{Day, Key, Parameter, Row, SeriesId, SeriesKey, SiteStatus, Timestamp, WellId};
 use gwbank_recent::RowFilter;
 use gwbank_store::{DailyValue, HourlyMean, LastHeard, SeriesEnd, SeriesReadError, SeriesReader, SeriesRequest};
 
@@ -115,9 +115,9 @@ impl QueryEngine {
         let cut = shared.read_cut();
         let archived = shared.sources.archive.series_ends().await.map_err(|error| cut.archive_error(error))?;
         let mut ends: HashMap<SeriesId, Timestamp> = archived.into_iter().collect();
-        // Rows that wait for the archive may lie before what the window answers alone.
-        let waiting = cut.window().pending(Seq::ZERO);
-        for row in cut.window().latest_rows(&RowFilter::default()).into_iter().chain(waiting) {
+        // Rows before what the window answers alone that wait for the archive are left out: they will be there in a moment, and
+        // where several nodes write, all rows are such.
+        for row in cut.window().latest_rows(&RowFilter::default()) {
             let end = ends.entry(row.series).or_insert(row.time);
             *end = row.time.max(*end);
         }

@@ -99,7 +99,7 @@ pub trait SeriesReader: Send + Sync + 'static {
         from: Timestamp,
     ) -> Result<Vec<Row>, SeriesReadError>;
 
-    /// Every series that ever had a reading, in any order.
+    /// Every series that ever had a reading, in any order. Readings that came within the last seconds may be missing.
     async fn last_heard(&self) -> Result<Vec<LastHeard>, SeriesReadError>;
 
     /// The readings of one series, from ≤ time, told by their times.

@@ -121,11 +121,11 @@ fn every_series_is_heard_until_its_last_reading() {
         bench.window.set_covers_from(hour(9));
         bench.window.evict(bench.position().await);
         // Late, and newer than all that is archived.
-        bench.message(vec![bench.row(0, 3, 33.0), bench.row(1, 8, 28.0)]);
+        bench.message(vec![bench.row(0, 3, 33.0), bench.row(1, 10, 28.0)]);
         let mut heard = bench.engine.last_heard().await.unwrap();
         heard.sort_by_key(|series| series.parameter);
         let times: Vec<_> = heard.iter().map(|series| (series.parameter, series.time)).collect();
-        assert_eq!(times, [(Parameter::DepthToWater, hour(7)), (Parameter::WaterTemperature, hour(8))]);
+        assert_eq!(times, [(Parameter::DepthToWater, hour(7)), (Parameter::WaterTemperature, hour(10))]);
         let end = bench.engine.series_end(&heard[0].well_id, heard[0].parameter, hour(5)).await.unwrap();
         assert_eq!((end.times.as_slice(), end.gateway.is_some()), (&[hour(5), hour(6), hour(7)][..], true));
     });
