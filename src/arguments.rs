@@ -407,7 +407,8 @@ pub struct HindcastArguments {
     /// What is replayed
     #[arg(long, value_enum, default_value = "all")]
     pub hazard: HindcastHazard,
-    /// Known events to compare with: a CSV with scope, code, hazard, start, end (months such as 2019-11)
+    /// Known events to compare with, by flags of places at warning or worse: a CSV with scope, code, hazard, start, end
+    /// (months such as 2019-11)
     #[arg(long, value_name = "FILE")]
     pub against: Option<PathBuf>,
     /// Every change of a flag, with its evidence, as a CSV
@@ -467,7 +468,7 @@ pub enum QualityCommand {
     Check(QualityCheckArguments),
     /// What the quality of a well's readings comes to, from the running server
     Report(QualityReportArguments),
-    /// The limits of the quality tests: defaults, over them [quality] of the configuration, over them those of the table
+    /// The limits of the quality tests: defaults, over them `[quality]` of the configuration, over them those of the table
     #[command(subcommand)]
     Limits(QualityLimitsCommand),
 }

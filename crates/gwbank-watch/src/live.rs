@@ -35,8 +35,10 @@ use crate::watch::Inner;
 use crate::wells;
 
 const HOUR_SECONDS: i64 = 3600;
+/// Before a rapid change was raised: its longest window, and a little.
+const RAPID_HOURS: i64 = 25;
 /// An open flag is followed from its raising reading for so long; beyond, from its severity on.
-const FOLLOW_DAYS_MAX: i64 = 10;
+pub(crate) const FOLLOW_DAYS_MAX: i64 = 10;
 /// How many wells nearby are asked for rain when the well has no gauge.
 const RAIN_GAUGES_ASKED: usize = 8;
 /// Readings may be stamped a little ahead: what ingest lets pass.
@@ -166,10 +168,15 @@ pub(crate) async fn read_well(
     let lookback = now.plus_secs(-i64::from(hours) * HOUR_SECONDS);
     let open = inner.open_flag(&FlagKey::new(Hazard::Flood, Scope::Well, well.well_id.as_str()));
     let oldest = now.plus_secs(-FOLLOW_DAYS_MAX * 24 * HOUR_SECONDS);
-    let from = match &open {
-        Some(open) if open.raised_at >= oldest => lookback.min(open.raised_at),
-        _ => lookback,
+    // What raised a flag of a rise lies before the reading that completed the rule.
+    let rose_from = |open: &ConditionFlag| match open.rule.as_str() {
+        flood_flags::TIME_TO_GROUND => open.raised_at.plus_secs(-2 * inner.config.rapid.steady_hours * HOUR_SECONDS),
+        _ if open.hazard == Hazard::RapidChange => open.raised_at.plus_secs(-RAPID_HOURS * HOUR_SECONDS),
+        _ => open.raised_at,
     };
+    let rapid = inner.open_flag(&FlagKey::new(Hazard::RapidChange, Scope::Well, well.well_id.as_str()));
+    let followed = [open.as_ref(), rapid.as_ref()].into_iter().flatten().filter(|open| open.raised_at >= oldest);
+    let from = followed.map(rose_from).fold(lookback, Timestamp::min);
 
     let mut parameter = Parameter::DepthToWater;
     let mut readings = Vec::new();

@@ -11,6 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use gwbank_model::{Month, Timestamp, WellId};
 use gwbank_registry::{Registry, Well};
@@ -19,7 +20,7 @@ use gwbank_store::{DailyValue, DirtyMonth, IndicatorRow, SeriesRequest, WatchCom
 use crate::error::WatchError;
 use crate::places::{self, PlaceMemory};
 use crate::record::{self, Computed, RecordMemory, RecordTask};
-use crate::rows::{RowChanges, Stored, changed_rows, record_changes};
+use crate::rows::{RowChanges, Stored, WELL_INDICATORS, changed_rows, record_changes};
 use crate::salinity_flags;
 use crate::series::{LEVEL_PARAMETERS, WellSeries};
 use crate::watch::Inner;
@@ -141,6 +142,7 @@ pub(crate) async fn run(inner: &Inner) -> Result<MonthlyReport, WatchError> {
         run.finish(levelled).await?;
     }
     run.commit().await?;
+    inner.records_complete.store(true, Ordering::Release);
     report.rows = run.rows;
 
     let judged = if everything { None } else { Some(&touched) };
@@ -188,6 +190,10 @@ fn plan(
     for well in registry.wells() {
         let own = marks_of(&well.well_id);
         let compared = well.comparison_well_id.as_ref().map(marks_of).unwrap_or_default();
+        if !wells::kind(well).has_standing() {
+            // Its marks go unheeded from now on, so what is kept of it would be wrong if it became another kind again.
+            inner.series.write().remove(&well.well_id);
+        }
         let work = match inner.series_of(&well.well_id) {
             _ if !wells::kind(well).has_standing() => Work::Nothing,
             None => Work::Whole,
@@ -366,7 +372,11 @@ impl Run<'_> {
                 Some(stored) => stored,
                 None => self.inner.metadata.indicators(Some(well.as_str())).await?,
             };
-            let indicators: Vec<&'static str> = parts.iter().flat_map(|part| part.indicators()).copied().collect();
+            let mut indicators: Vec<&'static str> = parts.iter().flat_map(|part| part.indicators()).copied().collect();
+            // A well that was registered as a closed bank has no standing any more.
+            if !wells::kind(&task.well).has_standing() {
+                indicators.extend(WELL_INDICATORS);
+            }
             self.add(record_changes(&task.well, rows, &indicators, &stored, self.now));
             self.stage.records.push((well.clone(), Arc::new(memory)));
         }

@@ -19,6 +19,7 @@ use crate::place_standing::{
 };
 use crate::rows::Cell;
 use crate::series::{JUDGED_MONTHS, WellSeries};
+use crate::silence_flags::is_silent_place;
 use crate::texts::{self, Since, Story};
 use crate::watch::Inner;
 use crate::wells;
@@ -227,7 +228,8 @@ fn judge_well_flag(inner: &Inner, member: &Member<'_>, latest: Month) -> (FlagKe
             };
             Judgement::Stands(Box::new(Standing {
                 severity,
-                stale: stale || inner.silence.lock().silent.contains(&well.well_id),
+                // What silence makes stale must have been raised: the closed month says so whoever is silent since.
+                stale: stale || (open.is_some() && inner.silence.lock().silent.contains(&well.well_id)),
                 raised_at: inner.config.closing.closes_at(since),
                 confidence: basis.map_or(0.0, |b| b.confidence),
                 wells_in: 1,
@@ -347,7 +349,9 @@ fn judge_place_flag(
                 .map(|m| m.well.well_id.as_str())
                 .collect();
             put(&mut evidence, "wells", json!(wells_at_class));
-            let condition = PlaceCondition { scope, code, severity, stale, since };
+            let wells = members.iter().map(|member| member.well);
+            let silent = open.is_some() && is_silent_place(inner, &inner.silence.lock().silent, wells);
+            let condition = PlaceCondition { scope, code, severity, stale: stale || silent, since };
             let standing = place_standing(inner, &condition, drought, evidence);
             Judgement::Stands(Box::new(standing))
         }

@@ -8,10 +8,16 @@ use gwbank_registry::Well;
 use serde_json::json;
 
 use crate::book::{FlagKey, Judgement, Standing, Where};
+use crate::live::FOLLOW_DAYS_MAX;
 use crate::place_standing::put;
 use crate::rises::Rises;
 use crate::texts::{self, Since, Story};
 use crate::watch::Inner;
+
+fn is_out_of_sight(inner: &Inner, raised_at: Timestamp, latest: Timestamp, now: Timestamp) -> bool {
+    let oldest = now.plus_secs(-FOLLOW_DAYS_MAX * 86_400);
+    raised_at < oldest && latest < raised_at.plus_secs(inner.config.rapid.rapid_exit_hours * 3600)
+}
 
 pub(crate) fn judge_well(inner: &Inner, well: &Well, rises: &Rises, now: Timestamp) -> (FlagKey, Where, Judgement) {
     let key = FlagKey::new(Hazard::RapidChange, Scope::Well, well.well_id.as_str());
@@ -66,6 +72,12 @@ pub(crate) fn judge_well(inner: &Inner, well: &Well, rises: &Rises, now: Timesta
             }
         }
         (None, None) => Judgement::Unknown { evidence },
+        // What raised it lies too far back to be read, and no reading came that could end it.
+        (None, Some(latest))
+            if open.as_ref().is_some_and(|open| is_out_of_sight(inner, open.raised_at, latest, now)) =>
+        {
+            Judgement::Unknown { evidence }
+        }
         (None, Some(_)) => {
             put(&mut evidence, "reason", json!("no_rapid_rise_for_24_hours"));
             Judgement::Nothing { evidence }

@@ -10,6 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use gwbank_indicator::no_data::{SilenceRules, fresh_for};
 use gwbank_indicator::salinity::{DisplayClass, SalinityRules};
@@ -39,6 +40,10 @@ pub(crate) async fn judge(
     touched: Option<&BTreeSet<WellId>>,
     now: Timestamp,
 ) -> Result<usize, WatchError> {
+    if !inner.records_complete.load(Ordering::Acquire) {
+        // Places would be judged by the wells that happen to be known so far.
+        return Ok(0);
+    }
     let mut judgements = Vec::new();
     let mut provinces: BTreeSet<String> = BTreeSet::new();
     let records: HashMap<WellId, Arc<SalinityMemory>> = inner
@@ -57,6 +62,8 @@ pub(crate) async fn judge(
         }
         let judgement = match salinity {
             Some(salinity) => judge_well(inner, well, salinity, open.as_ref(), now),
+            // Not looked at yet is not nothing.
+            None if wells::is_active(well) && inner.record_of(id).is_none() => continue,
             None => Judgement::Nothing { evidence: json!({ "reason": "not_applicable" }) },
         };
         // Most wells have no flag and get none: their places are as they were.

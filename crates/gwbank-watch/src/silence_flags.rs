@@ -106,7 +106,7 @@ pub(crate) async fn judge(inner: &Inner) -> Result<usize, WatchError> {
     let mut judgements = raised(inner, &registry, &found, &ends, now);
     let standing: BTreeSet<FlagKey> = judgements.iter().map(|(key, ..)| key.clone()).collect();
     judgements.extend(ended(inner, &registry, &standing, &silent));
-    judgements.extend(stale(inner, &silent, &ends));
+    judgements.extend(stale(inner, &registry, &silent, &ends));
     let changes = inner.apply(judgements, now).await?;
     let mut state = inner.silence.lock();
     // Only what took a reading of the record to find out.
@@ -312,16 +312,48 @@ fn ended(
         .collect()
 }
 
-/// Drought flags of silent wells: those of high groundwater, rises and salinity look at their own readings.
-fn stale(inner: &Inner, silent: &HashSet<WellId>, ends: &BTreeMap<WellId, End>) -> Vec<(FlagKey, Where, Judgement)> {
+/// Whether so many of a place's wells are silent that what is left could not carry a judgement of it.
+pub(crate) fn is_silent_place<'a>(
+    inner: &Inner,
+    silent: &HashSet<WellId>,
+    wells: impl Iterator<Item = &'a Arc<Well>>,
+) -> bool {
+    let (mut all, mut speaking) = (0u32, 0u32);
+    for well in wells {
+        all += 1;
+        speaking += u32::from(!silent.contains(&well.well_id));
+    }
+    all > 0 && f64::from(speaking) < inner.config.places.coverage_min * f64::from(all)
+}
+
+/// Drought flags of silent wells and places: those of high groundwater, rises and salinity look at their own readings.
+fn stale(
+    inner: &Inner,
+    registry: &Registry,
+    silent: &HashSet<WellId>,
+    ends: &BTreeMap<WellId, End>,
+) -> Vec<(FlagKey, Where, Judgement)> {
     let book = inner.book.lock();
     let open = book.flags().filter(|flag| flag.hazard == Hazard::Drought && flag.state == FlagState::Open);
     open.filter_map(|flag| {
-        let well = flag.well_id.as_ref().filter(|well| silent.contains(*well))?;
-        let since = ends.get(well)?.last.to_rfc3339(BANGKOK_OFFSET_SECONDS);
-        let evidence = json!({ "reason": "silent", "silent_since": since });
+        let lies_there = |well: &&Arc<Well>| match flag.scope {
+            Scope::District => well.district_code.as_deref() == Some(&*flag.place),
+            Scope::Province => well.province_code == flag.place,
+            _ => false,
+        };
+        let evidence = match &flag.well_id {
+            Some(well) => {
+                let end = ends.get(well).filter(|_| silent.contains(well))?;
+                json!({ "reason": "silent", "silent_since": end.last.to_rfc3339(BANGKOK_OFFSET_SECONDS) })
+            }
+            None => {
+                let capable = |well: &&Arc<Well>| wells::is_drought_capable(well) && lies_there(well);
+                let is_silent = is_silent_place(inner, silent, registry.wells().iter().filter(capable));
+                is_silent.then(|| json!({ "reason": "most_wells_are_silent" }))?
+            }
+        };
         Some((
-            FlagKey::new(Hazard::Drought, Scope::Well, &flag.place),
+            FlagKey::new(Hazard::Drought, flag.scope, &flag.place),
             Where::default(),
             Judgement::Unknown { evidence },
         ))

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gwbank_indicator::rapid::UsualRises;
@@ -50,6 +51,8 @@ pub(crate) struct Inner {
     elsewhere: Notify,
     pub series: RwLock<HashMap<WellId, Arc<WellSeries>>>,
     pub records: RwLock<HashMap<WellId, Arc<RecordMemory>>>,
+    /// Every well's record was computed by this process, in this term.
+    pub records_complete: AtomicBool,
     pub silence: Mutex<SilenceState>,
     pub opened_at: Timestamp,
     /// What rises are usual at wells that rose much, with the present wet season's year.
@@ -82,6 +85,7 @@ impl Watch {
             elsewhere: Notify::new(),
             series: RwLock::default(),
             records: RwLock::default(),
+            records_complete: AtomicBool::new(false),
             silence: Mutex::default(),
             opened_at,
             usual_rises: Mutex::default(),
@@ -283,6 +287,7 @@ impl Inner {
             *self.monthly.lock().await = MonthlyState::default();
             self.series.write().clear();
             self.records.write().clear();
+            self.records_complete.store(false, Ordering::Release);
             *self.live.lock().await = LiveState::default();
         }
         *term = now;

@@ -152,9 +152,11 @@ fn infiltration(bank: &BankInput<'_>, events: &[FillEvent], pond: &Pond<'_>, yea
     for event in events {
         let basis = Some(basis_of(event.steps.len(), FULL_STEPS, years));
         let volume = volume_by_stage(std::slice::from_ref(event), area.as_ref(), pond.evaporation_mm_per_day, pores);
+        // The closed months end before its fall does.
+        let class = (Some(event.until) == pond.stage_m.last().map(|(time, _)| *time)).then_some("ongoing");
         for (indicator, result) in [(INFILTRATION_RATE, event.infiltration_mm_per_day), (INFILTRATED_VOLUME, volume)] {
             let cell = match result {
-                Ok(value) => Cell { value: Some(value), class: None, basis },
+                Ok(value) => Cell { value: Some(value), class, basis },
                 Err(why) => Cell { basis, ..not_measurable(why) },
             };
             rows.push(RecordRow { indicator, period: event.peak_at, cell });

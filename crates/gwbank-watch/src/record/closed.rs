@@ -1,13 +1,13 @@
 //! What is known of a well's closed months: its rows and their explanations are made of the same.
 
 use gwbank_indicator::{CountedDay, CountedRainDay, MonthlyLevel, Sense, WetSeason};
-use gwbank_model::{Month, Timestamp};
+use gwbank_model::Month;
 use gwbank_registry::Well;
 use gwbank_store::{DailyValue, HourlyMean};
 
 use super::bank::BankInput;
 use super::months::Place;
-use super::rain::rain_days;
+use super::rain::{CounterReading, rain_days};
 use super::read::WellData;
 use super::work::RecordTask;
 use crate::config::WatchConfig;
@@ -22,7 +22,7 @@ pub(super) struct Closed<'a> {
     pub days: Vec<DailyValue>,
     pub hours: Vec<HourlyMean>,
     /// Readings of `rainfall_total`.
-    pub rain_counter: Vec<(Timestamp, f64)>,
+    pub rain_counter: Vec<CounterReading>,
     /// The comparison well with its days, where one is registered.
     pub comparison: Option<(&'a Well, Vec<DailyValue>)>,
 }
@@ -44,7 +44,7 @@ impl<'a> Closed<'a> {
             offset_seconds,
             days: closed_days(&own.days),
             hours: own.hours.iter().filter(|hour| hour.time < end_time).cloned().collect(),
-            rain_counter: own.rain_counter.iter().filter(|(time, _)| *time < end_time).copied().collect(),
+            rain_counter: own.rain_counter.iter().filter(|reading| reading.time < end_time).copied().collect(),
             comparison: task
                 .comparison
                 .as_deref()

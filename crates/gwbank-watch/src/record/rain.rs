@@ -12,10 +12,19 @@ use super::RecordRow;
 
 pub(super) const INDICATORS: [&str; 4] = ["spi_1", "spi_3", "spi_6", "spi_12"];
 
+/// A reading of `rainfall_total`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct CounterReading {
+    pub time: Timestamp,
+    pub total_mm: f64,
+    /// Of quality 1.
+    pub is_good: bool,
+}
+
 /// Days of `rainfall` where the well reports amounts, else of its counter `rainfall_total` (readings in order of time).
 ///
 /// A reading has the rain since the one before, so a day with one reading is whole.
-pub(super) fn rain_days(days: &[DailyValue], counter: &[(Timestamp, f64)], offset_seconds: i32) -> Vec<CountedRainDay> {
+pub(super) fn rain_days(days: &[DailyValue], counter: &[CounterReading], offset_seconds: i32) -> Vec<CountedRainDay> {
     let amounts: Vec<CountedRainDay> = days
         .iter()
         .filter(|day| day.parameter == Parameter::Rainfall)
@@ -28,22 +37,16 @@ pub(super) fn rain_days(days: &[DailyValue], counter: &[(Timestamp, f64)], offse
 }
 
 /// What a counter rose by on each day. After a reset it began at nothing.
-fn counted_days(counter: &[(Timestamp, f64)], offset_seconds: i32) -> Vec<CountedRainDay> {
-    let mut days: BTreeMap<Day, (f64, u32)> = BTreeMap::new();
+fn counted_days(counter: &[CounterReading], offset_seconds: i32) -> Vec<CountedRainDay> {
+    let mut days: BTreeMap<Day, (f64, ValueCounts)> = BTreeMap::new();
     for pair in counter.windows(2) {
-        let ((_, before), (time, now)) = (pair[0], pair[1]);
+        let (before, now) = (pair[0].total_mm, pair[1].total_mm);
         let rise = if now >= before { now - before } else { now };
-        let (sum, count) = days.entry(time.day(offset_seconds)).or_default();
+        let (sum, counts) = days.entry(pair[1].time.day(offset_seconds)).or_default();
         *sum += rise.max(0.0);
-        *count += 1;
+        *counts = counts.union(ValueCounts { values: 1, approved: 0, good: u32::from(pair[1].is_good) });
     }
-    days.into_iter()
-        .map(|(day, (millimetres, values))| CountedRainDay {
-            day,
-            millimetres,
-            counts: ValueCounts { values, ..ValueCounts::NONE },
-        })
-        .collect()
+    days.into_iter().map(|(day, (millimetres, counts))| CountedRainDay { day, millimetres, counts }).collect()
 }
 
 /// SPI of every closed month; days are closed.
@@ -80,10 +83,12 @@ mod tests {
     #[test]
     fn a_counter_that_was_reset_loses_nothing_that_it_showed() {
         let at = |hour: i64| Timestamp::from_secs(hour * 3600);
-        let counter = [(at(1), 100.0), (at(5), 104.0), (at(20), 104.5), (at(30), 1.5), (at(31), 2.0)];
+        let counter = [(1, 100.0), (5, 104.0), (20, 104.5), (30, 1.5), (31, 2.0)]
+            .map(|(hour, total_mm)| CounterReading { time: at(hour), total_mm, is_good: hour != 31 });
         let days = rain_days(&[], &counter, 0);
-        let amounts: Vec<_> = days.iter().map(|day| (day.day.0, day.millimetres, day.counts.values)).collect();
-        assert_eq!(amounts, [(0, 4.5, 2), (1, 2.0, 2)]);
+        let amounts: Vec<_> =
+            days.iter().map(|day| (day.day.0, day.millimetres, day.counts.values, day.counts.good)).collect();
+        assert_eq!(amounts, [(0, 4.5, 2, 2), (1, 2.0, 2, 1)]);
     }
 
     #[test]

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use gwbank_model::{Month, Parameter, Timestamp, WellId};
+use gwbank_model::{Month, Parameter, QualityFlag, Row, Timestamp, WellId};
 use gwbank_registry::BankType;
 use gwbank_store::{DailyValue, HourlyMean, SeriesRequest};
 
 use super::Part;
+use super::rain::CounterReading;
 use super::work::RecordTask;
 use crate::error::WatchError;
 use crate::series::LEVEL_PARAMETERS;
@@ -31,7 +32,7 @@ pub(super) struct WellData {
     pub days: Vec<DailyValue>,
     pub hours: Vec<HourlyMean>,
     /// Readings of `rainfall_total`.
-    pub rain_counter: Vec<(Timestamp, f64)>,
+    pub rain_counter: Vec<CounterReading>,
 }
 
 /// Parameters whose days a part is made of.
@@ -183,7 +184,10 @@ async fn add_rain_counter(
     }
     let rows = inner.reader.rows_since(well, Parameter::RainfallTotal, Timestamp::MIN).await?;
     let counts = rows.iter().filter(|row| inner.config.qualities.contains(&row.quality.code()));
-    known.rain_counter = counts.filter_map(|row| Some((row.time, row.value()?))).collect();
+    let reading = |row: &Row| {
+        Some(CounterReading { time: row.time, total_mm: row.value()?, is_good: row.quality == QualityFlag::Pass })
+    };
+    known.rain_counter = counts.filter_map(reading).collect();
     Ok(())
 }
 

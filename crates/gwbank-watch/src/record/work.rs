@@ -25,6 +25,8 @@ pub(crate) struct RecordTask {
     pub well: Arc<Well>,
     pub comparison: Option<Arc<Well>>,
     pub parts: BTreeSet<Part>,
+    /// Whose stored rows are held against what is computed.
+    pub compared: BTreeSet<Part>,
 }
 
 /// A record that was computed.
@@ -80,8 +82,10 @@ pub(crate) fn task_for(
     {
         parts.insert(Part::Salinity);
     }
+    // Rows of what a well was before and is no more are compared with none, and so go.
+    let compared = parts.clone();
     parts.retain(|part| may_have(well, *part));
-    (!parts.is_empty()).then(|| RecordTask { well: Arc::clone(well), comparison, parts })
+    (!compared.is_empty()).then(|| RecordTask { well: Arc::clone(well), comparison, parts, compared })
 }
 
 /// What a well may have by what it is.
@@ -164,6 +168,7 @@ fn compute(
             found.insert(part);
         }
     }
+    found.retain(|part| may_have(well, *part));
     let memory = RecordMemory {
         closed_through,
         well: Arc::clone(&task.well),
@@ -171,7 +176,7 @@ fn compute(
         parts: found,
         salinity: salinity_memory,
     };
-    Computed { rows, parts: task.parts.clone(), memory }
+    Computed { rows, parts: task.compared.clone(), memory }
 }
 
 /// Follows the salinity of wells on through the open months in which readings came.

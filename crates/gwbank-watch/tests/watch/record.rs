@@ -366,3 +366,48 @@ proptest! {
         });
     }
 }
+
+#[tokio::test]
+async fn a_well_of_another_kind_has_the_rows_of_that_kind_alone() {
+    let observation = Well { depth: Some(3.0), ..well("W1") };
+    let world = World::new(vec![observation.clone()], NOW);
+    fill(&world, "W1", Parameter::DepthToWater, Month::new(2010, 1), CLOSED).await;
+    fills(&world, "W1", 2);
+    let mut watch = world.open().await;
+    watch.run_monthly_once().await.unwrap();
+    assert!(!rows_of(&world, "sgi").await.is_empty() && rows_of(&world, "drain_down_hours").await.is_empty());
+    let before = world.indicators().await;
+    for restarts in [false, true] {
+        let pit = Well { bank_type: BankType::Closed, ..observation.clone() };
+        world.registry.send_replace(Arc::new(Registry::new(vec![pit], [])));
+        if restarts {
+            watch = world.open().await;
+        }
+        watch.run_monthly_once().await.unwrap();
+        assert!(!rows_of(&world, "drain_down_hours").await.is_empty());
+        for gone in ["sgi", "percentile", "trend", "ghg", "carry_over", "drought_deficit"] {
+            let of_well: Vec<_> = rows_of(&world, gone).await.into_iter().filter(|r| r.scope == Scope::Well).collect();
+            assert!(of_well.is_empty(), "{gone}");
+        }
+        // And back again, after readings came that nobody looked at.
+        fill(&world, "W1", Parameter::DepthToWater, CLOSED, CLOSED).await;
+        watch.run_monthly_once().await.unwrap();
+        world.registry.send_replace(Arc::new(Registry::new(vec![observation.clone()], [])));
+        watch.run_monthly_once().await.unwrap();
+        assert_eq!(world.indicators().await, before);
+    }
+}
+
+#[tokio::test]
+async fn a_start_clears_no_salt_that_it_has_not_looked_at_yet() {
+    let world = World::new(vec![well("W1")], NOW);
+    fill(&world, "W1", Parameter::SpecificConductance, Month::new(2022, 1), CLOSED).await;
+    samples(&world, "W1", "2026-11-01T12:00:00+07:00", 5, 3000.0).await;
+    world.open().await.run_monthly_once().await.unwrap();
+    let flag = world.open_flag(Hazard::Salinity, Scope::Well, "W1").await.expect("raised");
+    let watch = world.open().await;
+    watch.run_silence_once().await.unwrap();
+    watch.run_monthly_once().await.unwrap();
+    assert_eq!(world.story(&flag.id).await, ["raised severe"]);
+    assert!(world.open_flag(Hazard::Salinity, Scope::Province, "30").await.is_some());
+}

@@ -110,3 +110,23 @@ async fn what_the_well_does_each_wet_season_is_not_rapid() {
     let flag = world.open_flag(Hazard::RapidChange, Scope::Well, "W1").await.expect("rapid");
     assert_eq!(flag.limit_value, Some(1.5));
 }
+
+#[tokio::test]
+async fn silence_ends_no_rise() {
+    let world = World::new(vec![well("W1")], START);
+    let watch = world.open().await;
+    for h in 0..7 {
+        world.depth(&watch, "W1", &hour(h), 1.4 - 0.15 * h as f64).await;
+    }
+    let open = async |hazard| world.open_flag(hazard, Scope::Well, "W1").await;
+    assert!(open(Hazard::Flood).await.is_some() && open(Hazard::RapidChange).await.is_some());
+    for later in [80, 200, 24 * 9, 24 * 15, 24 * 40] {
+        world.set_now(&hour(later));
+        // Another process, too.
+        world.open().await.run_stale_once().await.unwrap();
+        for hazard in [Hazard::Flood, Hazard::RapidChange] {
+            let flag = open(hazard).await.expect("nothing was read that could end it");
+            assert_eq!(flag.state, gwbank_model::condition::FlagState::Stale, "{hazard:?} after {later} h");
+        }
+    }
+}

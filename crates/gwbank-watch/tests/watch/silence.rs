@@ -142,3 +142,21 @@ async fn the_drought_of_a_silent_well_goes_stale_and_comes_back_with_its_reading
     watch.run_monthly_once().await.unwrap();
     assert_eq!(state().await, Some(FlagState::Open));
 }
+
+#[tokio::test]
+async fn a_drought_of_who_has_fallen_silent_since_is_raised_and_then_stale() {
+    use gwbank_model::Month;
+    let world = World::new(vec![well("W1")], "2026-12-09T00:00:00+07:00");
+    for hour in 0..10 {
+        world.read_at("W1", Parameter::DepthToWater, at("2026-12-01T00:00:00+07:00").plus_secs(hour * 3600), 5.0);
+    }
+    let watch = world.open().await;
+    watch.run_silence_once().await.unwrap();
+    for k in 0..24 {
+        world.set_month("W1", Month::new(2026, 11).plus(-12 * k), Some(5.0 - f64::from(k) / 10.0)).await;
+    }
+    watch.run_monthly_once().await.unwrap();
+    let flag = world.open_flag(Hazard::Drought, Scope::Well, "W1").await.expect("the closed month says so");
+    watch.run_silence_once().await.unwrap();
+    assert_eq!(world.story(&flag.id).await, ["raised extreme", "stale extreme"]);
+}

@@ -114,7 +114,8 @@ impl Watch {
             return rises::explain(inner, &registry, well, indicator).await.map(Some);
         };
         let comparison = well.comparison_well_id.as_ref().and_then(|id| registry.well(id.as_str())).cloned();
-        let task = RecordTask { well: Arc::clone(well), comparison, parts: BTreeSet::from([part]) };
+        let parts = BTreeSet::from([part]);
+        let task = RecordTask { well: Arc::clone(well), comparison, compared: parts.clone(), parts };
         let (own, compared) = data_of(inner, &task, part).await?;
         let closed_through = inner.config.closing.closed_through(inner.now());
         let offset_seconds = inner.config.closing.offset_seconds;
