@@ -118,7 +118,9 @@ impl fmt::Display for NotMeasurable {
             NotMeasurable::NoBankArea => f.write_str("no area of the bank is registered"),
             NotMeasurable::NoBankVolume => f.write_str("no volume of the bank is registered"),
             NotMeasurable::NoFillMaterial => f.write_str("the share of pores of the fill material is not known"),
-            NotMeasurable::NoComparisonWell => f.write_str("no comparison well is registered, it has no readings, or one of the two has no ground elevation"),
+            NotMeasurable::NoComparisonWell => f.write_str(
+                "no comparison well is registered, it has no readings, or one of the two has no ground elevation",
+            ),
             NotMeasurable::NoEvaporation => f.write_str("the evaporation is not known"),
             NotMeasurable::NoRecession { found, needed } => write!(f, "{found} recessions, {needed} are needed"),
             NotMeasurable::TooFewEvents { found, needed } => write!(f, "{found} events, {needed} are needed"),
