@@ -131,9 +131,12 @@ fn compute(
     let (well, rules) = (&*task.well, &inner.config.record);
     let closed = Closed::of(task, own, compared, closed_through, inner.config.closing.offset_seconds);
     let wet = WetSeason::of_province(&well.province_code);
-    let mut salinity_memory = inner.record_of(&well.well_id).and_then(|memory| memory.salinity.clone());
+    let before = inner.record_of(&well.well_id);
+    // Of a well that is a closed bank by now nothing is kept of its salt.
+    let kept = before.as_ref().filter(|_| may_have(well, Part::Salinity));
+    let mut salinity_memory = kept.and_then(|memory| memory.salinity.clone());
     let mut rows: Vec<RecordRow> = Vec::new();
-    let mut found: BTreeSet<Part> = inner.record_of(&well.well_id).map_or_else(BTreeSet::new, |m| m.parts.clone());
+    let mut found: BTreeSet<Part> = before.map_or_else(BTreeSet::new, |memory| memory.parts.clone());
     for &part in &task.parts {
         let before = rows.len();
         match part {

@@ -410,4 +410,10 @@ async fn a_start_clears_no_salt_that_it_has_not_looked_at_yet() {
     watch.run_monthly_once().await.unwrap();
     assert_eq!(world.story(&flag.id).await, ["raised severe"]);
     assert!(world.open_flag(Hazard::Salinity, Scope::Province, "30").await.is_some());
+    // A closed bank holds rain: registered as one, it speaks of salt no more.
+    let pit = Well { bank_type: BankType::Closed, ..well("W1") };
+    world.registry.send_replace(Arc::new(Registry::new(vec![pit], [])));
+    watch.run_monthly_once().await.unwrap();
+    assert!(world.open_flag(Hazard::Salinity, Scope::Well, "W1").await.is_none());
+    assert!(world.open_flag(Hazard::Salinity, Scope::Province, "30").await.is_none());
 }
