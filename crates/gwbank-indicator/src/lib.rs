@@ -73,5 +73,6 @@ pub use thresholds::{
     BAND_PERCENTILES, MonthThresholds, PercentileThreshold, ThresholdRules, percentile_thresholds, weibull_quantile,
 };
 pub use trend::{
-    TREND_ALPHA, Trend, TrendDirection, TrendRules, TrendTest, WellTrend, mann_kendall, sen_slope, well_trend,
+    TREND_ALPHA, Trend, TrendDirection, TrendRules, TrendTest, WellTrend, mann_kendall, sen_slope, sen_slope_at,
+    well_trend,
 };
