@@ -74,6 +74,31 @@ impl Parameter {
         matches!(self, Parameter::DepthToWater | Parameter::GroundwaterElevation)
     }
 
+    /// Whether a groundwater level can be had of it, with an installation or without.
+    pub const fn tells_level(self) -> bool {
+        matches!(
+            self,
+            Parameter::DepthToWater
+                | Parameter::GroundwaterElevation
+                | Parameter::DistanceToWater
+                | Parameter::WaterHeightAboveSensor
+                | Parameter::WaterPressureAbsolute
+                | Parameter::WaterPressureGauge
+        )
+    }
+
+    /// Of the device itself, and not of water, ground or weather.
+    pub const fn is_of_device(self) -> bool {
+        matches!(
+            self,
+            Parameter::BatteryVoltage
+                | Parameter::BatteryLevel
+                | Parameter::SignalStrength
+                | Parameter::Snr
+                | Parameter::DeviceTemperature
+        )
+    }
+
     pub const fn code(self) -> u8 {
         self as u8
     }
