@@ -65,7 +65,7 @@ impl WellKind {
 pub fn may_have_level(sent: impl IntoIterator<Item = Parameter>) -> bool {
     let mut measures_else = false;
     for parameter in sent {
-        if parameter.tells_level() {
+        if parameter.is_level() || parameter.is_level_sensor() {
             return true;
         }
         measures_else |= !parameter.is_of_device();

@@ -74,17 +74,20 @@ impl Parameter {
         matches!(self, Parameter::DepthToWater | Parameter::GroundwaterElevation)
     }
 
-    /// Whether a groundwater level can be had of it, with an installation or without.
-    pub const fn tells_level(self) -> bool {
+    /// What a sensor in the well says of its water: a level follows from it with how the sensor hangs.
+    pub const fn is_level_sensor(self) -> bool {
         matches!(
             self,
-            Parameter::DepthToWater
-                | Parameter::GroundwaterElevation
-                | Parameter::DistanceToWater
+            Parameter::DistanceToWater
                 | Parameter::WaterHeightAboveSensor
                 | Parameter::WaterPressureAbsolute
                 | Parameter::WaterPressureGauge
         )
+    }
+
+    /// What levels are converted from: those of sensors and of the air above them.
+    pub const fn makes_levels(self) -> bool {
+        self.is_level_sensor() || matches!(self, Parameter::BarometricPressure)
     }
 
     /// Of the device itself, and not of water, ground or weather.
