@@ -248,10 +248,12 @@ fn floods_and_salt_of_past_years_are_replayed_from_their_readings() {
     let asked = ["hindcast", "--from", "2024-01", "--to", "2026-01", "--climates", "0", "--out", "changes.csv"];
     let told = place.run(&[&asked[..], &["--against", "events.csv"]].concat()).good();
     for expected in [
-        "floods: 1 of 4 wells followed, 1 that cannot speak of floods, 2 without a depth below ground",
+        "floods: 1 of 4 wells followed, 1 that cannot speak of floods, 2 that measure no level",
         "salinity: 2 of 4 wells followed, 1 that cannot speak of salt, 1 without conductivity at 25 °C",
         "flood of district: 1 flags, 0 of them open",
         "salinity of well: 2 flags, 2 of them open",
+        "salinity of district: 1 flags, 1 of them open",
+        "salinity of province: 1 flags, 1 of them open",
         "flood against known events\ndetected 1 of 1 events",
         "salinity against known events\ndetected 1 of 2 events",
     ] {
@@ -271,7 +273,9 @@ fn floods_and_salt_of_past_years_are_replayed_from_their_readings() {
     assert_eq!(floods[0], at("HIGH-1", "warning", "2025-09-10T01:00:00+07:00"), "{floods:?}");
     assert!(floods.contains(&at("3001", "severe", "2025-09-10T02:00:00+07:00")), "{floods:?}");
     let salt = raised("salinity");
-    assert_eq!(salt.iter().map(|(place, ..)| place.as_str()).collect::<Vec<_>>(), ["SALT-1", "SALT-2"], "{salt:?}");
+    let places: Vec<&str> = salt.iter().map(|(place, ..)| place.as_str()).collect();
+    assert_eq!(places, ["SALT-1", "SALT-2", "3001", "30"], "{salt:?}");
+    assert_eq!((&salt[2].1, &salt[3].1), (&salt[0].1, &"warning".to_owned()), "a district is as its worst well");
     assert_eq!((&salt[0].1, &salt[0].2), (&salt[1].1, &salt[1].2), "the same water");
 
     let one = place.run(&[&asked[..], &["--hazard", "flood"]].concat()).good();

@@ -52,5 +52,6 @@ pub use monthly::MonthlyReport;
 pub use parts::{LevelChanges, WatchParts};
 pub use place_standing::ProvinceStanding;
 pub use record::{RecordExplanation, RecordIndicator, RecordRules};
+pub use rows::place_indicator_names;
 pub use topics::{MQTT_CHANNEL, current_retained, flag_topic};
 pub use watch::{Watch, WatchHandle};

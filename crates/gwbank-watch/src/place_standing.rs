@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::book::Standing;
 use crate::places::Member;
-use crate::rows::{self, Cell, SGI};
+use crate::rows::{self, Cell};
 use crate::texts::{self, Since, Story};
 use crate::watch::Inner;
 
@@ -92,31 +92,46 @@ fn dry_en_only(evidence: &PlaceEvidence) -> String {
     format!("{} of {} dry", evidence.dry, evidence.capable)
 }
 
-/// The row `sgi` of a place: the median of its eligible wells, the severity as class.
-pub(crate) fn place_cell(members: &[&Member<'_>], month: Month, drought: &PlaceDrought) -> Cell {
+/// In the order of [`PLACE_INDICATORS`](rows::PLACE_INDICATORS).
+pub(crate) type PlaceCells = [Cell; 5];
+
+/// The rows of a place's month: the median SGI of its eligible wells with the severity as class, the shares that decide on the
+/// severity, and how many of the wells that may speak are eligible. Coverage is told whether or not it suffices.
+pub(crate) fn place_cells(members: &[&Member<'_>], month: Month, drought: &PlaceDrought) -> PlaceCells {
     let basis = Some(drought.judged.basis());
+    let evidence = &drought.evidence;
+    let coverage = (evidence.capable > 0).then_some(evidence.coverage);
     match &drought.judged {
-        Assessment::Insufficient { why, .. } => Cell { value: None, class: Some(why.name()), basis },
+        Assessment::Insufficient { why, .. } => {
+            let missing = Cell { value: None, class: Some(why.name()), basis };
+            [missing, missing, missing, missing, Cell { value: coverage, ..missing }]
+        }
         Assessment::Given { value: verdict, .. } => {
             let mut values: Vec<f64> = members
                 .iter()
                 .filter_map(|member| member.series.as_deref()?.judged(month)?.standing.sgi().value().copied())
                 .collect();
             let class = verdict.entry.map_or("normal", Severity::name);
-            Cell { value: median(&mut values), class: Some(class), basis }
+            let number = |value: Option<f64>| Cell { value, class: None, basis };
+            let share = |wells: u32| number(Some(evidence.share(wells)));
+            [
+                Cell { class: Some(class), ..number(median(&mut values)) },
+                share(evidence.moderate),
+                share(evidence.severe),
+                share(evidence.extreme),
+                number(coverage),
+            ]
         }
     }
 }
 
 pub(crate) fn place_row(
-    scope: Scope,
-    code: &str,
-    province: &str,
-    month: Month,
+    (scope, code, province): (Scope, &str, &str),
+    (indicator, month): (&str, Month),
     cell: Cell,
     computed_at: Timestamp,
 ) -> IndicatorRow {
-    let key = IndicatorKey { scope, place: code.to_owned(), indicator: SGI.to_owned(), period: month.start(0) };
+    let key = IndicatorKey { scope, place: code.to_owned(), indicator: indicator.to_owned(), period: month.start(0) };
     rows::row(key, province, cell, computed_at)
 }
 

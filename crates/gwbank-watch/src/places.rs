@@ -15,18 +15,19 @@ use crate::drought_flags::replay;
 use crate::error::WatchError;
 use crate::monthly::by_place;
 use crate::place_standing::{
-    PlaceCondition, class_of, place_cell, place_evidence, place_row, place_standing, province_standing, put,
+    PlaceCells, PlaceCondition, class_of, place_cells, place_evidence, place_row, place_standing, province_standing,
+    put,
 };
-use crate::rows::Cell;
+use crate::rows::PLACE_INDICATORS;
 use crate::series::{JUDGED_MONTHS, WellSeries};
 use crate::silence_flags::is_silent_place;
 use crate::texts::{self, Since, Story};
 use crate::watch::Inner;
-use crate::wells;
+use crate::wells::{self, WithoutLevel};
 
 /// Rows of places as they were written last, so that only changes are written.
 #[derive(Debug, Default)]
-pub(crate) struct PlaceMemory(HashMap<(Scope, String, Month), Cell>);
+pub(crate) struct PlaceMemory(HashMap<(Scope, String, Month), PlaceCells>);
 
 /// One well that may carry drought, with what is known of it.
 pub(crate) struct Member<'a> {
@@ -44,6 +45,8 @@ pub(crate) async fn judge(
     latest: Month,
     now: Timestamp,
 ) -> Result<(usize, usize), WatchError> {
+    inner.heard().await?;
+    let without_level = inner.known_without_level();
     let is_touched = |well: &Arc<Well>| touched.is_none_or(|touched| touched.contains(&well.well_id));
     let mut judgements: Vec<(FlagKey, Where, Judgement)> = Vec::new();
     let mut told = Told { rows: Vec::new(), cells: Vec::new(), now };
@@ -53,7 +56,7 @@ pub(crate) async fn judge(
         }
         let members: Vec<Member<'_>> = wells
             .into_iter()
-            .filter(|well| wells::is_drought_capable(well))
+            .filter(|well| wells::is_drought_capable(well, &without_level))
             .map(|well| Member { well, series: inner.series_of(&well.well_id) })
             .collect();
         for member in members.iter().filter(|member| is_touched(member.well)) {
@@ -84,21 +87,23 @@ pub(crate) async fn judge(
             told.add(inner, memory, (scope, code, &province), &members, &months);
         }
     }
-    for (aquifer, members) in aquifers(inner, registry) {
+    for (aquifer, members) in aquifers(inner, registry, &without_level) {
         if members.iter().any(|member| is_touched(member.well)) {
             let members: Vec<&Member<'_>> = members.iter().collect();
             let months = place_months(inner, Scope::Aquifer, &members, latest);
             told.add(inner, memory, (Scope::Aquifer, aquifer, ""), &members, &months);
         }
     }
-    judgements.extend(orphans(inner, registry, touched.is_none()));
+    judgements.extend(orphans(inner, registry, &without_level, touched.is_none()));
 
     let Told { rows, cells, .. } = told;
     let row_count = rows.len();
-    if row_count > 0 {
-        inner.metadata.commit_watch(WatchCommit { indicators: rows, ..WatchCommit::default() }).await?;
-        memory.0.extend(cells);
+    let mut rows = rows.into_iter();
+    while rows.len() > 0 {
+        let indicators = rows.by_ref().take(inner.config.rows_per_commit.max(1)).collect();
+        inner.metadata.commit_watch(WatchCommit { indicators, ..WatchCommit::default() }).await?;
     }
+    memory.0.extend(cells);
     let changes = inner.apply(judgements, now).await?;
     Ok((row_count, changes))
 }
@@ -106,7 +111,7 @@ pub(crate) async fn judge(
 /// Rows of places that differ from what was written last.
 struct Told {
     rows: Vec<IndicatorRow>,
-    cells: Vec<((Scope, String, Month), Cell)>,
+    cells: Vec<((Scope, String, Month), PlaceCells)>,
     now: Timestamp,
 }
 
@@ -121,12 +126,18 @@ impl Told {
         months: &[(Month, PlaceDrought)],
     ) {
         for (month, drought) in months.iter().rev().take(inner.config.place_months as usize) {
-            let cell = place_cell(members, *month, drought);
+            let cells = place_cells(members, *month, drought);
             let key = (scope, code.to_owned(), *month);
-            if memory.0.get(&key) != Some(&cell) {
-                self.rows.push(place_row(scope, code, province, *month, cell, self.now));
-                self.cells.push((key, cell));
+            let known = memory.0.get(&key);
+            if known == Some(&cells) {
+                continue;
             }
+            for (index, (indicator, cell)) in PLACE_INDICATORS.into_iter().zip(cells).enumerate() {
+                if known.is_none_or(|known| known[index] != cell) {
+                    self.rows.push(place_row((scope, code, province), (indicator, *month), cell, self.now));
+                }
+            }
+            self.cells.push((key, cells));
         }
     }
 }
@@ -145,9 +156,13 @@ fn smaller_places<'a, 'w>(members: &'a [Member<'w>]) -> Vec<(Scope, &'w str, Vec
 }
 
 /// Wells by the aquifer that they are registered with, wherever they lie.
-fn aquifers<'w>(inner: &Inner, registry: &'w Registry) -> BTreeMap<&'w str, Vec<Member<'w>>> {
+fn aquifers<'w>(
+    inner: &Inner,
+    registry: &'w Registry,
+    without_level: &WithoutLevel,
+) -> BTreeMap<&'w str, Vec<Member<'w>>> {
     let mut aquifers: BTreeMap<&str, Vec<Member<'_>>> = BTreeMap::new();
-    for well in registry.wells().iter().filter(|well| wells::is_drought_capable(well)) {
+    for well in registry.wells().iter().filter(|well| wells::is_drought_capable(well, without_level)) {
         if let Some(aquifer) = &well.aquifer {
             aquifers.entry(aquifer).or_default().push(Member { well, series: inner.series_of(&well.well_id) });
         }
@@ -156,14 +171,19 @@ fn aquifers<'w>(inner: &Inner, registry: &'w Registry) -> BTreeMap<&'w str, Vec<
 }
 
 /// Open drought flags of wells and places that may not speak of drought any more.
-fn orphans(inner: &Inner, registry: &Registry, all: bool) -> Vec<(FlagKey, Where, Judgement)> {
+fn orphans(
+    inner: &Inner,
+    registry: &Registry,
+    without_level: &WithoutLevel,
+    all: bool,
+) -> Vec<(FlagKey, Where, Judgement)> {
     if !all {
         return Vec::new();
     }
     let book = inner.book.lock();
     let open = book.flags().filter(|flag| flag.hazard == Hazard::Drought);
     open.filter(|flag| match flag.scope {
-        Scope::Well => !registry.well(&flag.place).is_some_and(|well| wells::is_drought_capable(well)),
+        Scope::Well => !registry.well(&flag.place).is_some_and(|well| wells::is_drought_capable(well, without_level)),
         Scope::District => !registry.wells().iter().any(|well| well.district_code.as_deref() == Some(&*flag.place)),
         Scope::Province => !registry.wells().iter().any(|well| well.province_code == flag.place),
         Scope::Subdistrict | Scope::Lao | Scope::Aquifer | Scope::Gateway => false,

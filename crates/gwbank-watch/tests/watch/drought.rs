@@ -1,5 +1,5 @@
-use gwbank_model::Month;
 use gwbank_model::condition::{FlagState, Hazard, Scope, Severity};
+use gwbank_model::{Month, Parameter};
 use gwbank_registry::{BankType, Well};
 use gwbank_store::{Metadata, OutboxMessage};
 use gwbank_watch::{MQTT_CHANNEL, current_retained, flag_topic};
@@ -180,8 +180,8 @@ async fn a_restart_continues_open_flags() {
     let flag = world.open_flag(Hazard::Drought, Scope::Well, "W1").await.unwrap();
 
     let report = world.open().await.run_monthly_once().await.unwrap();
-    // A subdistrict, a district and a province × 12 months are written again; no row of the well differs from what is stored.
-    assert_eq!((report.rows, report.flag_changes, report.dirty_months), (36, 0, 0));
+    // A subdistrict, a district and a province × 12 months × 5 indicators are written again; no row of the well differs from what is stored.
+    assert_eq!((report.rows, report.flag_changes, report.dirty_months), (180, 0, 0));
 
     world.set_month("W1", november(2026).plus(1), Some(WET)).await;
     world.set_now("2027-01-05T00:00:00+07:00");
@@ -296,6 +296,77 @@ async fn closed_and_influenced_wells_stay_out() {
     assert!(world.metadata.indicators(Some("W1")).await.unwrap().is_empty(), "a closed bank has no standing");
     assert!(world.indicator("W2", "sgi", november(2026)).await.unwrap().value.is_some());
     assert!(world.metadata.dirty_months(10).await.unwrap().is_empty(), "marks of closed banks are settled too");
+}
+
+/// Hours of a day in October 2026 at which a well sent something.
+fn sends(world: &World, well: &str, parameter: Parameter) {
+    for hour in 0..3 {
+        world.read(well, parameter, &format!("2026-10-10T{hour:02}:00:00+07:00"), 1.0);
+    }
+}
+
+#[tokio::test]
+async fn a_well_that_measures_no_level_stands_in_no_denominator() {
+    use Parameter::{BatteryVoltage, Rainfall, SpecificConductance, WaterPressureAbsolute};
+    let mut wells = six_wells();
+    for name in ["RAIN", "SALT", "SILENT", "BATTERY", "PRESSURE"] {
+        wells.push(in_district(well(name), "3001"));
+    }
+    let world = World::new(wells, "2026-11-06T00:00:00+07:00");
+    fill(&world, &NAMES).await;
+    for (name, parameter) in [
+        ("RAIN", Rainfall),
+        ("SALT", SpecificConductance),
+        ("BATTERY", BatteryVoltage),
+        ("PRESSURE", WaterPressureAbsolute),
+    ] {
+        sends(&world, name, parameter);
+    }
+    let watch = world.open().await;
+    watch.run_monthly_once().await.unwrap();
+    let evidence = watch.province_standing("30").evidence;
+    assert_eq!((evidence.eligible, evidence.capable), (6, 9), "neither RAIN nor SALT");
+    assert_eq!(watch.explain_place(Scope::Province, "30", None).evidence, evidence);
+    let coverage = world.indicator("30", "drought_coverage", Month::new(2026, 10)).await.unwrap();
+    assert_eq!((coverage.value, coverage.n), (Some(6.0 / 9.0), Some(6)));
+    assert_eq!(world.open().await.province_standing("30").evidence.capable, 0, "not judged yet");
+
+    // What it sends decides, whenever it comes; and a new process says the same.
+    sends(&world, "SILENT", Rainfall);
+    sends(&world, "RAIN", Parameter::DistanceToWater);
+    let days = [(Month::new(2026, 10).first_day(), 1.0)];
+    world.set_days("SILENT", Rainfall, days).await;
+    watch.run_monthly_once().await.unwrap();
+    let again = world.open().await;
+    again.run_monthly_once().await.unwrap();
+    for watch in [&watch, &again] {
+        assert_eq!(watch.province_standing("30").evidence.capable, 9);
+    }
+}
+
+#[tokio::test]
+async fn rows_of_a_place_tell_the_shares_that_decide() {
+    let world = World::new(six_wells(), "2026-12-06T00:00:00+07:00");
+    fill(&world, &NAMES).await;
+    // Ranks among 25 years: two wells extreme, one severe, one moderate, two normal.
+    for (name, rank) in NAMES.into_iter().zip([1, 1, 2, 4, 12, 12]) {
+        world.set_month(name, november(2026), Some(depth_of_rank(rank))).await;
+    }
+    let watch = world.open().await;
+    watch.run_monthly_once().await.unwrap();
+    let row = async |place: &str, name: &str| world.indicator(place, name, november(2026)).await.unwrap();
+    let sgi = row("30", "sgi").await;
+    assert_eq!((sgi.class.as_deref(), sgi.n), (Some("extreme"), Some(6)));
+    for (name, wells) in [("moderate", 4.0), ("severe", 3.0), ("extreme", 2.0)] {
+        let share = row("30", &format!("drought_share_{name}")).await;
+        assert_eq!((share.value, share.class, share.n), (Some(wells / 6.0), None, Some(6)), "{name}");
+    }
+    assert_eq!(row("30", "drought_coverage").await.value, Some(1.0));
+    // Three wells are no district: no share is told, and coverage is.
+    let short = row("3001", "drought_share_severe").await;
+    assert_eq!((short.value, short.class.as_deref()), (None, Some("insufficient_wells")));
+    let coverage = row("3001", "drought_coverage").await;
+    assert_eq!((coverage.value, coverage.class.as_deref()), (Some(1.0), Some("insufficient_wells")));
 }
 
 #[tokio::test]
