@@ -243,6 +243,11 @@ impl SalinityFollower {
         &self.track
     }
 
+    /// Days that a judged median reaches back: seven, or what three samples of the well usually take.
+    pub fn window_days(&self) -> i64 {
+        self.window_days
+    }
+
     fn day(&mut self, day: DailyMedian) {
         let from = i64::from(day.day.0) - self.window_days;
         while self.recent.front().is_some_and(|first| i64::from(first.day.0) <= from) {

@@ -23,6 +23,7 @@ mod rain;
 mod read;
 mod rules;
 mod salinity;
+mod thresholds;
 mod work;
 
 use std::collections::BTreeSet;
@@ -34,6 +35,7 @@ use gwbank_model::{Month, Timestamp};
 use gwbank_registry::Well;
 
 pub use explain::{RecordExplanation, RecordIndicator};
+pub(crate) use rain::SPI_3;
 pub use rules::RecordRules;
 pub(crate) use salinity::SalinityMemory;
 pub(crate) use work::{Computed, RecordTask, goes_on, run, run_open, task_for};

@@ -10,7 +10,7 @@ use gwbank_store::{DailyValue, DirtyMonth};
 
 use super::closed::Closed;
 use super::read::{WellData, parts_of, read, read_comparisons, read_open};
-use super::{Part, RecordMemory, RecordRow, SalinityMemory, bank, days, months, rain, salinity};
+use super::{Part, RecordMemory, RecordRow, SalinityMemory, bank, days, months, rain, salinity, thresholds};
 use crate::error::WatchError;
 use crate::series::WellSeries;
 use crate::watch::Inner;
@@ -145,6 +145,7 @@ fn compute(
                 let months = &months[..months.partition_point(|month| month.month <= closed_through)];
                 let other = closed.comparison_months(&inner.config);
                 rows.extend(months::rows(closed.place(), months, other.as_deref(), rules));
+                rows.extend(thresholds::rows(closed.place(), months, &inner.config));
             }
             Part::Days => {
                 let (sense, days) = closed.levels();
