@@ -168,7 +168,7 @@ fn baseline_told(asked: &Asked<'_>, days: &[DailyMedian], at: Day, baseline: Bas
     };
     let mut window = days.iter().map(|day| day.day).filter(|day| is_earlier(day.month()));
     let first = window.next();
-    let last = window.last().or(first).map_or(String::new(), |day| day.date().to_string());
+    let last = window.next_back().or(first).map_or(String::new(), |day| day.date().to_string());
     let first = first.map_or(String::new(), |day| day.date().to_string());
     let (name, name_th) = season_names(season);
     let (ec, count) = (number(baseline.ec_25), baseline.values);
