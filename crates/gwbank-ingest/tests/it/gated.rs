@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use gwbank_model::{Seq, Timestamp};
 use gwbank_registry::{Installation, Well};
 use gwbank_store::{
-    ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage, DirtyMonth,
-    FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, JudgedSeries, Metadata, MetadataError, OutboxMessage,
-    PayloadPage, QualityLimit, QualityLimitsChange, ReceivedContent, WatchCommit,
+    ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary,
+    DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, JudgedSeries, Metadata,
+    MetadataError, OutboxMessage, PayloadPage, QualityLimit, QualityLimitsChange, ReceivedContent, WatchCommit,
 };
 
 /// Asked before and after each write. An error keeps the write from being made, or from being known to be.
@@ -86,6 +86,15 @@ impl Metadata for GatedMetadata {
     }
     async fn dirty_months(&self, limit: usize) -> Answer<Vec<DirtyMonth>> {
         self.inner.dirty_months(limit).await
+    }
+    async fn unconverted_months(&self, limit: usize) -> Answer<Vec<DirtyMonth>> {
+        self.inner.unconverted_months(limit).await
+    }
+    async fn converted_wells(&self) -> Answer<Vec<ConvertedWell>> {
+        self.inner.converted_wells().await
+    }
+    async fn commit_conversion(&self, commit: ConversionCommit) -> Answer<()> {
+        self.gated(self.inner.commit_conversion(commit)).await
     }
     async fn commit_watch(&self, commit: WatchCommit) -> Answer<()> {
         self.gated(self.inner.commit_watch(commit)).await

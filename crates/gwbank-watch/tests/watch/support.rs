@@ -100,14 +100,15 @@ impl SeriesReader for MapReader {
         Ok(SeriesEnd { times: rows.iter().map(|row| row.time).collect(), gateway })
     }
 
-    async fn rows_since(
+    async fn rows_between(
         &self,
         well: &WellId,
         parameter: Parameter,
         from: Timestamp,
+        to: Timestamp,
     ) -> Result<Vec<Row>, SeriesReadError> {
         self.fail_if_told()?;
-        let range = (well.clone(), parameter, from)..=(well.clone(), parameter, Timestamp::MAX);
+        let range = (well.clone(), parameter, from)..(well.clone(), parameter, to);
         Ok(self.rows.lock().range(range).map(|(_, row)| *row).collect())
     }
 }
