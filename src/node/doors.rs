@@ -308,8 +308,8 @@ impl FlagsDoor for Flags {
             indicator: Indicator::Drought.name().to_owned(),
             value: None,
             class: judged.and_then(|verdict| verdict.entry).map(|severity| severity.name().to_owned()),
-            text_en: facts(standing.text_en.clone()) + &explanation.told(Language::English, detail),
-            text_th: facts(standing.text_th.clone()) + &explanation.told(Language::Thai, detail),
+            text_en: facts(standing.text_en) + &explanation.told(Language::English, detail),
+            text_th: facts(standing.text_th) + &explanation.told(Language::Thai, detail),
         })
     }
 }

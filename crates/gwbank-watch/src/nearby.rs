@@ -10,14 +10,10 @@ use gwbank_indicator::explain::words::THAI;
 use gwbank_model::{Month, WellId};
 use gwbank_registry::{Registry, Well, places};
 
-use crate::error::WatchError;
 use crate::place_standing::median;
-use crate::record::{Part, SPI_3};
 use crate::watch::Inner;
 use crate::wells;
 
-/// Gauges of a province that are asked: their rows are read one by one.
-const GAUGES_MAX: usize = 8;
 const REFERENCE_WELLS_MAX: usize = 3;
 
 /// Facts beside a province that cannot be judged.
@@ -46,23 +42,14 @@ pub struct ReferenceWell {
     pub class: DroughtClass,
 }
 
-pub(crate) async fn find(
-    inner: &Inner,
-    registry: &Registry,
-    province: &str,
-    month: Month,
-) -> Result<Nearby, WatchError> {
-    let here = || registry.wells().iter().filter(|well| well.province_code == province);
-    let measures_rain = |well: &WellId| inner.record_of(well).is_some_and(|record| record.parts.contains(&Part::Rain));
-    let mut indices = Vec::new();
-    for gauge in here().map(|well| &well.well_id).filter(|well| measures_rain(well)).take(GAUGES_MAX) {
-        let rows = inner.metadata.indicators(Some(gauge.as_str())).await?;
-        let of_month = rows.iter().find(|row| row.indicator == SPI_3 && row.period == month.start(0));
-        indices.extend(of_month.and_then(|row| row.value));
-    }
-    let gauges = indices.len() as u32;
+pub(crate) fn find(inner: &Inner, registry: &Registry, province: &str, month: Month) -> Nearby {
+    let here = registry.wells().iter().filter(|well| well.province_code == province);
+    let records = here.filter_map(|well| inner.record_of(&well.well_id));
+    let mut indices: Vec<f64> =
+        records.filter(|record| record.closed_through == month).filter_map(|record| record.spi_3).collect();
+    let gauges = u32::try_from(indices.len()).unwrap_or(u32::MAX);
     let rain = median(&mut indices).map(|spi_3| Rain { spi_3, gauges });
-    Ok(Nearby { rain, wells: reference_wells(inner, registry, province, month) })
+    Nearby { rain, wells: reference_wells(inner, registry, province, month) }
 }
 
 fn reference_wells(inner: &Inner, registry: &Registry, province: &str, month: Month) -> Vec<ReferenceWell> {

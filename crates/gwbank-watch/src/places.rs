@@ -78,7 +78,7 @@ pub(crate) async fn judge(
             {
                 let is_short = matches!(drought.judged.why(), Some(Why::PlaceRecordShort { .. }));
                 let nearby =
-                    if is_short { nearby::find(inner, registry, &province, latest).await? } else { Nearby::default() };
+                    if is_short { nearby::find(inner, registry, &province, latest) } else { Nearby::default() };
                 let standing = province_standing(&province, latest, drought, &members, nearby);
                 inner.provinces.write().insert(province.clone(), standing);
             }

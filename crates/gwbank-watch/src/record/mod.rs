@@ -35,7 +35,6 @@ use gwbank_model::{Month, Timestamp};
 use gwbank_registry::Well;
 
 pub use explain::{RecordExplanation, RecordIndicator};
-pub(crate) use rain::SPI_3;
 pub use rules::RecordRules;
 pub(crate) use salinity::SalinityMemory;
 pub(crate) use work::{Computed, RecordTask, goes_on, run, run_open, task_for};
@@ -108,4 +107,6 @@ pub(crate) struct RecordMemory {
     /// Parts that gave rows: the others are looked at again only when readings of theirs come.
     pub parts: BTreeSet<Part>,
     pub salinity: Option<Arc<SalinityMemory>>,
+    /// Of the last closed month.
+    pub spi_3: Option<f64>,
 }

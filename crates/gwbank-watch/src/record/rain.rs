@@ -10,7 +10,7 @@ use gwbank_store::DailyValue;
 
 use super::RecordRow;
 
-pub(crate) const SPI_3: &str = "spi_3";
+pub(super) const SPI_3: &str = "spi_3";
 
 pub(super) const INDICATORS: [&str; 4] = ["spi_1", SPI_3, "spi_6", "spi_12"];
 
