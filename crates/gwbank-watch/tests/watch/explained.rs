@@ -237,6 +237,38 @@ async fn a_rise_is_told_while_it_goes_on_and_when_it_is_over() {
     is_readable(&stored);
 }
 
+#[tokio::test]
+async fn salinity_tells_baseline_and_the_medians_around_the_last_change() {
+    let world = World::new(vec![well("W1"), well("warm")], NOW);
+    // 600 µS/cm for years, 2,000 from the middle of the last closed month on.
+    let salt = CLOSED.first_day().0 + 14;
+    let value = |day: Day| if day.0 < salt { 600.0 } else { 2000.0 };
+    let all = days(Month::new(2012, 1), CLOSED);
+    world.set_days("W1", Parameter::SpecificConductance, all.map(|day| (day, value(day)))).await;
+    let watch = world.open().await;
+    let found = explain(&watch, "W1", "salinity_class", None).await;
+    let text = found.to_string();
+    for told in [
+        "flags follow the median of the last 7 days: 2000 on 2026-10-31",
+        "baseline: median of 2576 days of the earlier wet seasons, 2012-05-01 to 2025-10-31 = 600",
+        "rise against it = 100 (2000/600 - 1) = 233.3333333 %",
+        "last change of severity: none to severe on 2026-10-18, median 2000, limit 1500",
+        "2026-10-17 600  2026-10-18 2000",
+    ] {
+        assert!(text.contains(told), "{told}\n{text}");
+    }
+    is_readable(&found);
+
+    // Years of conductivity at the water's own, unknown temperature: a line a month, and of these the first and last.
+    let all = days(Month::new(2012, 1), CLOSED);
+    world.set_days("warm", Parameter::ElectricalConductivity, all.map(|day| (day, 600.0))).await;
+    let found = explain(&watch, "warm", "salinity_class", Some(CLOSED)).await;
+    let text = found.to_string();
+    assert!(text.contains("2012-01  31 days from 2012-01-01 on: electrical_conductivity without"), "{text}");
+    assert!(text.contains("more, all of them with --full"), "{text}");
+    is_readable(&found);
+}
+
 /// Daily values of a parameter, the same each day.
 async fn constant(world: &World, name: &str, parameter: Parameter, (first, last): (Month, Month), value: f64) {
     world.set_days(name, parameter, days(first, last).map(|day| (day, value))).await;
