@@ -231,7 +231,7 @@ impl World {
     }
 
     /// The levels as a conversion of everything makes them.
-    fn from_nothing(&self, well: &str) -> BTreeMap<Timestamp, (f64, Option<SiteStatus>)> {
+    fn computed_anew(&self, well: &str) -> BTreeMap<Timestamp, (f64, Option<SiteStatus>)> {
         let registry = self.registry.borrow().clone();
         let plan = Plan::of(registry.well(well).unwrap(), &registry);
         let all = |well: &WellId, parameter| self.server.rows(well, parameter, Timestamp::MIN, Timestamp::MAX);
@@ -444,7 +444,7 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
         }
     }
     world.settle().await;
-    let mut expected = world.from_nothing("A");
+    let mut expected = world.computed_anew("A");
     expected.retain(|time, _| !own.contains(time));
     let mut stored = world.server.stored("A");
     stored.retain(|time, _| !own.contains(time));

@@ -156,7 +156,6 @@ async fn rows_between(
         to: (to != Timestamp::MAX).then(|| to.as_micros()),
         wells: Some([well.as_str().to_owned()].into()),
         parameters: Some([parameter.name().to_owned()].into()),
-        ..ReadingFilter::default()
     };
     let covers_from = cut.window().covers_from();
     let recent = cut.window().series_rows(series, from.max(covers_from), to);
