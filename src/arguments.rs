@@ -393,6 +393,9 @@ pub struct IndicatorsArguments {
     /// In Thai
     #[arg(long, requires = "explain")]
     pub thai: bool,
+    /// Every single value; by default long lists are summed up
+    #[arg(long, requires = "explain")]
+    pub full: bool,
     #[command(flatten)]
     pub server: ServerArguments,
 }

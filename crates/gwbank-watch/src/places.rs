@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use gwbank_indicator::{BasedWell, Basis, DroughtClass, DroughtState, PlaceDrought, PlaceWell, judge_place_with_basis};
+use gwbank_indicator::{
+    BasedWell, Basis, DroughtClass, DroughtState, PlaceDrought, PlaceWell, Why, judge_place_with_basis,
+};
 use gwbank_model::condition::{Hazard, Scope};
 use gwbank_model::{Month, Timestamp, WellId};
 use gwbank_registry::{Registry, Well};
@@ -11,9 +13,10 @@ use gwbank_store::{IndicatorRow, WatchCommit};
 use serde_json::json;
 
 use crate::book::{FlagKey, Judgement, Standing, Where};
-use crate::drought_flags::replay;
+use crate::drought_flags::{half_low_since, low_since, replay};
 use crate::error::WatchError;
 use crate::monthly::by_place;
+use crate::nearby::{self, Nearby};
 use crate::place_standing::{
     PlaceCells, PlaceCondition, class_of, place_cells, place_evidence, place_row, place_standing, province_standing,
     put,
@@ -76,7 +79,10 @@ pub(crate) async fn judge(
             if let Some((_, drought)) = months.last()
                 && scope == Scope::Province
             {
-                let standing = province_standing(&province, latest, drought, &members);
+                let is_short = matches!(drought.judged.why(), Some(Why::PlaceRecordShort { .. }));
+                let nearby =
+                    if is_short { nearby::find(inner, registry, &province, latest) } else { Nearby::default() };
+                let standing = province_standing(&province, latest, drought, &members, nearby);
                 inner.provinces.write().insert(province.clone(), standing);
             }
             judgements.push(judge_place_flag(inner, scope, &code, &province, &members, &months));
@@ -227,6 +233,8 @@ fn judge_well_flag(inner: &Inner, member: &Member<'_>, latest: Month) -> (FlagKe
         }
         DroughtState::Stands { severity, stale, since } => {
             put(&mut evidence, "since", json!(since.to_string()));
+            let low_since = series.and_then(|series| low_since(series, latest, &inner.config.record.events));
+            put(&mut evidence, "low_since", json!(low_since.map(|month| month.to_string())));
             let rules = &inner.config.drought;
             let by_percentile = judgement.is_some_and(|j| j.limit > 0.0);
             let exit = match (by_percentile, judgement) {
@@ -241,7 +249,7 @@ fn judge_well_flag(inner: &Inner, member: &Member<'_>, latest: Month) -> (FlagKe
                 place: &texts::well_text(well),
                 wells: 1,
                 wells_total: 1,
-                since: Since::Month(since),
+                since: Since::Closed { month: since, low_since },
                 facts_en,
                 facts_th,
                 what_would_clear_it: format!("two closed months in a row with {exit}, not dry"),
@@ -360,18 +368,21 @@ fn judge_place_flag(
         }
         DroughtState::Stands { severity, stale, since } => {
             put(&mut evidence, "since", json!(since.to_string()));
-            let wells_at_class: Vec<&str> = members
-                .iter()
-                .filter(|m| {
+            let at_class = || {
+                members.iter().filter(|m| {
                     let judged = m.series.as_deref().and_then(|s| s.judged(latest)).and_then(|j| j.judgement.value());
                     judged.is_some_and(|j| j.entry >= class_of(severity))
                 })
-                .map(|m| m.well.well_id.as_str())
-                .collect();
+            };
+            let wells_at_class: Vec<&str> = at_class().map(|member| member.well.well_id.as_str()).collect();
             put(&mut evidence, "wells", json!(wells_at_class));
+            let events = &inner.config.record.events;
+            let since_when = at_class().filter_map(|member| low_since(member.series.as_deref()?, latest, events));
+            let low_since = half_low_since(since_when.collect());
+            put(&mut evidence, "low_since", json!(low_since.map(|month| month.to_string())));
             let wells = members.iter().map(|member| member.well);
             let silent = open.is_some() && is_silent_place(inner, &inner.silence.lock().silent, wells);
-            let condition = PlaceCondition { scope, code, severity, stale: stale || silent, since };
+            let condition = PlaceCondition { scope, code, severity, stale: stale || silent, since, low_since };
             let standing = place_standing(inner, &condition, drought, evidence);
             Judgement::Stands(Box::new(standing))
         }

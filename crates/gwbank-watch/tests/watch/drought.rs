@@ -72,6 +72,14 @@ async fn raised_escalated_eased_and_cleared_with_hysteresis() {
     assert!(world.open_flag(Hazard::Drought, Scope::Well, "W3").await.is_none());
     assert!(world.open_flag(Hazard::Drought, Scope::Province, "30").await.is_none());
     assert_eq!(world.indicator("W1", "sgi", n1).await.unwrap().class.as_deref(), Some("extremely_low"));
+    // The month that raised it, and when the water fell below its season: here the same.
+    for told in ["November 2026, the month whose closed levels raised it", "of its season since November 2026"] {
+        assert!(w1.detail_en.contains(told), "{}", w1.detail_en);
+    }
+    for told in ["ตั้งแต่เดือนพฤศจิกายน 2569 ซึ่งระดับน้ำของเดือนที่ปิดแล้วเข้าเกณฑ์", "1 จาก 1 บ่อ", "ติดต่อ"]
+    {
+        assert!(w1.detail_th.contains(told), "{}", w1.detail_th);
+    }
 
     // December: five of six.
     let n2 = n1.plus(1);
@@ -273,6 +281,45 @@ async fn a_short_record_is_said_to_be_short() {
     );
     let unknown = watch.province_standing("50");
     assert!(unknown.judged.value().is_none() && unknown.text_th.contains("ยังประเมินภัยแล้งไม่ได้"));
+}
+
+#[tokio::test]
+async fn beside_a_short_record_stand_the_rain_and_the_wells_nearby() {
+    let of_chi = |name: &str| Well { aquifer: Some("Chi River gravel".into()), ..well(name) };
+    // Loei, then Khon Kaen, both north of Nakhon Ratchasima.
+    let reference = |name: &str, province: &str, latitude, longitude| Well {
+        province_code: province.into(),
+        district_code: None,
+        subdistrict_code: None,
+        latitude: Some(latitude),
+        longitude: Some(longitude),
+        ..of_chi(name)
+    };
+    let other_aquifer = Well { province_code: "40".into(), aquifer: Some("Phu Kradung".into()), ..well("other") };
+    let wells =
+        vec![of_chi("W1"), reference("far", "42", 17.5, 101.7), reference("near", "40", 16.4, 102.8), other_aquifer];
+    let world = World::new(wells, "2026-11-06T00:00:00+07:00");
+    fill(&world, &["far", "near", "other"]).await;
+    world.set_month("near", Month::new(2026, 10), Some(DRY)).await;
+    for k in 0..36 {
+        world.set_month("W1", Month::new(2026, 10).plus(-k), Some(5.0 + f64::from(k))).await;
+    }
+    crate::record::fill(&world, "W1", Parameter::Rainfall, Month::new(2003, 1), Month::new(2026, 10)).await;
+    let watch = world.open().await;
+    watch.run_monthly_once().await.unwrap();
+    let standing = watch.province_standing("30");
+    let spi = world.indicator("W1", "spi_3", Month::new(2026, 10)).await.unwrap().value;
+    assert_eq!(standing.rain.map(|rain| (Some(rain.spi_3), rain.gauges)), Some((spi, 1)));
+    let named: Vec<_> = standing.reference_wells.iter().map(|own| (own.well_id.as_str(), own.class.name())).collect();
+    assert_eq!(named, [("near", "extreme"), ("far", "none")]);
+    let (en, th) = (&standing.text_en, &standing.text_th);
+    assert!(en.starts_with("record too short to judge drought; 0 of 1 wells dry in October 2026; +12.00 m"), "{en}");
+    assert!(en.contains("; rain of three months: SPI ") && en.contains(" (1 gauges)"), "{en}");
+    assert!(en.contains("nearest reference wells of the same aquifer: near (Khon Kaen, ") && en.contains("far (Loei"));
+    assert!(th.contains("บ่ออ้างอิงในชั้นน้ำเดียวกันที่ใกล้ที่สุด: near (จังหวัดขอนแก่น ห่าง "), "{th}");
+    assert!(th.contains("ฝนสามเดือน: SPI ") && !th.contains("extreme"), "{th}");
+    // A province that can be judged, or is not known, names none.
+    assert!(watch.province_standing("50").reference_wells.is_empty());
 }
 
 #[tokio::test]
