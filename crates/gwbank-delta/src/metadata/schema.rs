@@ -161,6 +161,16 @@ CREATE TABLE judged_series (
     well_id TEXT NOT NULL, parameter TEXT NOT NULL, fingerprint INTEGER NOT NULL, under_way_since INTEGER,
     PRIMARY KEY (well_id, parameter)
 ) STRICT, WITHOUT ROWID;
+", "
+-- What the second look found, and how far it looked: months since January 1970.
+CREATE TABLE quality_findings (
+    well_id TEXT NOT NULL, parameter TEXT NOT NULL, test TEXT NOT NULL, from_time INTEGER NOT NULL,
+    to_time INTEGER NOT NULL, detail TEXT NOT NULL, found_at INTEGER NOT NULL,
+    PRIMARY KEY (well_id, parameter, test, from_time)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE second_looks (
+    well_id TEXT PRIMARY KEY, looked_through INTEGER NOT NULL, fingerprint INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 "];
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), DeltaError> {

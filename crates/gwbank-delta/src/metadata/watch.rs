@@ -4,10 +4,11 @@ use gwbank_model::Timestamp;
 use gwbank_store::{ConditionFlag, FlagTransition, IndicatorRow, OutboxMessage, WatchCommit};
 use rusqlite::{Connection, params};
 
+use super::second_look;
 use super::values::Columns;
 
 pub(super) fn commit(connection: &Connection, commit: &WatchCommit) -> rusqlite::Result<()> {
-    let WatchCommit { removed_indicators, indicators, flags, transitions, outbox, evaluated } = commit;
+    let WatchCommit { removed_indicators, indicators, flags, transitions, outbox, evaluated, look_again } = commit;
     let mut remove = connection
         .prepare_cached("DELETE FROM indicators WHERE place = ?1 AND indicator = ?2 AND period = ?3 AND scope = ?4")?;
     for gone in removed_indicators {
@@ -44,7 +45,7 @@ pub(super) fn commit(connection: &Connection, commit: &WatchCommit) -> rusqlite:
             month.seq.as_i64()
         ])?;
     }
-    Ok(())
+    second_look::set_back(connection, look_again)
 }
 
 fn put_indicators(connection: &Connection, rows: &[IndicatorRow]) -> rusqlite::Result<()> {

@@ -12,8 +12,9 @@ use parking_lot::RwLock;
 use super::dead_letters::DeadLetters;
 use crate::{
     ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage, DirtyMonth,
-    FlagTransition, GatewayRecord, IndicatorKey, IndicatorRow, IngestCommit, JudgedSeries, Metadata, MetadataError,
-    OutboxMessage, PayloadPage, QualityLimit, QualityLimitKey, QualityLimitsChange, ReceivedContent, WatchCommit,
+    FlagTransition, GatewayRecord, IndicatorKey, IndicatorRow, IngestCommit, JudgedSeries, LookAgain, Metadata,
+    MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitKey, QualityLimitsChange,
+    ReceivedContent, SecondLook, SecondLookCommit, WatchCommit,
 };
 
 type InstallationKey = (WellId, Option<String>, Option<Parameter>, Timestamp);
@@ -30,6 +31,8 @@ struct State {
     /// By the names of their keys.
     limits: BTreeMap<(String, &'static str, String), QualityLimit>,
     judged: BTreeMap<(WellId, Parameter), JudgedSeries>,
+    findings: BTreeMap<(WellId, &'static str), Vec<QualityFinding>>,
+    looks: BTreeMap<WellId, SecondLook>,
     indicators: BTreeMap<IndicatorKey, IndicatorRow>,
     flags: BTreeMap<String, ConditionFlag>,
     transitions: Vec<FlagTransition>,
@@ -195,6 +198,24 @@ impl Metadata for MemoryMetadata {
         Ok(self.0.read().judged.values().cloned().collect())
     }
 
+    async fn quality_findings(&self) -> Result<Vec<QualityFinding>, MetadataError> {
+        Ok(self.0.read().findings.values().flatten().cloned().collect())
+    }
+
+    async fn second_looks(&self) -> Result<Vec<SecondLook>, MetadataError> {
+        Ok(self.0.read().looks.values().cloned().collect())
+    }
+
+    async fn commit_second_look(&self, commit: SecondLookCommit) -> Result<(), MetadataError> {
+        let mut state = self.0.write();
+        for mut series in commit.series {
+            series.findings.sort_by_key(|finding| (finding.test.name(), finding.from));
+            state.findings.insert((series.well_id, series.parameter.name()), series.findings);
+        }
+        state.looks.extend(commit.looks.into_iter().map(|look| (look.well_id.clone(), look)));
+        Ok(())
+    }
+
     async fn dirty_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError> {
         let state = self.0.read();
         let mut months: Vec<DirtyMonth> = state
@@ -213,7 +234,7 @@ impl Metadata for MemoryMetadata {
     }
 
     async fn commit_watch(&self, commit: WatchCommit) -> Result<(), MetadataError> {
-        let WatchCommit { removed_indicators, indicators, flags, transitions, outbox, evaluated } = commit;
+        let WatchCommit { removed_indicators, indicators, flags, transitions, outbox, evaluated, look_again } = commit;
         let mut state = self.0.write();
         for gone in removed_indicators {
             state.indicators.remove(&gone);
@@ -237,6 +258,11 @@ impl Metadata for MemoryMetadata {
             let key = (done.well_id, done.parameter, done.month);
             if state.dirty.get(&key).is_some_and(|&mark| mark <= done.seq) {
                 state.dirty.remove(&key);
+            }
+        }
+        for LookAgain { well_id, from } in look_again {
+            if let Some(look) = state.looks.get_mut(&well_id) {
+                look.looked_through = look.looked_through.min(from.plus(-1));
             }
         }
         Ok(())

@@ -5,6 +5,7 @@ mod ingest;
 mod leadership;
 mod quality;
 mod registry;
+mod second_look;
 mod watch;
 
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use gwbank_registry::{Installation, Well};
 use gwbank_store::{
     ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage, DirtyMonth,
     FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, JudgedSeries, Metadata, MetadataError, OutboxMessage,
-    PayloadPage, QualityLimit, QualityLimitsChange, ReceivedContent, ReplayPermit, WatchCommit,
+    PayloadPage, QualityFinding, QualityLimit, QualityLimitsChange, ReceivedContent, ReplayPermit, SecondLook,
+    SecondLookCommit, WatchCommit,
 };
 
 use parking_lot::Mutex;
@@ -210,6 +212,24 @@ impl Metadata for PostgresMetadata {
     async fn judged_series(&self) -> Result<Vec<JudgedSeries>, MetadataError> {
         self.read("cannot read under which limits series were judged", async |transaction| {
             quality::judged_series(transaction).await
+        })
+        .await
+    }
+
+    async fn quality_findings(&self) -> Result<Vec<QualityFinding>, MetadataError> {
+        self.read("cannot read findings of quality", async |transaction| second_look::findings(transaction).await).await
+    }
+
+    async fn second_looks(&self) -> Result<Vec<SecondLook>, MetadataError> {
+        self.read("cannot read how far series were looked at", async |transaction| {
+            second_look::looks(transaction).await
+        })
+        .await
+    }
+
+    async fn commit_second_look(&self, commit: SecondLookCommit) -> Result<(), MetadataError> {
+        self.write("cannot take findings of quality", async |transaction| {
+            second_look::commit(transaction, &commit).await
         })
         .await
     }
