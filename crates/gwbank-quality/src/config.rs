@@ -231,9 +231,8 @@ impl SeriesConfig {
     /// Stands for these limits and the rules that judge by them: whoever was judged under another one may be judged
     /// otherwise now.
     pub fn fingerprint(&self) -> u64 {
-        // FNV-1a over the text of all limits, which names every field and gives each number exactly.
-        let text = format!("{RULES_VERSION} {self:?}");
-        text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+        // The text of all limits names every field and gives each number exactly.
+        fingerprint_of(&format!("{RULES_VERSION} {self:?}"))
     }
 
     /// The widest tolerance of the tests that follow runs of values (flat line, attenuated signal); `None` where there is no
@@ -289,6 +288,11 @@ impl SeriesConfig {
         }
         Ok(())
     }
+}
+
+/// Of a text, the same in every build: FNV-1a.
+pub fn fingerprint_of(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn not_negative(limit: &'static str, value: f64) -> Result<(), ConfigError> {

@@ -36,13 +36,14 @@ impl SeriesReader for QueryEngine {
         means.await.map_err(|error| SeriesReadError(Box::new(error)))
     }
 
-    async fn rows_since(
+    async fn rows_between(
         &self,
         well: &WellId,
         parameter: Parameter,
         from: Timestamp,
+        to: Timestamp,
     ) -> Result<Vec<Row>, SeriesReadError> {
-        self.read_since(well, parameter, from).await.map_err(|error| SeriesReadError(Box::new(error)))
+        self.read_between(well, parameter, (from, to)).await.map_err(|error| SeriesReadError(Box::new(error)))
     }
 
     async fn last_heard(&self) -> Result<Vec<LastHeard>, SeriesReadError> {
@@ -128,36 +129,42 @@ impl QueryEngine {
         Ok(ends.into_iter().map(heard).collect())
     }
 
-    async fn read_since(&self, well: &WellId, parameter: Parameter, from: Timestamp) -> Result<Vec<Row>, QueryError> {
+    async fn read_between(
+        &self,
+        well: &WellId,
+        parameter: Parameter,
+        span: (Timestamp, Timestamp),
+    ) -> Result<Vec<Row>, QueryError> {
         let cut = self.shared().read_cut();
         let Some(series) = cut.names().series.get(well.as_str(), parameter) else {
             // The archive may know it all the same: names are given when something of it is first read.
             let series = cut.names().series.intern(well, parameter);
-            return rows_since(&cut, well, parameter, series, from).await;
+            return rows_between(&cut, well, parameter, series, span).await;
         };
-        rows_since(&cut, well, parameter, series, from).await
+        rows_between(&cut, well, parameter, series, span).await
     }
 }
 
-async fn rows_since(
+async fn rows_between(
     cut: &ReadCut,
     well: &WellId,
     parameter: Parameter,
     series: SeriesId,
-    from: Timestamp,
+    (from, to): (Timestamp, Timestamp),
 ) -> Result<Vec<Row>, QueryError> {
     let filter = ReadingFilter {
         from: Some(from.as_micros()),
+        to: (to < Timestamp::MAX).then_some(to.as_micros()),
         wells: Some([well.as_str().to_owned()].into()),
         parameters: Some([parameter.name().to_owned()].into()),
         ..ReadingFilter::default()
     };
     let covers_from = cut.window().covers_from();
-    let recent = cut.window().series_rows(series, from.max(covers_from), Timestamp::MAX);
+    let recent = cut.window().series_rows(series, from.max(covers_from), to);
     if cut.archive_request(&filter, 1).is_none() {
         return Ok(recent);
     }
-    let archived = cut.archive().await?.series_rows(series, from, covers_from).await;
+    let archived = cut.archive().await?.series_rows(series, from, covers_from.min(to)).await;
     let archived = archived.map_err(|error| cut.archive_error(error))?;
     let pending = cut.pending(&filter).await?;
     let mut rows: HashMap<Key, Row> = archived.into_iter().map(|row| (row.key(), row)).collect();

@@ -91,13 +91,24 @@ pub trait SeriesReader: Send + Sync + 'static {
     /// The same by the hour, without medians.
     async fn hourly_means(&self, request: SeriesRequest) -> Result<Vec<HourlyMean>, SeriesReadError>;
 
+    /// Winners of one series in time order, from ≤ time < to.
+    async fn rows_between(
+        &self,
+        well: &WellId,
+        parameter: Parameter,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Row>, SeriesReadError>;
+
     /// Winners of one series in time order, from ≤ time.
     async fn rows_since(
         &self,
         well: &WellId,
         parameter: Parameter,
         from: Timestamp,
-    ) -> Result<Vec<Row>, SeriesReadError>;
+    ) -> Result<Vec<Row>, SeriesReadError> {
+        self.rows_between(well, parameter, from, Timestamp::MAX).await
+    }
 
     /// Every series that ever had a reading, in any order. Readings that came within the last seconds may be missing.
     async fn last_heard(&self) -> Result<Vec<LastHeard>, SeriesReadError>;

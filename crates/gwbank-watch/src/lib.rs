@@ -5,6 +5,7 @@
 //!                 (SeriesReader)                                                                            ├▶ WatchCommit
 //! level changes ─▶ recent rows ──▶ flood of wells ─▶ subdistricts, districts, provinces ────────────────────┘  (flags,
 //!                                                                                          transitions, outbox, marks)
+//! closed months ─▶ second look at readings ─▶ findings ─▶ whoever judges readings (SeriesJudge)
 //! ```
 //!
 //! # Rules
@@ -36,6 +37,7 @@ mod record;
 mod rises;
 mod rows;
 mod salinity_flags;
+mod second_look;
 mod series;
 mod silence_flags;
 mod texts;
@@ -49,8 +51,9 @@ pub use explain::explained_names;
 pub use gwbank_indicator::explain::{Explanation, Indicator, PlaceExplanation};
 pub use live::LiveReport;
 pub use monthly::MonthlyReport;
-pub use parts::{LevelChanges, WatchParts};
+pub use parts::{LevelChanges, SeriesJudge, WatchParts};
 pub use place_standing::ProvinceStanding;
 pub use record::{RecordExplanation, RecordIndicator, RecordRules};
+pub use second_look::SecondLookReport;
 pub use topics::{MQTT_CHANNEL, current_retained, flag_topic};
 pub use watch::{Watch, WatchHandle};

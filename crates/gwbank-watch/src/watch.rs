@@ -24,6 +24,7 @@ use crate::parts::{LevelChanges, WatchParts};
 use crate::place_standing::ProvinceStanding;
 use crate::record::RecordMemory;
 use crate::salinity_flags;
+use crate::second_look::{self, LookState, SecondLookReport};
 use crate::series::WellSeries;
 use crate::silence_flags::{self, SilenceState};
 
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     pub config: WatchConfig,
     pub metadata: Arc<dyn gwbank_store::Metadata>,
     pub reader: Arc<dyn gwbank_store::SeriesReader>,
+    pub judge: Arc<dyn crate::parts::SeriesJudge>,
     pub registry: tokio::sync::watch::Receiver<Arc<gwbank_registry::Registry>>,
     clock: Arc<dyn gwbank_runtime::Clock>,
     pub book: Mutex<FlagBook>,
@@ -59,6 +61,7 @@ pub(crate) struct Inner {
     pub usual_rises: Mutex<HashMap<WellId, (i32, UsualRises)>>,
     pub provinces: RwLock<BTreeMap<String, ProvinceStanding>>,
     pub monthly: tokio::sync::Mutex<MonthlyState>,
+    pub second_look: tokio::sync::Mutex<LookState>,
     pub live: tokio::sync::Mutex<LiveState>,
 }
 
@@ -70,12 +73,13 @@ impl Watch {
     }
 
     fn with_open(config: WatchConfig, parts: WatchParts, open: Vec<ConditionFlag>) -> Self {
-        let WatchParts { metadata, reader, registry, clock, shutdown: _ } = parts;
+        let WatchParts { metadata, reader, judge, registry, clock, shutdown: _ } = parts;
         let opened_at = Timestamp::from_micros(clock.now_micros());
         Self(Arc::new(Inner {
             config,
             metadata,
             reader,
+            judge,
             registry,
             clock,
             book: Mutex::new(FlagBook::of(open)),
@@ -91,6 +95,7 @@ impl Watch {
             usual_rises: Mutex::default(),
             provinces: RwLock::default(),
             monthly: tokio::sync::Mutex::default(),
+            second_look: tokio::sync::Mutex::default(),
             live: tokio::sync::Mutex::default(),
         }))
     }
@@ -128,6 +133,12 @@ impl Watch {
     /// Evaluates what is dirty, and everything at the first run and when a month has closed.
     pub async fn run_monthly_once(&self) -> Result<MonthlyReport, WatchError> {
         monthly::run(&self.0).await
+    }
+
+    /// Looks a second time at wells whose closed months are new or changed, for about
+    /// [`WatchConfig::second_look_time`]. To be run after the evaluation of the months that it was told of, not beside it.
+    pub async fn run_second_look_once(&self) -> Result<SecondLookReport, WatchError> {
+        second_look::run(&self.0, self.0.config.second_look_time).await
     }
 
     /// Whether an evaluation of months is under way.
@@ -198,7 +209,10 @@ impl Watch {
             ticks.tick().await;
             let ran = async {
                 match self.0.leads().await? {
-                    Some(_) => self.run_monthly_once().await.map(drop),
+                    Some(_) => {
+                        self.run_monthly_once().await?;
+                        self.run_second_look_once().await.map(drop)
+                    }
                     None => Ok(()),
                 }
             };
@@ -285,6 +299,7 @@ impl Inner {
         }
         if now.is_some() {
             *self.monthly.lock().await = MonthlyState::default();
+            *self.second_look.lock().await = LookState::default();
             self.series.write().clear();
             self.records.write().clear();
             self.records_complete.store(false, Ordering::Release);

@@ -6,5 +6,6 @@ mod flood;
 mod record;
 mod rises;
 mod running;
+mod second_look;
 mod silence;
 mod support;
