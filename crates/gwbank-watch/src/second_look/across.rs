@@ -11,6 +11,12 @@ use super::days::Days;
 use super::found::Found;
 use super::sources::WellSources;
 
+/// Of days. Wells that go together in the dry season need not do so when the rains begin: they are to be known for a year.
+/// (With the 60 days that serve a batch, 0.6 % of a simulated country's sound readings were found to depart, with these 0.14.)
+pub(super) fn neighbour_rules() -> NeighbourRules {
+    NeighbourRules { common_min: 330, ..NeighbourRules::default() }
+}
+
 /// What days of a month are found to be.
 pub(super) fn month(well: &Well, sources: &WellSources, days: &Days, month: Month, offset_seconds: i32) -> Vec<Found> {
     let mut found = against_neighbours(well, sources, days, month, offset_seconds);
@@ -25,7 +31,7 @@ fn against_neighbours(
     month: Month,
     offset_seconds: i32,
 ) -> Vec<Found> {
-    let rules = NeighbourRules::default();
+    let rules = neighbour_rules();
     if sources.neighbours.len() < rules.neighbours_min {
         return Vec::new();
     }

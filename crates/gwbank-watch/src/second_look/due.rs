@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use gwbank_model::{Month, WellId};
-use gwbank_quality::across::{MultiVariateRules, NeighbourRules};
+use gwbank_quality::across::MultiVariateRules;
 use gwbank_quality::fingerprint_of;
 use gwbank_registry::{Registry, Well};
 use gwbank_store::SecondLook;
 
+use super::across::neighbour_rules;
 use super::series::MONTHS_AFTER;
 use super::{Sources, VERSION, sources};
 use crate::watch::Inner;
@@ -60,7 +61,7 @@ fn fingerprint(inner: &Inner, well: &Well, sources: &Sources) -> u64 {
         .iter()
         .map(|parameter| inner.judge.quality_config(&well.well_id, *parameter).fingerprint())
         .collect();
-    let rules = (NeighbourRules::default(), MultiVariateRules::default(), inner.config.closing.offset_seconds);
+    let rules = (neighbour_rules(), MultiVariateRules::default(), inner.config.closing.offset_seconds);
     let facts = (sources::is_of_the_aquifer(well), well.ground_elevation);
     fingerprint_of(&format!("{VERSION} {rules:?} {facts:?} {of:?} {limits:?}"))
 }

@@ -7,5 +7,6 @@ mod record;
 mod rises;
 mod running;
 mod second_look;
+mod second_look_country;
 mod silence;
 mod support;
