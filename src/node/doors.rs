@@ -7,10 +7,13 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::StreamExt;
+use gwbank_conversion::{LevelSink, SensorChange, SinkError};
 use gwbank_ingest::external::ExternalState;
-use gwbank_ingest::{Format, GatewayRow, IngestError, LimitsApplied, Message, Pipeline, RejudgeProgress, SourceKind};
+use gwbank_ingest::{
+    Format, GatewayRow, IngestError, LimitsApplied, Message, Pipeline, ReadingsOptions, RejudgeProgress, SourceKind,
+};
 use gwbank_model::condition::Scope;
-use gwbank_model::{BANGKOK_OFFSET_SECONDS, Month, Parameter, Seq, Timestamp, WellId};
+use gwbank_model::{BANGKOK_OFFSET_SECONDS, GatewayId, Month, Parameter, Reading, Seq, Timestamp, WellId};
 use gwbank_quality::SeriesConfig;
 use gwbank_query::{GatewaySource, QueryEngine, QueryError, QueryErrorKind};
 use gwbank_registry::{Installation, Registry, Well};
@@ -105,6 +108,44 @@ impl SeriesJudge for Judge {
             IngestError::Metadata(error) => error,
             other => MetadataError::Unavailable(Box::new(other)),
         })
+    }
+}
+
+/// Changes of what levels are converted from.
+pub struct Sensors(pub gwbank_ingest::SensorChanges);
+
+#[async_trait]
+impl gwbank_conversion::SensorChanges for Sensors {
+    async fn filled(&mut self) {
+        self.0.filled().await;
+    }
+
+    fn take(&mut self) -> (Vec<SensorChange>, Seq) {
+        let (changes, through) = self.0.take();
+        let change =
+            |gwbank_ingest::SensorChange { well, parameter, from, to }| SensorChange { well, parameter, from, to };
+        (changes.into_iter().map(change).collect(), through)
+    }
+}
+
+/// Where converted levels go: the way of every reading.
+pub struct Levels {
+    pipeline: Pipeline,
+    sender: GatewayId,
+}
+
+impl Levels {
+    pub fn new(pipeline: Pipeline) -> anyhow::Result<Self> {
+        Ok(Self { pipeline, sender: GatewayId::new(GatewayId::CONVERSION)? })
+    }
+}
+
+#[async_trait]
+impl LevelSink for Levels {
+    async fn put(&self, readings: Vec<Reading>) -> Result<(), SinkError> {
+        let options = ReadingsOptions { topic: GatewayId::CONVERSION.to_owned(), source: SourceKind::Import };
+        let receipt = self.pipeline.ingest_readings(&self.sender, readings, options).await;
+        receipt.map(drop).map_err(|error| SinkError(Box::new(error)))
     }
 }
 

@@ -1,8 +1,8 @@
 //! One running server: lock, stores, pipeline, watch, doors, couriers; started in order, stopped in order.
 //!
 //! ```text
-//! start: lock ─→ stores ─→ pipeline (recovers) ─→ query engine ─→ watch ─→ broker, sessions, HTTP ─→ addresses.json
-//! stop:  no new connections ─→ what was taken in is acknowledged ─→ watch, courier end ─→ last flush ─→ lock
+//! start: lock ─→ stores ─→ pipeline (recovers) ─→ query engine ─→ watch, conversion ─→ broker, sessions, HTTP ─→ addresses.json
+//! stop:  no new connections ─→ what was taken in is acknowledged ─→ watch, conversion, courier end ─→ last flush ─→ lock
 //! ```
 //!
 //! # Rules
@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use gwbank_conversion::{Converter, ConverterHandle, ConverterParts};
 use gwbank_ingest::embedded::EmbeddedBroker;
 use gwbank_ingest::external::ExternalSource;
 use gwbank_ingest::{IngestError, Pipeline};
@@ -52,6 +53,7 @@ pub struct Node {
     broker: Option<EmbeddedBroker>,
     external: Vec<ExternalSource>,
     pub watch: WatchHandle,
+    conversion: ConverterHandle,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     _lock: DataDirLock,
 }
@@ -86,6 +88,16 @@ impl Node {
         };
         let changes = doors::Changes(pipeline.level_changes());
         let watch = Watch::spawn(settings::watch(&config), watch_parts, changes);
+        let conversion_parts = ConverterParts {
+            metadata: stores.metadata.clone(),
+            reader: Arc::new(engine.clone()),
+            sink: Arc::new(doors::Levels::new(pipeline.clone())?),
+            registry: pipeline.registry_watch(),
+            names: stores.names.clone(),
+            calendar_offset_seconds: config.calendar_offset_seconds(),
+            shutdown: trigger.listener(),
+        };
+        let conversion = Converter::spawn(conversion_parts, doors::Sensors(pipeline.sensor_changes()));
 
         let mut node = Self {
             addresses: Addresses::default(),
@@ -97,6 +109,7 @@ impl Node {
             broker: None,
             external: Vec::new(),
             watch,
+            conversion,
             tasks: Vec::new(),
             _lock: lock,
         };
@@ -181,7 +194,7 @@ impl Node {
 
     /// Stops in order; see the rules of the module.
     pub async fn stop(self) {
-        let Self { pipeline, engine, config, trigger, broker, external, watch, tasks, _lock, .. } = self;
+        let Self { pipeline, engine, config, trigger, broker, external, watch, conversion, tasks, _lock, .. } = self;
         trigger.stop_accepting();
         let settling = async {
             if let Some(broker) = &broker {
@@ -196,6 +209,7 @@ impl Node {
         }
         trigger.stop();
         watch.join().await;
+        conversion.join().await;
         for task in tasks {
             if let Err(error) = task.await {
                 tracing::error!(%error, "a task failed");

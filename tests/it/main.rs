@@ -9,6 +9,7 @@ mod database;
 mod demo;
 mod history;
 mod indicators;
+mod levels;
 mod life;
 mod many_nodes;
 mod mosquitto;

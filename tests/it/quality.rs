@@ -206,7 +206,8 @@ fn imported_limits_judge_stored_readings_anew() {
 #[test]
 fn pressure_without_a_barometer_is_suspect_until_one_is_registered() {
     let place = Place::new();
-    place.file("wells.csv", "well_id,bank_type,province_code\nUDN-0012,observation,41\n");
+    let wells = "well_id,bank_type,province_code\nUDN-0012,observation,41\nbaro-1,observation,41\n";
+    place.file("wells.csv", wells);
     place.run(&["wells", "import", "wells.csv"]).good();
     let server = place.serve();
     let readings: Vec<_> = (0..8)

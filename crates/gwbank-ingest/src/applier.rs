@@ -20,11 +20,11 @@ use hashbrown::HashSet;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use crate::changes::{Publisher, Touched};
 use crate::context::Span;
 use crate::dead_message::dead_message;
 use crate::judge::{Accepted, Basis, Judge, Judgement};
 use crate::ledger::{GatewayDelta, Ledger, Version};
-use crate::level_changes::LevelPublisher;
 use crate::message::Receipt;
 use crate::metrics::Metrics;
 use crate::repeats::{Repeats, take_unknown_wells};
@@ -91,7 +91,7 @@ pub(crate) struct Applier {
     window: Window,
     names: RowNames,
     metrics: Arc<Metrics>,
-    listeners: Arc<LevelPublisher>,
+    listeners: Arc<Publisher>,
     calendar_offset_seconds: i32,
     flush_rows: u64,
     seal_bytes: usize,
@@ -111,7 +111,7 @@ pub(crate) struct ApplierParts {
     pub(crate) basis: Basis,
     pub(crate) repeats: Arc<Mutex<Repeats>>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) listeners: Arc<LevelPublisher>,
+    pub(crate) listeners: Arc<Publisher>,
     pub(crate) calendar_offset_seconds: i32,
     pub(crate) flush_rows: u64,
     /// A stretch with more bytes of payloads is sealed.
@@ -290,7 +290,7 @@ impl Applier {
         drop(window); // so that the insertion need not copy what only this snapshot holds
         let changed = self.take_judgement(judgement, sealed);
         let touched: Vec<Row> = accepted.iter().map(|a| a.row).chain(changed).collect();
-        let levels = self.mark_touched(&touched);
+        let changes = self.mark_touched(&touched);
         for row in &archived_before {
             self.mark_all_in_reach(row);
         }
@@ -303,7 +303,7 @@ impl Applier {
         for (part, receipt) in parts.into_iter().zip(receipts) {
             replies.push(self.account(part, receipt));
         }
-        self.listeners.publish(&levels);
+        self.listeners.publish(&changes);
         for (reply, seq, receipt) in replies {
             // Whoever does not wait any more has been told nothing, and will ask again.
             match reply {
@@ -324,9 +324,9 @@ impl Applier {
         let cut = in_archive.map(|&(series, span)| (series, Span { to: span.to.min(before_window), ..span }));
         self.ledger.open.rejudged.extend(cut);
         drop(window);
-        let levels = self.mark_touched(&changed);
+        let changes = self.mark_touched(&changed);
         self.window.insert(changed);
-        self.listeners.publish(&levels);
+        self.listeners.publish(&changes);
     }
 
     /// Notes what a judgement leaves to be done; gives the rows that it changes.
@@ -337,21 +337,24 @@ impl Applier {
         judgement.changed
     }
 
-    /// Marks the months of rows as dirty, but for what is accounted for; gives the series of levels among them.
-    fn mark_touched(&mut self, touched: &[Row]) -> HashSet<SeriesId> {
-        let mut levels: HashSet<SeriesId> = HashSet::new();
+    /// Marks the months of rows as dirty, but for what is accounted for; gives what listeners are to hear of.
+    fn mark_touched(&mut self, touched: &[Row]) -> Touched {
+        let mut changes = Touched::default();
         let mut last_level = None; // rows of a series come in runs
         for row in touched.iter().filter(|row| row.seq > self.start.metadata) {
             let entry = self.months.entry(row, &self.names, self.calendar_offset_seconds);
             if entry.is_level && last_level != Some(row.series) {
-                levels.insert(row.series);
+                changes.levels.insert(row.series);
                 last_level = Some(row.series);
+            }
+            if entry.makes_levels {
+                changes.sensor(row.series, Span { from: row.time, to: row.time });
             }
             if entry.is_measurement {
                 self.ledger.open.mark_dirty(row, entry.month);
             }
         }
-        levels
+        changes
     }
 
     fn take_row(
@@ -473,6 +476,7 @@ struct MonthCache(Vec<Option<SeriesMonths>>);
 struct SeriesMonths {
     months: MonthCursor,
     is_level: bool,
+    makes_levels: bool,
     /// Not about the device itself: something that an indicator may be computed from.
     is_measurement: bool,
 }
@@ -483,6 +487,7 @@ struct MonthEntry {
     /// The month's end.
     to: Timestamp,
     is_level: bool,
+    makes_levels: bool,
     is_measurement: bool,
 }
 
@@ -496,11 +501,15 @@ impl MonthCache {
         let of_series = self.0[index].get_or_insert_with(|| {
             let parameter = names.series.key(row.series).parameter;
             let of_device = [BatteryVoltage, BatteryLevel, SignalStrength, Snr, DeviceTemperature];
-            let (is_level, is_measurement) = (parameter.is_level(), !of_device.contains(&parameter));
-            SeriesMonths { months: MonthCursor::new(offset_seconds), is_level, is_measurement }
+            SeriesMonths {
+                months: MonthCursor::new(offset_seconds),
+                is_level: parameter.is_level(),
+                makes_levels: parameter.makes_levels(),
+                is_measurement: !of_device.contains(&parameter),
+            }
         });
-        let SeriesMonths { months, is_level, is_measurement } = of_series;
-        let month = months.month(row.time);
-        MonthEntry { month, to: months.end(), is_level: *is_level, is_measurement: *is_measurement }
+        let month = of_series.months.month(row.time);
+        let SeriesMonths { months, is_level, makes_levels, is_measurement } = *of_series;
+        MonthEntry { month, to: months.end(), is_level, makes_levels, is_measurement }
     }
 }

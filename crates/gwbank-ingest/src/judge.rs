@@ -411,15 +411,17 @@ impl Basis {
         }
     }
 
-    /// Absolute pressure of a well that no barometer is registered with: it weighs water and air, and nobody can tell which.
+    /// Absolute pressure of a well that no known barometer is registered with: it weighs water and air, and nobody can tell
+    /// which.
     fn is_uncompensated(&self, well: &WellId, parameter: Parameter) -> bool {
         let of_pressure = |of: Option<Parameter>| of.is_none_or(|of| of == Parameter::WaterPressureAbsolute);
+        let weighs = |barometer: Option<&str>| barometer.is_some_and(|id| self.registry.barometer(id).is_some());
         parameter == Parameter::WaterPressureAbsolute
             && !self
                 .registry
                 .installations_of(well.as_str())
                 .iter()
-                .any(|installation| of_pressure(installation.parameter) && installation.barometer_id.is_some())
+                .any(|installation| of_pressure(installation.parameter) && weighs(installation.barometer_id.as_deref()))
     }
 }
 

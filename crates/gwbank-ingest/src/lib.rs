@@ -25,6 +25,7 @@ pub mod record;
 mod resolve;
 
 mod applier;
+mod changes;
 mod clock_offset;
 mod context;
 mod dead_message;
@@ -32,7 +33,6 @@ mod gate;
 mod judge;
 mod last_known;
 mod ledger;
-mod level_changes;
 mod merged;
 mod metrics;
 mod repeats;
@@ -55,11 +55,11 @@ mod status;
 
 mod mqtt;
 
+pub use changes::{LevelChanges, SensorChange, SensorChanges};
 pub use config::{DecodeConfig, PipelineConfig};
 pub use dead_letters::DeadLetterReport;
 pub use error::IngestError;
 pub use gwbank_wire::{DeviceProfile, DeviceProfiles, Fault, FieldReading, FieldRule, Format, Reason, SourceKind};
-pub use level_changes::LevelChanges;
 pub use message::{GatewayRow, Message, MessageContent, Receipt};
 pub use metrics::IngestMetrics;
 pub use mqtt::{BrokerProblem, check_ca_file, embedded, external, publisher};

@@ -25,11 +25,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::IngestError;
 use crate::applier::{Applier, ApplierParts, Effect, Positions, Reply};
+use crate::changes::Publisher;
 use crate::config::PipelineConfig;
 use crate::gate::{Gate, Held};
 use crate::judge::Basis;
 use crate::last_known::LastKnown;
-use crate::level_changes::LevelPublisher;
 use crate::metrics::Metrics;
 use crate::pipeline::{Handle, Pipeline, PipelineParts, Shared, effect_of};
 use crate::quality_findings::FindingsBySeries;
@@ -111,7 +111,7 @@ impl Pipeline {
         let effective_limits = Arc::new(limits.effective());
 
         let metrics = Arc::new(Metrics::default());
-        let listeners = Arc::new(LevelPublisher::default());
+        let listeners = Arc::new(Publisher::default());
         let mut repeats = Repeats::default();
         for content in contents {
             repeats.remember(names.gateways.intern(&content.gateway_id), content.content_hash, content.seq);

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::IngestError;
 use crate::applier::{Applier, Effect, Positions, Reply};
+use crate::changes::{LevelChanges, Publisher, SensorChanges};
 use crate::clock_offset::ClockOffsets;
 use crate::config::PipelineConfig;
 use crate::context::Span;
@@ -28,7 +29,6 @@ use crate::fault::undecoded;
 use crate::gate::Gate;
 use crate::last_known::LastKnown;
 use crate::ledger::{GatewayDelta, Stretch};
-use crate::level_changes::{LevelChanges, LevelPublisher};
 use crate::message::{GatewayRow, Message, MessageContent, Receipt};
 use crate::metrics::{IngestMetrics, Metrics};
 use crate::quality_limits::Limits;
@@ -77,7 +77,7 @@ pub(crate) struct Shared {
     pub(crate) registry: watch::Sender<Arc<Registry>>,
     /// The same, for one look per message.
     pub(crate) present_registry: RwLock<Arc<Registry>>,
-    pub(crate) listeners: Arc<LevelPublisher>,
+    pub(crate) listeners: Arc<Publisher>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) gate: Arc<Gate>,
     pub(crate) positions: Mutex<Positions>,
@@ -243,7 +243,13 @@ impl Pipeline {
 
     /// Wells whose levels change from now on.
     pub fn level_changes(&self) -> LevelChanges {
-        self.0.shared.listeners.listen(self.0.shared.names.series.clone())
+        self.0.shared.listeners.listen_to_levels(self.0.shared.names.series.clone())
+    }
+
+    /// Series from which levels are converted, as they change from now on.
+    pub fn sensor_changes(&self) -> SensorChanges {
+        let shared = &self.0.shared;
+        shared.listeners.listen_to_sensors(shared.names.series.clone(), shared.applier.clone())
     }
 
     /// Counts of all gateways as of now: metadata and what is not yet accounted for there.

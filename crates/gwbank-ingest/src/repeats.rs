@@ -63,7 +63,7 @@ pub(crate) fn take_unknown_wells(faults: &mut Vec<Fault>) -> u64 {
 
 /// FNV-1a, 64 bits: must not change from release to release, as the journal keeps it.
 pub(crate) fn content_hash(payload: &[u8]) -> u64 {
-    payload.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+    gwbank_model::fingerprint(payload)
 }
 
 #[cfg(test)]

@@ -94,6 +94,9 @@ impl GatewayId {
     /// `gwbank/v1/flags/…` carries condition flags, so no gateway may be called so.
     pub const RESERVED: &'static [&'static str] = &["flags"];
 
+    /// Sender of the levels that are converted from the readings of sensors.
+    pub const CONVERSION: &'static str = "gwbank.levels";
+
     pub fn new(text: &str) -> Result<Self, IdError> {
         check(text)?;
         if Self::RESERVED.contains(&text) {

@@ -16,6 +16,7 @@
 //! - No public JSON shape: `gwbank-server` owns those.
 
 pub mod condition;
+mod fingerprint;
 mod ids;
 mod parameter;
 mod reading;
@@ -27,6 +28,7 @@ mod time;
 pub mod time_form;
 pub mod versions;
 
+pub use fingerprint::fingerprint;
 pub use ids::{GatewayId, IdError, WellId};
 pub use parameter::{Parameter, UnknownParameter};
 pub use reading::{Origin, Reading, Row};

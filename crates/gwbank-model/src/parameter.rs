@@ -74,6 +74,22 @@ impl Parameter {
         matches!(self, Parameter::DepthToWater | Parameter::GroundwaterElevation)
     }
 
+    /// What a sensor in the well says of its water: a level follows from it with how the sensor hangs.
+    pub const fn is_level_sensor(self) -> bool {
+        matches!(
+            self,
+            Parameter::DistanceToWater
+                | Parameter::WaterHeightAboveSensor
+                | Parameter::WaterPressureAbsolute
+                | Parameter::WaterPressureGauge
+        )
+    }
+
+    /// What levels are converted from: those of sensors and of the air above them.
+    pub const fn makes_levels(self) -> bool {
+        self.is_level_sensor() || matches!(self, Parameter::BarometricPressure)
+    }
+
     pub const fn code(self) -> u8 {
         self as u8
     }

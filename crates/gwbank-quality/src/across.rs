@@ -10,6 +10,8 @@
 
 use gwbank_model::QualityFlag;
 
+use crate::compensation::METRES_PER_KPA;
+
 /// 1 / Φ⁻¹(0.75): makes a median absolute deviation a standard deviation, for normal values.
 const MAD_TO_DEVIATION: f64 = 1.482_602_218_505_602;
 
@@ -198,7 +200,6 @@ fn rise_without_rain(rules: &MultiVariateRules, level: &[f64], rain: &[f64], ste
 
 fn air_in_the_water(rules: &MultiVariateRules, level: &[f64], air: &[f64]) -> Option<QualityFlag> {
     const PAIRS_MIN: usize = 10;
-    const METRES_PER_KPA: f64 = 0.101_971_621_3;
     let change = |values: &[f64], step: usize| values[step] - values[step - 1];
     let changes: Vec<(f64, f64)> = (1..level.len())
         .map(|step| (change(air, step), change(level, step)))

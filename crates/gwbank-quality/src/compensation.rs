@@ -24,7 +24,7 @@
 use gwbank_model::{QcTest, QcTests, QualityFlag, Timestamp};
 
 /// Metres of pure water per kPa, at 1,000 kg/m³ and 9.80665 m/s².
-const METRES_PER_KPA: f64 = 0.101_971_621_3;
+pub const METRES_PER_KPA: f64 = 0.101_971_621_3;
 const WATER_DENSITY: f64 = 1_000.0;
 
 /// A judged reading of pressure, in kPa.
@@ -73,6 +73,24 @@ pub struct SensorPlace {
     pub well_depth: Option<f64>,
 }
 
+impl SensorPlace {
+    /// What a column of water above the sensor, in metres, says of the water table.
+    pub fn status(&self, rules: &CompensationRules, column: f64) -> WaterStatus {
+        const AT_THE_BOTTOM: f64 = 0.5;
+        let at_bottom = self.well_depth.is_some_and(|depth| depth - self.sensor_depth <= AT_THE_BOTTOM);
+        match column <= rules.floor {
+            false => WaterStatus::Submerged,
+            true if at_bottom => WaterStatus::Dry,
+            true => WaterStatus::BelowSensor,
+        }
+    }
+
+    /// Depth to water below ground, in metres. At the floor it is the sensor's depth, the least that it can be.
+    pub fn depth_to_water(&self, rules: &CompensationRules, column: f64) -> f64 {
+        if column <= rules.floor { self.sensor_depth } else { self.sensor_depth - column }
+    }
+}
+
 /// What the column says of the water table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaterStatus {
@@ -99,20 +117,12 @@ pub struct Compensated {
 impl Compensated {
     /// What the reading says of the water table; `None` without a column.
     pub fn status(&self, rules: &CompensationRules, place: &SensorPlace) -> Option<WaterStatus> {
-        const AT_THE_BOTTOM: f64 = 0.5;
-        let column = self.column?;
-        let at_bottom = place.well_depth.is_some_and(|depth| depth - place.sensor_depth <= AT_THE_BOTTOM);
-        Some(match column <= rules.floor {
-            false => WaterStatus::Submerged,
-            true if at_bottom => WaterStatus::Dry,
-            true => WaterStatus::BelowSensor,
-        })
+        Some(place.status(rules, self.column?))
     }
 
     /// Depth to water below ground, in metres. At the floor it is the sensor's depth, the least that it can be.
     pub fn depth_to_water(&self, rules: &CompensationRules, place: &SensorPlace) -> Option<f64> {
-        let column = self.column?;
-        Some(if column <= rules.floor { place.sensor_depth } else { place.sensor_depth - column })
+        Some(place.depth_to_water(rules, self.column?))
     }
 }
 

@@ -232,7 +232,7 @@ impl SeriesConfig {
     /// otherwise now.
     pub fn fingerprint(&self) -> u64 {
         // The text of all limits names every field and gives each number exactly.
-        fingerprint_of(&format!("{RULES_VERSION} {self:?}"))
+        gwbank_model::fingerprint(format!("{RULES_VERSION} {self:?}").as_bytes())
     }
 
     /// The widest tolerance of the tests that follow runs of values (flat line, attenuated signal); `None` where there is no
@@ -288,11 +288,6 @@ impl SeriesConfig {
         }
         Ok(())
     }
-}
-
-/// Of a text, the same in every build: FNV-1a.
-pub fn fingerprint_of(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn not_negative(limit: &'static str, value: f64) -> Result<(), ConfigError> {

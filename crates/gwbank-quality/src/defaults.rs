@@ -24,6 +24,7 @@
 
 use gwbank_model::{Parameter, QcTests};
 
+use crate::compensation::METRES_PER_KPA;
 use crate::config::{
     FlatLine, Floor, GrossRange, Growth, MICROS_PER_DAY, MICROS_PER_HOUR, RateOfChange, SeriesConfig, Span, Spike,
     Standstill,
@@ -33,9 +34,6 @@ use crate::findings::Findings;
 const GAP_MAX_MICROS: i64 = 100 * MICROS_PER_DAY;
 const FLAT_GAP_MAX_MICROS: i64 = 3 * MICROS_PER_DAY;
 const ELAPSED_MIN_MICROS: i64 = MICROS_PER_HOUR / 12;
-
-/// Metres of water per kPa.
-const METRES_PER_KPA: f64 = 0.101_971_621_3;
 
 /// What the registry knows of a well that its limits depend on.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

@@ -66,7 +66,7 @@ mod strict;
 
 pub use config::{
     AttenuatedSignal, Climatology, ConfigError, FlatLine, Floor, Gap, GrossRange, Growth, RateOfChange, Reach,
-    SeriesConfig, Span, Spike, Standstill, fingerprint_of,
+    SeriesConfig, Span, Spike, Standstill,
 };
 pub use defaults::WellFacts;
 pub use findings::{Finding, Findings};

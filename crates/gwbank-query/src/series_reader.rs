@@ -43,7 +43,7 @@ impl SeriesReader for QueryEngine {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<Row>, SeriesReadError> {
-        self.read_between(well, parameter, (from, to)).await.map_err(|error| SeriesReadError(Box::new(error)))
+        self.read_between(well, parameter, from, to).await.map_err(|error| SeriesReadError(Box::new(error)))
     }
 
     async fn last_heard(&self) -> Result<Vec<LastHeard>, SeriesReadError> {
@@ -133,15 +133,13 @@ impl QueryEngine {
         &self,
         well: &WellId,
         parameter: Parameter,
-        span: (Timestamp, Timestamp),
+        from: Timestamp,
+        to: Timestamp,
     ) -> Result<Vec<Row>, QueryError> {
         let cut = self.shared().read_cut();
-        let Some(series) = cut.names().series.get(well.as_str(), parameter) else {
-            // The archive may know it all the same: names are given when something of it is first read.
-            let series = cut.names().series.intern(well, parameter);
-            return rows_between(&cut, well, parameter, series, span).await;
-        };
-        rows_between(&cut, well, parameter, series, span).await
+        // The archive may know it even where it has no number yet: names are given when something of it is first read.
+        let series = cut.names().series.intern(well, parameter);
+        rows_between(&cut, well, parameter, series, from, to).await
     }
 }
 
@@ -150,21 +148,21 @@ async fn rows_between(
     well: &WellId,
     parameter: Parameter,
     series: SeriesId,
-    (from, to): (Timestamp, Timestamp),
+    from: Timestamp,
+    to: Timestamp,
 ) -> Result<Vec<Row>, QueryError> {
     let filter = ReadingFilter {
         from: Some(from.as_micros()),
-        to: (to < Timestamp::MAX).then_some(to.as_micros()),
+        to: (to != Timestamp::MAX).then(|| to.as_micros()),
         wells: Some([well.as_str().to_owned()].into()),
         parameters: Some([parameter.name().to_owned()].into()),
-        ..ReadingFilter::default()
     };
     let covers_from = cut.window().covers_from();
     let recent = cut.window().series_rows(series, from.max(covers_from), to);
     if cut.archive_request(&filter, 1).is_none() {
         return Ok(recent);
     }
-    let archived = cut.archive().await?.series_rows(series, from, covers_from.min(to)).await;
+    let archived = cut.archive().await?.series_rows(series, from, to.min(covers_from)).await;
     let archived = archived.map_err(|error| cut.archive_error(error))?;
     let pending = cut.pending(&filter).await?;
     let mut rows: HashMap<Key, Row> = archived.into_iter().map(|row| (row.key(), row)).collect();

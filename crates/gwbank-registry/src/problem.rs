@@ -133,6 +133,17 @@ pub(crate) fn contradictions(well: &Well) -> Vec<(&'static str, String, &'static
     found
 }
 
+const BAROMETER_MEND: &str =
+    "name the well whose barometric_pressure holds here, or install the device with that parameter";
+
+fn lacking_mend(column: &str) -> &'static str {
+    match column {
+        "measuring_point_height" => "give it in m above ground: 0 where depths are measured from the ground",
+        "sensor_depth_below_mp" => "give it in m below the measuring point",
+        _ => BAROMETER_MEND,
+    }
+}
+
 fn check_installations(registry: &Registry, problems: &mut Vec<RegistryProblem>) {
     let mut found = |installation: &Installation, weight, column, problem: String, mend| {
         let well_id = installation.well_id.clone();
@@ -149,6 +160,18 @@ fn check_installations(registry: &Registry, problems: &mut Vec<RegistryProblem>)
             let problem = format!("the installation of {} ends before it begins", installation.valid_from);
             found(installation, Weight::Error, "valid_to", problem, "mend valid_from or valid_to");
         }
+        if let Some(parameter) = installation.parameter.filter(|parameter| parameter.is_level_sensor())
+            && let Some(column) = installation.lacks_for_level(parameter)
+        {
+            let problem = format!("no level follows from {parameter} without {column}");
+            found(installation, Weight::Warning, column, problem, lacking_mend(column));
+        }
+        if let Some(barometer) = &installation.barometer_id
+            && registry.barometer(barometer).is_none()
+        {
+            let problem = format!("{barometer} is neither a registered well nor the device of a barometer");
+            found(installation, Weight::Warning, "barometer_id", problem, BAROMETER_MEND);
+        }
         let following = all[index + 1..].iter().take_while(|next| next.well_id == installation.well_id);
         let overlaps = |next: &&Installation| {
             next.parameter == installation.parameter && installation.valid_to.is_none_or(|end| next.valid_from < end)
@@ -162,6 +185,8 @@ fn check_installations(registry: &Registry, problems: &mut Vec<RegistryProblem>)
 
 #[cfg(test)]
 mod tests {
+    use gwbank_model::Parameter;
+
     use super::*;
     use crate::testing::{installation, well};
     use gwbank_model::Timestamp;
@@ -205,6 +230,21 @@ mod tests {
         assert!(found[0].contains("not registered"), "{found:?}");
         let found = problems(vec![well("A")], vec![installation("A", 0), installation("A", 9)]);
         assert!(found.len() == 1 && found[0].contains("overlap"), "{found:?}");
+        let absolute = Installation { parameter: Some(Parameter::WaterPressureAbsolute), ..installation("A", 0) };
+        let found = problems(vec![well("A")], vec![absolute.clone()]);
+        assert!(found.len() == 1 && found[0].contains("without sensor_depth_below_mp"), "{found:?}");
+        let hung = Installation {
+            sensor_depth_below_mp: Some(12.0),
+            measuring_point_height: Some(0.5),
+            barometer_id: Some("B".into()),
+            ..absolute
+        };
+        let found = problems(vec![well("A")], vec![hung.clone()]);
+        assert!(found.len() == 1 && found[0].contains("B is neither a registered well"), "{found:?}");
+        assert_eq!(problems(vec![well("A"), well("B")], vec![hung.clone()]), Vec::<String>::new());
+        let air = Some(Parameter::BarometricPressure);
+        let device = Installation { device_id: Some("B".into()), parameter: air, ..installation("C", 0) };
+        assert_eq!(problems(vec![well("A"), well("C")], vec![hung, device]), Vec::<String>::new());
         let mut backwards = installation("A", 9);
         backwards.valid_to = Some(Timestamp::from_secs(1));
         let found = problems(vec![well("A")], vec![backwards]);

@@ -80,6 +80,16 @@ impl Registry {
             .max_by_key(|i| (i.parameter.is_some(), i.valid_from))
     }
 
+    /// The well whose `barometric_pressure` a `barometer_id` means: named itself, or the one where that device weighs the air.
+    pub fn barometer(&self, barometer_id: &str) -> Option<&Arc<Well>> {
+        let weighs_air = |installation: &&Installation| {
+            installation.device_id.as_deref() == Some(barometer_id)
+                && installation.parameter == Some(Parameter::BarometricPressure)
+        };
+        let by_device = || self.well(self.installations.iter().find(weighs_air)?.well_id.as_str());
+        self.well(barometer_id).or_else(by_device)
+    }
+
     /// Number of wells.
     pub fn len(&self) -> usize {
         self.wells.len()

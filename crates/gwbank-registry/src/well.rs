@@ -137,6 +137,20 @@ pub struct Installation {
 }
 
 impl Installation {
+    /// The column that is wanting for a level to follow from what a sensor says; `None` where nothing is.
+    pub fn lacks_for_level(&self, parameter: Parameter) -> Option<&'static str> {
+        let hangs = || self.sensor_depth_below_mp.is_none().then_some("sensor_depth_below_mp");
+        let stands = || self.measuring_point_height.is_none().then_some("measuring_point_height");
+        match parameter {
+            Parameter::DistanceToWater => stands(),
+            Parameter::WaterHeightAboveSensor | Parameter::WaterPressureGauge => hangs().or_else(stands),
+            Parameter::WaterPressureAbsolute => {
+                hangs().or_else(stands).or_else(|| self.barometer_id.is_none().then_some("barometer_id"))
+            }
+            _ => Some("parameter"),
+        }
+    }
+
     /// An installation of which only place and start are known.
     pub fn new(well_id: WellId, valid_from: Timestamp) -> Self {
         Self {

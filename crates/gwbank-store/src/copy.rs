@@ -257,7 +257,7 @@ pub async fn copy_metadata(source: &dyn Metadata, target: &dyn Metadata) -> Resu
         through: Some(position),
         gateways: source.gateways().await?,
         dead_messages: dead_messages(source).await?,
-        dirty_months: source.dirty_months(usize::MAX).await?,
+        dirty_months: [source.dirty_months(usize::MAX).await?, source.unconverted_months(usize::MAX).await?].concat(),
         received_contents: source.received_contents().await?,
         judged_series: source.judged_series().await?,
         ..IngestCommit::default()

@@ -264,6 +264,23 @@ pub struct SecondLookCommit {
     pub looks: Vec<SecondLook>,
 }
 
+/// By which installation all levels of a well were converted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConvertedWell {
+    pub well_id: WellId,
+    /// Stands for all that its conversion depends on, but for readings.
+    pub fingerprint: u64,
+}
+
+/// What one pass of the conversion has done, all or nothing.
+#[derive(Debug, Clone, Default)]
+pub struct ConversionCommit {
+    /// Removed where the stored mark's seq is not newer than the given one.
+    pub converted: Vec<DirtyMonth>,
+    /// Replace what is known of equal wells.
+    pub wells: Vec<ConvertedWell>,
+}
+
 /// The effect of a stretch of the journal on metadata, all or nothing.
 #[derive(Debug, Clone, Default)]
 pub struct IngestCommit {
@@ -274,6 +291,7 @@ pub struct IngestCommit {
     /// the rest replaces where it is `Some`.
     pub gateways: Vec<GatewayRecord>,
     pub dead_messages: Vec<DeadMessage>,
+    /// Those of what makes levels ([`Parameter::makes_levels`]) become months to be converted, too.
     pub dirty_months: Vec<DirtyMonth>,
     /// What a replay brought in: the entry counts those readings less. A message whose readings all came in is counted no
     /// more, and the entry goes with its last message. A gateway of which this leaves no message has no `last_error` any
@@ -472,6 +490,13 @@ pub trait Metadata: Debug + Send + Sync + 'static {
     /// Longest dirty first.
     async fn dirty_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError>;
     async fn commit_watch(&self, commit: WatchCommit) -> Result<(), MetadataError>;
+
+    /// Months whose levels are to be converted from what sensors said, longest waiting first.
+    async fn unconverted_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError>;
+    /// In any order. A well that is not there was never converted as a whole.
+    async fn converted_wells(&self) -> Result<Vec<ConvertedWell>, MetadataError>;
+    async fn commit_conversion(&self, commit: ConversionCommit) -> Result<(), MetadataError>;
+
     async fn indicators(&self, place: Option<&str>) -> Result<Vec<IndicatorRow>, MetadataError>;
     /// All flags, or those that are not closed.
     async fn flags(&self, open_only: bool) -> Result<Vec<ConditionFlag>, MetadataError>;

@@ -100,7 +100,7 @@ pub trait SeriesReader: Send + Sync + 'static {
         to: Timestamp,
     ) -> Result<Vec<Row>, SeriesReadError>;
 
-    /// Winners of one series in time order, from ≤ time.
+    /// The same without an end.
     async fn rows_since(
         &self,
         well: &WellId,

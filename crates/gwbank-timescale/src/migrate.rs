@@ -45,7 +45,8 @@ const MIGRATIONS: &[Migration] = migrations![
     "postgres" / "0004_nodes",
     "postgres" / "0005_shares",
     "postgres" / "0006_quality_limits",
-    "postgres" / "0007_second_look",
+    "postgres" / "0007_conversion",
+    "postgres" / "0008_second_look",
 ];
 
 /// Where readings lie.

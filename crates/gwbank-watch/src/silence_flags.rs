@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use gwbank_indicator::no_data::{Heard, Silence, allowed_silence, silence, usual_interval};
 use gwbank_model::condition::{FlagState, Hazard, Scope};
-use gwbank_model::{BANGKOK_OFFSET_SECONDS, Parameter, Timestamp, WellId};
+use gwbank_model::{BANGKOK_OFFSET_SECONDS, GatewayId, Parameter, Timestamp, WellId};
 use gwbank_registry::{Registry, Well};
 use serde_json::{Value, json};
 
@@ -133,7 +133,8 @@ async fn find_end(
                 let interval = usual_interval(&found.times);
                 end.interval_micros = end.interval_micros.into_iter().chain(interval).min();
             }
-            if at == last {
+            // Levels that are converted here are as old as what they are converted from, whose sender counts.
+            if at == last && found.gateway.as_deref() != Some(GatewayId::CONVERSION) {
                 end.gateway = found.gateway;
             }
         }

@@ -28,7 +28,7 @@ const LINES: &[&[&str]] = &[
     &["gwbank-delta", "gwbank-timescale"],
     &["gwbank-ingest"],
     &["gwbank-query"],
-    &["gwbank-watch"],
+    &["gwbank-watch", "gwbank-conversion"],
     &["gwbank-server"],
     &["gwbank"],
 ];
@@ -65,6 +65,8 @@ const IMPURE: &[&str] = &["tokio", "tokio-util", "gwbank-runtime"];
 const NEVER: &[(&str, &str, &str)] = &[
     ("gwbank-watch", "gwbank-query", "watch sees series through a port, no SQL"),
     ("gwbank-watch", "gwbank-ingest", "watch sees series through a port"),
+    ("gwbank-conversion", "gwbank-query", "the conversion sees series through a port, no SQL"),
+    ("gwbank-conversion", "gwbank-ingest", "the conversion sends levels through a port"),
     ("gwbank-query", "gwbank-ingest", "queries read what was published, not the pipeline"),
     ("gwbank-journal", "gwbank-wire", "the journal knows no meaning"),
 ];

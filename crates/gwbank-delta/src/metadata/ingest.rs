@@ -1,12 +1,12 @@
 //! The effects of the journal, in one transaction: gateways, dead letters, contents received, marks of dirty months.
 
-use gwbank_model::{Month, Seq, Timestamp};
-use gwbank_store::{DirtyMonth, GatewayCounts, GatewayRecord, IngestCommit, ReceivedContent};
+use gwbank_model::{Seq, Timestamp};
+use gwbank_store::{GatewayCounts, GatewayRecord, IngestCommit, ReceivedContent};
 use rusqlite::{Connection, params};
 
 use super::SqliteConfig;
 use super::values::{Columns, count_from_sql, count_to_sql};
-use super::{dead_letters, quality};
+use super::{dead_letters, marks, quality};
 
 pub(super) fn number(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
     connection.prepare_cached("SELECT value FROM numbers WHERE name = ?1")?.query_row([name], |row| row.get(0))
@@ -52,14 +52,7 @@ pub(super) fn commit(connection: &Connection, commit: IngestCommit, config: &Sql
     }
     remember_contents(connection, &received_contents, contents_forgotten_before)?;
     quality::note_judged(connection, &judged_series)?;
-    let mut mark = connection.prepare_cached(
-        "INSERT INTO dirty_months (well_id, parameter, month, seq) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT DO UPDATE SET seq = excluded.seq WHERE excluded.seq > seq",
-    )?;
-    for month in &dirty_months {
-        mark.execute(params![month.well_id.as_str(), month.parameter.name(), month.month.index(), month.seq.as_i64()])?;
-    }
-    Ok(())
+    marks::add(connection, &dirty_months)
 }
 
 fn add_gateway(connection: &Connection, gateway: &GatewayRecord) -> rusqlite::Result<()> {
@@ -105,21 +98,6 @@ pub(super) fn gateways(connection: &Connection) -> rusqlite::Result<Vec<GatewayR
             clock_offset_s: columns.get()?,
             clock_zone: columns.get()?,
             last_error: columns.get()?,
-        })
-    })?;
-    rows.collect()
-}
-
-pub(super) fn dirty_months(connection: &Connection, limit: usize) -> rusqlite::Result<Vec<DirtyMonth>> {
-    let mut statement =
-        connection.prepare_cached("SELECT well_id, parameter, month, seq FROM dirty_months ORDER BY seq LIMIT ?1")?;
-    let rows = statement.query_map([i64::try_from(limit).unwrap_or(-1)], |row| {
-        let mut columns = Columns::of(row);
-        Ok(DirtyMonth {
-            well_id: columns.parsed()?,
-            parameter: columns.parsed()?,
-            month: Month::from_index(columns.get()?),
-            seq: Seq::from_i64(columns.get()?),
         })
     })?;
     rows.collect()

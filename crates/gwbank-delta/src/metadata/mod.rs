@@ -6,6 +6,7 @@
 
 mod dead_letters;
 mod ingest;
+mod marks;
 mod quality;
 mod registry;
 mod schema;
@@ -17,14 +18,15 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use self::marks::Marks;
 use async_trait::async_trait;
 use gwbank_model::{Seq, Timestamp};
 use gwbank_registry::{Installation, Well};
 use gwbank_store::{
-    ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage, DirtyMonth,
-    FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, JudgedSeries, Metadata, MetadataError, OutboxMessage,
-    PayloadPage, QualityFinding, QualityLimit, QualityLimitsChange, ReceivedContent, SecondLook, SecondLookCommit,
-    WatchCommit,
+    ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary,
+    DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, JudgedSeries, Metadata,
+    MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitsChange, ReceivedContent,
+    SecondLook, SecondLookCommit, WatchCommit,
 };
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
@@ -227,11 +229,24 @@ impl Metadata for SqliteMetadata {
     }
 
     async fn dirty_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError> {
-        self.read("cannot read marks", move |connection| ingest::dirty_months(connection, limit)).await
+        self.read("cannot read marks", move |connection| marks::oldest(connection, Marks::Dirty, limit)).await
     }
 
     async fn commit_watch(&self, commit: WatchCommit) -> Result<(), MetadataError> {
         self.write("cannot take a watch commit", move |transaction, _| watch::commit(transaction, &commit)).await
+    }
+
+    async fn unconverted_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError> {
+        self.read("cannot read marks", move |connection| marks::oldest(connection, Marks::Unconverted, limit)).await
+    }
+
+    async fn converted_wells(&self) -> Result<Vec<ConvertedWell>, MetadataError> {
+        self.read("cannot read which wells were converted", marks::converted_wells).await
+    }
+
+    async fn commit_conversion(&self, commit: ConversionCommit) -> Result<(), MetadataError> {
+        self.write("cannot note a conversion", move |transaction, _| marks::commit_conversion(transaction, &commit))
+            .await
     }
 
     async fn indicators(&self, place: Option<&str>) -> Result<Vec<IndicatorRow>, MetadataError> {

@@ -162,6 +162,15 @@ CREATE TABLE judged_series (
     PRIMARY KEY (well_id, parameter)
 ) STRICT, WITHOUT ROWID;
 ", "
+-- As dirty_months, for the conversion of what sensors said to levels; fingerprint stands for the installations by which all
+-- levels of a well were converted.
+CREATE TABLE unconverted_months (
+    well_id TEXT NOT NULL, parameter TEXT NOT NULL, month INTEGER NOT NULL, seq INTEGER NOT NULL,
+    PRIMARY KEY (well_id, parameter, month)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX unconverted_months_by_seq ON unconverted_months (seq);
+CREATE TABLE converted_wells (well_id TEXT PRIMARY KEY, fingerprint INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+", "
 -- What the second look found, and how far it looked: months since January 1970.
 CREATE TABLE quality_findings (
     well_id TEXT NOT NULL, parameter TEXT NOT NULL, test TEXT NOT NULL, from_time INTEGER NOT NULL,

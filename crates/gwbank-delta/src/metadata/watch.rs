@@ -4,6 +4,7 @@ use gwbank_model::Timestamp;
 use gwbank_store::{ConditionFlag, FlagTransition, IndicatorRow, OutboxMessage, WatchCommit};
 use rusqlite::{Connection, params};
 
+use super::marks::{self, Marks};
 use super::second_look;
 use super::values::Columns;
 
@@ -34,17 +35,7 @@ pub(super) fn commit(connection: &Connection, commit: &WatchCommit) -> rusqlite:
     for new in outbox {
         message.execute(params![new.idempotency_key, new.channel, new.target, new.body, new.created_at.as_micros()])?;
     }
-    let mut evaluate = connection.prepare_cached(
-        "DELETE FROM dirty_months WHERE well_id = ?1 AND parameter = ?2 AND month = ?3 AND seq <= ?4",
-    )?;
-    for month in evaluated {
-        evaluate.execute(params![
-            month.well_id.as_str(),
-            month.parameter.name(),
-            month.month.index(),
-            month.seq.as_i64()
-        ])?;
-    }
+    marks::remove(connection, Marks::Dirty, evaluated)?;
     second_look::set_back(connection, look_again)
 }
 

@@ -7,10 +7,10 @@ use async_trait::async_trait;
 use gwbank_model::{Seq, Timestamp};
 use gwbank_registry::{Installation, Well};
 use gwbank_store::{
-    ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage, DirtyMonth,
-    FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, JudgedSeries, Metadata, MetadataError, OutboxMessage,
-    PayloadPage, QualityFinding, QualityLimit, QualityLimitsChange, ReceivedContent, SecondLook, SecondLookCommit,
-    WatchCommit,
+    ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary,
+    DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, JudgedSeries, Metadata,
+    MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitsChange, ReceivedContent,
+    SecondLook, SecondLookCommit, WatchCommit,
 };
 
 /// Asked before and after each write. An error keeps the write from being made, or from being known to be.
@@ -96,6 +96,15 @@ impl Metadata for GatedMetadata {
     }
     async fn dirty_months(&self, limit: usize) -> Answer<Vec<DirtyMonth>> {
         self.inner.dirty_months(limit).await
+    }
+    async fn unconverted_months(&self, limit: usize) -> Answer<Vec<DirtyMonth>> {
+        self.inner.unconverted_months(limit).await
+    }
+    async fn converted_wells(&self) -> Answer<Vec<ConvertedWell>> {
+        self.inner.converted_wells().await
+    }
+    async fn commit_conversion(&self, commit: ConversionCommit) -> Answer<()> {
+        self.gated(self.inner.commit_conversion(commit)).await
     }
     async fn commit_watch(&self, commit: WatchCommit) -> Answer<()> {
         self.gated(self.inner.commit_watch(commit)).await

@@ -9,9 +9,9 @@ use gwbank_registry::{AquiferCondition, BankType, Installation, PressureKind, Sa
 
 use super::dead_letters;
 use crate::{
-    ConditionFlag, DirtyMonth, FlagTransition, GatewayCounts, GatewayRecord, IndicatorRow, IngestCommit, JudgedSeries,
-    LookAgain, Metadata, OutboxMessage, QualityFinding, QualityLimit, QualityLimitKey, QualityLimitsChange,
-    ReceivedContent, SecondLook, SecondLookCommit, SeriesFindings, WatchCommit,
+    ConditionFlag, ConversionCommit, ConvertedWell, DirtyMonth, FlagTransition, GatewayCounts, GatewayRecord,
+    IndicatorRow, IngestCommit, JudgedSeries, LookAgain, Metadata, OutboxMessage, QualityFinding, QualityLimit,
+    QualityLimitKey, QualityLimitsChange, ReceivedContent, SecondLook, SecondLookCommit, SeriesFindings, WatchCommit,
 };
 
 /// Tests an implementation of [`Metadata`]. `make` gives an empty one at each call.
@@ -36,6 +36,7 @@ where
     findings_are_replaced_series_by_series(&*make().await).await;
     a_second_look_is_set_back(&*make().await).await;
     a_mark_goes_when_it_was_evaluated(&*make().await).await;
+    months_of_sensors_wait_for_their_conversion(&*make().await).await;
     a_watch_commit_replaces_and_repeats(&*make().await).await;
 }
 
@@ -224,6 +225,39 @@ async fn a_mark_goes_when_it_was_evaluated(metadata: &dyn Metadata) {
     let evaluated = WatchCommit { evaluated: found, ..WatchCommit::default() };
     metadata.commit_watch(evaluated).await.expect("commit");
     assert_eq!(metadata.dirty_months(10).await.expect("marks"), [mark("A", 600, 4)]);
+}
+
+async fn months_of_sensors_wait_for_their_conversion(metadata: &dyn Metadata) {
+    let mark = |parameter: Parameter, month: i32, n: i64| DirtyMonth {
+        well_id: well_id("A"),
+        parameter,
+        month: Month::from_index(month),
+        seq: seq(n),
+    };
+    let (distance, air) = (Parameter::DistanceToWater, Parameter::BarometricPressure);
+    let dirty = |through, dirty_months: Vec<DirtyMonth>| IngestCommit {
+        through: Some(seq(through)),
+        dirty_months,
+        ..IngestCommit::default()
+    };
+    let marks = vec![mark(distance, 600, 3), mark(air, 600, 1), mark(Parameter::DepthToWater, 600, 2)];
+    metadata.commit_ingest(dirty(3, marks)).await.expect("commit");
+    let found = metadata.unconverted_months(10).await.expect("marks");
+    assert_eq!(found, [mark(air, 600, 1), mark(distance, 600, 3)], "levels need no conversion");
+    let evaluated = metadata.dirty_months(10).await.expect("marks");
+    metadata.commit_watch(WatchCommit { evaluated, ..WatchCommit::default() }).await.expect("commit");
+    assert_eq!(metadata.unconverted_months(10).await.expect("marks"), found, "of no concern to the watch");
+
+    metadata.commit_ingest(dirty(4, vec![mark(distance, 600, 4)])).await.expect("commit");
+    let well = |id: &str, fingerprint: u64| ConvertedWell { well_id: well_id(id), fingerprint };
+    let commit = ConversionCommit { converted: found, wells: vec![well("A", 1), well("B", u64::MAX)] };
+    metadata.commit_conversion(commit).await.expect("commit");
+    assert_eq!(metadata.unconverted_months(10).await.expect("marks"), [mark(distance, 600, 4)], "marked meanwhile");
+    let again = ConversionCommit { wells: vec![well("A", 2)], ..ConversionCommit::default() };
+    metadata.commit_conversion(again).await.expect("commit");
+    let mut wells = metadata.converted_wells().await.expect("wells");
+    wells.sort_by(|one, other| one.well_id.cmp(&other.well_id));
+    assert_eq!(wells, [well("A", 2), well("B", u64::MAX)]);
 }
 
 async fn limits_of_quality_are_replaced_by_key(metadata: &dyn Metadata) {

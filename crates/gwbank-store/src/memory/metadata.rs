@@ -11,12 +11,13 @@ use parking_lot::RwLock;
 
 use super::dead_letters::DeadLetters;
 use crate::{
-    ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage, DirtyMonth,
-    FlagTransition, GatewayRecord, IndicatorKey, IndicatorRow, IngestCommit, JudgedSeries, LookAgain, Metadata,
-    MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitKey, QualityLimitsChange,
-    ReceivedContent, SecondLook, SecondLookCommit, WatchCommit,
+    ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary,
+    DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorKey, IndicatorRow, IngestCommit, JudgedSeries,
+    LookAgain, Metadata, MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitKey,
+    QualityLimitsChange, ReceivedContent, SecondLook, SecondLookCommit, WatchCommit,
 };
 
+type Marks = BTreeMap<(WellId, Parameter, Month), Seq>;
 type InstallationKey = (WellId, Option<String>, Option<Parameter>, Timestamp);
 
 #[derive(Debug, Default)]
@@ -27,7 +28,9 @@ struct State {
     installations: BTreeMap<InstallationKey, Installation>,
     dead_letters: DeadLetters,
     contents: BTreeMap<(GatewayId, u64), Seq>,
-    dirty: BTreeMap<(WellId, Parameter, Month), Seq>,
+    dirty: Marks,
+    unconverted: Marks,
+    converted: BTreeMap<WellId, u64>,
     /// By the names of their keys.
     limits: BTreeMap<(String, &'static str, String), QualityLimit>,
     judged: BTreeMap<(WellId, Parameter), JudgedSeries>,
@@ -48,6 +51,32 @@ impl MemoryMetadata {
     pub fn new() -> Self {
         Self::default()
     }
+}
+
+fn mark(marks: &mut Marks, month: DirtyMonth) {
+    let mark = marks.entry((month.well_id, month.parameter, month.month)).or_insert(month.seq);
+    *mark = (*mark).max(month.seq);
+}
+
+/// Takes a mark away that is not newer than what was done.
+fn unmark(marks: &mut Marks, done: DirtyMonth) {
+    let key = (done.well_id, done.parameter, done.month);
+    if marks.get(&key).is_some_and(|&mark| mark <= done.seq) {
+        marks.remove(&key);
+    }
+}
+
+fn oldest_marks(marks: &Marks, limit: usize) -> Vec<DirtyMonth> {
+    let months = marks.iter().map(|((well, parameter, month), &seq)| DirtyMonth {
+        well_id: well.clone(),
+        parameter: *parameter,
+        month: *month,
+        seq,
+    });
+    let mut months: Vec<DirtyMonth> = months.collect();
+    months.sort_by_key(|month| month.seq);
+    months.truncate(limit);
+    months
 }
 
 /// In the order in which limits are listed.
@@ -110,8 +139,10 @@ impl Metadata for MemoryMetadata {
             state.contents.retain(|_, seq| seq.received_at() >= before);
         }
         for month in dirty_months {
-            let mark = state.dirty.entry((month.well_id, month.parameter, month.month)).or_insert(month.seq);
-            *mark = (*mark).max(month.seq);
+            if month.parameter.makes_levels() {
+                mark(&mut state.unconverted, month.clone());
+            }
+            mark(&mut state.dirty, month);
         }
         let judged = judged_series.into_iter().map(|series| ((series.well_id.clone(), series.parameter), series));
         state.judged.extend(judged);
@@ -217,20 +248,7 @@ impl Metadata for MemoryMetadata {
     }
 
     async fn dirty_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError> {
-        let state = self.0.read();
-        let mut months: Vec<DirtyMonth> = state
-            .dirty
-            .iter()
-            .map(|((well, parameter, month), &seq)| DirtyMonth {
-                well_id: well.clone(),
-                parameter: *parameter,
-                month: *month,
-                seq,
-            })
-            .collect();
-        months.sort_by_key(|month| month.seq);
-        months.truncate(limit);
-        Ok(months)
+        Ok(oldest_marks(&self.0.read().dirty, limit))
     }
 
     async fn commit_watch(&self, commit: WatchCommit) -> Result<(), MetadataError> {
@@ -254,17 +272,30 @@ impl Metadata for MemoryMetadata {
                 state.outbox.push(message);
             }
         }
-        for done in evaluated {
-            let key = (done.well_id, done.parameter, done.month);
-            if state.dirty.get(&key).is_some_and(|&mark| mark <= done.seq) {
-                state.dirty.remove(&key);
-            }
-        }
+        evaluated.into_iter().for_each(|done| unmark(&mut state.dirty, done));
         for LookAgain { well_id, from } in look_again {
             if let Some(look) = state.looks.get_mut(&well_id) {
                 look.looked_through = look.looked_through.min(from.plus(-1));
             }
         }
+        Ok(())
+    }
+
+    async fn unconverted_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError> {
+        Ok(oldest_marks(&self.0.read().unconverted, limit))
+    }
+
+    async fn converted_wells(&self) -> Result<Vec<ConvertedWell>, MetadataError> {
+        let state = self.0.read();
+        let wells = state.converted.iter().map(|(well_id, &fingerprint)| (well_id.clone(), fingerprint));
+        Ok(wells.map(|(well_id, fingerprint)| ConvertedWell { well_id, fingerprint }).collect())
+    }
+
+    async fn commit_conversion(&self, commit: ConversionCommit) -> Result<(), MetadataError> {
+        let ConversionCommit { converted, wells } = commit;
+        let mut state = self.0.write();
+        converted.into_iter().for_each(|done| unmark(&mut state.unconverted, done));
+        state.converted.extend(wells.into_iter().map(|well| (well.well_id, well.fingerprint)));
         Ok(())
     }
 

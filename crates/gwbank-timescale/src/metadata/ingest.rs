@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use deadpool_postgres::Transaction;
-use gwbank_model::{Month, Seq, Timestamp};
-use gwbank_store::{DirtyMonth, GatewayCounts, GatewayRecord, IngestCommit, ReceivedContent};
+use gwbank_model::{Seq, Timestamp};
+use gwbank_store::{GatewayCounts, GatewayRecord, IngestCommit, ReceivedContent};
 
-use super::{DeadLetterBounds, dead_letters, limit_to_sql, quality};
+use super::{DeadLetterBounds, dead_letters, marks, quality};
 use crate::error::WorkError;
 use crate::values::{Columns, Instant, count_to_sql, text};
 
@@ -53,7 +53,7 @@ pub(super) async fn commit(
     dead_letters::commit(transaction, dead_messages, settled_dead_letters, bounds).await?;
     remember_contents(transaction, received_contents, *contents_forgotten_before).await?;
     quality::note_judged(transaction, judged_series).await?;
-    mark(transaction, dirty_months).await
+    marks::add(transaction, dirty_months).await
 }
 
 /// One after the other where a commit names a gateway twice; nearly always all at once.
@@ -129,54 +129,6 @@ pub(super) async fn gateways(transaction: &Transaction<'_>) -> Result<Vec<Gatewa
             clock_offset_s: columns.get()?,
             clock_zone: columns.get()?,
             last_error: columns.get()?,
-        })
-    };
-    rows.iter().map(row).collect()
-}
-
-async fn mark(transaction: &Transaction<'_>, dirty_months: &[DirtyMonth]) -> Result<(), WorkError> {
-    if dirty_months.is_empty() {
-        return Ok(());
-    }
-    // A statement may touch a row only once; in the order of the key two nodes never wait for each other.
-    let mut newest: BTreeMap<(&str, &str, i32), i64> = BTreeMap::new();
-    for month in dirty_months {
-        let seq = newest
-            .entry((month.well_id.as_str(), month.parameter.name(), month.month.index()))
-            .or_insert(month.seq.as_i64());
-        *seq = (*seq).max(month.seq.as_i64());
-    }
-    let wells: Vec<&str> = newest.keys().map(|key| key.0).collect();
-    let parameters: Vec<&str> = newest.keys().map(|key| key.1).collect();
-    let months: Vec<i32> = newest.keys().map(|key| key.2).collect();
-    let seqs: Vec<i64> = newest.values().copied().collect();
-    let statement = transaction
-        .prepare_cached(
-            "INSERT INTO dirty_months (well_id, parameter, month, seq)
-             SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[])
-             ON CONFLICT (well_id, parameter, month) DO UPDATE SET seq = excluded.seq
-                WHERE excluded.seq > dirty_months.seq",
-        )
-        .await?;
-    transaction.execute(&statement, &[&wells, &parameters, &months, &seqs]).await?;
-    Ok(())
-}
-
-pub(super) async fn dirty_months(transaction: &Transaction<'_>, limit: usize) -> Result<Vec<DirtyMonth>, WorkError> {
-    let statement = transaction
-        .prepare_cached(
-            "SELECT well_id, parameter, month, seq FROM dirty_months
-             ORDER BY seq, well_id COLLATE \"C\", parameter COLLATE \"C\", month LIMIT $1",
-        )
-        .await?;
-    let rows = transaction.query(&statement, &[&limit_to_sql(limit)]).await?;
-    let row = |row| {
-        let mut columns = Columns::of(row);
-        Ok(DirtyMonth {
-            well_id: columns.parsed()?,
-            parameter: columns.parsed()?,
-            month: Month::from_index(columns.get()?),
-            seq: Seq::from_i64(columns.get()?),
         })
     };
     rows.iter().map(row).collect()

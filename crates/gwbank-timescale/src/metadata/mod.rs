@@ -3,6 +3,7 @@
 mod dead_letters;
 mod ingest;
 mod leadership;
+mod marks;
 mod quality;
 mod registry;
 mod second_look;
@@ -16,15 +17,16 @@ use deadpool_postgres::Transaction;
 use gwbank_model::{Seq, Timestamp};
 use gwbank_registry::{Installation, Well};
 use gwbank_store::{
-    ConditionFlag, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary, DeadLetterUsage, DirtyMonth,
-    FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, JudgedSeries, Metadata, MetadataError, OutboxMessage,
-    PayloadPage, QualityFinding, QualityLimit, QualityLimitsChange, ReceivedContent, ReplayPermit, SecondLook,
-    SecondLookCommit, WatchCommit,
+    ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary,
+    DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, JudgedSeries, Metadata,
+    MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitsChange, ReceivedContent,
+    ReplayPermit, SecondLook, SecondLookCommit, WatchCommit,
 };
 
 use parking_lot::Mutex;
 
 use self::leadership::{Held, Leadership, REPLAYS};
+use self::marks::Marks;
 use crate::Database;
 use crate::database::close_if_silent;
 use crate::error::WorkError;
@@ -235,11 +237,28 @@ impl Metadata for PostgresMetadata {
     }
 
     async fn dirty_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError> {
-        self.read("cannot read marks", async |transaction| ingest::dirty_months(transaction, limit).await).await
+        self.read("cannot read marks", async |transaction| marks::oldest(transaction, Marks::Dirty, limit).await).await
     }
 
     async fn commit_watch(&self, commit: WatchCommit) -> Result<(), MetadataError> {
         self.write("cannot take a watch commit", async |transaction| watch::commit(transaction, &commit).await).await
+    }
+
+    async fn unconverted_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError> {
+        self.read("cannot read marks", async |transaction| marks::oldest(transaction, Marks::Unconverted, limit).await)
+            .await
+    }
+
+    async fn converted_wells(&self) -> Result<Vec<ConvertedWell>, MetadataError> {
+        self.read("cannot read which wells were converted", async |transaction| {
+            marks::converted_wells(transaction).await
+        })
+        .await
+    }
+
+    async fn commit_conversion(&self, commit: ConversionCommit) -> Result<(), MetadataError> {
+        self.write("cannot note a conversion", async |transaction| marks::commit_conversion(transaction, &commit).await)
+            .await
     }
 
     async fn indicators(&self, place: Option<&str>) -> Result<Vec<IndicatorRow>, MetadataError> {

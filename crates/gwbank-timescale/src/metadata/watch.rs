@@ -6,6 +6,7 @@ use gwbank_model::Timestamp;
 use gwbank_store::{ConditionFlag, FlagTransition, IndicatorKey, IndicatorRow, OutboxMessage, WatchCommit};
 use tokio_postgres::types::ToSql;
 
+use super::marks::{self, Marks};
 use super::{limit_to_sql, second_look};
 use crate::error::WorkError;
 use crate::values::{Columns, Instant};
@@ -40,22 +41,7 @@ pub(super) async fn commit(transaction: &Transaction<'_>, commit: &WatchCommit) 
     }))
     .await?;
     second_look::set_back(transaction, look_again).await?;
-    if evaluated.is_empty() {
-        return Ok(());
-    }
-    let wells: Vec<&str> = evaluated.iter().map(|month| month.well_id.as_str()).collect();
-    let parameters: Vec<&str> = evaluated.iter().map(|month| month.parameter.name()).collect();
-    let months: Vec<i32> = evaluated.iter().map(|month| month.month.index()).collect();
-    let seqs: Vec<i64> = evaluated.iter().map(|month| month.seq.as_i64()).collect();
-    let statement = transaction
-        .prepare_cached(
-            "DELETE FROM dirty_months d
-             USING unnest($1::text[], $2::text[], $3::int[], $4::bigint[]) e(well_id, parameter, month, seq)
-             WHERE (d.well_id, d.parameter, d.month) = (e.well_id, e.parameter, e.month) AND d.seq <= e.seq",
-        )
-        .await?;
-    transaction.execute(&statement, &[&wells, &parameters, &months, &seqs]).await?;
-    Ok(())
+    marks::remove(transaction, Marks::Dirty, evaluated).await
 }
 
 async fn remove_indicators(transaction: &Transaction<'_>, gone: &[IndicatorKey]) -> Result<(), WorkError> {

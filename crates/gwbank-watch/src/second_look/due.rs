@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use gwbank_model::{Month, WellId};
 use gwbank_quality::across::MultiVariateRules;
-use gwbank_quality::fingerprint_of;
 use gwbank_registry::{Registry, Well};
 use gwbank_store::SecondLook;
 
@@ -63,5 +62,5 @@ fn fingerprint(inner: &Inner, well: &Well, sources: &Sources) -> u64 {
         .collect();
     let rules = (neighbour_rules(), MultiVariateRules::default(), inner.config.closing.offset_seconds);
     let facts = (sources::is_of_the_aquifer(well), well.ground_elevation);
-    fingerprint_of(&format!("{VERSION} {rules:?} {facts:?} {of:?} {limits:?}"))
+    gwbank_model::fingerprint(format!("{VERSION} {rules:?} {facts:?} {of:?} {limits:?}").as_bytes())
 }
