@@ -38,6 +38,8 @@ const NARROW_WELLS: usize = 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MonthlyReport {
     pub dirty_months: usize,
+    /// Those of them that have closed.
+    pub closed_months: usize,
     pub wells: usize,
     pub rows: usize,
     pub flag_changes: usize,
@@ -106,7 +108,8 @@ pub(crate) async fn run(inner: &Inner) -> Result<MonthlyReport, WatchError> {
     if !dirty.is_empty() {
         inner.changed_months(dirty.iter().map(|mark| mark.well_id.clone())).await?;
     }
-    let mut report = MonthlyReport { dirty_months: dirty.len(), ..MonthlyReport::default() };
+    let closed_months = dirty.iter().filter(|mark| mark.month <= closed_through).count();
+    let mut report = MonthlyReport { dirty_months: dirty.len(), closed_months, ..MonthlyReport::default() };
 
     let same_registry = state.registry.as_ref().is_some_and(|before| Arc::ptr_eq(before, &registry));
     if dirty.is_empty() && same_registry && !state.all_due && state.closed_through == Some(closed_through) {

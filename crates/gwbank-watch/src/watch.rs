@@ -28,6 +28,8 @@ use crate::second_look::{self, LookState, SecondLookReport};
 use crate::series::WellSeries;
 use crate::silence_flags::{self, SilenceState};
 
+/// Closed months that one evaluation finds changed while no history is being imported.
+const CLOSED_MONTHS_MAX: usize = 5_000;
 /// First and longest wait after a failure of the store or the series.
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(30);
@@ -210,10 +212,14 @@ impl Watch {
             let ran = async {
                 match self.0.leads().await? {
                     Some(_) => {
-                        self.run_monthly_once().await?;
-                        self.run_second_look_once().await.map(drop)
+                        let report = self.run_monthly_once().await?;
+                        // History that comes in marks more in a moment.
+                        if report.closed_months <= CLOSED_MONTHS_MAX {
+                            self.run_second_look_once().await?;
+                        }
+                        Ok(())
                     }
-                    None => Ok(()),
+                    None => Ok::<(), WatchError>(()),
                 }
             };
             settle("monthly", ran.await, &mut backoff).await;

@@ -51,6 +51,8 @@ const VERSION: u32 = 1;
 const NEIGHBOUR_MONTHS: i32 = 36;
 /// Months that are read at once: 64 wells with as many neighbours and quarter-hourly levels are 40 MB of days.
 const PIECE_MONTHS: i32 = 12;
+/// One well is thought about while the next one is read: nothing waits for a look, and others want the processors.
+const WELLS_AT_ONCE: usize = 2;
 /// After so long it is looked whether limits changed, or series began.
 const LOOK_AFTER: Duration = Duration::from_secs(600);
 
@@ -184,8 +186,7 @@ impl Look<'_> {
             for due in slice.iter().filter(|due| due.from <= last) {
                 looked.push(self.look_at_well(due, (first.max(due.from), last), Arc::clone(&shared)));
             }
-            let of_wells: Vec<Vec<Found>> =
-                stream::iter(looked).buffered(self.inner.config.concurrent_reads.max(1)).try_collect().await?;
+            let of_wells: Vec<Vec<Found>> = stream::iter(looked).buffered(WELLS_AT_ONCE).try_collect().await?;
             days = Arc::try_unwrap(shared).unwrap_or_else(|shared| (*shared).clone());
             for (due, found) in slice.iter().filter(|due| due.from <= last).zip(of_wells) {
                 self.note(due, found);
