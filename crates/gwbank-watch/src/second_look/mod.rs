@@ -42,7 +42,7 @@ use crate::watch::Inner;
 use days::Days;
 use due::{Due, due};
 use found::{Found, merged};
-use series::Reviewed;
+use series::{Reviewed, months};
 pub(crate) use sources::Sources;
 
 /// To be raised with every change that finds otherwise.
@@ -214,8 +214,8 @@ impl Look<'_> {
         // Milliseconds for each month, which nothing else should wait for.
         let look = tokio::task::spawn_blocking(move || {
             let mut found = Vec::new();
-            for month in (first.index()..=last.index()).map(Month::from_index) {
-                found.extend(reviewed.month(month, offset_seconds));
+            for month in months(first, last) {
+                found.extend(reviewed.month(month));
                 found.extend(across::month(&well, &sources, &days, month, offset_seconds));
             }
             found

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gwbank_model::{Month, Parameter, QcTest, QualityFlag, Timestamp};
+use gwbank_model::{Month, Parameter, QcTest, QualityFlag, Row, Timestamp};
 use gwbank_quality::review::{Companion, Review, ReviewRules, review};
 use gwbank_quality::shift::{Shift, ShiftKind, ShiftLimits};
 use gwbank_quality::{FlatLine, Point, SeriesConfig, WellFacts, assess_detailed};
@@ -17,6 +17,9 @@ use crate::watch::Inner;
 /// A month is seen with the one before it, by which steps are known that are usual, and with those after it, in which a
 /// sensor may go back to where it was.
 const MONTHS_BEFORE: i32 = 1;
+/// The same where there are fewer than [`READINGS_FEW`]: of a hundred steps the largest is the usual one, or a fault.
+const MONTHS_BEFORE_OF_FEW: i32 = 12;
+const READINGS_FEW: usize = 400;
 pub(super) const MONTHS_AFTER: i32 = 2;
 /// What begins in a month and takes no longer ends in those after it, February among them. Longer offsets are told as two
 /// steps.
@@ -25,7 +28,7 @@ const DURATION_MAX_MICROS: i64 = 59 * 24 * 3600 * 1_000_000;
 /// Readings of a well over some months and what stands around them.
 pub(super) struct Reviewed {
     series: BTreeMap<Parameter, Series>,
-    closed_through: Month,
+    calendar: Calendar,
 }
 
 struct Series {
@@ -42,9 +45,8 @@ impl Reviewed {
         (first, last): (Month, Month),
         closed_through: Month,
     ) -> Result<Self, WatchError> {
-        let offset_seconds = inner.config.closing.offset_seconds;
-        let from = first.plus(-MONTHS_BEFORE).start(offset_seconds);
-        let to = last.plus(MONTHS_AFTER).min(closed_through).plus(1).start(offset_seconds);
+        let calendar = Calendar { offset_seconds: inner.config.closing.offset_seconds, closed_through };
+        let (from, to) = (calendar.before(first, MONTHS_BEFORE), calendar.after(last));
         let mut series = BTreeMap::new();
         for &parameter in &sources.parameters {
             let config = inner.judge.quality_config(&well.well_id, parameter);
@@ -52,22 +54,24 @@ impl Reviewed {
             if rules.shifts.is_none() && config.flat_line.is_none() && !rules.still_by_nature {
                 continue;
             }
-            let rows = inner.reader.rows_between(&well.well_id, parameter, from, to).await?;
-            let point =
-                |row: &gwbank_model::Row| Point { time: row.time, value: row.value(), site_status: row.site_status };
-            series.insert(parameter, Series { config, rules, points: rows.iter().map(point).collect() });
+            let mut read = Series { config, rules, points: points(inner, well, parameter, from, to).await? };
+            if months(first, last).any(|month| read.has_few(month, calendar)) {
+                let earlier = calendar.before(first, MONTHS_BEFORE_OF_FEW);
+                let later = std::mem::take(&mut read.points);
+                read.points = points(inner, well, parameter, earlier, from).await?;
+                read.points.extend(later);
+            }
+            series.insert(parameter, read);
         }
-        Ok(Self { series, closed_through })
+        Ok(Self { series, calendar })
     }
 
     /// What begins in a month.
-    pub fn month(&self, month: Month, offset_seconds: i32) -> Vec<Found> {
-        let from = month.plus(-MONTHS_BEFORE).start(offset_seconds);
-        let to = month.plus(MONTHS_AFTER).min(self.closed_through).plus(1).start(offset_seconds);
+    pub fn month(&self, month: Month) -> Vec<Found> {
         let mut moving: Vec<(&[Point], Review, FlatLine)> = Vec::new();
         let mut found = Vec::new();
         for (&parameter, series) in self.series.iter().filter(|(_, series)| !series.rules.still_by_nature) {
-            let points = series.within(from, to);
+            let points = series.around(month, self.calendar);
             let review = review(&series.config, &series.rules, points, &[]);
             found.extend(added(parameter, &series.config, points, &review));
             if let Some(flat_line) = series.config.flat_line.filter(|_| hangs_in_the_water(parameter)) {
@@ -78,18 +82,61 @@ impl Reviewed {
             moving.iter().map(|(points, review, _)| Companion { points, details: &review.details }).collect();
         let limits = moving.iter().map(|(_, _, flat_line)| FlatLine { tolerance: 0.0, ..*flat_line }).next();
         for (&parameter, series) in self.series.iter().filter(|(_, series)| series.rules.still_by_nature) {
-            let points = series.within(from, to);
+            let points = series.around(month, self.calendar);
             // For how long a logger may repeat itself is asked of what cannot stand still.
             let config = SeriesConfig { flat_line: series.config.flat_line.or(limits), ..series.config.clone() };
             let review = review(&config, &series.rules, points, &companions);
             found.extend(added(parameter, &series.config, points, &review));
         }
-        found.retain(|found| found.begins_in(month, offset_seconds));
+        found.retain(|found| found.begins_in(month, self.calendar.offset_seconds));
         found
     }
 }
 
+/// Which months there are to see.
+#[derive(Debug, Clone, Copy)]
+struct Calendar {
+    offset_seconds: i32,
+    closed_through: Month,
+}
+
+impl Calendar {
+    fn before(self, month: Month, months: i32) -> Timestamp {
+        month.plus(-months).start(self.offset_seconds)
+    }
+
+    fn after(self, month: Month) -> Timestamp {
+        month.plus(MONTHS_AFTER).min(self.closed_through).plus(1).start(self.offset_seconds)
+    }
+}
+
+pub(super) fn months(first: Month, last: Month) -> impl Iterator<Item = Month> {
+    (first.index()..=last.index()).map(Month::from_index)
+}
+
+async fn points(
+    inner: &Inner,
+    well: &Well,
+    parameter: Parameter,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<Point>, WatchError> {
+    let rows = inner.reader.rows_between(&well.well_id, parameter, from, to).await?;
+    let point = |row: &Row| Point { time: row.time, value: row.value(), site_status: row.site_status };
+    Ok(rows.iter().map(point).collect())
+}
+
 impl Series {
+    /// What a month is judged from.
+    fn around(&self, month: Month, calendar: Calendar) -> &[Point] {
+        let before = if self.has_few(month, calendar) { MONTHS_BEFORE_OF_FEW } else { MONTHS_BEFORE };
+        self.within(calendar.before(month, before), calendar.after(month))
+    }
+
+    fn has_few(&self, month: Month, calendar: Calendar) -> bool {
+        self.within(calendar.before(month, MONTHS_BEFORE), calendar.after(month)).len() < READINGS_FEW
+    }
+
     fn within(&self, from: Timestamp, to: Timestamp) -> &[Point] {
         let place = |time: Timestamp| self.points.partition_point(|point| point.time < time);
         &self.points[place(from)..place(to)]

@@ -125,6 +125,18 @@ async fn a_step_becomes_an_offset_when_the_sensor_goes_back() {
     assert_eq!(told(&findings(&world).await, QcTest::LevelShift), offset);
 }
 
+/// Of four months of days the two jumps are the hundredth part that is called usual; of a year they are not.
+#[tokio::test]
+async fn an_offset_shows_in_daily_readings_too() {
+    let world = world();
+    let daily = months().flat_map(|month| readings(0, month)).step_by(4);
+    let (from, to) = ("2026-09-10T00:00:00+07:00", "2026-09-20T00:00:00+07:00");
+    world.set_readings("A", DEPTH, daily.map(|reading| off(reading, from, to, 0.5)).collect::<Vec<_>>()).await;
+    look(&world.open().await).await;
+    let offset = [of("A", "2026-09-10T00:00", "2026-09-19T00:00")];
+    assert_eq!(told(&findings(&world).await, QcTest::LevelShift), offset);
+}
+
 #[tokio::test]
 async fn a_logger_that_repeats_itself_is_found_with_its_temperature() {
     let world = world();
