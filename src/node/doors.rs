@@ -13,7 +13,8 @@ use gwbank_ingest::{
     Format, GatewayRow, IngestError, LimitsApplied, Message, Pipeline, ReadingsOptions, RejudgeProgress, SourceKind,
 };
 use gwbank_model::condition::Scope;
-use gwbank_model::{BANGKOK_OFFSET_SECONDS, GatewayId, Reading, Seq, Timestamp, WellId};
+use gwbank_model::{BANGKOK_OFFSET_SECONDS, GatewayId, Parameter, Reading, Seq, Timestamp, WellId};
+use gwbank_quality::SeriesConfig;
 use gwbank_query::{GatewaySource, QueryEngine, QueryError, QueryErrorKind};
 use gwbank_registry::{Installation, Registry, Well};
 use gwbank_runtime::Clock;
@@ -25,9 +26,11 @@ use gwbank_server::doors::{
 use gwbank_server::metrics::{FamilyKind, MetricsText};
 use gwbank_store::{
     ArchiveError, ConditionFlag, DeadLetterFilter, EffectiveLimit, GatewayRecord, Metadata, MetadataError,
-    QualityLimitKey,
+    QualityLimitKey, SecondLookCommit,
 };
-use gwbank_watch::{Detail, Indicator, Language, LevelChanges, RecordIndicator, Watch, WatchError, explained_names};
+use gwbank_watch::{
+    Detail, Indicator, Language, LevelChanges, RecordIndicator, SeriesJudge, Watch, WatchError, explained_names,
+};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -90,6 +93,23 @@ pub struct Changes(pub gwbank_ingest::LevelChanges);
 impl LevelChanges for Changes {
     async fn next(&mut self) -> Option<Vec<WellId>> {
         Some(self.0.next().await)
+    }
+}
+
+/// Who judges readings, for the watch.
+pub struct Judge(pub Pipeline);
+
+#[async_trait]
+impl SeriesJudge for Judge {
+    fn quality_config(&self, well: &WellId, parameter: Parameter) -> SeriesConfig {
+        self.0.quality_config(well, parameter)
+    }
+
+    async fn take_second_look(&self, commit: SecondLookCommit) -> Result<(), MetadataError> {
+        self.0.take_second_look(commit).await.map_err(|error| match error {
+            IngestError::Metadata(error) => error,
+            other => MetadataError::Unavailable(Box::new(other)),
+        })
     }
 }
 

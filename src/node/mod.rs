@@ -81,6 +81,7 @@ impl Node {
         let watch_parts = WatchParts {
             metadata: stores.metadata.clone(),
             reader: Arc::new(engine.clone()),
+            judge: Arc::new(doors::Judge(pipeline.clone())),
             registry: pipeline.registry_watch(),
             clock: clock.clone(),
             shutdown: trigger.listener(),

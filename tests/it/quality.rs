@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
+use gwbank_model::Timestamp;
 use serde_json::json;
 
 use crate::program::{Place, until};
@@ -338,4 +339,65 @@ fn pressure_without_a_barometer_is_suspect_until_one_is_registered() {
         let told = flags(&server);
         (told.len() == 1 && told[0]["quality"] != 3).then_some(())
     });
+}
+
+/// Twice a day over fourteen months that have closed; the third well hangs 0.6 m elsewhere for two weeks.
+fn history_of_three_wells(now_secs: i64) -> (String, i64) {
+    let off_from = now_secs - 75 * 86_400;
+    let mut rows = String::from("well_id,time,parameter,value,unit\n");
+    for (number, well) in ["UDN-0001", "UDN-0002", "UDN-0003"].into_iter().enumerate() {
+        for time in (now_secs - 460 * 86_400..now_secs - 40 * 86_400).step_by(43_200) {
+            let days = time as f64 / 86_400.0;
+            let own = ((time / 43_200 * 7_919 + number as i64 * 104_729).rem_euclid(1009) as f64 / 1009.0 - 0.5) * 0.01;
+            let off = if number == 2 && (off_from..off_from + 14 * 86_400).contains(&time) { 0.6 } else { 0.0 };
+            let depth = 10.0 + (0.6 + 0.2 * number as f64) * (days / 58.0).sin() + own + off;
+            let time = Timestamp::from_secs(time).to_rfc3339(0);
+            rows.push_str(&format!("{well},{time},depth_to_water,{depth:.4},m\n"));
+        }
+    }
+    (rows, off_from)
+}
+
+/// What needs other wells, or hindsight, is found when months have closed, and stored readings are judged by it.
+#[test]
+fn the_well_that_departs_from_its_neighbours_is_suspect_once_its_months_have_closed() {
+    let place = Place::new();
+    let wells = "well_id,bank_type,province_code,aquifer\nUDN-0001,observation,41,Korat\nUDN-0002,observation,41,Korat\n\
+                 UDN-0003,observation,41,Korat\n";
+    place.file("wells.csv", wells);
+    place.run(&["wells", "import", "wells.csv"]).good();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
+    let (rows, off_from) = history_of_three_wells(now);
+    place.file("history.csv", &rows);
+    let server = place.serve();
+    place.run(&["readings", "import", "history.csv"]).good();
+
+    const NEIGHBOUR: i64 = 1 << 10;
+    let departed = format!(
+        "SELECT well_id, count(*) AS n, min(quality) AS best, max(quality) AS worst FROM readings \
+         WHERE qc_tests & {NEIGHBOUR} > 0 GROUP BY well_id ORDER BY well_id"
+    );
+    until("the readings of the third well to be suspect", || {
+        let told = server.sql(&departed);
+        let all_of_one = told.as_array().is_some_and(|wells| wells.len() == 1 && wells[0]["n"].as_i64() >= Some(24));
+        all_of_one.then_some(())
+    });
+    let told = server.sql(&departed);
+    assert_eq!((&told[0]["well_id"], &told[0]["best"], &told[0]["worst"]), (&json!("UDN-0003"), &json!(3), &json!(3)));
+    let before = server
+        .sql("SELECT DISTINCT well_id, quality, cause FROM reading_revisions WHERE cause = 'quality' AND qc_tests = 0");
+    assert_eq!(before, json!([{"well_id": "UDN-0003", "quality": 1, "cause": "quality"}]));
+    let found = server.sql("SELECT DISTINCT well_id, test FROM quality_findings ORDER BY test");
+    let by = |test: &str| json!({"well_id": "UDN-0003", "test": test});
+    assert_eq!(found, json!([by("level_shift"), by("neighbour")]));
+    let report = place.run(&["quality", "report", "--well", "UDN-0003"]).good();
+    assert!(report.contains("neighbour: departs from what 2 wells of the aquifer foretell"), "{report}");
+
+    // What comes late into the stretch is judged with it at once.
+    let late = Timestamp::from_secs(off_from + 7 * 86_400 + 3_600).to_rfc3339(0);
+    place.file("late.csv", &format!("well_id,time,parameter,value,unit\nUDN-0003,{late},depth_to_water,10.9,m\n"));
+    place.run(&["readings", "import", "late.csv"]).good();
+    let judged = server.sql("SELECT qc_tests FROM readings WHERE value = 10.9");
+    assert_eq!(judged[0]["qc_tests"].as_i64().unwrap() & NEIGHBOUR, NEIGHBOUR, "{judged}");
+    server.terminate();
 }

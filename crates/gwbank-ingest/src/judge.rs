@@ -10,13 +10,16 @@
 //!    grouping of messages nor judgements that come and go leave a trace.
 //! 4. Where the window does not reach back far enough, the key is noted as unassessed and nothing beside it is changed:
 //!    the archive writer settles both with the archive's neighbours before the commit.
-//! 5. What is judged anew because limits changed ([`crate::rejudge`]) is treated as what a late reading alters.
+//! 5. What is judged anew because limits changed, or what a second look found ([`crate::quality_findings`]),
+//!    is treated as what a late reading alters ([`crate::rejudge`]).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gwbank_model::versions::Change;
-use gwbank_model::{Key, Origin, Parameter, QcTest, QcTests, Row, Seq, SeriesId, SeriesKey, SeriesTable, Timestamp};
+use gwbank_model::{
+    Key, Origin, Parameter, QcTest, QcTests, Row, Seq, SeriesId, SeriesKey, SeriesTable, Timestamp, WellId,
+};
 use gwbank_quality::overrides::{OverrideError, QualityOverrides};
 use gwbank_quality::{Assessment, Point, SeriesConfig, Stream, WellFacts};
 use gwbank_recent::{Classified, WindowSnapshot};
@@ -25,6 +28,7 @@ use hashbrown::{HashMap, HashSet};
 
 use crate::context::{Barrier, Span, clusters, is_enough_before};
 use crate::merged::Merged;
+use crate::quality_findings::FindingsBySeries;
 
 /// An incoming version that is to be inserted.
 #[derive(Debug, Clone, Copy)]
@@ -73,6 +77,7 @@ pub(crate) struct Basis {
     pub(crate) names: SeriesTable,
     pub(crate) registry: Arc<Registry>,
     pub(crate) overrides: Arc<QualityOverrides>,
+    pub(crate) findings: Arc<FindingsBySeries>,
 }
 
 /// State of all series. One per process, owned by the applier.
@@ -363,31 +368,41 @@ impl SeriesState {
 impl Basis {
     /// How a series is judged.
     pub(crate) fn config(&self, series: SeriesId) -> SeriesConfig {
-        let facts = self.facts(series);
-        self.configured(series, &facts)
-            .unwrap_or_else(|_| SeriesConfig::for_well(self.names.key(series).parameter, &facts))
+        let SeriesKey { well, parameter } = self.names.key(series);
+        let findings = self.findings.of(&well, parameter);
+        SeriesConfig { findings, ..self.config_without_findings(&well, parameter) }
+    }
+
+    pub(crate) fn config_without_findings(&self, well: &WellId, parameter: Parameter) -> SeriesConfig {
+        let facts = self.facts(well, parameter);
+        self.configured(well, parameter, &facts).unwrap_or_else(|_| SeriesConfig::for_well(parameter, &facts))
     }
 
     /// The same; says so where the limits cannot be used.
     fn config_or_tell(&self, series: SeriesId) -> SeriesConfig {
         // Each section is right by itself, but not over what the registry says of this well.
-        if let Err(error) = self.configured(series, &self.facts(series)) {
-            let key = self.names.key(series);
-            tracing::warn!(well = %key.well, parameter = %key.parameter, %error, "limits of quality cannot be used: the defaults are");
+        let SeriesKey { well, parameter } = self.names.key(series);
+        if let Err(error) = self.configured(&well, parameter, &self.facts(&well, parameter)) {
+            tracing::warn!(%well, %parameter, %error, "limits of quality cannot be used: the defaults are");
         }
         self.config(series)
     }
 
-    fn configured(&self, series: SeriesId, facts: &WellFacts) -> Result<SeriesConfig, OverrideError> {
-        let key = self.names.key(series);
-        SeriesConfig::for_series(key.parameter, key.well.as_str(), facts, &self.overrides)
+    fn configured(
+        &self,
+        well: &WellId,
+        parameter: Parameter,
+        facts: &WellFacts,
+    ) -> Result<SeriesConfig, OverrideError> {
+        SeriesConfig::for_series(parameter, well.as_str(), facts, &self.overrides)
     }
 
-    fn facts(&self, series: SeriesId) -> WellFacts {
-        let key = self.names.key(series);
-        let Some(well) = self.registry.well(key.well.as_str()) else { return WellFacts::default() };
-        let objecting =
-            [(QcTest::Location, well.is_outside_its_province()), (QcTest::Uncompensated, self.is_uncompensated(&key))];
+    fn facts(&self, well_id: &WellId, parameter: Parameter) -> WellFacts {
+        let Some(well) = self.registry.well(well_id.as_str()) else { return WellFacts::default() };
+        let objecting = [
+            (QcTest::Location, well.is_outside_its_province()),
+            (QcTest::Uncompensated, self.is_uncompensated(well_id, parameter)),
+        ];
         let objects = objecting.into_iter().filter(|(_, objects)| *objects);
         WellFacts {
             depth: well.depth,
@@ -398,13 +413,13 @@ impl Basis {
 
     /// Absolute pressure of a well that no known barometer is registered with: it weighs water and air, and nobody can tell
     /// which.
-    fn is_uncompensated(&self, key: &SeriesKey) -> bool {
+    fn is_uncompensated(&self, well: &WellId, parameter: Parameter) -> bool {
         let of_pressure = |of: Option<Parameter>| of.is_none_or(|of| of == Parameter::WaterPressureAbsolute);
         let weighs = |barometer: Option<&str>| barometer.is_some_and(|id| self.registry.barometer(id).is_some());
-        key.parameter == Parameter::WaterPressureAbsolute
+        parameter == Parameter::WaterPressureAbsolute
             && !self
                 .registry
-                .installations_of(key.well.as_str())
+                .installations_of(well.as_str())
                 .iter()
                 .any(|installation| of_pressure(installation.parameter) && weighs(installation.barometer_id.as_deref()))
     }

@@ -40,6 +40,7 @@ mod repeats;
 mod settle;
 mod writer;
 
+mod quality_findings;
 mod quality_limits;
 mod rejudge;
 

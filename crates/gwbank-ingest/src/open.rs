@@ -16,7 +16,9 @@ use gwbank_model::Seq;
 use gwbank_recent::Window;
 use gwbank_registry::Registry;
 use gwbank_runtime::Clock;
-use gwbank_store::{Archive, ArchiveError, Metadata, MetadataError, QualityLimit, ReceivedContent, RowNames};
+use gwbank_store::{
+    Archive, ArchiveError, Metadata, MetadataError, QualityFinding, QualityLimit, ReceivedContent, RowNames,
+};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +32,7 @@ use crate::judge::Basis;
 use crate::last_known::LastKnown;
 use crate::metrics::Metrics;
 use crate::pipeline::{Handle, Pipeline, PipelineParts, Shared, effect_of};
+use crate::quality_findings::FindingsBySeries;
 use crate::quality_limits::Limits;
 use crate::record::{Record, decode};
 use crate::rejudge::{self, Rejudgement};
@@ -76,27 +79,29 @@ impl Pipeline {
             config.last_known_dir.clone().map(LastKnown::at).transpose().map_err(IngestError::LastKnown)?;
         let window = Window::new(config.window_bytes_max, gwbank_model::Timestamp::MAX);
         let asked = Known::ask(&config, &*archive, &*metadata, &names, &window).await;
-        let Known { start, registry, registry_version, contents, limits, verified } = match (asked, &last_known) {
-            (Err(error), Some(last_known)) if is_away(&error) => {
-                let remembered = last_known.read().map_err(IngestError::LastKnown)?;
-                let Some((start, registry)) = remembered else { return Err(error) };
-                let error = writer::chain(&error);
-                tracing::warn!(
-                    error,
-                    wells = registry.wells().len(),
-                    "starting without the database, from what is remembered"
-                );
-                Known {
-                    start,
-                    registry,
-                    registry_version: Seq::ZERO,
-                    contents: Vec::new(),
-                    limits: Vec::new(),
-                    verified: false,
+        let Known { start, registry, registry_version, contents, limits, findings, verified } =
+            match (asked, &last_known) {
+                (Err(error), Some(last_known)) if is_away(&error) => {
+                    let remembered = last_known.read().map_err(IngestError::LastKnown)?;
+                    let Some((start, registry)) = remembered else { return Err(error) };
+                    let error = writer::chain(&error);
+                    tracing::warn!(
+                        error,
+                        wells = registry.wells().len(),
+                        "starting without the database, from what is remembered"
+                    );
+                    Known {
+                        start,
+                        registry,
+                        registry_version: Seq::ZERO,
+                        contents: Vec::new(),
+                        limits: Vec::new(),
+                        findings: Vec::new(),
+                        verified: false,
+                    }
                 }
-            }
-            (asked, _) => asked?,
-        };
+                (asked, _) => asked?,
+            };
         if let Some(last_known) = last_known.as_ref().filter(|_| verified) {
             let written = last_known.write_registry(&registry).and_then(|()| last_known.write_positions(start));
             written.map_err(IngestError::LastKnown)?;
@@ -119,6 +124,7 @@ impl Pipeline {
                 names: names.series.clone(),
                 registry: registry.clone(),
                 overrides: limits.overrides().clone(),
+                findings: Arc::new(FindingsBySeries::new(findings)),
             },
             repeats: repeats.clone(),
             metrics: metrics.clone(),
@@ -213,6 +219,7 @@ struct Known {
     registry_version: Seq,
     contents: Vec<ReceivedContent>,
     limits: Vec<QualityLimit>,
+    findings: Vec<QualityFinding>,
     /// As archive and metadata say it themselves.
     verified: bool,
 }
@@ -233,11 +240,12 @@ impl Known {
         let registry = Registry::new(metadata.wells().await?, metadata.installations().await?);
         let contents = metadata.received_contents().await?;
         let limits = metadata.quality_limits().await?;
+        let findings = metadata.quality_findings().await?;
         // With others beside it no window is complete: it then only adds what the archive has not got.
         if !metadata.has_other_nodes().await? {
             warm(&*snapshot, window, names, config.warm_bytes_max.min(config.window_bytes_max)).await?;
         }
-        Ok(Self { start, registry, registry_version, contents, limits, verified: true })
+        Ok(Self { start, registry, registry_version, contents, limits, findings, verified: true })
     }
 }
 

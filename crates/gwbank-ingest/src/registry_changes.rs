@@ -49,7 +49,7 @@ impl Shared {
         self.last_known.as_ref().map_or(Ok(()), |known| known.write_registry(&registry)).map_err(IngestError::LastKnown)
     }
 
-    /// Takes over what other nodes have registered and what limits they have set, and notices them.
+    /// Takes over what other nodes have registered, what limits they have set and what they found, and notices them.
     pub(crate) async fn look_at_other_nodes(&self) -> Result<(), IngestError> {
         self.metadata.still_here().await?;
         if !self.has_other_nodes.load(Ordering::SeqCst) && self.metadata.has_other_nodes().await? {
@@ -59,6 +59,7 @@ impl Shared {
         }
         let _one_at_a_time = self.administration.lock().await;
         self.look_at_limits().await?;
+        self.look_at_findings().await?;
         let version = self.metadata.registry_version().await?;
         if version == *self.registry_version.lock() {
             return Ok(());

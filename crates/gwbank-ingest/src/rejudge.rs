@@ -1,5 +1,5 @@
-//! Stored readings are judged anew when what they are judged by has changed: limits, what the registry knows of a well, the
-//! rules of a new program.
+//! Stored readings are judged anew when what they are judged by has changed: limits, what the registry knows of a well, what
+//! a second look found, the rules of a new program.
 //!
 //! # Constraints
 //! - The archive may be large: nothing is read into memory but a stretch of some series, nothing is written but what differs.

@@ -50,10 +50,10 @@ impl Default for NeighbourRules {
 ///
 /// Every neighbour whose ranks go with the well's over the whole of the series foretells the well's value: the well's median
 /// plus the neighbour's deviation from its own, times the ratio of their spreads (median absolute deviations over the common
-/// steps). The forecast of a step is the median over neighbours. Suspect where the well departs from it, beyond the median
-/// departure of `wander_departures` around, by more than `departure_min` and `deviations` robust standard deviations of such
-/// departures; not evaluated where too few neighbours
-/// speak, missing where the well itself is.
+/// steps). The forecast of a step is the median over neighbours; of an even number, whatever the well says between the two
+/// middle ones is foretold: of three wells the one that is off blames neither of the others. Suspect where the well departs
+/// from it, beyond the median departure of `wander_departures` around, by more than `departure_min` and `deviations` robust
+/// standard deviations of such departures; not evaluated where too few neighbours speak, missing where the well itself is.
 ///
 /// One of three wells of an aquifer is off by half a metre for ten days:
 ///
@@ -83,7 +83,7 @@ pub fn neighbour(rules: &NeighbourRules, well: &[f64], neighbours: &[&[f64]]) ->
             .filter_map(|forecast| forecast.get(step).copied())
             .filter(|value| !value.is_nan())
             .collect();
-        (told.len() >= rules.neighbours_min.max(1)).then(|| well[step] - median(&mut told))
+        (told.len() >= rules.neighbours_min.max(1)).then(|| beyond_middle(well[step], &mut told))
     };
     let departures: Vec<f64> = (0..well.len()).map(|step| departure(step).unwrap_or(f64::NAN)).collect();
     let unusual = beyond_usual(rules, &departures);
@@ -228,15 +228,33 @@ fn air_in_the_water(rules: &MultiVariateRules, level: &[f64], air: &[f64]) -> Op
     Some(if follows { QualityFlag::Suspect } else { QualityFlag::Pass })
 }
 
+/// By how much a value is beyond the median of what is told, or beyond both middle ones of an even number. Sorts.
+fn beyond_middle(value: f64, told: &mut [f64]) -> f64 {
+    told.sort_by(f64::total_cmp);
+    let (low, high) = (told[(told.len() - 1) / 2], told[told.len() / 2]);
+    // NaN stays what it is.
+    value - value.clamp(low, high)
+}
+
 /// Departures less the median of those around.
 fn beyond_usual(rules: &NeighbourRules, departures: &[f64]) -> Vec<f64> {
     let known: Vec<usize> = (0..departures.len()).filter(|&step| !departures[step].is_nan()).collect();
     let values: Vec<f64> = known.iter().map(|&step| departures[step]).collect();
     let mut unusual = vec![f64::NAN; departures.len()];
+    // Those around, in order of size: each step brings one and takes one away.
+    let mut around: Vec<f64> = Vec::with_capacity(2 * rules.wander_departures + 1);
+    let place_of = |around: &[f64], value: f64| around.partition_point(|other| other.total_cmp(&value).is_lt());
+    let mut next = 0;
     for (place, &step) in known.iter().enumerate() {
-        let from = place.saturating_sub(rules.wander_departures);
         let to = (place + rules.wander_departures + 1).min(values.len());
-        unusual[step] = values[place] - median(&mut values[from..to].to_vec());
+        for &value in &values[next..to] {
+            around.insert(place_of(&around, value), value);
+        }
+        next = to;
+        if let Some(gone) = place.checked_sub(rules.wander_departures + 1) {
+            around.remove(place_of(&around, values[gone]));
+        }
+        unusual[step] = values[place] - middle(&around);
     }
     unusual
 }
@@ -295,11 +313,16 @@ fn centre_and_deviation(values: &[f64]) -> (f64, f64) {
 /// Sorts; NaN of nothing.
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.get(middle) {
+    middle(values)
+}
+
+/// Of sorted values; NaN of nothing.
+fn middle(sorted: &[f64]) -> f64 {
+    let middle = sorted.len() / 2;
+    match sorted.get(middle) {
         None => f64::NAN,
-        Some(&upper) if values.len() % 2 == 1 => upper,
-        Some(&upper) => (values[middle - 1] + upper) / 2.0,
+        Some(&upper) if sorted.len() % 2 == 1 => upper,
+        Some(&upper) => (sorted[middle - 1] + upper) / 2.0,
     }
 }
 
@@ -346,6 +369,36 @@ mod tests {
         wrong[100..120].iter_mut().for_each(|level| *level += 3.0);
         let flags = neighbour(&NeighbourRules::default(), &well, &[&wrong, &wave(365, 0.7, 5.3), &wave(365, 1.4, 7.7)]);
         assert!(flags.iter().all(|&flag| flag == QualityFlag::Pass));
+    }
+
+    #[test]
+    fn of_three_wells_the_one_that_is_off_blames_none() {
+        let wells = [wave(365, 1.0, 12.9), wave(365, 0.7, 5.3), wave(365, 1.4, 7.7)];
+        let mut off = wells.clone();
+        off[1][100..120].iter_mut().for_each(|level| *level -= 1.0);
+        let flags = |of: usize| {
+            let others: Vec<&[f64]> = (0..3).filter(|&other| other != of).map(|other| off[other].as_slice()).collect();
+            neighbour(&NeighbourRules::default(), &off[of], &others)
+        };
+        for (well, suspect) in [(0, 0), (1, 20), (2, 0)] {
+            assert_eq!(
+                flags(well).iter().filter(|&&flag| flag == QualityFlag::Suspect).count(),
+                suspect,
+                "well {well}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_usual_is_the_median_of_the_departures_around() {
+        let rules = NeighbourRules { wander_departures: 3, ..NeighbourRules::default() };
+        let departures: Vec<f64> =
+            (0..40).map(|step| if step % 7 == 3 { NAN } else { f64::from(step * step % 11) }).collect();
+        let known: Vec<f64> = departures.iter().copied().filter(|value| !value.is_nan()).collect();
+        let around = |place: usize| median(&mut known[place.saturating_sub(3)..(place + 4).min(known.len())].to_vec());
+        let plain: Vec<f64> = known.iter().enumerate().map(|(place, value)| value - around(place)).collect();
+        let told = beyond_usual(&rules, &departures);
+        assert_eq!(told.into_iter().filter(|value| !value.is_nan()).collect::<Vec<_>>(), plain);
     }
 
     #[test]

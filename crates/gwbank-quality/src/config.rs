@@ -2,6 +2,8 @@
 
 use gwbank_model::{QcTests, Timestamp};
 
+use crate::findings::Findings;
+
 pub(crate) const MICROS_PER_HOUR: i64 = 3_600_000_000;
 pub(crate) const MICROS_PER_DAY: i64 = 24 * MICROS_PER_HOUR;
 
@@ -189,6 +191,8 @@ pub struct SeriesConfig {
     pub attenuated_signal: Option<AttenuatedSignal>,
     /// Tests that make every value of the series suspect, such as `location` or `uncompensated`.
     pub objections: QcTests,
+    /// What a second look found, such as `level_shift` or `neighbour`: objections of stretches of time.
+    pub findings: Findings,
 }
 
 /// How far the flags of readings depend on one another, in time order.

@@ -29,6 +29,7 @@ use crate::config::{
     FlatLine, Floor, GrossRange, Growth, MICROS_PER_DAY, MICROS_PER_HOUR, RateOfChange, SeriesConfig, Span, Spike,
     Standstill,
 };
+use crate::findings::Findings;
 
 const GAP_MAX_MICROS: i64 = 100 * MICROS_PER_DAY;
 const FLAT_GAP_MAX_MICROS: i64 = 3 * MICROS_PER_DAY;
@@ -98,6 +99,7 @@ impl SeriesConfig {
             climatology: None,
             attenuated_signal: None,
             objections: facts.objections,
+            findings: Findings::default(),
         }
     }
 }

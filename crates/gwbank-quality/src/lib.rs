@@ -33,6 +33,7 @@
 //! 6. **Flat line**: all values for at least a span of time *and* a number of readings lie within a tolerance.
 //! 7. **Location**, **uncompensated** and the like speak of a whole series: the caller hands them in as objections.
 //!    **Gap**, **climatology** and **attenuated signal** are off unless a configuration gives limits.
+//!    **Findings** of a second look ([`Findings`]) object in the same way, each to the readings of its stretch of time.
 //! 8. A reading is **usable** for 4 to 6, climatology and attenuated signal when it has a value in the sensor's range and
 //!    the site was undisturbed: not dry, pumped or recently pumped (here or nearby), obstructed or under maintenance.
 //!    Otherwise they are not evaluated.
@@ -49,6 +50,7 @@ pub mod compensation;
 mod config;
 mod defaults;
 pub mod drift;
+mod findings;
 mod flat;
 pub mod ioos;
 mod limits;
@@ -67,6 +69,7 @@ pub use config::{
     SeriesConfig, Span, Spike, Standstill,
 };
 pub use defaults::WellFacts;
+pub use findings::{Finding, Findings};
 pub use limits::{CheckLimits, IoosFlags};
 pub use stream::{Pushed, Stream};
 pub use strict::{Assessment, Detail, Point, TestFlags, assess, assess_detailed};

@@ -9,11 +9,13 @@ use crate::review::{ReviewRules, review};
 use crate::shift::{Falling, ShiftLimits};
 use crate::strict::{Neighbour, gross_range, objects, rate_of_change, spike};
 use crate::{
-    Assessment, AttenuatedSignal, Climatology, FlatLine, Floor, Gap, GrossRange, Growth, Point, RateOfChange, Reach,
-    SeriesConfig, Span, Spike, Standstill, Stream, TestFlags, assess, assess_detailed,
+    Assessment, AttenuatedSignal, Climatology, Finding, Findings, FlatLine, Floor, Gap, GrossRange, Growth, Point,
+    RateOfChange, Reach, SeriesConfig, Span, Spike, Standstill, Stream, TestFlags, assess, assess_detailed,
 };
 
 const SECOND: i64 = 1_000_000;
+/// About the end of January, with the zone of the limits.
+const START: Timestamp = Timestamp::from_secs(2_678_400);
 
 /// Limits so tight that short random series meet all of them.
 fn config() -> SeriesConfig {
@@ -51,6 +53,11 @@ fn config() -> SeriesConfig {
             gap_max_micros: 14 * SECOND,
         }),
         objections: QcTests::NONE,
+        findings: Findings::new([20, 45].map(|secs| Finding {
+            test: QcTest::LevelShift,
+            from: START.plus_secs(secs),
+            to: START.plus_secs(secs + 12),
+        })),
     }
 }
 
@@ -95,7 +102,7 @@ fn points(length: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Point>> {
         1 => Just(Some(SiteStatus::Pumping)),
     ];
     proptest::collection::vec((step, value, status), length).prop_map(|steps| {
-        let mut time = Timestamp::from_secs(2_678_400); // about the end of January, with the zone of the limits
+        let mut time = START;
         let next = |(step, value, site_status)| {
             time = time.plus_secs(step);
             Point { time, value, site_status }
@@ -211,7 +218,7 @@ mod plain {
             gap: gap_at(config, points, index),
             climatology: climatology_at(config, &points[index]),
             attenuated_signal: run_at(config, config.attenuated_signal.as_ref().map(RunLimits::from), points, index),
-            objections: config.objections,
+            objections: config.objections.union(config.findings.at(points[index].time)),
         }
     }
 }

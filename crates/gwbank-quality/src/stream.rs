@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use gwbank_model::{QualityFlag, Timestamp};
+use gwbank_model::{QcTests, QualityFlag, Timestamp};
 
 use crate::config::{RATE_LOOKBACK_POINTS, SeriesConfig};
 use crate::flat::FlatRun;
@@ -191,6 +191,14 @@ impl Tail {
     }
 }
 
+/// Of the whole series, and of the stretch of time.
+fn objections(config: &SeriesConfig, time: Timestamp) -> QcTests {
+    if config.findings.is_empty() {
+        return config.objections; // nearly all series, live
+    }
+    config.objections.union(config.findings.at(time))
+}
+
 /// What one reading says by itself, and its value where neighbours may be compared with it.
 fn alone(config: &SeriesConfig, point: &Point) -> (TestFlags, Option<f64>) {
     let Some(value) = point.present() else { return (TestFlags::MISSING, None) };
@@ -204,7 +212,7 @@ fn alone(config: &SeriesConfig, point: &Point) -> (TestFlags, Option<f64>) {
         gap: QualityFlag::NotEvaluated,
         climatology: QualityFlag::NotEvaluated,
         attenuated_signal: QualityFlag::NotEvaluated,
-        objections: config.objections,
+        objections: objections(config, point.time),
     };
     let usable = flags.gross_range != QualityFlag::Fail && !point.is_disturbed();
     if usable && config.climatology.is_some() {

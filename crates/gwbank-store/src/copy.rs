@@ -14,8 +14,8 @@ use hashbrown::HashMap;
 
 use crate::{
     Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, DeadLetterFilter, DeadMessage, IngestCommit, Metadata,
-    MetadataError, NewDeadLetter, PayloadPage, QualityLimitsChange, RevisionRow, RowNames, ScanRequest, StoredVersions,
-    WatchCommit, batch_to_revisions, batch_to_rows,
+    MetadataError, NewDeadLetter, PayloadPage, QualityFinding, QualityLimitsChange, RevisionRow, RowNames, ScanRequest,
+    SecondLookCommit, SeriesFindings, StoredVersions, WatchCommit, batch_to_revisions, batch_to_rows,
 };
 
 /// Versions of one commit.
@@ -244,6 +244,7 @@ pub async fn copy_metadata(source: &dyn Metadata, target: &dyn Metadata) -> Resu
     target.put_installations(source.installations().await?, position).await?;
     let limits = QualityLimitsChange { put: source.quality_limits().await?, ..QualityLimitsChange::default() };
     target.change_quality_limits(limits).await?;
+    target.commit_second_look(second_look(source).await?).await?;
     target
         .commit_watch(WatchCommit {
             indicators: source.indicators(None).await?,
@@ -263,6 +264,18 @@ pub async fn copy_metadata(source: &dyn Metadata, target: &dyn Metadata) -> Resu
     };
     target.commit_ingest(commit).await?;
     Ok(true)
+}
+
+async fn second_look(source: &dyn Metadata) -> Result<SecondLookCommit, MetadataError> {
+    let findings = source.quality_findings().await?;
+    let of_one_series = |one: &QualityFinding, other: &QualityFinding| {
+        (&one.well_id, one.parameter) == (&other.well_id, other.parameter)
+    };
+    let series = findings.chunk_by(of_one_series).filter_map(|findings| {
+        let QualityFinding { well_id, parameter, .. } = findings.first()?;
+        Some(SeriesFindings { well_id: well_id.clone(), parameter: *parameter, findings: findings.to_vec() })
+    });
+    Ok(SecondLookCommit { series: series.collect(), looks: source.second_looks().await? })
 }
 
 /// Messages with what is still dead of them.

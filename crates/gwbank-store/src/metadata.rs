@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use bytes::Bytes;
 use gwbank_model::condition::{FlagState, Hazard, Scope, Severity, Transition};
-use gwbank_model::{GatewayId, Month, Parameter, Seq, Timestamp, WellId};
+use gwbank_model::{GatewayId, Month, Parameter, QcTest, Seq, Timestamp, WellId};
 use gwbank_registry::{Installation, Well};
 
 #[derive(Debug, thiserror::Error)]
@@ -216,6 +216,54 @@ pub struct JudgedSeries {
     pub under_way_since: Option<Seq>,
 }
 
+/// What the second look found in a stretch of a series: one row of the table `quality_findings`. Readings in it are judged by it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QualityFinding {
+    pub well_id: WellId,
+    pub parameter: Parameter,
+    pub test: QcTest,
+    /// Both ends are inside. A series has one finding of a test that begins at an instant.
+    pub from: Timestamp,
+    pub to: Timestamp,
+    /// What was seen, in words.
+    pub detail: String,
+    pub found_at: Timestamp,
+}
+
+/// All findings of one series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeriesFindings {
+    pub well_id: WellId,
+    pub parameter: Parameter,
+    pub findings: Vec<QualityFinding>,
+}
+
+/// How far a well was looked at a second time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecondLook {
+    pub well_id: WellId,
+    /// Months up to here.
+    pub looked_through: Month,
+    /// Stands for all but the readings that the look went by.
+    pub fingerprint: u64,
+}
+
+/// A well that is to be looked at a second time from a month on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LookAgain {
+    pub well_id: WellId,
+    pub from: Month,
+}
+
+/// What the second look changes, all or nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SecondLookCommit {
+    /// Each in the place of all that the series had.
+    pub series: Vec<SeriesFindings>,
+    /// Replace what is known of equal wells.
+    pub looks: Vec<SecondLook>,
+}
+
 /// By which installation all levels of a well were converted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConvertedWell {
@@ -367,6 +415,8 @@ pub struct WatchCommit {
     pub outbox: Vec<OutboxMessage>,
     /// Removed where the stored mark's seq is not newer than the given one.
     pub evaluated: Vec<DirtyMonth>,
+    /// Sets wells back that were looked at a second time; those that never were stay so.
+    pub look_again: Vec<LookAgain>,
 }
 
 /// Held while dead letters are replayed; whatever it keeps others away by ends when it is dropped.
@@ -430,6 +480,12 @@ pub trait Metadata: Debug + Send + Sync + 'static {
     async fn change_quality_limits(&self, change: QualityLimitsChange) -> Result<(), MetadataError>;
     /// In any order. A series that is not there was judged under limits that nobody knows.
     async fn judged_series(&self) -> Result<Vec<JudgedSeries>, MetadataError>;
+
+    /// By well, parameter, test (all by name) and start.
+    async fn quality_findings(&self) -> Result<Vec<QualityFinding>, MetadataError>;
+    /// In any order. A well that is not there was never looked at.
+    async fn second_looks(&self) -> Result<Vec<SecondLook>, MetadataError>;
+    async fn commit_second_look(&self, commit: SecondLookCommit) -> Result<(), MetadataError>;
 
     /// Longest dirty first.
     async fn dirty_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError>;

@@ -46,6 +46,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "postgres" / "0005_shares",
     "postgres" / "0006_quality_limits",
     "postgres" / "0007_conversion",
+    "postgres" / "0008_second_look",
 ];
 
 /// Where readings lie.

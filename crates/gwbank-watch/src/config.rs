@@ -28,6 +28,10 @@ pub struct WatchConfig {
     pub silence: SilenceRules,
     /// How often silent wells and gateways are looked for.
     pub silence_interval: Duration,
+    /// How many of the last closed months are looked at a second time.
+    pub second_look_months: u32,
+    /// For how long that holds up the evaluation of months, about.
+    pub second_look_time: Duration,
     pub contacts: Contacts,
     /// How often dirty months are looked for: long enough that a burst of readings is one recomputation.
     pub monthly_interval: Duration,
@@ -65,6 +69,8 @@ impl Default for WatchConfig {
             rapid: RapidRules::default(),
             silence: SilenceRules::default(),
             silence_interval: Duration::from_secs(600),
+            second_look_months: 60,
+            second_look_time: Duration::from_secs(10),
             contacts: Contacts::default(),
             monthly_interval: Duration::from_secs(10),
             stale_interval: Duration::from_secs(60),

@@ -5,6 +5,7 @@
 //!                 (SeriesReader)                                                                            ├▶ WatchCommit
 //! level changes ─▶ recent rows ──▶ flood of wells ─▶ subdistricts, districts, provinces ────────────────────┘  (flags,
 //!                                                                                          transitions, outbox, marks)
+//! closed months ─▶ second look at readings ─▶ findings ─▶ whoever judges readings (SeriesJudge)
 //! ```
 //!
 //! # Rules
@@ -37,6 +38,7 @@ mod record;
 mod rises;
 mod rows;
 mod salinity_flags;
+mod second_look;
 mod series;
 mod silence_flags;
 mod texts;
@@ -51,9 +53,10 @@ pub use gwbank_indicator::explain::{Detail, Explanation, Indicator, Language, Pl
 pub use live::LiveReport;
 pub use monthly::MonthlyReport;
 pub use nearby::{Rain, ReferenceWell};
-pub use parts::{LevelChanges, WatchParts};
+pub use parts::{LevelChanges, SeriesJudge, WatchParts};
 pub use place_standing::ProvinceStanding;
 pub use record::{RecordExplanation, RecordIndicator, RecordRules};
 pub use rows::place_indicator_names;
+pub use second_look::SecondLookReport;
 pub use topics::{MQTT_CHANNEL, current_retained, flag_topic};
 pub use watch::{Watch, WatchHandle};

@@ -6,7 +6,7 @@
 //!    change of a reading leaves a mark.
 //! 2. Only rows that differ from what is stored are written: against the stored rows at first, then against what was
 //!    written last. The few rows of places are written again by each process.
-//! 3. A well's rows and its evaluated marks are in one transaction. Flags come after; if they fail, or the process ends
+//! 3. A well's rows, its evaluated marks and what is to be looked at again for them are in one transaction. Flags come after; if they fail, or the process ends
 //!    between, the next run judges every flag anew.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -15,13 +15,14 @@ use std::sync::atomic::Ordering;
 
 use gwbank_model::{Month, Timestamp, WellId};
 use gwbank_registry::{Registry, Well};
-use gwbank_store::{DailyValue, DirtyMonth, IndicatorRow, SeriesRequest, WatchCommit};
+use gwbank_store::{DailyValue, DirtyMonth, IndicatorRow, LookAgain, SeriesRequest, WatchCommit};
 
 use crate::error::WatchError;
 use crate::places::{self, PlaceMemory};
 use crate::record::{self, Computed, RecordMemory, RecordTask};
 use crate::rows::{RowChanges, Stored, WELL_INDICATORS, changed_rows, record_changes};
 use crate::salinity_flags;
+use crate::second_look;
 use crate::series::{LEVEL_PARAMETERS, WellSeries};
 use crate::watch::Inner;
 use crate::wells;
@@ -37,6 +38,8 @@ const NARROW_WELLS: usize = 1024;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MonthlyReport {
     pub dirty_months: usize,
+    /// Those of them that have closed.
+    pub closed_months: usize,
     pub wells: usize,
     pub rows: usize,
     pub flag_changes: usize,
@@ -105,7 +108,8 @@ pub(crate) async fn run(inner: &Inner) -> Result<MonthlyReport, WatchError> {
     if !dirty.is_empty() {
         inner.changed_months(dirty.iter().map(|mark| mark.well_id.clone())).await?;
     }
-    let mut report = MonthlyReport { dirty_months: dirty.len(), ..MonthlyReport::default() };
+    let closed_months = dirty.iter().filter(|mark| mark.month <= closed_through).count();
+    let mut report = MonthlyReport { dirty_months: dirty.len(), closed_months, ..MonthlyReport::default() };
 
     let same_registry = state.registry.as_ref().is_some_and(|before| Arc::ptr_eq(before, &registry));
     if dirty.is_empty() && same_registry && !state.all_due && state.closed_through == Some(closed_through) {
@@ -115,6 +119,7 @@ pub(crate) async fn run(inner: &Inner) -> Result<MonthlyReport, WatchError> {
     let everything = !state.ran_before || state.all_due || !same_registry;
     state.all_due = true;
 
+    let look_again = second_look::look_again(inner, &registry, &dirty, closed_through).await?;
     let (tasks, moot) = plan(inner, &registry, dirty, closed_through);
     let touched: BTreeSet<WellId> = tasks.iter().map(|task| task.well.well_id.clone()).collect();
     report.wells = touched.len();
@@ -128,7 +133,7 @@ pub(crate) async fn run(inner: &Inner) -> Result<MonthlyReport, WatchError> {
             Work::Judge | Work::Nothing => kept.push(task),
         }
     }
-    let mut run = Run { inner, stage, closed_through, now, rows: 0 };
+    let mut run = Run { inner, stage, look_again, closed_through, now, rows: 0 };
     for batch in batches(whole, inner.config.wells_per_batch) {
         let levelled = run.read_whole(batch).await?;
         run.finish(levelled).await?;
@@ -259,6 +264,8 @@ pub(crate) async fn daily_levels(
 struct Run<'a> {
     inner: &'a Inner,
     stage: Stage,
+    /// By the well whose marks ask for it: not yet staged.
+    look_again: HashMap<WellId, Vec<LookAgain>>,
     closed_through: Month,
     now: Timestamp,
     /// Written or removed so far.
@@ -381,6 +388,7 @@ impl Run<'_> {
             self.stage.records.push((well.clone(), Arc::new(memory)));
         }
         self.stage.series.extend(series.map(|series| (well.clone(), series)));
+        self.stage.commit.look_again.extend(self.look_again.remove(well).unwrap_or_default());
         self.stage.commit.evaluated.extend(task.marks);
         // A transaction may be only so large.
         let commit = &self.stage.commit;

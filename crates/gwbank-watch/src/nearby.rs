@@ -65,10 +65,11 @@ fn reference_wells(inner: &Inner, registry: &Registry, province: &str, month: Mo
         (Some(latitude), Some(longitude)) => place.map(|place| place.distance_km(latitude, longitude)),
         _ => None,
     };
+    let without_level = inner.known_without_level();
     let mut found: Vec<ReferenceWell> = registry
         .wells()
         .iter()
-        .filter(|well| wells::is_drought_capable(well) && of_aquifer(well))
+        .filter(|well| wells::is_drought_capable(well, &without_level) && of_aquifer(well))
         .filter_map(|well| {
             let series = inner.series_of(&well.well_id)?;
             let judgement = series.judged(month)?.judgement.value().copied()?;

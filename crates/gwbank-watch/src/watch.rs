@@ -24,10 +24,13 @@ use crate::parts::{LevelChanges, WatchParts};
 use crate::place_standing::ProvinceStanding;
 use crate::record::RecordMemory;
 use crate::salinity_flags;
+use crate::second_look::{self, LookState, SecondLookReport};
 use crate::series::WellSeries;
 use crate::silence_flags::{self, SilenceState};
 use crate::wells::WithoutLevel;
 
+/// Closed months that one evaluation finds changed while no history is being imported.
+const CLOSED_MONTHS_MAX: usize = 5_000;
 /// First and longest wait after a failure of the store or the series.
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(30);
@@ -40,6 +43,7 @@ pub(crate) struct Inner {
     pub config: WatchConfig,
     pub metadata: Arc<dyn gwbank_store::Metadata>,
     pub reader: Arc<dyn gwbank_store::SeriesReader>,
+    pub judge: Arc<dyn crate::parts::SeriesJudge>,
     pub registry: tokio::sync::watch::Receiver<Arc<gwbank_registry::Registry>>,
     clock: Arc<dyn gwbank_runtime::Clock>,
     pub book: Mutex<FlagBook>,
@@ -62,6 +66,7 @@ pub(crate) struct Inner {
     pub usual_rises: Mutex<HashMap<WellId, (i32, UsualRises)>>,
     pub provinces: RwLock<BTreeMap<String, ProvinceStanding>>,
     pub monthly: tokio::sync::Mutex<MonthlyState>,
+    pub second_look: tokio::sync::Mutex<LookState>,
     pub live: tokio::sync::Mutex<LiveState>,
 }
 
@@ -73,12 +78,13 @@ impl Watch {
     }
 
     fn with_open(config: WatchConfig, parts: WatchParts, open: Vec<ConditionFlag>) -> Self {
-        let WatchParts { metadata, reader, registry, clock, shutdown: _ } = parts;
+        let WatchParts { metadata, reader, judge, registry, clock, shutdown: _ } = parts;
         let opened_at = Timestamp::from_micros(clock.now_micros());
         Self(Arc::new(Inner {
             config,
             metadata,
             reader,
+            judge,
             registry,
             clock,
             book: Mutex::new(FlagBook::of(open)),
@@ -95,6 +101,7 @@ impl Watch {
             usual_rises: Mutex::default(),
             provinces: RwLock::default(),
             monthly: tokio::sync::Mutex::default(),
+            second_look: tokio::sync::Mutex::default(),
             live: tokio::sync::Mutex::default(),
         }))
     }
@@ -132,6 +139,12 @@ impl Watch {
     /// Evaluates what is dirty, and everything at the first run and when a month has closed.
     pub async fn run_monthly_once(&self) -> Result<MonthlyReport, WatchError> {
         monthly::run(&self.0).await
+    }
+
+    /// Looks a second time at wells whose closed months are new or changed, for about
+    /// [`WatchConfig::second_look_time`]. To be run after the evaluation of the months that it was told of, not beside it.
+    pub async fn run_second_look_once(&self) -> Result<SecondLookReport, WatchError> {
+        second_look::run(&self.0, self.0.config.second_look_time).await
     }
 
     /// Whether an evaluation of months is under way.
@@ -202,8 +215,15 @@ impl Watch {
             ticks.tick().await;
             let ran = async {
                 match self.0.leads().await? {
-                    Some(_) => self.run_monthly_once().await.map(drop),
-                    None => Ok(()),
+                    Some(_) => {
+                        let report = self.run_monthly_once().await?;
+                        // History that comes in marks more in a moment.
+                        if report.closed_months <= CLOSED_MONTHS_MAX {
+                            self.run_second_look_once().await?;
+                        }
+                        Ok(())
+                    }
+                    None => Ok::<(), WatchError>(()),
                 }
             };
             settle("monthly", ran.await, &mut backoff).await;
@@ -289,6 +309,7 @@ impl Inner {
         }
         if now.is_some() {
             *self.monthly.lock().await = MonthlyState::default();
+            *self.second_look.lock().await = LookState::default();
             self.series.write().clear();
             self.records.write().clear();
             self.records_complete.store(false, Ordering::Release);

@@ -21,6 +21,13 @@ struct Series {
     assessments: Vec<Assessment>,
 }
 
+/// A row of `quality_findings`.
+struct Finding {
+    test: String,
+    span: TimeSpan,
+    detail: String,
+}
+
 pub fn run(general: &General, asked: &QualityReportArguments) -> Outcome {
     let client = Client::needed(general, &asked.server)?;
     let well: Value = client.get(&format!("/api/v1/wells/{}", encoded(&asked.well)))?;
@@ -33,12 +40,13 @@ pub fn run(general: &General, asked: &QualityReportArguments) -> Outcome {
     if all.is_empty() {
         return Err(Failure::failed(format!("well {:?} has no readings of that kind and time", asked.well)));
     }
+    let stored = findings(&client, &asked.well)?;
     for (parameter, Series { points, assessments }) in &all {
         let config = SeriesConfig::for_well(*parameter, &facts);
         let rules = ReviewRules::for_series(*parameter, &config, &facts);
         let found = rules.shifts.map(|limits| shifts(&limits, points, &assess_detailed(&config, points)));
         let report = report(&ReportRules::default(), points, assessments, found.unwrap_or_default(), None);
-        print(&asked.well, *parameter, &report)?;
+        print(&asked.well, *parameter, &report, stored.get(parameter).map(Vec::as_slice).unwrap_or_default())?;
     }
     Ok(())
 }
@@ -54,13 +62,8 @@ fn read(client: &Client, asked: &QualityReportArguments) -> Outcome<BTreeMap<Par
          ORDER BY parameter, time",
         wanted.join(" AND ")
     );
-    let headers = [("content-type", "application/json"), ("accept", "text/csv")];
-    let body = json!({ "sql": statement }).to_string();
-    let mut reply = client.send("POST", "/api/v1/sql", &headers, body.as_bytes())?;
-    let bytes = read_all(&mut reply)?;
     let mut all: BTreeMap<Parameter, Series> = BTreeMap::new();
-    for record in csv::Reader::from_reader(bytes.as_slice()).records() {
-        let record = record.context("the answer cannot be read")?;
+    for record in rows(client, &statement)? {
         let strange = || anyhow!("the answer has a strange row: {record:?}");
         let parameter = Parameter::from_name(&record[0]).ok_or_else(strange)?;
         let time = Timestamp::from_micros(record[1].parse().ok().ok_or_else(strange)?);
@@ -77,11 +80,39 @@ fn read(client: &Client, asked: &QualityReportArguments) -> Outcome<BTreeMap<Par
     Ok(all)
 }
 
+/// What the server's second look has found in a well's series, whenever.
+fn findings(client: &Client, well: &str) -> Outcome<BTreeMap<Parameter, Vec<Finding>>> {
+    let statement = format!(
+        "SELECT parameter, CAST(from_time AS BIGINT) AS begins, CAST(to_time AS BIGINT) AS ends, test, detail FROM quality_findings \
+         WHERE well_id = {} ORDER BY parameter, begins",
+        text(well)
+    );
+    let mut all: BTreeMap<Parameter, Vec<Finding>> = BTreeMap::new();
+    for record in rows(client, &statement)? {
+        let strange = || anyhow!("the answer has a strange row: {record:?}");
+        let time = |column: usize| record[column].parse().map(Timestamp::from_micros).map_err(|_| strange());
+        let parameter = Parameter::from_name(&record[0]).ok_or_else(strange)?;
+        let span = TimeSpan { from: time(1)?, to: time(2)? };
+        let finding = Finding { test: record[3].to_owned(), span, detail: record[4].to_owned() };
+        all.entry(parameter).or_default().push(finding);
+    }
+    Ok(all)
+}
+
+fn rows(client: &Client, statement: &str) -> Outcome<Vec<csv::StringRecord>> {
+    let headers = [("content-type", "application/json"), ("accept", "text/csv")];
+    let body = json!({ "sql": statement }).to_string();
+    let mut reply = client.send("POST", "/api/v1/sql", &headers, body.as_bytes())?;
+    let bytes = read_all(&mut reply)?;
+    let records = csv::Reader::from_reader(bytes.as_slice()).into_records().collect::<Result<_, _>>();
+    Ok(records.context("the answer cannot be read")?)
+}
+
 fn text(of: &str) -> String {
     format!("'{}'", of.replace('\'', "''"))
 }
 
-fn print(well: &str, parameter: Parameter, report: &Report) -> Outcome {
+fn print(well: &str, parameter: Parameter, report: &Report, findings: &[Finding]) -> Outcome {
     let percent = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{:.1} %", share * 100.0));
     let mut lines = vec![format!("{well}  {parameter}")];
     let mut line = |name: &str, value: String| lines.push(format!("  {name:<16}{value}"));
@@ -123,6 +154,9 @@ fn print(well: &str, parameter: Parameter, report: &Report) -> Outcome {
     );
     for Shift { kind, from, to, size } in &report.shifts {
         line("shift", format!("{kind:?} of {size:+.3} ({})", shown(TimeSpan { from: *from, to: *to })).to_lowercase());
+    }
+    for Finding { test, span, detail } in findings {
+        line("finding", format!("{test}: {detail} ({})", shown(*span)));
     }
     for Stretch { span, suspect, failed, tests } in &report.worst_stretches {
         let tests: Vec<&str> = tests.iter().map(|test| test.name()).collect();

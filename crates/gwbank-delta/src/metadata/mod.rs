@@ -10,6 +10,7 @@ mod marks;
 mod quality;
 mod registry;
 mod schema;
+mod second_look;
 mod values;
 mod watch;
 
@@ -24,7 +25,8 @@ use gwbank_registry::{Installation, Well};
 use gwbank_store::{
     ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary,
     DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, JudgedSeries, Metadata,
-    MetadataError, OutboxMessage, PayloadPage, QualityLimit, QualityLimitsChange, ReceivedContent, WatchCommit,
+    MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitsChange, ReceivedContent,
+    SecondLook, SecondLookCommit, WatchCommit,
 };
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
@@ -211,6 +213,19 @@ impl Metadata for SqliteMetadata {
 
     async fn judged_series(&self) -> Result<Vec<JudgedSeries>, MetadataError> {
         self.read("cannot read under which limits series were judged", quality::judged_series).await
+    }
+
+    async fn quality_findings(&self) -> Result<Vec<QualityFinding>, MetadataError> {
+        self.read("cannot read findings of quality", second_look::findings).await
+    }
+
+    async fn second_looks(&self) -> Result<Vec<SecondLook>, MetadataError> {
+        self.read("cannot read how far series were looked at", second_look::looks).await
+    }
+
+    async fn commit_second_look(&self, commit: SecondLookCommit) -> Result<(), MetadataError> {
+        self.write("cannot take findings of quality", move |transaction, _| second_look::commit(transaction, &commit))
+            .await
     }
 
     async fn dirty_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError> {

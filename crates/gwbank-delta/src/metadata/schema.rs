@@ -170,6 +170,16 @@ CREATE TABLE unconverted_months (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX unconverted_months_by_seq ON unconverted_months (seq);
 CREATE TABLE converted_wells (well_id TEXT PRIMARY KEY, fingerprint INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+", "
+-- What the second look found, and how far it looked: months since January 1970.
+CREATE TABLE quality_findings (
+    well_id TEXT NOT NULL, parameter TEXT NOT NULL, test TEXT NOT NULL, from_time INTEGER NOT NULL,
+    to_time INTEGER NOT NULL, detail TEXT NOT NULL, found_at INTEGER NOT NULL,
+    PRIMARY KEY (well_id, parameter, test, from_time)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE second_looks (
+    well_id TEXT PRIMARY KEY, looked_through INTEGER NOT NULL, fingerprint INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 "];
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), DeltaError> {

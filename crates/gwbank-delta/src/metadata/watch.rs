@@ -5,10 +5,11 @@ use gwbank_store::{ConditionFlag, FlagTransition, IndicatorRow, OutboxMessage, W
 use rusqlite::{Connection, params};
 
 use super::marks::{self, Marks};
+use super::second_look;
 use super::values::Columns;
 
 pub(super) fn commit(connection: &Connection, commit: &WatchCommit) -> rusqlite::Result<()> {
-    let WatchCommit { removed_indicators, indicators, flags, transitions, outbox, evaluated } = commit;
+    let WatchCommit { removed_indicators, indicators, flags, transitions, outbox, evaluated, look_again } = commit;
     let mut remove = connection
         .prepare_cached("DELETE FROM indicators WHERE place = ?1 AND indicator = ?2 AND period = ?3 AND scope = ?4")?;
     for gone in removed_indicators {
@@ -34,7 +35,8 @@ pub(super) fn commit(connection: &Connection, commit: &WatchCommit) -> rusqlite:
     for new in outbox {
         message.execute(params![new.idempotency_key, new.channel, new.target, new.body, new.created_at.as_micros()])?;
     }
-    marks::remove(connection, Marks::Dirty, evaluated)
+    marks::remove(connection, Marks::Dirty, evaluated)?;
+    second_look::set_back(connection, look_again)
 }
 
 fn put_indicators(connection: &Connection, rows: &[IndicatorRow]) -> rusqlite::Result<()> {

@@ -9,7 +9,8 @@ use gwbank_registry::{Installation, Well};
 use gwbank_store::{
     ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary,
     DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, JudgedSeries, Metadata,
-    MetadataError, OutboxMessage, PayloadPage, QualityLimit, QualityLimitsChange, ReceivedContent, WatchCommit,
+    MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitsChange, ReceivedContent,
+    SecondLook, SecondLookCommit, WatchCommit,
 };
 
 /// Asked before and after each write. An error keeps the write from being made, or from being known to be.
@@ -83,6 +84,15 @@ impl Metadata for GatedMetadata {
     }
     async fn judged_series(&self) -> Answer<Vec<JudgedSeries>> {
         self.inner.judged_series().await
+    }
+    async fn quality_findings(&self) -> Answer<Vec<QualityFinding>> {
+        self.inner.quality_findings().await
+    }
+    async fn second_looks(&self) -> Answer<Vec<SecondLook>> {
+        self.inner.second_looks().await
+    }
+    async fn commit_second_look(&self, commit: SecondLookCommit) -> Answer<()> {
+        self.gated(self.inner.commit_second_look(commit)).await
     }
     async fn dirty_months(&self, limit: usize) -> Answer<Vec<DirtyMonth>> {
         self.inner.dirty_months(limit).await

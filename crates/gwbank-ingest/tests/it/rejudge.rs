@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use gwbank_ingest::{IngestError, Pipeline, PipelineParts};
-use gwbank_model::{Month, Parameter, QcTest, QualityFlag};
+use gwbank_model::{Month, Parameter, QcTest, QualityFlag, Timestamp, WellId};
 use gwbank_quality::overrides::{LimitRow, QualityOverrides};
-use gwbank_quality::{SeriesConfig, WellFacts};
-use gwbank_store::{DirtyMonth, Metadata, MetadataError, WatchCommit};
+use gwbank_quality::{Finding, Findings, SeriesConfig, WellFacts};
+use gwbank_store::{
+    DirtyMonth, Metadata, MetadataError, QualityFinding, SecondLookCommit, SeriesFindings, WatchCommit,
+};
 use proptest::prelude::*;
 
 use crate::gated::{GatedMetadata, WriteGate};
@@ -26,11 +28,39 @@ const CHANGES: [&str; 5] = [
     "A,depth_to_water,spike.off,\n*,depth_to_water,gross_range.user_max,\nB,depth_to_water,gross_range.sensor_max,",
 ];
 
+/// Of a well, in slots of the model from when to when.
+const FINDINGS: [(&str, &[(QcTest, i64, i64)]); 5] = [
+    ("A", &[(QcTest::LevelShift, 10, 20)]),
+    ("A", &[(QcTest::Neighbour, 0, 14), (QcTest::LevelShift, 12, 50)]),
+    ("B", &[(QcTest::Drift, 5, 700)]),
+    ("B", &[]),
+    ("A", &[]),
+];
+
+fn second_look((well, found): (&str, &[(QcTest, i64, i64)])) -> SecondLookCommit {
+    let well_id: WellId = well.parse().unwrap();
+    let parameter = Parameter::DepthToWater;
+    let finding = |&(test, from, to): &(QcTest, i64, i64)| QualityFinding {
+        well_id: well_id.clone(),
+        parameter,
+        test,
+        from: model::time(from),
+        to: model::time(to),
+        detail: String::new(),
+        found_at: Timestamp::from_secs(0),
+    };
+    let findings = found.iter().map(finding).collect();
+    let series = vec![SeriesFindings { well_id: well_id.clone(), parameter, findings }];
+    SecondLookCommit { series, ..SecondLookCommit::default() }
+}
+
 #[derive(Debug, Clone)]
 enum Event {
     Step(Step),
     /// Into the table, while the process runs.
     Import(usize),
+    /// A second look finds something, or nothing any more, while the process runs.
+    Find(usize),
     /// The process ends and starts with another configuration.
     Configure(Option<u8>),
 }
@@ -39,6 +69,7 @@ fn event(slots: i64) -> impl Strategy<Value = Event> {
     prop_oneof![
         8 => model::step(slots).prop_map(Event::Step),
         3 => (0..CHANGES.len()).prop_map(Event::Import),
+        2 => (0..FINDINGS.len()).prop_map(Event::Find),
         1 => proptest::option::of(1u8..4).prop_map(Event::Configure),
     ]
 }
@@ -56,7 +87,11 @@ async fn config_of(rig: &Rig, well: &str) -> SeriesConfig {
         })
         .collect();
     let overrides = rig.config.quality.with_rows(&rows).unwrap();
-    SeriesConfig::for_series(Parameter::DepthToWater, well, &WellFacts::default(), &overrides).unwrap()
+    let found = rig.metadata.quality_findings().await.unwrap();
+    let found = found.into_iter().filter(|found| found.well_id.as_str() == well);
+    let findings = Findings::new(found.map(|QualityFinding { test, from, to, .. }| Finding { test, from, to }));
+    let limits = SeriesConfig::for_series(Parameter::DepthToWater, well, &WellFacts::default(), &overrides).unwrap();
+    SeriesConfig { findings, ..limits }
 }
 
 /// Waits until the metadata say that everything is judged by what holds now.
@@ -94,6 +129,7 @@ async fn run(events: Vec<Event>, small: bool) {
             Event::Import(number) => {
                 pipeline.import_quality_limits(format!("{HEAD}{}\n", CHANGES[number]).as_bytes()).await.unwrap();
             }
+            Event::Find(number) => pipeline.take_second_look(second_look(FINDINGS[number])).await.unwrap(),
             Event::Configure(user_max) => {
                 let mut overrides = QualityOverrides::default();
                 let value = |max: u8| {
@@ -122,7 +158,7 @@ proptest! {
     #![proptest_config(rounds(24))]
 
     #[test]
-    fn everything_is_judged_by_the_last_limits(events in proptest::collection::vec(event(60), 1..30)) {
+    fn everything_is_judged_by_the_last_limits_and_findings(events in proptest::collection::vec(event(60), 1..30)) {
         block_on(run(events, false));
     }
 

@@ -1,6 +1,7 @@
 //! Everything that is not a reading: small tables, made into batches when a query scans them.
 
 mod batch;
+mod findings;
 mod flags;
 mod indicators;
 mod limits;
@@ -66,6 +67,7 @@ pub(crate) fn register(template: &Template, sources: &QuerySources) -> Result<()
     template.add_table("wells", SmallTable::shared(wells::Wells(registry.clone())))?;
     template.add_table("installations", SmallTable::shared(wells::Installations(registry.clone())))?;
     template.add_table("quality_limits", SmallTable::shared(limits::QualityLimits(limits.clone())))?;
+    template.add_table("quality_findings", SmallTable::shared(findings::QualityFindings(metadata.clone())))?;
     template.add_table("gateways", SmallTable::shared(operations::Gateways(gateways.clone())))?;
     let letters = operations::DeadLetters { metadata: metadata.clone(), gateways: gateways.clone() };
     template.add_table("dead_letters", SmallTable::shared(letters))?;

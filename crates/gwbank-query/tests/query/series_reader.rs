@@ -71,7 +71,7 @@ fn daily_levels_over_both_sides() {
 }
 
 #[test]
-fn rows_since_over_both_sides() {
+fn rows_over_both_sides() {
     run(async {
         let mut bench = Bench::new(config(), usize::MAX);
         bench.message((0..8).map(|h| bench.row(0, h, h as f64)).collect());
@@ -83,6 +83,12 @@ fn rows_since_over_both_sides() {
         let rows = bench.engine.rows_since(&well, Parameter::DepthToWater, hour(1)).await.unwrap();
         let values: Vec<f64> = rows.iter().map(|row| row.value).collect();
         assert_eq!(values, [1.0, 20.0, 3.0, 4.0, 5.0, 6.0, 70.0]);
+        for (from, to, expected) in
+            [(1, 3, vec![1.0, 20.0]), (2, 6, vec![20.0, 3.0, 4.0, 5.0]), (6, 8, vec![6.0, 70.0])]
+        {
+            let rows = bench.engine.rows_between(&well, Parameter::DepthToWater, hour(from), hour(to)).await.unwrap();
+            assert_eq!(rows.iter().map(|row| row.value).collect::<Vec<_>>(), expected, "{from} to {to}");
+        }
         let none = bench.engine.rows_since(&WellId::new("nowhere").unwrap(), Parameter::Ph, hour(0)).await.unwrap();
         assert!(none.is_empty());
     });

@@ -28,6 +28,7 @@ const COLUMNS: &[(&str, &str)] = &[
          barometer_id, offset, valid_from, valid_to, reason",
     ),
     ("quality_limits", "well_id, parameter, limit_name, value, unit, source, changed_at"),
+    ("quality_findings", "well_id, parameter, test, from_time, to_time, detail, found_at"),
     ("gateways", "gateway_id, last_seen, received, stored, duplicate, dead, pending, clock_offset_s, clock_zone"),
     (
         "readings",

@@ -4,14 +4,14 @@ use std::future::Future;
 use std::sync::Arc;
 
 use gwbank_model::condition::{FlagState, Hazard, Scope, Severity, Transition};
-use gwbank_model::{Day, GatewayId, Month, Parameter, Seq, Timestamp, WellId};
+use gwbank_model::{Day, GatewayId, Month, Parameter, QcTest, Seq, Timestamp, WellId};
 use gwbank_registry::{AquiferCondition, BankType, Installation, PressureKind, Sampling, Well, WellStatus};
 
 use super::dead_letters;
 use crate::{
     ConditionFlag, ConversionCommit, ConvertedWell, DirtyMonth, FlagTransition, GatewayCounts, GatewayRecord,
-    IndicatorRow, IngestCommit, JudgedSeries, Metadata, OutboxMessage, QualityLimit, QualityLimitKey,
-    QualityLimitsChange, ReceivedContent, WatchCommit,
+    IndicatorRow, IngestCommit, JudgedSeries, LookAgain, Metadata, OutboxMessage, QualityFinding, QualityLimit,
+    QualityLimitKey, QualityLimitsChange, ReceivedContent, SecondLook, SecondLookCommit, SeriesFindings, WatchCommit,
 };
 
 /// Tests an implementation of [`Metadata`]. `make` gives an empty one at each call.
@@ -33,6 +33,8 @@ where
     wells_are_replaced_by_id(&*make().await).await;
     limits_of_quality_are_replaced_by_key(&*make().await).await;
     a_series_was_judged_as_the_last_commit_says(&*make().await).await;
+    findings_are_replaced_series_by_series(&*make().await).await;
+    a_second_look_is_set_back(&*make().await).await;
     a_mark_goes_when_it_was_evaluated(&*make().await).await;
     months_of_sensors_wait_for_their_conversion(&*make().await).await;
     a_watch_commit_replaces_and_repeats(&*make().await).await;
@@ -300,6 +302,64 @@ async fn a_series_was_judged_as_the_last_commit_says(metadata: &dyn Metadata) {
     assert_eq!(commit(vec![judged("A", 8, None)]).await, [judged("A", 8, None), judged("B", 7, None)]);
 }
 
+async fn findings_are_replaced_series_by_series(metadata: &dyn Metadata) {
+    let finding = |well: &str, parameter: Parameter, test: QcTest, from: i64| QualityFinding {
+        well_id: well_id(well),
+        parameter,
+        test,
+        from: at(from),
+        to: at(from + 10),
+        detail: format!("{test} of \u{b1}0.4 m"),
+        found_at: at(99),
+    };
+    let of = |well: &str, parameter: Parameter, findings: &[QualityFinding]| SeriesFindings {
+        well_id: well_id(well),
+        parameter,
+        findings: findings.to_vec(),
+    };
+    let commit = async |series: Vec<SeriesFindings>| {
+        metadata.commit_second_look(SecondLookCommit { series, ..Default::default() }).await.expect("commit");
+        metadata.quality_findings().await.expect("findings")
+    };
+    let (depth, ph) = (Parameter::DepthToWater, Parameter::Ph);
+    let shift = finding("A", depth, QcTest::LevelShift, 5);
+    let (early, late) = (finding("A", depth, QcTest::Neighbour, -20), finding("A", depth, QcTest::Neighbour, 8));
+    let drift = finding("A", ph, QcTest::Drift, 0);
+    let other = finding("B", depth, QcTest::Neighbour, 8);
+    let all = vec![
+        of("B", depth, std::slice::from_ref(&other)),
+        of("A", ph, std::slice::from_ref(&drift)),
+        of("A", depth, &[late, shift.clone(), early.clone()]),
+    ];
+    assert_eq!(commit(all).await.len(), 5);
+    let replaced = commit(vec![of("A", depth, &[early.clone(), shift.clone()]), of("C", depth, &[])]).await;
+    assert_eq!(replaced, [shift, early, drift.clone(), other.clone()], "in order");
+    assert_eq!(commit(vec![of("A", depth, &[])]).await, [drift, other]);
+}
+
+async fn a_second_look_is_set_back(metadata: &dyn Metadata) {
+    let looked = |well: &str, month: i32, fingerprint: u64| SecondLook {
+        well_id: well_id(well),
+        looked_through: Month::from_index(month),
+        fingerprint,
+    };
+    let again = |well: &str, month: i32| LookAgain { well_id: well_id(well), from: Month::from_index(month) };
+    let known = async || {
+        let mut known = metadata.second_looks().await.expect("looks");
+        known.sort_by(|one, other| one.well_id.as_str().cmp(other.well_id.as_str()));
+        known
+    };
+    let looks = vec![looked("A", 600, u64::MAX), looked("B", 600, 1)];
+    let commit = SecondLookCommit { looks, ..Default::default() };
+    metadata.commit_second_look(commit).await.expect("commit");
+    let look_again = vec![again("A", 601), again("A", 598), again("A", 599), again("B", 601), again("C", 5)];
+    metadata.commit_watch(WatchCommit { look_again, ..WatchCommit::default() }).await.expect("commit");
+    assert_eq!(known().await, [looked("A", 597, u64::MAX), looked("B", 600, 1)]);
+    let looks = vec![looked("A", 601, 7)];
+    metadata.commit_second_look(SecondLookCommit { looks, ..Default::default() }).await.expect("commit");
+    assert_eq!(known().await, [looked("A", 601, 7), looked("B", 600, 1)]);
+}
+
 async fn a_watch_commit_replaces_and_repeats(metadata: &dyn Metadata) {
     let indicator = |place: &str, value: Option<f64>| IndicatorRow {
         scope: Scope::Well,
@@ -366,6 +426,7 @@ async fn a_watch_commit_replaces_and_repeats(metadata: &dyn Metadata) {
         transitions: vec![raised.clone()],
         outbox: vec![message("k1", "mqtt"), message("k2", "webhook"), message("k3", "mqtt")],
         evaluated: Vec::new(),
+        look_again: Vec::new(),
     };
     metadata.commit_watch(commit.clone()).await.expect("commit");
     metadata.commit_watch(commit).await.expect("the same commit");

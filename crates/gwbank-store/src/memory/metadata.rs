@@ -13,8 +13,8 @@ use super::dead_letters::DeadLetters;
 use crate::{
     ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary,
     DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorKey, IndicatorRow, IngestCommit, JudgedSeries,
-    Metadata, MetadataError, OutboxMessage, PayloadPage, QualityLimit, QualityLimitKey, QualityLimitsChange,
-    ReceivedContent, WatchCommit,
+    LookAgain, Metadata, MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitKey,
+    QualityLimitsChange, ReceivedContent, SecondLook, SecondLookCommit, WatchCommit,
 };
 
 type Marks = BTreeMap<(WellId, Parameter, Month), Seq>;
@@ -34,6 +34,8 @@ struct State {
     /// By the names of their keys.
     limits: BTreeMap<(String, &'static str, String), QualityLimit>,
     judged: BTreeMap<(WellId, Parameter), JudgedSeries>,
+    findings: BTreeMap<(WellId, &'static str), Vec<QualityFinding>>,
+    looks: BTreeMap<WellId, SecondLook>,
     indicators: BTreeMap<IndicatorKey, IndicatorRow>,
     flags: BTreeMap<String, ConditionFlag>,
     transitions: Vec<FlagTransition>,
@@ -227,12 +229,30 @@ impl Metadata for MemoryMetadata {
         Ok(self.0.read().judged.values().cloned().collect())
     }
 
+    async fn quality_findings(&self) -> Result<Vec<QualityFinding>, MetadataError> {
+        Ok(self.0.read().findings.values().flatten().cloned().collect())
+    }
+
+    async fn second_looks(&self) -> Result<Vec<SecondLook>, MetadataError> {
+        Ok(self.0.read().looks.values().cloned().collect())
+    }
+
+    async fn commit_second_look(&self, commit: SecondLookCommit) -> Result<(), MetadataError> {
+        let mut state = self.0.write();
+        for mut series in commit.series {
+            series.findings.sort_by_key(|finding| (finding.test.name(), finding.from));
+            state.findings.insert((series.well_id, series.parameter.name()), series.findings);
+        }
+        state.looks.extend(commit.looks.into_iter().map(|look| (look.well_id.clone(), look)));
+        Ok(())
+    }
+
     async fn dirty_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError> {
         Ok(oldest_marks(&self.0.read().dirty, limit))
     }
 
     async fn commit_watch(&self, commit: WatchCommit) -> Result<(), MetadataError> {
-        let WatchCommit { removed_indicators, indicators, flags, transitions, outbox, evaluated } = commit;
+        let WatchCommit { removed_indicators, indicators, flags, transitions, outbox, evaluated, look_again } = commit;
         let mut state = self.0.write();
         for gone in removed_indicators {
             state.indicators.remove(&gone);
@@ -253,6 +273,11 @@ impl Metadata for MemoryMetadata {
             }
         }
         evaluated.into_iter().for_each(|done| unmark(&mut state.dirty, done));
+        for LookAgain { well_id, from } in look_again {
+            if let Some(look) = state.looks.get_mut(&well_id) {
+                look.looked_through = look.looked_through.min(from.plus(-1));
+            }
+        }
         Ok(())
     }
 

@@ -6,6 +6,7 @@ mod leadership;
 mod marks;
 mod quality;
 mod registry;
+mod second_look;
 mod watch;
 
 use std::sync::Arc;
@@ -18,8 +19,8 @@ use gwbank_registry::{Installation, Well};
 use gwbank_store::{
     ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary,
     DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, JudgedSeries, Metadata,
-    MetadataError, OutboxMessage, PayloadPage, QualityLimit, QualityLimitsChange, ReceivedContent, ReplayPermit,
-    WatchCommit,
+    MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitsChange, ReceivedContent,
+    ReplayPermit, SecondLook, SecondLookCommit, WatchCommit,
 };
 
 use parking_lot::Mutex;
@@ -213,6 +214,24 @@ impl Metadata for PostgresMetadata {
     async fn judged_series(&self) -> Result<Vec<JudgedSeries>, MetadataError> {
         self.read("cannot read under which limits series were judged", async |transaction| {
             quality::judged_series(transaction).await
+        })
+        .await
+    }
+
+    async fn quality_findings(&self) -> Result<Vec<QualityFinding>, MetadataError> {
+        self.read("cannot read findings of quality", async |transaction| second_look::findings(transaction).await).await
+    }
+
+    async fn second_looks(&self) -> Result<Vec<SecondLook>, MetadataError> {
+        self.read("cannot read how far series were looked at", async |transaction| {
+            second_look::looks(transaction).await
+        })
+        .await
+    }
+
+    async fn commit_second_look(&self, commit: SecondLookCommit) -> Result<(), MetadataError> {
+        self.write("cannot take findings of quality", async |transaction| {
+            second_look::commit(transaction, &commit).await
         })
         .await
     }

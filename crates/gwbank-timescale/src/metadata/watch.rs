@@ -6,13 +6,13 @@ use gwbank_model::Timestamp;
 use gwbank_store::{ConditionFlag, FlagTransition, IndicatorKey, IndicatorRow, OutboxMessage, WatchCommit};
 use tokio_postgres::types::ToSql;
 
-use super::limit_to_sql;
 use super::marks::{self, Marks};
+use super::{limit_to_sql, second_look};
 use crate::error::WorkError;
 use crate::values::{Columns, Instant};
 
 pub(super) async fn commit(transaction: &Transaction<'_>, commit: &WatchCommit) -> Result<(), WorkError> {
-    let WatchCommit { removed_indicators, indicators, flags, transitions, outbox, evaluated } = commit;
+    let WatchCommit { removed_indicators, indicators, flags, transitions, outbox, evaluated, look_again } = commit;
     remove_indicators(transaction, removed_indicators).await?;
     put_indicators(transaction, indicators).await?;
     put_flags(transaction, flags).await?;
@@ -40,6 +40,7 @@ pub(super) async fn commit(transaction: &Transaction<'_>, commit: &WatchCommit) 
         transaction.execute(&statement, &row).await
     }))
     .await?;
+    second_look::set_back(transaction, look_again).await?;
     marks::remove(transaction, Marks::Dirty, evaluated).await
 }
 

@@ -6,5 +6,7 @@ mod flood;
 mod record;
 mod rises;
 mod running;
+mod second_look;
+mod second_look_country;
 mod silence;
 mod support;

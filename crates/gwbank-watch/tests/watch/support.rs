@@ -7,15 +7,16 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use async_trait::async_trait;
 use gwbank_model::condition::{Hazard, Scope};
 use gwbank_model::{Day, Month, Parameter, Row, Seq, SeriesId, Timestamp, WellId};
+use gwbank_quality::SeriesConfig;
 use gwbank_registry::{BankType, Registry, Sampling, Well};
 use gwbank_runtime::{ManualClock, Shutdown};
 use gwbank_store::memory::MemoryMetadata;
 use gwbank_store::{
     ConditionFlag, DailyValue, DirtyMonth, FlagTransition, HourlyMean, IndicatorRow, IngestCommit, LastHeard, Metadata,
-    SeriesEnd, SeriesReadError, SeriesReader, SeriesRequest,
+    MetadataError, SecondLookCommit, SeriesEnd, SeriesReadError, SeriesReader, SeriesRequest,
 };
 use gwbank_testkit::received_row;
-use gwbank_watch::{Watch, WatchConfig, WatchParts};
+use gwbank_watch::{SeriesJudge, Watch, WatchConfig, WatchParts};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -120,6 +121,20 @@ impl MapReader {
     }
 }
 
+/// Judges by the defaults, and only stores what is found.
+struct DefaultJudge(MemoryMetadata);
+
+#[async_trait]
+impl SeriesJudge for DefaultJudge {
+    fn quality_config(&self, _: &WellId, parameter: Parameter) -> SeriesConfig {
+        SeriesConfig::default_for(parameter)
+    }
+
+    async fn take_second_look(&self, commit: SecondLookCommit) -> Result<(), MetadataError> {
+        self.0.commit_second_look(commit).await
+    }
+}
+
 pub struct World {
     pub metadata: MemoryMetadata,
     pub reader: Arc<MapReader>,
@@ -171,6 +186,7 @@ impl World {
         WatchParts {
             metadata: Arc::new(self.metadata.clone()),
             reader: self.reader.clone(),
+            judge: Arc::new(DefaultJudge(self.metadata.clone())),
             registry: self.registry.subscribe(),
             clock: self.clock.clone(),
             shutdown: self.shutdown.clone(),
@@ -250,6 +266,25 @@ impl World {
             }
         }
         self.metadata.commit_ingest(commit).await.expect("committed");
+    }
+
+    /// Stores readings with their days, whose medians the values are, and marks the months.
+    pub async fn set_readings(
+        &self,
+        well: &str,
+        parameter: Parameter,
+        readings: impl IntoIterator<Item = (Timestamp, f64)>,
+    ) {
+        let mut days: BTreeMap<Day, Vec<f64>> = BTreeMap::new();
+        for (time, value) in readings {
+            self.read_at(well, parameter, time, value);
+            days.entry(time.day(OFFSET)).or_default().push(value);
+        }
+        let median = |mut values: Vec<f64>| {
+            values.sort_by(f64::total_cmp);
+            values[values.len() / 2]
+        };
+        self.set_days(well, parameter, days.into_iter().map(|(day, values)| (day, median(values)))).await;
     }
 
     /// Takes days away and marks their months.
