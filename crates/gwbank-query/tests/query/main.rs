@@ -1,6 +1,7 @@
 //! SQL from outside, over archive and metadata in memory.
 
 mod functions;
+mod golden;
 mod hostile;
 mod limits;
 mod plans;
