@@ -364,6 +364,10 @@ pub enum SqlFormat {
     Arrow,
 }
 
+fn indicator_names() -> impl Iterator<Item = &'static str> {
+    gwbank_watch::explained_names().chain(gwbank_watch::place_indicator_names())
+}
+
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("place").required(true).args(["well", "province"])))]
 pub struct IndicatorsArguments {
@@ -374,7 +378,7 @@ pub struct IndicatorsArguments {
     #[arg(long, value_parser = province_code)]
     pub province: Option<String>,
     /// Only this one; with --explain also drought
-    #[arg(long, value_parser = PossibleValuesParser::new(gwbank_watch::explained_names()))]
+    #[arg(long, value_parser = PossibleValuesParser::new(indicator_names()))]
     pub indicator: Option<String>,
     /// Months from the newest back
     #[arg(long, default_value_t = 24)]
@@ -389,6 +393,9 @@ pub struct IndicatorsArguments {
     /// In Thai
     #[arg(long, requires = "explain")]
     pub thai: bool,
+    /// Every single value; by default long lists are summed up
+    #[arg(long, requires = "explain")]
+    pub full: bool,
     #[command(flatten)]
     pub server: ServerArguments,
 }

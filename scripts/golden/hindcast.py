@@ -162,21 +162,23 @@ def severity_of_class(number):
 def track(verdicts, severity=None):
     """(severity, stale) after these months."""
     top = lambda *values: max((value for value in values if value), default=None)
-    before, stale = "none", False
+    before, stale = None, False
     for verdict in verdicts:
         if verdict is None:
-            before, stale = "none", severity is not None
+            before, stale = None, severity is not None
             continue
         stale = False
         entry, held = verdict[0], top(*verdict)
-        last, before = before, held
+        last, before = before, (entry, held)
         if severity is None or (entry or 0) > severity:
             severity = entry or severity
-        elif held is None and last is None:
+        elif last and held is None and last[1] is None:
             severity = None
         else:
-            # Eased at once, but to no less than watch.
+            # Eased at once, but to no less than watch; the exit limits hold a severity up for one month alone.
             severity = min(held or 1, severity)
+            if last:
+                severity = min(severity, top(entry, last[0]) or 1)
     return severity, stale
 
 

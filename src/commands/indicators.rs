@@ -9,7 +9,8 @@ use crate::client::{Client, encoded, query};
 use crate::failure::Outcome;
 
 fn explain(client: &Client, asked: &IndicatorsArguments) -> Outcome {
-    let of = query(&[("indicator", asked.indicator.as_deref()), ("month", asked.month.as_deref())]);
+    let full = asked.full.then_some("true");
+    let of = query(&[("indicator", asked.indicator.as_deref()), ("month", asked.month.as_deref()), ("full", full)]);
     let place = match (&asked.well, &asked.province) {
         (Some(well), _) => format!("wells/{}/indicators", encoded(well)),
         (None, province) => format!("provinces/{}", encoded(province.as_deref().unwrap_or_default())),

@@ -58,7 +58,7 @@ impl Config {
         self.check_ingest(&mut found);
         self.check_device_profiles(&mut found);
         self.check_indicators(&mut found);
-        if let Err(OverrideError { section, key, problem, mend }) = self.quality.validate() {
+        for OverrideError { section, key, problem, mend } in self.quality.faults() {
             found.error(format!("quality.{section}.{key}"), problem, mend);
         }
         found.0

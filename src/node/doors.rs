@@ -13,22 +13,24 @@ use gwbank_ingest::{
     Format, GatewayRow, IngestError, LimitsApplied, Message, Pipeline, ReadingsOptions, RejudgeProgress, SourceKind,
 };
 use gwbank_model::condition::Scope;
-use gwbank_model::{BANGKOK_OFFSET_SECONDS, GatewayId, Month, Parameter, Reading, Seq, Timestamp, WellId};
+use gwbank_model::{BANGKOK_OFFSET_SECONDS, GatewayId, Parameter, Reading, Seq, Timestamp, WellId};
 use gwbank_quality::SeriesConfig;
 use gwbank_query::{GatewaySource, QueryEngine, QueryError, QueryErrorKind};
 use gwbank_registry::{Installation, Registry, Well};
 use gwbank_runtime::Clock;
 use gwbank_server::doors::{
-    Explained, FlagsDoor, FlagsDoorError, GatewayStanding, IngestDoor, IngestDoorError, OperationsDoor, PartState,
-    PostedReadings, PostedReceipt, ReadingFault, ReadingsFormat, ReadingsSource, ReplayedLetters, SqlAnswer, SqlDoor,
-    SqlError, SqlErrorKind,
+    Explained, ExplanationOf, FlagsDoor, FlagsDoorError, GatewayStanding, IngestDoor, IngestDoorError, OperationsDoor,
+    PartState, PostedReadings, PostedReceipt, ReadingFault, ReadingsFormat, ReadingsSource, ReplayedLetters, SqlAnswer,
+    SqlDoor, SqlError, SqlErrorKind,
 };
 use gwbank_server::metrics::{FamilyKind, MetricsText};
 use gwbank_store::{
     ArchiveError, ConditionFlag, DeadLetterFilter, EffectiveLimit, GatewayRecord, Metadata, MetadataError,
     QualityLimitKey, SecondLookCommit,
 };
-use gwbank_watch::{Indicator, LevelChanges, RecordIndicator, SeriesJudge, Watch, WatchError, explained_names};
+use gwbank_watch::{
+    Detail, Indicator, Language, LevelChanges, RecordIndicator, SeriesJudge, Watch, WatchError, explained_names,
+};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
@@ -275,9 +277,10 @@ impl FlagsDoor for Flags {
         &self,
         well_id: &str,
         indicator: &str,
-        month: Option<Month>,
+        ExplanationOf { month, in_full }: ExplanationOf,
     ) -> Result<Option<Explained>, FlagsDoorError> {
         let Ok(well) = WellId::new(well_id) else { return Ok(None) };
+        let detail = if in_full { Detail::Full } else { Detail::Summary };
         let failed = |error: WatchError| FlagsDoorError::Failed(Box::new(error));
         if let Some(indicator) = Indicator::from_name(indicator) {
             let explained = self.watch.explain_well(&well, month, indicator).await.map_err(failed)?;
@@ -286,15 +289,15 @@ impl FlagsDoor for Flags {
                 indicator: indicator.name().to_owned(),
                 value: explanation.outcome.number(),
                 class: explanation.outcome.class().map(str::to_owned),
-                text_en: explanation.to_string(),
-                text_th: explanation.thai().to_string(),
+                text_en: explanation.told(Language::English, detail),
+                text_th: explanation.told(Language::Thai, detail),
             }));
         }
         let Some(indicator) = RecordIndicator::from_name(indicator) else {
             let known: Vec<&str> = explained_names().collect();
             let known = known.join(", ");
             return Err(FlagsDoorError::Refused(format!(
-                "indicator: {indicator:?} is not explained; there are {known}"
+                "indicator: `{indicator}` is not explained; there are {known}"
             )));
         };
         let explained = self.watch.explain_record(&well, month, indicator).await.map_err(failed)?;
@@ -303,21 +306,30 @@ impl FlagsDoor for Flags {
             indicator: indicator.name().to_owned(),
             value: explanation.value,
             class: explanation.class.map(str::to_owned),
-            text_en: explanation.to_string(),
-            text_th: explanation.thai().to_string(),
+            text_en: explanation.told(Language::English, detail),
+            text_th: explanation.told(Language::Thai, detail),
         }))
     }
 
-    async fn explain_province(&self, code: &str, month: Option<Month>) -> Result<Explained, FlagsDoorError> {
+    async fn explain_province(
+        &self,
+        code: &str,
+        ExplanationOf { month, in_full }: ExplanationOf,
+    ) -> Result<Explained, FlagsDoorError> {
         let explanation = self.watch.explain_place(Scope::Province, code, month);
+        let detail = if in_full { Detail::Full } else { Detail::Summary };
         let judged = explanation.judged.value();
+        // The facts stand first, above all where nothing can be judged.
+        let standing = self.watch.province_standing(code);
+        let facts =
+            |text: String| if standing.month == explanation.month { format!("{text}\n\n") } else { String::new() };
         Ok(Explained {
             month: explanation.month,
             indicator: Indicator::Drought.name().to_owned(),
             value: None,
             class: judged.and_then(|verdict| verdict.entry).map(|severity| severity.name().to_owned()),
-            text_en: explanation.to_string(),
-            text_th: explanation.thai().to_string(),
+            text_en: facts(standing.text_en) + &explanation.told(Language::English, detail),
+            text_th: facts(standing.text_th) + &explanation.told(Language::Thai, detail),
         })
     }
 }

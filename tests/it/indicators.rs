@@ -1,5 +1,6 @@
 //! Indicators on the command line: numbers, and all that they are made of.
 
+use gwbank_indicator::explain::number;
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, Day, Timestamp};
 use gwbank_runtime::{Clock, SystemClock};
 use serde_json::json;
@@ -44,7 +45,7 @@ fn a_number_is_explained_to_the_last_rank() {
     };
     let text = explain(&["--indicator", "sgi"]).good();
     let value = sgi["value"].as_f64().unwrap();
-    for told in ["UDN-0012", "2024-10", "2001", "(1 - 0.5)/24", &format!("{value}")] {
+    for told in ["UDN-0012", "2024-10", "2001", "(1 - 0.5)/24", &number(value)] {
         assert!(text.contains(told), "{told}:\n{text}");
     }
     assert!(explain(&[]).good().contains("extreme"), "{}", explain(&[]).good());
@@ -63,8 +64,14 @@ fn a_number_is_explained_to_the_last_rank() {
     let asked = ["indicators", "--well", "UDN-0012", "--indicator", "drought_deficit"];
     assert!(place.run(&asked).good().contains("drought_deficit"));
     let text = place.run(&[&asked[..], &["--explain"]].concat()).good();
-    assert!(text.contains(&format!("= {} m months", deficit["value"].as_f64().unwrap())), "{deficit}\n{text}");
-    assert!(place.run(&[&asked[..], &["--explain", "--thai"]].concat()).good().contains("ช่วงน้ำต่ำ"));
+    assert!(text.contains(&format!("= {} m months", number(deficit["value"].as_f64().unwrap()))), "{deficit}\n{text}");
+    assert!(place.run(&[&asked[..], &["--explain", "--thai", "--full"]].concat()).good().contains("ช่วงน้ำต่ำ"));
+    let thresholds = server.sql(
+        "SELECT indicator, value FROM indicators WHERE well_id = 'UDN-0012' AND indicator LIKE 'threshold_%' \
+         AND value IS NOT NULL ORDER BY indicator",
+    );
+    let names: Vec<_> = thresholds.as_array().unwrap().iter().filter_map(|row| row["indicator"].as_str()).collect();
+    assert_eq!(names, ["threshold_drought", "threshold_p10", "threshold_p25", "threshold_p75", "threshold_p90"]);
     let recharge = server.ask("GET", "/api/v1/wells/UDN-0012/indicators/explanation?indicator=recharge_wtf", &[], &[]);
     let recharge: serde_json::Value = serde_json::from_slice(&recharge.1).unwrap();
     assert_eq!((&recharge["value"], &recharge["class"]), (&json!(null), &json!("no_aquifer_condition")), "{recharge}");
@@ -77,9 +84,11 @@ fn a_number_is_explained_to_the_last_rank() {
     assert!(none.contains("does not speak of this hazard"), "{none}");
     let province = place.run(&["indicators", "--province", "41", "--explain"]).good();
     assert!(province.contains("UDN-0012") && province.contains("are needed"), "{province}");
+    assert!(province.starts_with("record too short to judge drought; "), "{province}");
     for (asked, told) in [
         ("/api/v1/wells/UDN-0012/indicators/explanation?indicator=spi", "there are sgi"),
         ("/api/v1/wells/UDN-0012/indicators/explanation?month=October", "write it as 2026-10"),
+        ("/api/v1/wells/UDN-0012/indicators/explanation?full=perhaps", "full"),
         ("/api/v1/wells/nobody/indicators/explanation", "no well"),
         ("/api/v1/provinces/99/explanation", "no province"),
     ] {
@@ -248,10 +257,12 @@ fn floods_and_salt_of_past_years_are_replayed_from_their_readings() {
     let asked = ["hindcast", "--from", "2024-01", "--to", "2026-01", "--climates", "0", "--out", "changes.csv"];
     let told = place.run(&[&asked[..], &["--against", "events.csv"]].concat()).good();
     for expected in [
-        "floods: 1 of 4 wells followed, 1 that cannot speak of floods, 2 without a depth below ground",
+        "floods: 1 of 4 wells followed, 1 that cannot speak of floods, 2 that measure no level",
         "salinity: 2 of 4 wells followed, 1 that cannot speak of salt, 1 without conductivity at 25 °C",
         "flood of district: 1 flags, 0 of them open",
         "salinity of well: 2 flags, 2 of them open",
+        "salinity of district: 1 flags, 1 of them open",
+        "salinity of province: 1 flags, 1 of them open",
         "flood against known events\ndetected 1 of 1 events",
         "salinity against known events\ndetected 1 of 2 events",
     ] {
@@ -271,7 +282,9 @@ fn floods_and_salt_of_past_years_are_replayed_from_their_readings() {
     assert_eq!(floods[0], at("HIGH-1", "warning", "2025-09-10T01:00:00+07:00"), "{floods:?}");
     assert!(floods.contains(&at("3001", "severe", "2025-09-10T02:00:00+07:00")), "{floods:?}");
     let salt = raised("salinity");
-    assert_eq!(salt.iter().map(|(place, ..)| place.as_str()).collect::<Vec<_>>(), ["SALT-1", "SALT-2"], "{salt:?}");
+    let places: Vec<&str> = salt.iter().map(|(place, ..)| place.as_str()).collect();
+    assert_eq!(places, ["SALT-1", "SALT-2", "3001", "30"], "{salt:?}");
+    assert_eq!((&salt[2].1, &salt[3].1), (&salt[0].1, &"warning".to_owned()), "a district is as its worst well");
     assert_eq!((&salt[0].1, &salt[0].2), (&salt[1].1, &salt[1].2), "the same water");
 
     let one = place.run(&[&asked[..], &["--hazard", "flood"]].concat()).good();

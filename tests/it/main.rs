@@ -17,6 +17,7 @@ mod mqtt_client;
 mod program;
 mod quality;
 mod real_series;
+mod real_wells;
 mod security;
 mod sql_files;
 mod time_raw;

@@ -5,7 +5,7 @@
 //!    raises nothing here as it did not then. A change is written at the receipt of the reading that made it.
 //! 2. The record high of a well without limits is that of the wet seasons before each reading's season, by the months known
 //!    when the season's first reading was taken. So such a well is followed season by season; any other in one go.
-//! 3. Subdistricts, districts and provinces follow from their wells' flags at every change, as in the live watch.
+//! 3. Subdistricts (of floods), districts and provinces follow from their wells' flags at every change, as in the live watch.
 //! 4. Salt goes through [`gwbank_indicator::salinity::follow`], whose baseline is of earlier seasons only. Readings that came
 //!    after their own month had closed are left out: nobody saw them in time.
 //! 5. Flags that were raised before `from` are left out; what was known after `to` is not there.
@@ -13,10 +13,11 @@
 //!
 //! # Known weaknesses
 //! Silence is not replayed, so no flood flag goes stale. Usual intervals are medians over the whole stretch, where the live
-//! watch has those of the last days. Neighbours' warnings do not support a reading here. Flags of districts and provinces
-//! that turn salt are not replayed; a recharge is what the caller hands in.
+//! watch has those of the last days. Neighbours' warnings do not support a reading here. A recharge is what the
+//! caller hands in.
 
 mod flood;
+mod places;
 mod salinity;
 
 use std::collections::BTreeSet;

@@ -2,8 +2,8 @@
 //!
 //! # Rules
 //! 1. A condition begins, and worsens, with one closed month that claims it.
-//! 2. It eases with one closed month that no longer holds its severity (exit limits), to what that month holds, but never
-//!    below watch.
+//! 2. It eases with one closed month that no longer holds its severity (exit limits), to what that month holds, and with the
+//!    second closed month in a row that only holds it, to the worse of what the two claim; but never below watch.
 //! 3. It ends only after two closed months in a row that hold nothing.
 //! 4. A month without a judgement changes nothing but staleness, and breaks the row of two: silence never clears.
 //!
@@ -23,6 +23,16 @@ pub struct MonthVerdict {
 impl MonthVerdict {
     fn holds(&self) -> Option<Severity> {
         self.hold.max(self.entry)
+    }
+
+    /// What is left of a severity after this month; `before` is the month before, where it said anything.
+    fn keeps(&self, from: Severity, before: Option<MonthVerdict>) -> Option<Severity> {
+        if self.holds().is_none() && before.is_some_and(|before| before.holds().is_none()) {
+            return None;
+        }
+        let held = self.holds().unwrap_or(Severity::Watch).min(from);
+        let claimed = before.map_or(held, |before| self.entry.max(before.entry).unwrap_or(Severity::Watch));
+        Some(held.min(claimed))
     }
 }
 
@@ -74,8 +84,8 @@ pub enum Step {
 pub struct DroughtTrack {
     severity: Option<Severity>,
     stale: bool,
-    /// What the month before held; `None` where it had no judgement.
-    before: Option<Option<Severity>>,
+    /// The month before; `None` where it had no judgement.
+    before: Option<MonthVerdict>,
 }
 
 impl DroughtTrack {
@@ -105,8 +115,7 @@ impl DroughtTrack {
             return self.severity.map_or(Step::Unchanged, |at| Step::Stale { at });
         };
         self.stale = false;
-        let held_now = verdict.holds();
-        let held_before = self.before.replace(held_now);
+        let before = self.before.replace(verdict);
         match (self.severity, verdict.entry) {
             (None, None) => Step::Unchanged,
             (None, Some(to)) => {
@@ -118,9 +127,7 @@ impl DroughtTrack {
                 Step::Escalated { from, to }
             }
             (Some(from), _) => {
-                // A month before that said nothing is no month.
-                let is_over = held_now.is_none() && held_before == Some(None);
-                let kept = (!is_over).then(|| held_now.unwrap_or(Severity::Watch).min(from));
+                let kept = verdict.keeps(from, before);
                 self.severity = kept;
                 match kept {
                     None => Step::Cleared { from },
@@ -171,6 +178,22 @@ mod tests {
     }
 
     #[test]
+    fn the_exit_band_keeps_a_severity_for_one_month() {
+        let mut track = DroughtTrack::new();
+        let (severe, band) = (verdict(Some(Severe), Some(Severe)), verdict(Some(Watch), Some(Severe)));
+        track.month(severe);
+        assert_eq!(track.month(band), Step::Unchanged);
+        assert_eq!(track.month(severe), Step::Unchanged, "claimed again");
+        assert_eq!(track.month(band), Step::Unchanged);
+        assert_eq!(track.month(None), Step::Stale { at: Severe });
+        assert_eq!(track.month(band), Step::Unchanged, "silence breaks the row of two here, too");
+        assert_eq!(track.month(verdict(Some(Warning), Some(Severe))), Step::Eased { from: Severe, to: Warning });
+        assert_eq!(track.month(verdict(None, Some(Severe))), Step::Unchanged, "the worse of the two claims");
+        assert_eq!(track.month(verdict(None, Some(Severe))), Step::Eased { from: Warning, to: Watch });
+        assert_eq!(track.month(verdict(None, Some(Watch))), Step::Unchanged, "the band ends nothing");
+    }
+
+    #[test]
     fn the_exit_band_does_not_bring_a_severity_back() {
         let mut track = DroughtTrack::new();
         track.month(verdict(Some(Severe), Some(Severe)));
@@ -212,7 +235,9 @@ mod tests {
                     prop_assert!(track.severity() >= verdict.entry);
                 }
                 if track.severity() < before {
-                    prop_assert!(month.is_some_and(|m| m.hold < before));
+                    let claims_less = |m: Option<MonthVerdict>| m.is_some_and(|m| m.entry < before);
+                    let is_second = i > 0 && claims_less(months[i - 1]) && claims_less(month);
+                    prop_assert!(month.is_some_and(|m| m.hold < before) || is_second);
                 }
                 if track.severity().is_none() && before.is_some() {
                     let two = [months[i - 1], months[i]];

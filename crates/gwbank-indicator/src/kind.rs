@@ -1,4 +1,6 @@
-//! What a well is decides what it may say.
+//! What a well is, and what it measures, decides what it may say.
+
+use gwbank_model::Parameter;
 
 /// What kind of hole it is, as far as hazards go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,4 +47,28 @@ impl WellKind {
     pub const fn fills_by_design(self) -> bool {
         matches!(self.bank, Bank::Open)
     }
+}
+
+/// Whether a well that has sent these parameters, ever, counts among those that can carry a hazard of levels.
+///
+/// One that sends rain or conductivity and no level has none to give. One that was never heard, or only its device, is silent:
+/// that a level is missing there is what coverage tells.
+///
+/// ```
+/// use gwbank_indicator::may_have_level;
+/// use gwbank_model::Parameter::{BatteryVoltage, Rainfall, SpecificConductance, WaterPressureAbsolute};
+///
+/// assert!(!may_have_level([Rainfall, BatteryVoltage]));
+/// assert!(may_have_level([SpecificConductance, WaterPressureAbsolute]));
+/// assert!(may_have_level([BatteryVoltage]) && may_have_level([]));
+/// ```
+pub fn may_have_level(sent: impl IntoIterator<Item = Parameter>) -> bool {
+    let mut measures_else = false;
+    for parameter in sent {
+        if parameter.is_level() || parameter.is_level_sensor() {
+            return true;
+        }
+        measures_else |= !parameter.is_of_device();
+    }
+    !measures_else
 }

@@ -37,6 +37,7 @@ pub mod rapid;
 mod registered;
 mod robust;
 pub mod salinity;
+mod salinity_place;
 mod sgi_series;
 mod special;
 mod spi;
@@ -55,7 +56,7 @@ pub use drought_replay::{DroughtState, OpenDrought, replay_drought};
 pub use flood_place::{FloodPlaceRules, FloodWell, ProvinceFlood, province_flood, small_place_severity};
 pub use gxg::{Fill, Gxg, GxgKind, GxgRules, GxgYear, HalfMonth, gxg};
 pub use hysteresis::{DroughtTrack, MonthVerdict, Step};
-pub use kind::{Bank, WellKind};
+pub use kind::{Bank, WellKind, may_have_level};
 pub use monthly::{
     CountedDay, DailyInput, DayLevel, MonthRules, Monthly, MonthlyLevel, Sense, daily_means, monthly_levels,
     round_to_nanometre,
@@ -63,6 +64,7 @@ pub use monthly::{
 pub use normal::normal_quantile;
 pub use rank::{average_ranks, percentile_weibull, position_index, sgi};
 pub use registered::DaysMin;
+pub use salinity_place::PlaceSalinity;
 pub use sgi_series::SgiScores;
 pub use spi::{
     CountedRain, CountedRainDay, GammaFit, MonthSpi, MonthlyRain, SPI_TIMESCALES, SpiRules, SumProbability, fit_gamma,
@@ -73,5 +75,6 @@ pub use thresholds::{
     BAND_PERCENTILES, MonthThresholds, PercentileThreshold, ThresholdRules, percentile_thresholds, weibull_quantile,
 };
 pub use trend::{
-    TREND_ALPHA, Trend, TrendDirection, TrendRules, TrendTest, WellTrend, mann_kendall, sen_slope, well_trend,
+    TREND_ALPHA, Trend, TrendDirection, TrendRules, TrendTest, WellTrend, mann_kendall, sen_slope, sen_slope_at,
+    well_trend,
 };

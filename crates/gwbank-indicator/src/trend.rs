@@ -18,7 +18,7 @@ mod well;
 
 use gwbank_model::named_enum;
 
-pub use slope::sen_slope;
+pub use slope::{sen_slope, sen_slope_at};
 pub use well::{TrendRules, WellTrend, well_trend};
 
 use crate::normal::normal_quantile;

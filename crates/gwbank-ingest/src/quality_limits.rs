@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use gwbank_model::{Parameter, Timestamp};
+use gwbank_quality::SeriesConfig;
 use gwbank_quality::overrides::{LimitRow, OverrideError, QualityOverrides, unit};
-use gwbank_quality::{SeriesConfig, WellFacts};
 use gwbank_registry::import::{LimitLine, RowFault, parse_limits};
 use gwbank_store::{EffectiveLimit, LimitSource, QualityLimit, QualityLimitKey, QualityLimitsChange};
 
@@ -228,41 +228,47 @@ fn changed(mut stored: Vec<QualityLimit>, change: &QualityLimitsChange) -> Vec<Q
     stored
 }
 
-/// What is wrong with lines that could be read: names of limits, values of a test, and sections that the table would leave
-/// incomplete.
+/// All that is wrong with lines that could be read: names of limits, values of a test, and, of the lines that can be set,
+/// sections that the table would leave incomplete or in the wrong order.
 fn faults(file: &Arc<QualityOverrides>, stored: &[QualityLimit], lines: &[LimitLine]) -> Vec<RowFault> {
-    let mut found = Vec::new();
-    for line in lines {
-        if let Err(error) = QualityOverrides::default().set_row(&row_of(line, line.value.unwrap_or(0.0))) {
-            found.push(fault(line, error));
-        }
-    }
-    if !found.is_empty() {
-        return found;
-    }
+    let refused =
+        |line: &LimitLine| QualityOverrides::default().set_row(&row_of(line, line.value.unwrap_or(0.0))).err();
+    let (settable, unsettable): (Vec<&LimitLine>, Vec<&LimitLine>) =
+        lines.iter().partition(|line| refused(line).is_none());
+    let mut found: Vec<RowFault> = unsettable.iter().filter_map(|line| Some(fault(line, refused(line)?))).collect();
     // The instant tells nothing here.
-    let change = change(lines.to_vec(), Timestamp::from_micros(0));
+    let change = change(settable.iter().copied().cloned().collect(), Timestamp::from_micros(0));
     let next = Limits::new(file.clone(), changed(stored.to_vec(), &change));
     let mut judged: HashSet<(Option<&str>, Option<Parameter>)> = HashSet::new();
-    for line in lines {
+    let mut told: Vec<OverrideError> = Vec::new();
+    for line in &settable {
         let well = line.well_id.as_ref().map(|id| id.as_str());
         if !judged.insert((well, line.parameter)) {
             continue;
         }
         let parameters = line.parameter.as_ref().map_or(Parameter::ALL, std::slice::from_ref);
-        let refused = parameters.iter().find_map(|parameter| {
-            let facts = WellFacts::default();
-            SeriesConfig::for_series(*parameter, well.unwrap_or_default(), &facts, next.overrides()).err()
-        });
-        if let Some(error) = refused {
-            let of_section = |other: &&LimitLine| {
-                (&other.well_id, other.parameter) == (&line.well_id, line.parameter)
-                    && (other.limit == error.key || other.limit.starts_with(&error.key))
-            };
-            found.push(fault(lines.iter().find(of_section).unwrap_or(line), error));
+        let of_section =
+            parameters.iter().flat_map(|parameter| next.overrides().faults_of(*parameter, well.unwrap_or_default()));
+        for error in of_section {
+            if !told.contains(&error) {
+                found.push(fault(line_at_fault(&settable, line, &error), error.clone()));
+                told.push(error);
+            }
         }
     }
+    found.sort_by_key(|fault| fault.line);
     found
+}
+
+/// The line of the same section that named the limit, else one of the same test, else the section's first.
+fn line_at_fault<'l>(lines: &[&'l LimitLine], first: &'l LimitLine, error: &OverrideError) -> &'l LimitLine {
+    let test = error.key.split('.').next().unwrap_or(&error.key);
+    let of_section = || {
+        let section = (&first.well_id, first.parameter);
+        lines.iter().copied().filter(move |line| (&line.well_id, line.parameter) == section)
+    };
+    let of_limit = of_section().find(|line| line.limit.starts_with(&error.key));
+    of_limit.or_else(|| of_section().find(|line| line.limit.split('.').next() == Some(test))).unwrap_or(first)
 }
 
 fn fault(line: &LimitLine, error: OverrideError) -> RowFault {
@@ -280,6 +286,7 @@ fn fault(line: &LimitLine, error: OverrideError) -> RowFault {
 #[cfg(test)]
 mod tests {
     use gwbank_model::WellId;
+    use gwbank_quality::WellFacts;
 
     use super::*;
 
@@ -352,6 +359,11 @@ mod tests {
         let reversed = "W,depth_to_water,gross_range.user_min,5\nW,depth_to_water,gross_range.user_max,4\n";
         let found = told(&[], &format!("{HEAD}{reversed}"));
         assert!(found[0].starts_with("line 2") && found[0].contains("exchange them"), "{found:?}");
+        // Ranges are told beside names that nobody knows.
+        let found = told(&[], &format!("{HEAD}{reversed}W,depth_to_water,spike.suspct,0.5\nX,ph,spike.suspect,5\n"));
+        let lines: Vec<&str> = found.iter().filter_map(|told| told.split(',').next()).collect();
+        assert_eq!(lines, ["line 2", "line 4", "line 5"], "{found:?}");
+        assert!(found[2].contains("spike.fail: is 4, less than spike.suspect 5"), "{found:?}");
         // What the table has already counts, too, and what is taken out of it does not.
         let stored = [limit(Some("W"), Some(Parameter::Ph), "flat_line.tolerance", 0.01)];
         let hours = format!("{HEAD}W,ph,flat_line.suspect_hours,24\n");

@@ -2,7 +2,7 @@
 //! a second look found, the rules of a new program.
 //!
 //! # Constraints
-//! - The archive may be large: nothing is read into memory but a stretch of one series, nothing is written but what differs.
+//! - The archive may be large: nothing is read into memory but a stretch of some series, nothing is written but what differs.
 //! - The process may end at any moment, and the limits may change again meanwhile, back to what they were too.
 //! - Live readings are not held up.
 //!
@@ -11,7 +11,8 @@
 //!    ([`JudgedSeries`]). Before a reading that was judged by others gets into the archive, the series is noted as under way.
 //!    It is done once everything that the archive has was looked at and nothing changed meanwhile. Whatever comes in between
 //!    is looked at again from the start.
-//! 2. A series is looked through in one snapshot of the archive, by a stream of its own. Months in which a judgement differs
+//! 2. A series is looked through in one snapshot of the archive, by a stream of its own; some neighbours together, as a file of
+//!    the archive holds many series and is not to be opened for each. Months in which a judgement differs
 //!    are handed to the applier with a mark of the journal: it judges the window's part as it does for late readings, and the
 //!    archive writer the archive's part with the stretch of the journal that the mark is in. So a new judgement is a version
 //!    with a seq of its own, in one commit with what else that stretch holds, and what comes in meanwhile is judged after it.
@@ -24,7 +25,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use gwbank_model::{Month, Parameter, Row, Seq, SeriesId, SeriesKey, WellId};
+use gwbank_model::{Month, Parameter, Row, Seq, SeriesId, SeriesKey, Timestamp, WellId};
 use gwbank_quality::{Assessment, SeriesConfig, Stream};
 use gwbank_store::{DirtyMonth, IngestCommit, JudgedSeries};
 use parking_lot::Mutex;
@@ -43,12 +44,14 @@ const ROWS_AT_ONCE: usize = 50_000;
 const SPAN_ROWS_MAX: usize = 20_000;
 /// Series of which the differing spans are known at once. Together they go by months, as the archive's files do.
 const SERIES_AT_ONCE: usize = 500;
+/// Series that are looked through together.
+const SERIES_READ_AT_ONCE: usize = 32;
 /// Readings that are read at once, about: a span of time that gives more is followed by a shorter one.
-const READ_ROWS: usize = 25_000;
+const READ_ROWS: usize = 200_000;
 const DAY_MICROS: i64 = 24 * 3600 * 1_000_000;
-/// The first stretch that is read, of a series that may report every second.
-const READ_DAYS_FIRST: i64 = 7;
-const READ_DAYS_MAX: i64 = 20 * 365;
+/// A month, as the archive's files are. It bounds what is read where seldom readings are followed by dense ones: of one a minute
+/// 1.4 million. The first stretch is a day, of series that may report every second.
+const READ_DAYS_MAX: i64 = 31;
 
 /// After a failure, which mostly is a store that is away.
 const RETRY: Duration = Duration::from_secs(30);
@@ -277,6 +280,11 @@ impl Shared {
                 due.push(Due { series, config, under_way_since });
             }
         }
+        // As the archive's files have them.
+        due.sort_by_cached_key(|due| {
+            let SeriesKey { well, parameter } = self.names.series.key(due.series);
+            (well, parameter)
+        });
         due
     }
 
@@ -285,8 +293,14 @@ impl Shared {
         let mut spans: Vec<DifferingSpan> = Vec::new();
         let mut under_way: Vec<(SeriesId, u64)> = Vec::new();
         let mut unmarked: Vec<DirtyMonth> = Vec::new();
-        for due in group {
-            let found = self.look_through(due).await?;
+        let mut looked = Vec::with_capacity(group.len());
+        for neighbours in group.chunks(SERIES_READ_AT_ONCE) {
+            looked.append(&mut self.look_through(neighbours).await?);
+            if let Some(progress) = self.rejudgement.progress.lock().as_mut() {
+                progress.done += neighbours.len() as u64;
+            }
+        }
+        for (due, found) in group.iter().zip(looked) {
             if !found.spans.is_empty() && due.under_way_since.is_none() {
                 under_way.push((due.series, due.config.fingerprint()));
             }
@@ -313,17 +327,25 @@ impl Shared {
         Ok(changed)
     }
 
-    /// Where the stored readings of a series are judged otherwise than they would be now.
-    async fn look_through(&self, due: &Due) -> Result<Found, IngestError> {
+    /// Where the stored readings of some series are judged otherwise than they would be now; in their order.
+    async fn look_through(&self, due: &[Due]) -> Result<Vec<Found>, IngestError> {
         let archive = self.archive.snapshot().await?;
-        let mut look = Look::new(due, self.config.calendar_offset_seconds);
-        let Some((earliest, latest)) = archive.time_range() else { return Ok(look.finish()) };
-        let mut days = READ_DAYS_FIRST;
+        let offset = self.config.calendar_offset_seconds;
+        let mut looks: HashMap<SeriesId, Look> = due.iter().map(|due| (due.series, Look::new(due, offset))).collect();
+        let series: Vec<SeriesId> = due.iter().map(|due| due.series).collect();
+        // Of nothing: there is no stretch to look at.
+        let (earliest, latest) = archive.time_range().unwrap_or((Timestamp::MAX, Timestamp::MIN));
+        let mut days = 1;
         let mut from = earliest;
         while from <= latest {
-            let to = from.plus_micros(days * DAY_MICROS);
-            let rows = archive.series_rows(due.series, from, to).await?;
-            rows.iter().for_each(|row| look.at(row));
+            // Within a calendar month, so that where there is little each file is read once.
+            let to = from.plus_micros(days * DAY_MICROS).min(from.month(0).plus(1).start(0));
+            let rows = archive.rows_of_series(&series, from, to).await?;
+            for row in &rows {
+                if let Some(look) = looks.get_mut(&row.series) {
+                    look.at(row);
+                }
+            }
             if rows.len() > READ_ROWS {
                 days = (days / 2).max(1);
             } else if rows.len() < READ_ROWS / 4 {
@@ -333,7 +355,7 @@ impl Shared {
             // The whole of a large archive goes by here, between the messages of others.
             tokio::task::yield_now().await;
         }
-        Ok(look.finish())
+        Ok(series.iter().map(|series| looks.remove(series).map(Look::finish).unwrap_or_default()).collect())
     }
 }
 

@@ -90,6 +90,18 @@ impl Parameter {
         self.is_level_sensor() || matches!(self, Parameter::BarometricPressure)
     }
 
+    /// Of the device itself, and not of water, ground or weather.
+    pub const fn is_of_device(self) -> bool {
+        matches!(
+            self,
+            Parameter::BatteryVoltage
+                | Parameter::BatteryLevel
+                | Parameter::SignalStrength
+                | Parameter::Snr
+                | Parameter::DeviceTemperature
+        )
+    }
+
     pub const fn code(self) -> u8 {
         self as u8
     }

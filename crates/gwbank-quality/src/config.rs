@@ -247,48 +247,65 @@ impl SeriesConfig {
 
     /// Refuses limits that mean nothing. The defaults pass; configurations from outside are to be checked.
     pub fn validate(&self) -> Result<(), ConfigError> {
+        self.problems().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Every limit that means nothing.
+    pub fn problems(&self) -> Vec<ConfigError> {
+        let mut checks = Vec::new();
         if let Some(gross) = &self.gross_range {
-            for (limit, span) in [("gross_range.sensor", gross.sensor), ("gross_range.user", gross.user)] {
-                span.validate(limit)?;
-            }
+            checks.push(gross.sensor.validate("gross_range.sensor"));
+            checks.push(gross.user.validate("gross_range.user"));
         }
         if let Some(spike) = &self.spike {
-            not_negative("spike.suspect", spike.suspect)?;
-            not_negative("spike.fail", spike.fail)?;
-            not_negative("spike.relative", spike.relative)?;
-            not_negative("spike.gap_max", spike.gap_max_micros as f64)?;
+            checks.push(not_negative("spike.suspect", spike.suspect));
+            checks.push(not_negative("spike.fail", spike.fail));
+            checks.push(not_negative("spike.relative", spike.relative));
+            checks.push(not_negative("spike.gap_max", spike.gap_max_micros as f64));
         }
         if let Some(rate) = &self.rate_of_change {
-            not_negative("rate_of_change.suspect_per_hour", rate.suspect_per_hour)?;
-            not_negative("rate_of_change.fail_per_hour", rate.fail_per_hour.unwrap_or_default())?;
-            not_negative("rate_of_change.elapsed_min", rate.elapsed_min_micros as f64)?;
-            not_negative("rate_of_change.gap_max", rate.gap_max_micros as f64)?;
+            checks.push(not_negative("rate_of_change.suspect_per_hour", rate.suspect_per_hour));
+            checks.push(not_negative("rate_of_change.fail_per_hour", rate.fail_per_hour.unwrap_or_default()));
+            checks.push(not_negative("rate_of_change.elapsed_min", rate.elapsed_min_micros as f64));
+            checks.push(not_negative("rate_of_change.gap_max", rate.gap_max_micros as f64));
         }
         if let Some(flat) = &self.flat_line {
-            not_negative("flat_line.tolerance", flat.tolerance)?;
-            not_negative("flat_line.gap_max", flat.gap_max_micros as f64)?;
-            for standstill in flat.suspect.iter().chain(&flat.fail) {
-                not_negative("flat_line.span", standstill.span_micros as f64)?;
-            }
+            checks.push(not_negative("flat_line.tolerance", flat.tolerance));
+            checks.push(not_negative("flat_line.gap_max", flat.gap_max_micros as f64));
+            let standstills = flat.suspect.iter().chain(&flat.fail);
+            checks.extend(standstills.map(|still| not_negative("flat_line.span", still.span_micros as f64)));
         }
         if let Some(gap) = &self.gap {
-            not_negative("gap.silence_max", gap.silence_max_micros as f64)?;
+            checks.push(not_negative("gap.silence_max", gap.silence_max_micros as f64));
         }
         if let Some(climatology) = &self.climatology {
-            for span in climatology.months.iter().flatten() {
-                span.validate("climatology")?;
-            }
+            let months = climatology.months.iter().zip(CLIMATOLOGY_MONTHS);
+            checks.extend(months.filter_map(|(span, limit)| Some((*span)?.validate(limit))));
         }
         if let Some(signal) = &self.attenuated_signal {
-            not_negative("attenuated_signal.range_min", signal.range_min)?;
-            not_negative("attenuated_signal.gap_max", signal.gap_max_micros as f64)?;
-            for standstill in signal.suspect.iter().chain(&signal.fail) {
-                not_negative("attenuated_signal.span", standstill.span_micros as f64)?;
-            }
+            checks.push(not_negative("attenuated_signal.range_min", signal.range_min));
+            checks.push(not_negative("attenuated_signal.gap_max", signal.gap_max_micros as f64));
+            let standstills = signal.suspect.iter().chain(&signal.fail);
+            checks.extend(standstills.map(|still| not_negative("attenuated_signal.span", still.span_micros as f64)));
         }
-        Ok(())
+        checks.into_iter().filter_map(Result::err).collect()
     }
 }
+
+const CLIMATOLOGY_MONTHS: [&str; 12] = [
+    "climatology.january",
+    "climatology.february",
+    "climatology.march",
+    "climatology.april",
+    "climatology.may",
+    "climatology.june",
+    "climatology.july",
+    "climatology.august",
+    "climatology.september",
+    "climatology.october",
+    "climatology.november",
+    "climatology.december",
+];
 
 fn not_negative(limit: &'static str, value: f64) -> Result<(), ConfigError> {
     match value {

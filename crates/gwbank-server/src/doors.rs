@@ -171,10 +171,19 @@ pub trait FlagsDoor: Send + Sync + 'static {
         &self,
         well_id: &str,
         indicator: &str,
-        month: Option<Month>,
+        of: ExplanationOf,
     ) -> Result<Option<Explained>, FlagsDoorError>;
     /// The same of the drought of a province.
-    async fn explain_province(&self, code: &str, month: Option<Month>) -> Result<Explained, FlagsDoorError>;
+    async fn explain_province(&self, code: &str, of: ExplanationOf) -> Result<Explained, FlagsDoorError>;
+}
+
+/// Which number is explained, and how much of it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ExplanationOf {
+    /// `None`: the latest.
+    pub month: Option<Month>,
+    /// With every single value of long lists.
+    pub in_full: bool,
 }
 
 /// A number and all that it is made of.

@@ -21,6 +21,8 @@ pub enum SimError {
 pub enum Clogging {
     /// They stay as they were built.
     Never,
+    /// Some open banks do, as of [`Clogging::ByFills`]; the others and all closed ones stay as they were built.
+    SomeOpenBanks,
     /// Each fill leaves sediment: the infiltration of a bank declines by a share of its own with every storm that fills it,
     /// from the day on which it was built.
     ByFills,
@@ -49,7 +51,7 @@ impl SimConfig {
     pub const DEFAULT_YEARS: i64 = 25;
     const DEFAULT_LIVE_DAYS: u32 = 730;
 
-    /// The demo: 1,001 wells with 25 years up to `end`, banks that do not clog.
+    /// The demo: 1,001 wells with 25 years up to `end`; some of its open banks clog.
     pub const fn demo(end: Timestamp) -> Self {
         SimConfig {
             seed: Self::DEFAULT_SEED,
@@ -58,7 +60,7 @@ impl SimConfig {
             start: end.plus_secs(-Self::DEFAULT_YEARS * (DAY_S * 365 + DAY_S / 4)),
             end,
             live_days: Self::DEFAULT_LIVE_DAYS,
-            clogging: Clogging::Never,
+            clogging: Clogging::SomeOpenBanks,
         }
     }
 

@@ -15,6 +15,8 @@ use crate::random::Noise;
 const WELLS_PER_GATEWAY: usize = 4;
 /// Of every province the first so many wells are observation wells; then open, closed, observation, and so on.
 const OBSERVATION_FIRST: usize = 7;
+/// Of open banks of which some clog, so many do.
+const CLOGGING_SHARE: f64 = 0.5;
 /// Every third observation well is read by hand once a month.
 const MANUAL_EVERY: usize = 3;
 /// Wells of a province lie in at most so many of its districts.
@@ -47,10 +49,27 @@ pub(crate) struct Site {
     pub position: usize,
     pub water: Water,
     pub noise: Noise,
+    /// Of an open bank: the observation well beside it.
+    pub beside: Option<Beside>,
     /// Minutes after seven in the morning at which the logger takes its daily value.
     pub minute: i64,
     pub has_rain_gauge: bool,
     pub has_conductivity: bool,
+}
+
+/// The observation well beside an open bank, in the same water: where it stands is where the bank lies.
+#[derive(Debug, Clone)]
+pub(crate) struct Beside {
+    pub well_id: WellId,
+    position: usize,
+    noise: Noise,
+}
+
+impl Site {
+    /// What place and ground are drawn from, and which of the province's wells lies there.
+    fn ground(&self) -> (Noise, usize) {
+        self.beside.as_ref().map_or((self.noise, self.position), |beside| (beside.noise, beside.position))
+    }
 }
 
 /// How a gateway writes.
@@ -112,13 +131,8 @@ impl Network {
             let count = wells / provinces.len() + usize::from(province_index < wells % provinces.len());
             let first = sites.len();
             for position in 0..count {
-                sites.push(site(
-                    noise.key(province_index as u64).key(position as u64),
-                    province_index,
-                    province,
-                    position,
-                    clogging,
-                ));
+                let of_province = noise.key(province_index as u64);
+                sites.push(site(of_province, province_index, province, position, clogging));
             }
             for (number, start) in (first..sites.len()).step_by(WELLS_PER_GATEWAY).enumerate() {
                 let end = (start + WELLS_PER_GATEWAY).min(sites.len());
@@ -141,22 +155,55 @@ fn kind(position: usize) -> Kind {
     }
 }
 
-fn site(noise: Noise, province_index: usize, province: &Province, position: usize, clogging: Clogging) -> Site {
-    let kind = kind(position);
-    let district = district_of(province, position);
-    let well_id = WellId::new(&format!("TH{}-{:04}", district.code, position + 1)).expect("digits make an id");
-    let aquifer = Aquifer {
+/// The how-manieth observation well of its province an open bank has beside it: each the next one of the first.
+fn beside(of_province: Noise, province: &Province, position: usize) -> Beside {
+    let position = (position - OBSERVATION_FIRST) / 3 % OBSERVATION_FIRST;
+    Beside { well_id: well_id(province, position, position), position, noise: noise_of(of_province, position).key(10) }
+}
+
+/// Of the well at a position of its province, which lies where the one at `ground` does.
+fn well_id(province: &Province, position: usize, ground: usize) -> WellId {
+    let district = district_of(province, ground);
+    WellId::new(&format!("TH{}-{:04}", district.code, position + 1)).expect("digits make an id")
+}
+
+fn noise_of(of_province: Noise, position: usize) -> Noise {
+    of_province.key(position as u64)
+}
+
+fn aquifer(noise: Noise) -> Aquifer {
+    Aquifer {
         soil_capacity_mm: noise.key(1).between(80.0, 150.0),
         recharge_share: noise.key(2).between(0.25, 0.55),
         lag_days: noise.key(3).between(8.0, 40.0),
         recession_days: 90.0 * (noise.key(4).between(0.0, 2.0)).exp(),
         specific_yield: noise.key(5).between(0.05, 0.16),
         mean_depth_m: 2.2 * (noise.key(6).between(0.0, 1.6)).exp(),
-    };
-    let clogging_per_fill = |from: f64, to: f64| match clogging {
-        Clogging::Never => 0.0,
-        Clogging::ByFills => noise.key(12).between(from, to),
-    };
+    }
+}
+
+/// The share of its infiltration that each fill takes from a bank.
+fn clogging_per_fill(noise: Noise, kind: Kind, clogging: Clogging) -> f64 {
+    match (clogging, kind) {
+        // Some thirty fills a year: from hardly anything to half of it in the first year.
+        (Clogging::ByFills, Kind::OpenBank) => noise.key(12).between(0.001, 0.02),
+        // Stones hold back more of the sediment than a pond's bed does.
+        (Clogging::ByFills, Kind::ClosedBank) => noise.key(12).between(0.001, 0.01),
+        (Clogging::SomeOpenBanks, Kind::OpenBank) if noise.key(13).chance(CLOGGING_SHARE) => {
+            noise.key(12).between(0.005, 0.02)
+        }
+        _ => 0.0,
+    }
+}
+
+fn site(of_province: Noise, province_index: usize, province: &Province, position: usize, clogging: Clogging) -> Site {
+    let noise = noise_of(of_province, position);
+    let kind = kind(position);
+    let beside = (kind == Kind::OpenBank).then(|| beside(of_province, province, position));
+    let ground = beside.as_ref().map_or(position, |beside| beside.position);
+    let well_id = well_id(province, position, ground);
+    let aquifer = aquifer(noise_of(of_province, ground));
+    let clogging_per_fill = clogging_per_fill(noise, kind, clogging);
     let water = match kind {
         Kind::Logger | Kind::Manual => Water::Aquifer(aquifer),
         Kind::OpenBank => {
@@ -164,8 +211,7 @@ fn site(noise: Noise, province_index: usize, province: &Province, position: usiz
                 depth_m: noise.key(7).between(5.0, 9.0),
                 catchment_ratio: noise.key(8).between(8.0, 25.0),
                 infiltration_m_per_day: noise.key(9).between(0.05, 0.35),
-                // Some thirty fills a year: from hardly anything to half of it in the first year.
-                clogging_per_fill: clogging_per_fill(0.001, 0.02),
+                clogging_per_fill,
             };
             Water::Open(aquifer, bank)
         }
@@ -173,8 +219,7 @@ fn site(noise: Noise, province_index: usize, province: &Province, position: usiz
             depth_m: noise.key(7).between(1.2, 3.0),
             fill_m_per_mm: noise.key(8).between(0.02, 0.06),
             drain_hours: noise.key(9).between(4.0, 9.0),
-            // Stones hold back more of the sediment than a pond's bed does.
-            clogging_per_fill: clogging_per_fill(0.001, 0.01),
+            clogging_per_fill,
         }),
     };
     Site {
@@ -184,6 +229,7 @@ fn site(noise: Noise, province_index: usize, province: &Province, position: usiz
         position,
         water,
         noise: noise.key(10),
+        beside,
         minute: noise.key(11).below(20) as i64,
         has_rain_gauge: position == 0,
         has_conductivity: position == 1,
@@ -227,10 +273,11 @@ fn gateway(noise: Noise, province: &Province, number: usize, index: usize, sites
 /// The registry row of a site. `depths_m` are its simulated depths, from which the office set the flood limits.
 pub(crate) fn well(site: &Site, depths_m: &[f32], installed_on: Day) -> Well {
     let province = &places::provinces()[site.province];
-    let district = district_of(province, site.position);
+    let (ground, ground_position) = site.ground();
+    let district = district_of(province, ground_position);
     let subdistricts = places::subdistricts_of(district.code);
     let subdistrict =
-        (!subdistricts.is_empty()).then(|| &subdistricts[site.noise.key(20).below(subdistricts.len() as u64) as usize]);
+        (!subdistricts.is_empty()).then(|| &subdistricts[ground.key(20).below(subdistricts.len() as u64) as usize]);
     let (latitude, longitude) = location(site, province);
     let number = site.position + 1;
     let (kind_en, kind_th) = match site.kind {
@@ -266,7 +313,7 @@ pub(crate) fn well(site: &Site, depths_m: &[f32], installed_on: Day) -> Well {
         sampling: if site.kind == Kind::Manual { Sampling::Manual } else { Sampling::Logger },
         latitude: Some(latitude),
         longitude: Some(longitude),
-        ground_elevation: Some(round(site.noise.key(26).between(3.0, 250.0))),
+        ground_elevation: Some(round(ground.key(26).between(3.0, 250.0))),
         vertical_datum: Some("MSL".to_owned()),
         depth: depth.map(round),
         screen_top: depth.filter(|_| !is_bank).map(|depth| round(depth - 3.0)),
@@ -277,17 +324,17 @@ pub(crate) fn well(site: &Site, depths_m: &[f32], installed_on: Day) -> Well {
         bank_area: area,
         bank_volume: area.and_then(|area| depth.map(|depth| round(area * depth))),
         fill_material: (bank_type == BankType::Closed).then(|| "stones and used bottles".to_owned()),
-        comparison_well_id: None,
+        comparison_well_id: site.beside.as_ref().map(|beside| beside.well_id.clone()),
         installed_on: Some(installed_on),
         status: WellStatus::Active,
     }
 }
 
-/// Near the point for the province's label, and inside its outline.
+/// Near the point for the province's label, and inside its outline; an open bank at the well beside it.
 fn location(site: &Site, province: &Province) -> (f64, f64) {
     let mut reach_degrees = 0.35;
     for attempt in 0..8 {
-        let noise = site.noise.key(21).key(attempt);
+        let noise = site.ground().0.key(21).key(attempt);
         let latitude = province.latitude + reach_degrees * noise.between(-1.0, 1.0);
         let longitude = province.longitude + reach_degrees * noise.key(1).between(-1.0, 1.0);
         if province.distance_km(latitude, longitude) == 0.0 {

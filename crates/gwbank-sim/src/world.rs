@@ -142,7 +142,7 @@ impl World {
     fn closed_bank_water_m(&self, well: usize, bank: &ClosedBank, at: Timestamp) -> f64 {
         // The last days whose water may still be there.
         let days = match self.config.clogging {
-            Clogging::Never => 2,
+            Clogging::Never | Clogging::SomeOpenBanks => 2,
             Clogging::ByFills => 8,
         };
         let province = self.sites[well].province;

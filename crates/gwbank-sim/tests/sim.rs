@@ -267,7 +267,7 @@ fn the_default_seed_holds_drought_and_high_water_in_every_season() {
 
 #[test]
 fn clogging_slows_banks_and_leaves_wells_alone() {
-    let plain = World::new(SimConfig { wells: 770, ..config(NOW, 3) }).unwrap();
+    let plain = World::new(SimConfig { wells: 770, clogging: Clogging::Never, ..config(NOW, 3) }).unwrap();
     let clogged = World::new(SimConfig { clogging: Clogging::ByFills, ..*plain.config() }).unwrap();
     assert_eq!(plain.wells().len(), clogged.wells().len());
     let noons = || (0..700).map(|day| NOW.plus_secs(-day * DAY_S));
@@ -297,6 +297,29 @@ fn clogging_slows_banks_and_leaves_wells_alone() {
         assert!(plain.truth().fills(bank(kind)).iter().all(|fill| fill.infiltration_left == 1.0));
         assert_eq!(plain.truth().fills(bank(kind)).len(), fills.len());
     }
+}
+
+#[test]
+fn some_open_banks_of_the_demo_clog_beside_a_well_in_the_same_water() {
+    let world = World::new(config(NOW, 3)).unwrap();
+    let index_of: HashMap<_, _> =
+        world.wells().iter().enumerate().map(|(index, well)| (&well.well_id, index)).collect();
+    let (mut clog, mut stay) = (0, 0);
+    for (index, bank) in world.wells().iter().enumerate().filter(|(_, well)| well.bank_type != BankType::Observation) {
+        let left = world.truth().fills(index).last().map_or(1.0, |fill| fill.infiltration_left);
+        if bank.bank_type == BankType::Closed {
+            assert_eq!(left, 1.0, "{}", bank.well_id);
+            continue;
+        }
+        *(if left < 1.0 { &mut clog } else { &mut stay }) += 1;
+        let beside = index_of[bank.comparison_well_id.as_ref().unwrap()];
+        let well = &world.wells()[beside];
+        assert_eq!((well.bank_type, well.ground_elevation), (BankType::Observation, bank.ground_elevation));
+        assert_eq!((&well.district_code, well.latitude), (&bank.district_code, bank.latitude));
+        let table = world.truth().water_table_m(index).unwrap();
+        assert_eq!(Some(table.depth_m(NOW)), world.depth_m(beside, NOW), "{}", bank.well_id);
+    }
+    assert!(clog > 50 && stay > 50, "{clog} {stay}");
 }
 
 /// Recharge less what the reservoir lost is what the level shows.

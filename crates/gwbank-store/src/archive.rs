@@ -238,6 +238,20 @@ pub trait ArchiveSnapshot: Debug + Send + Sync + 'static {
     /// kept by every archive; `versions` gives it.
     async fn series_rows(&self, series: SeriesId, from: Timestamp, to: Timestamp) -> Result<Vec<Row>, ArchiveError>;
 
+    /// The same of several distinct series, each in time order. Where a file holds many series, it is read once for all of them.
+    async fn rows_of_series(
+        &self,
+        series: &[SeriesId],
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Row>, ArchiveError> {
+        let mut rows = Vec::new();
+        for &series in series {
+            rows.append(&mut self.series_rows(series, from, to).await?);
+        }
+        Ok(rows)
+    }
+
     /// Everything known of some keys, in their order; `None` where a key is unknown. Keys sorted and distinct.
     async fn versions(&self, keys: &[Key]) -> Result<Vec<Option<StoredVersions>>, ArchiveError>;
 }

@@ -1,8 +1,13 @@
-//! What the drought flag of a well or place should be: [`replay_drought`] on what is stored of it.
+//! What the drought flag of a well or place should be: [`replay_drought`] on what is stored of it; and since when the water
+//! has been low, which is before the month that raised it.
 
-use gwbank_indicator::{DroughtState, MonthClosing, MonthVerdict, OpenDrought, replay_drought};
+use gwbank_indicator::{
+    DroughtEventRules, DroughtState, MonthClosing, MonthVerdict, OpenDrought, drought_events, replay_drought,
+};
 use gwbank_model::{Month, Timestamp};
 use gwbank_store::ConditionFlag;
+
+use crate::series::WellSeries;
 
 /// The month that raised a drought flag: flags are raised at the instant at which their month closed.
 pub(crate) fn raising_month(raised_at: Timestamp, closing: MonthClosing) -> Month {
@@ -19,6 +24,21 @@ pub(crate) fn replay(
 ) -> DroughtState {
     let open = open.map(|flag| OpenDrought { since: raising_month(flag.raised_at, closing), severity: flag.severity });
     replay_drought(open, latest, first, verdict)
+}
+
+/// The first month of the drought event that the latest closed month is of; `None` where that month is not below the
+/// threshold of its season, or has none.
+pub(crate) fn low_since(series: &WellSeries, latest: Month, rules: &DroughtEventRules) -> Option<Month> {
+    let closed = &series.months[..series.months.partition_point(|month| month.month <= latest)];
+    let last = drought_events(closed, rules).events.pop()?;
+    (last.end == latest).then_some(last.start)
+}
+
+/// The month since which at least half of these wells have been low.
+pub(crate) fn half_low_since(mut since: Vec<Month>) -> Option<Month> {
+    since.sort_unstable();
+    let half = since.len().div_ceil(2);
+    since.get(half.checked_sub(1)?).copied()
 }
 
 #[cfg(test)]
@@ -80,6 +100,15 @@ mod tests {
         assert_eq!(replayed(Some(&open(MAY)), &[NORMAL, NORMAL]), DroughtState::None { reason: "late_data" });
         let moved = replayed(Some(&open(MAY)), &[NORMAL, SEVERE]);
         assert_eq!(moved, DroughtState::Stands { severity: Severity::Severe, stale: false, since: MAY });
+    }
+
+    #[test]
+    fn half_of_the_wells_were_low_then() {
+        let since = |months: &[i32]| half_low_since(months.iter().map(|&back| MAY.plus(-back)).collect());
+        assert_eq!(since(&[]), None);
+        assert_eq!(since(&[3]), Some(MAY.plus(-3)));
+        assert_eq!(since(&[0, 5, 2, 9]), Some(MAY.plus(-5)), "two of four");
+        assert_eq!(since(&[0, 5, 2]), Some(MAY.plus(-2)), "two of three");
     }
 
     #[test]

@@ -61,7 +61,9 @@ impl Watch {
             Scope::District => well.district_code.as_deref() == Some(code),
             _ => well.province_code == code,
         };
-        let wells = registry.wells().iter().filter(|well| lies_there(well) && wells::is_active(well));
+        let without_level = inner.known_without_level();
+        let counts = |well: &gwbank_registry::Well| wells::is_active(well) && !without_level.contains(well);
+        let wells = registry.wells().iter().filter(|well| lies_there(well) && counts(well));
         let known: Vec<_> = wells.map(|well| (well, inner.series_of(&well.well_id))).collect();
         let members: Vec<PlaceMember<'_>> = known
             .iter()

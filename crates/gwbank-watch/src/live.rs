@@ -32,7 +32,7 @@ use crate::rapid_flags;
 use crate::rises::{self, Rises};
 use crate::series::LEVEL_PARAMETERS;
 use crate::watch::Inner;
-use crate::wells;
+use crate::wells::{self, WithoutLevel};
 
 const HOUR_SECONDS: i64 = 3600;
 /// Before a rapid change was raised: its longest window, and a little.
@@ -94,6 +94,7 @@ pub(crate) async fn run(inner: &Inner, well_ids: &[WellId]) -> Result<LiveReport
     let mut state = inner.live.lock().await;
     let now = inner.now();
     let registry = inner.registry.borrow().clone();
+    let without_level = inner.without_level().await?;
     let ids: BTreeSet<&WellId> = well_ids.iter().collect();
     let mut judgements = Vec::new();
     let mut provinces = BTreeSet::new();
@@ -138,7 +139,9 @@ pub(crate) async fn run(inner: &Inner, well_ids: &[WellId]) -> Result<LiveReport
     }
     write_rises(inner, &mut state, &followed, now).await?;
     let flag_changes = inner
-        .apply_with_places(judgements, now, |changed| judge_places(inner, &registry, &state, &provinces, changed, now))
+        .apply_with_places(judgements, now, |changed| {
+            judge_places(inner, (&registry, &without_level), &state, &provinces, changed, now)
+        })
         .await?;
     Ok(LiveReport { wells: followed.len(), flag_changes })
 }
@@ -437,7 +440,7 @@ fn note_danger(state: &mut LiveState, well: &Well, track: &FloodTrack, open: Opt
 /// Subdistricts, districts and provinces from their wells, as the book will be.
 fn judge_places(
     inner: &Inner,
-    registry: &Registry,
+    (registry, without_level): (&Registry, &WithoutLevel),
     state: &LiveState,
     provinces: &BTreeSet<String>,
     changed: &HashMap<FlagKey, ConditionFlag>,
@@ -452,7 +455,7 @@ fn judge_places(
     let mut places: BTreeMap<(Scope, String), PlaceWells> = BTreeMap::new();
     for well in registry.wells().iter().filter(|well| provinces.contains(&well.province_code)) {
         let flag = flag_of(well);
-        if !wells::is_flood_capable(well) && flag.is_none() {
+        if !wells::is_flood_capable(well, without_level) && flag.is_none() {
             continue;
         }
         let member = flood_flags::Member {

@@ -7,8 +7,9 @@ use gwbank_store::{IndicatorKey, IndicatorRow};
 use serde_json::{Value, json};
 
 use crate::book::Standing;
+use crate::nearby::{Nearby, Rain, ReferenceWell};
 use crate::places::Member;
-use crate::rows::{self, Cell, SGI};
+use crate::rows::{self, Cell};
 use crate::texts::{self, Since, Story};
 use crate::watch::Inner;
 
@@ -22,6 +23,9 @@ pub struct ProvinceStanding {
     pub judged: Assessment<Option<Severity>>,
     /// Median over the wells that have both months; up is wetter.
     pub change_since_last_year_m: Option<f64>,
+    /// Where the record is too short to judge.
+    pub rain: Option<Rain>,
+    pub reference_wells: Vec<ReferenceWell>,
     pub text_en: String,
     pub text_th: String,
 }
@@ -30,7 +34,7 @@ impl ProvinceStanding {
     /// A province without a single well that may carry drought.
     pub(crate) fn without_wells(province_code: &str, month: Month, rules: &PlaceRules) -> Self {
         let drought = gwbank_indicator::judge_place(&[], rules);
-        province_standing(province_code, month, &drought, &[])
+        province_standing(province_code, month, &drought, &[], Nearby::default())
     }
 }
 
@@ -48,6 +52,7 @@ pub(crate) fn province_standing(
     month: Month,
     drought: &PlaceDrought,
     members: &[&Member<'_>],
+    nearby: Nearby,
 ) -> ProvinceStanding {
     let evidence = drought.evidence;
     let mut changes: Vec<f64> = members
@@ -66,9 +71,16 @@ pub(crate) fn province_standing(
     let dry_th = format!("บ่อแห้ง {} จาก {} บ่อ ในเดือน{month_th}{change_th}", evidence.dry, evidence.capable);
     let (text_en, text_th) = match drought.judged.why() {
         Some(Why::PlaceRecordShort { .. }) => {
-            (format!("{}; {dry_en}", texts::RECORD_SHORT_EN), format!("{} {dry_th}", texts::RECORD_SHORT_TH))
+            let (near_en, near_th) = nearby.told();
+            (
+                format!("{}; {dry_en}{near_en}", texts::RECORD_SHORT_EN),
+                format!("{} {dry_th}{near_th}", texts::RECORD_SHORT_TH),
+            )
         }
-        Some(why) => (format!("{} ({why}); {dry_en}", texts::TOO_FEW_EN), format!("{} {dry_th}", texts::TOO_FEW_TH)),
+        Some(why) => {
+            let why_th = why.thai();
+            (format!("{} ({why}); {dry_en}", texts::TOO_FEW_EN), format!("{} ({why_th}) {dry_th}", texts::TOO_FEW_TH))
+        }
         None => {
             let (low, eligible) = (evidence.moderate, evidence.eligible);
             (
@@ -83,6 +95,8 @@ pub(crate) fn province_standing(
         evidence,
         judged: drought.judged.clone().map(|verdict| verdict.entry),
         change_since_last_year_m: change,
+        rain: nearby.rain,
+        reference_wells: nearby.wells,
         text_en,
         text_th,
     }
@@ -92,31 +106,46 @@ fn dry_en_only(evidence: &PlaceEvidence) -> String {
     format!("{} of {} dry", evidence.dry, evidence.capable)
 }
 
-/// The row `sgi` of a place: the median of its eligible wells, the severity as class.
-pub(crate) fn place_cell(members: &[&Member<'_>], month: Month, drought: &PlaceDrought) -> Cell {
+/// In the order of [`PLACE_INDICATORS`](rows::PLACE_INDICATORS).
+pub(crate) type PlaceCells = [Cell; 5];
+
+/// The rows of a place's month: the median SGI of its eligible wells with the severity as class, the shares that decide on the
+/// severity, and how many of the wells that may speak are eligible. Coverage is told whether or not it suffices.
+pub(crate) fn place_cells(members: &[&Member<'_>], month: Month, drought: &PlaceDrought) -> PlaceCells {
     let basis = Some(drought.judged.basis());
+    let evidence = &drought.evidence;
+    let coverage = (evidence.capable > 0).then_some(evidence.coverage);
     match &drought.judged {
-        Assessment::Insufficient { why, .. } => Cell { value: None, class: Some(why.name()), basis },
+        Assessment::Insufficient { why, .. } => {
+            let missing = Cell { value: None, class: Some(why.name()), basis };
+            [missing, missing, missing, missing, Cell { value: coverage, ..missing }]
+        }
         Assessment::Given { value: verdict, .. } => {
             let mut values: Vec<f64> = members
                 .iter()
                 .filter_map(|member| member.series.as_deref()?.judged(month)?.standing.sgi().value().copied())
                 .collect();
             let class = verdict.entry.map_or("normal", Severity::name);
-            Cell { value: median(&mut values), class: Some(class), basis }
+            let number = |value: Option<f64>| Cell { value, class: None, basis };
+            let share = |wells: u32| number(Some(evidence.share(wells)));
+            [
+                Cell { class: Some(class), ..number(median(&mut values)) },
+                share(evidence.moderate),
+                share(evidence.severe),
+                share(evidence.extreme),
+                number(coverage),
+            ]
         }
     }
 }
 
 pub(crate) fn place_row(
-    scope: Scope,
-    code: &str,
-    province: &str,
-    month: Month,
+    (scope, code, province): (Scope, &str, &str),
+    (indicator, month): (&str, Month),
     cell: Cell,
     computed_at: Timestamp,
 ) -> IndicatorRow {
-    let key = IndicatorKey { scope, place: code.to_owned(), indicator: SGI.to_owned(), period: month.start(0) };
+    let key = IndicatorKey { scope, place: code.to_owned(), indicator: indicator.to_owned(), period: month.start(0) };
     rows::row(key, province, cell, computed_at)
 }
 
@@ -146,6 +175,8 @@ pub(crate) struct PlaceCondition<'a> {
     pub stale: bool,
     /// The month that raised it.
     pub since: Month,
+    /// Since when half of the wells at its class have been low.
+    pub low_since: Option<Month>,
 }
 
 pub(crate) fn place_standing(
@@ -154,7 +185,7 @@ pub(crate) fn place_standing(
     drought: Option<&PlaceDrought>,
     evidence: Value,
 ) -> Standing {
-    let &PlaceCondition { scope, code, severity, stale, since } = condition;
+    let &PlaceCondition { scope, code, severity, stale, since, low_since } = condition;
     let numbers = drought.map(|d| d.evidence).unwrap_or_default();
     let rules = &inner.config.places;
     let (wells_in, limit, word_en, word_th) = match severity {
@@ -171,7 +202,7 @@ pub(crate) fn place_standing(
         place: &texts::place_text(scope, code),
         wells: wells_in,
         wells_total: numbers.eligible,
-        since: Since::Month(since),
+        since: Since::Closed { month: since, low_since },
         facts_en: format!(
             "{wells_in} of {} wells are {word_en}, {} dry; {:.0} % of the wells are counted",
             numbers.eligible,

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use gwbank_indicator::{BasedWell, Basis, DroughtClass, DroughtState, PlaceDrought, PlaceWell, judge_place_with_basis};
+use gwbank_indicator::{
+    BasedWell, Basis, DroughtClass, DroughtState, PlaceDrought, PlaceWell, Why, judge_place_with_basis,
+};
 use gwbank_model::condition::{Hazard, Scope};
 use gwbank_model::{Month, Timestamp, WellId};
 use gwbank_registry::{Registry, Well};
@@ -11,22 +13,24 @@ use gwbank_store::{IndicatorRow, WatchCommit};
 use serde_json::json;
 
 use crate::book::{FlagKey, Judgement, Standing, Where};
-use crate::drought_flags::replay;
+use crate::drought_flags::{half_low_since, low_since, replay};
 use crate::error::WatchError;
 use crate::monthly::by_place;
+use crate::nearby::{self, Nearby};
 use crate::place_standing::{
-    PlaceCondition, class_of, place_cell, place_evidence, place_row, place_standing, province_standing, put,
+    PlaceCells, PlaceCondition, class_of, place_cells, place_evidence, place_row, place_standing, province_standing,
+    put,
 };
-use crate::rows::Cell;
+use crate::rows::PLACE_INDICATORS;
 use crate::series::{JUDGED_MONTHS, WellSeries};
 use crate::silence_flags::is_silent_place;
 use crate::texts::{self, Since, Story};
 use crate::watch::Inner;
-use crate::wells;
+use crate::wells::{self, WithoutLevel};
 
 /// Rows of places as they were written last, so that only changes are written.
 #[derive(Debug, Default)]
-pub(crate) struct PlaceMemory(HashMap<(Scope, String, Month), Cell>);
+pub(crate) struct PlaceMemory(HashMap<(Scope, String, Month), PlaceCells>);
 
 /// One well that may carry drought, with what is known of it.
 pub(crate) struct Member<'a> {
@@ -44,6 +48,8 @@ pub(crate) async fn judge(
     latest: Month,
     now: Timestamp,
 ) -> Result<(usize, usize), WatchError> {
+    inner.heard().await?;
+    let without_level = inner.known_without_level();
     let is_touched = |well: &Arc<Well>| touched.is_none_or(|touched| touched.contains(&well.well_id));
     let mut judgements: Vec<(FlagKey, Where, Judgement)> = Vec::new();
     let mut told = Told { rows: Vec::new(), cells: Vec::new(), now };
@@ -53,7 +59,7 @@ pub(crate) async fn judge(
         }
         let members: Vec<Member<'_>> = wells
             .into_iter()
-            .filter(|well| wells::is_drought_capable(well))
+            .filter(|well| wells::is_drought_capable(well, &without_level))
             .map(|well| Member { well, series: inner.series_of(&well.well_id) })
             .collect();
         for member in members.iter().filter(|member| is_touched(member.well)) {
@@ -73,7 +79,10 @@ pub(crate) async fn judge(
             if let Some((_, drought)) = months.last()
                 && scope == Scope::Province
             {
-                let standing = province_standing(&province, latest, drought, &members);
+                let is_short = matches!(drought.judged.why(), Some(Why::PlaceRecordShort { .. }));
+                let nearby =
+                    if is_short { nearby::find(inner, registry, &province, latest) } else { Nearby::default() };
+                let standing = province_standing(&province, latest, drought, &members, nearby);
                 inner.provinces.write().insert(province.clone(), standing);
             }
             judgements.push(judge_place_flag(inner, scope, &code, &province, &members, &months));
@@ -84,21 +93,23 @@ pub(crate) async fn judge(
             told.add(inner, memory, (scope, code, &province), &members, &months);
         }
     }
-    for (aquifer, members) in aquifers(inner, registry) {
+    for (aquifer, members) in aquifers(inner, registry, &without_level) {
         if members.iter().any(|member| is_touched(member.well)) {
             let members: Vec<&Member<'_>> = members.iter().collect();
             let months = place_months(inner, Scope::Aquifer, &members, latest);
             told.add(inner, memory, (Scope::Aquifer, aquifer, ""), &members, &months);
         }
     }
-    judgements.extend(orphans(inner, registry, touched.is_none()));
+    judgements.extend(orphans(inner, registry, &without_level, touched.is_none()));
 
     let Told { rows, cells, .. } = told;
     let row_count = rows.len();
-    if row_count > 0 {
-        inner.metadata.commit_watch(WatchCommit { indicators: rows, ..WatchCommit::default() }).await?;
-        memory.0.extend(cells);
+    let mut rows = rows.into_iter();
+    while rows.len() > 0 {
+        let indicators = rows.by_ref().take(inner.config.rows_per_commit.max(1)).collect();
+        inner.metadata.commit_watch(WatchCommit { indicators, ..WatchCommit::default() }).await?;
     }
+    memory.0.extend(cells);
     let changes = inner.apply(judgements, now).await?;
     Ok((row_count, changes))
 }
@@ -106,7 +117,7 @@ pub(crate) async fn judge(
 /// Rows of places that differ from what was written last.
 struct Told {
     rows: Vec<IndicatorRow>,
-    cells: Vec<((Scope, String, Month), Cell)>,
+    cells: Vec<((Scope, String, Month), PlaceCells)>,
     now: Timestamp,
 }
 
@@ -121,12 +132,18 @@ impl Told {
         months: &[(Month, PlaceDrought)],
     ) {
         for (month, drought) in months.iter().rev().take(inner.config.place_months as usize) {
-            let cell = place_cell(members, *month, drought);
+            let cells = place_cells(members, *month, drought);
             let key = (scope, code.to_owned(), *month);
-            if memory.0.get(&key) != Some(&cell) {
-                self.rows.push(place_row(scope, code, province, *month, cell, self.now));
-                self.cells.push((key, cell));
+            let known = memory.0.get(&key);
+            if known == Some(&cells) {
+                continue;
             }
+            for (index, (indicator, cell)) in PLACE_INDICATORS.into_iter().zip(cells).enumerate() {
+                if known.is_none_or(|known| known[index] != cell) {
+                    self.rows.push(place_row((scope, code, province), (indicator, *month), cell, self.now));
+                }
+            }
+            self.cells.push((key, cells));
         }
     }
 }
@@ -145,9 +162,13 @@ fn smaller_places<'a, 'w>(members: &'a [Member<'w>]) -> Vec<(Scope, &'w str, Vec
 }
 
 /// Wells by the aquifer that they are registered with, wherever they lie.
-fn aquifers<'w>(inner: &Inner, registry: &'w Registry) -> BTreeMap<&'w str, Vec<Member<'w>>> {
+fn aquifers<'w>(
+    inner: &Inner,
+    registry: &'w Registry,
+    without_level: &WithoutLevel,
+) -> BTreeMap<&'w str, Vec<Member<'w>>> {
     let mut aquifers: BTreeMap<&str, Vec<Member<'_>>> = BTreeMap::new();
-    for well in registry.wells().iter().filter(|well| wells::is_drought_capable(well)) {
+    for well in registry.wells().iter().filter(|well| wells::is_drought_capable(well, without_level)) {
         if let Some(aquifer) = &well.aquifer {
             aquifers.entry(aquifer).or_default().push(Member { well, series: inner.series_of(&well.well_id) });
         }
@@ -156,14 +177,19 @@ fn aquifers<'w>(inner: &Inner, registry: &'w Registry) -> BTreeMap<&'w str, Vec<
 }
 
 /// Open drought flags of wells and places that may not speak of drought any more.
-fn orphans(inner: &Inner, registry: &Registry, all: bool) -> Vec<(FlagKey, Where, Judgement)> {
+fn orphans(
+    inner: &Inner,
+    registry: &Registry,
+    without_level: &WithoutLevel,
+    all: bool,
+) -> Vec<(FlagKey, Where, Judgement)> {
     if !all {
         return Vec::new();
     }
     let book = inner.book.lock();
     let open = book.flags().filter(|flag| flag.hazard == Hazard::Drought);
     open.filter(|flag| match flag.scope {
-        Scope::Well => !registry.well(&flag.place).is_some_and(|well| wells::is_drought_capable(well)),
+        Scope::Well => !registry.well(&flag.place).is_some_and(|well| wells::is_drought_capable(well, without_level)),
         Scope::District => !registry.wells().iter().any(|well| well.district_code.as_deref() == Some(&*flag.place)),
         Scope::Province => !registry.wells().iter().any(|well| well.province_code == flag.place),
         Scope::Subdistrict | Scope::Lao | Scope::Aquifer | Scope::Gateway => false,
@@ -207,6 +233,8 @@ fn judge_well_flag(inner: &Inner, member: &Member<'_>, latest: Month) -> (FlagKe
         }
         DroughtState::Stands { severity, stale, since } => {
             put(&mut evidence, "since", json!(since.to_string()));
+            let low_since = series.and_then(|series| low_since(series, latest, &inner.config.record.events));
+            put(&mut evidence, "low_since", json!(low_since.map(|month| month.to_string())));
             let rules = &inner.config.drought;
             let by_percentile = judgement.is_some_and(|j| j.limit > 0.0);
             let exit = match (by_percentile, judgement) {
@@ -221,7 +249,7 @@ fn judge_well_flag(inner: &Inner, member: &Member<'_>, latest: Month) -> (FlagKe
                 place: &texts::well_text(well),
                 wells: 1,
                 wells_total: 1,
-                since: Since::Month(since),
+                since: Since::Closed { month: since, low_since },
                 facts_en,
                 facts_th,
                 what_would_clear_it: format!("two closed months in a row with {exit}, not dry"),
@@ -340,18 +368,21 @@ fn judge_place_flag(
         }
         DroughtState::Stands { severity, stale, since } => {
             put(&mut evidence, "since", json!(since.to_string()));
-            let wells_at_class: Vec<&str> = members
-                .iter()
-                .filter(|m| {
+            let at_class = || {
+                members.iter().filter(|m| {
                     let judged = m.series.as_deref().and_then(|s| s.judged(latest)).and_then(|j| j.judgement.value());
                     judged.is_some_and(|j| j.entry >= class_of(severity))
                 })
-                .map(|m| m.well.well_id.as_str())
-                .collect();
+            };
+            let wells_at_class: Vec<&str> = at_class().map(|member| member.well.well_id.as_str()).collect();
             put(&mut evidence, "wells", json!(wells_at_class));
+            let events = &inner.config.record.events;
+            let since_when = at_class().filter_map(|member| low_since(member.series.as_deref()?, latest, events));
+            let low_since = half_low_since(since_when.collect());
+            put(&mut evidence, "low_since", json!(low_since.map(|month| month.to_string())));
             let wells = members.iter().map(|member| member.well);
             let silent = open.is_some() && is_silent_place(inner, &inner.silence.lock().silent, wells);
-            let condition = PlaceCondition { scope, code, severity, stale: stale || silent, since };
+            let condition = PlaceCondition { scope, code, severity, stale: stale || silent, since, low_since };
             let standing = place_standing(inner, &condition, drought, evidence);
             Judgement::Stands(Box::new(standing))
         }

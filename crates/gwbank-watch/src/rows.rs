@@ -24,6 +24,15 @@ pub(crate) const IPS: &str = "ips";
 /// All that are computed; places have some of them.
 pub(crate) const WELL_INDICATORS: [&str; 5] = [SGI, PERCENTILE, PERCENTILE_CLASS, POSITION_INDEX, IPS];
 
+/// Those of places, in the order of [`place_cells`](crate::place_standing::place_cells).
+pub(crate) const PLACE_INDICATORS: [&str; 5] =
+    [SGI, "drought_share_moderate", "drought_share_severe", "drought_share_extreme", "drought_coverage"];
+
+/// Names of what is computed of places and of no well.
+pub fn place_indicator_names() -> impl Iterator<Item = &'static str> {
+    PLACE_INDICATORS.into_iter().filter(|name| !WELL_INDICATORS.contains(name))
+}
+
 /// What a row says, apart from when it was computed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Cell {

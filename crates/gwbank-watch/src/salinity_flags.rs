@@ -3,15 +3,14 @@
 //! # Rules
 //! 1. A well's flag is its track's severity ([`gwbank_indicator::salinity`]); it is raised at the end of the day that
 //!    completed the rule.
-//! 2. Places count wells at warning or worse and never a share: one bore that turns salt is one farmer's water. A district
-//!    is as bad as its worst such well. A province is at watch with one, at warning with two, at severe with three severe
-//!    ones: INDICATORS says "count, never share" and leaves the numbers open; these follow those of high groundwater.
+//! 2. Places count wells and never a share ([`gwbank_indicator::PlaceSalinity`]).
 //! 3. Samples that stay away make a flag stale; only samples end it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use gwbank_indicator::PlaceSalinity;
 use gwbank_indicator::no_data::{SilenceRules, fresh_for};
 use gwbank_indicator::salinity::{DisplayClass, SalinityRules};
 use gwbank_model::condition::{FlagState, Hazard, Scope, Severity};
@@ -30,8 +29,6 @@ use crate::wells;
 const DAY_SECONDS: i64 = 86_400;
 /// Wells named in a place's message.
 const WELLS_NAMED: usize = 5;
-/// Districts and provinces begin with wells at this.
-const COUNTED_FROM: Severity = Severity::Warning;
 
 /// Judges the touched wells (or all) and their places. Returns how many flags changed.
 pub(crate) async fn judge(
@@ -259,20 +256,15 @@ fn judge_place(
     now: Timestamp,
 ) -> (FlagKey, Where, Judgement) {
     let key = FlagKey::new(Hazard::Salinity, scope, code);
-    let counted: Vec<(&Arc<Well>, &ConditionFlag)> = members
-        .iter()
-        .filter_map(|(well, flag)| Some((*well, flag.as_ref().filter(|flag| flag.severity >= COUNTED_FROM)?)))
-        .collect();
-    let severe = counted.iter().filter(|(_, flag)| flag.severity >= Severity::Severe).count();
-    let severity = match scope {
-        Scope::Province => province_severity(counted.len(), severe),
-        _ => counted.iter().map(|(_, flag)| flag.severity).max(),
-    };
+    let found = PlaceSalinity::of(scope, members.iter().map(|(_, flag)| flag.as_ref().map(|flag| flag.severity)));
+    let is_counted = |flag: &&ConditionFlag| flag.severity >= PlaceSalinity::COUNTED_FROM;
+    let counted: Vec<(&Arc<Well>, &ConditionFlag)> =
+        members.iter().filter_map(|(well, flag)| Some((*well, flag.as_ref().filter(is_counted)?))).collect();
     let names: Vec<&str> = counted.iter().map(|(well, _)| well.well_id.as_str()).collect();
     let mut evidence = json!({
-        "wells_that_measure": members.len(),
-        "wells_counted": counted.len(),
-        "wells_severe": severe,
+        "wells_that_measure": found.measuring,
+        "wells_counted": found.counted,
+        "wells_severe": found.severe,
         "wells": names,
     });
     let place = Where {
@@ -283,13 +275,13 @@ fn judge_place(
         subdistrict_code: None,
         well_id: None,
     };
-    let Some(severity) = severity else {
+    let Some(severity) = found.severity else {
         crate::place_standing::put(&mut evidence, "reason", json!("no_well_turning_saline"));
         return (key, place, Judgement::Nothing { evidence });
     };
     let newest = counted.iter().map(|(_, flag)| flag.raised_at).max();
     let raised_at = inner.open_flag(&key).map(|open| open.raised_at).or(newest).unwrap_or(now);
-    let (wells_in, total) = (counted.len() as u32, members.len() as u32);
+    let (wells_in, total) = (found.counted, found.measuring);
     let named = names.iter().take(WELLS_NAMED).copied().collect::<Vec<_>>().join(", ");
     let story = Story {
         hazard: Hazard::Salinity,
@@ -318,27 +310,4 @@ fn judge_place(
         evidence,
     };
     (key, place, Judgement::Stands(Box::new(standing)))
-}
-
-fn province_severity(counted: usize, severe: usize) -> Option<Severity> {
-    match (counted, severe) {
-        (_, 3..) => Some(Severity::Severe),
-        (2.., _) => Some(Severity::Warning),
-        (1, _) => Some(Severity::Watch),
-        (0, _) => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_province_counts_wells() {
-        assert_eq!(province_severity(0, 0), None);
-        assert_eq!(province_severity(1, 1), Some(Severity::Watch));
-        assert_eq!(province_severity(2, 2), Some(Severity::Warning));
-        assert_eq!(province_severity(9, 2), Some(Severity::Warning));
-        assert_eq!(province_severity(3, 3), Some(Severity::Severe));
-    }
 }

@@ -54,7 +54,7 @@ pub(crate) async fn judge(inner: &Inner) -> Result<usize, WatchError> {
     let registry = inner.registry.borrow().clone();
     let rules = inner.config.silence;
     let mut series: BTreeMap<WellId, Vec<(Timestamp, Parameter)>> = BTreeMap::new();
-    for heard in inner.reader.last_heard().await? {
+    for heard in inner.heard().await? {
         series.entry(heard.well_id).or_default().push((heard.time, heard.parameter));
     }
     let mut ends: BTreeMap<WellId, End> = BTreeMap::new();
@@ -334,6 +334,7 @@ fn stale(
     silent: &HashSet<WellId>,
     ends: &BTreeMap<WellId, End>,
 ) -> Vec<(FlagKey, Where, Judgement)> {
+    let without_level = inner.known_without_level();
     let book = inner.book.lock();
     let open = book.flags().filter(|flag| flag.hazard == Hazard::Drought && flag.state == FlagState::Open);
     open.filter_map(|flag| {
@@ -348,7 +349,7 @@ fn stale(
                 json!({ "reason": "silent", "silent_since": end.last.to_rfc3339(BANGKOK_OFFSET_SECONDS) })
             }
             None => {
-                let capable = |well: &&Arc<Well>| wells::is_drought_capable(well) && lies_there(well);
+                let capable = |well: &&Arc<Well>| wells::is_drought_capable(well, &without_level) && lies_there(well);
                 let is_silent = is_silent_place(inner, silent, registry.wells().iter().filter(capable));
                 is_silent.then(|| json!({ "reason": "most_wells_are_silent" }))?
             }

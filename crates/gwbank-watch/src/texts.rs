@@ -32,7 +32,11 @@ pub(crate) struct PlaceText {
 /// When a condition began.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Since {
-    Month(Month),
+    /// The month whose closed levels raised it, and since when the water has been low.
+    Closed {
+        month: Month,
+        low_since: Option<Month>,
+    },
     Instant(Timestamp),
 }
 
@@ -201,9 +205,17 @@ pub(crate) fn month_text(month: Month) -> (String, String) {
 
 fn since(since: Since) -> (String, String) {
     match since {
-        Since::Month(month) => {
+        Since::Closed { month, low_since } => {
             let (en, th) = month_text(month);
-            (en, format!("เดือน{th}"))
+            let low = low_since.map(month_text);
+            let low_en = low.as_ref().map_or(String::new(), |(en, _)| {
+                format!("; the water has been below the threshold of its season since {en}")
+            });
+            let low_th = low.map_or(String::new(), |(_, th)| format!(" ระดับน้ำต่ำกว่าเกณฑ์ของฤดูมาตั้งแต่เดือน{th}"));
+            (
+                format!("{en}, the month whose closed levels raised it{low_en}"),
+                format!("เดือน{th} ซึ่งระดับน้ำของเดือนที่ปิดแล้วเข้าเกณฑ์{low_th}"),
+            )
         }
         Since::Instant(at) => {
             let month = at.month(BANGKOK_OFFSET_SECONDS);
@@ -270,6 +282,17 @@ mod tests {
         assert!(texts.detail_th.contains("โทร 1784"));
         assert!(texts.detail_en.contains("6 of 9 wells, since 5 November 2026, 03:07 Bangkok time"));
         assert!(texts.headline_en.contains("Mueang Nakhon Ratchasima district, Nakhon Ratchasima"));
+    }
+
+    #[test]
+    fn the_month_that_raised_a_drought_is_not_when_the_water_fell() {
+        let told = |low_since| since(Since::Closed { month: Month::new(2026, 4), low_since });
+        let (en, th) = told(None);
+        assert_eq!(en, "April 2026, the month whose closed levels raised it");
+        assert_eq!(th, "เดือนเมษายน 2569 ซึ่งระดับน้ำของเดือนที่ปิดแล้วเข้าเกณฑ์");
+        let (en, th) = told(Some(Month::new(2026, 2)));
+        assert!(en.ends_with("below the threshold of its season since February 2026"), "{en}");
+        assert!(th.ends_with("ต่ำกว่าเกณฑ์ของฤดูมาตั้งแต่เดือนกุมภาพันธ์ 2569"), "{th}");
     }
 
     #[test]

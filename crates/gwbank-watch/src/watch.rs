@@ -9,7 +9,7 @@ use gwbank_indicator::rapid::UsualRises;
 use gwbank_model::{Timestamp, WellId};
 use gwbank_registry::Well;
 use gwbank_runtime::Backoff;
-use gwbank_store::{ConditionFlag, WatchCommit};
+use gwbank_store::{ConditionFlag, LastHeard, WatchCommit};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -27,6 +27,7 @@ use crate::salinity_flags;
 use crate::second_look::{self, LookState, SecondLookReport};
 use crate::series::WellSeries;
 use crate::silence_flags::{self, SilenceState};
+use crate::wells::WithoutLevel;
 
 /// Closed months that one evaluation finds changed while no history is being imported.
 const CLOSED_MONTHS_MAX: usize = 5_000;
@@ -57,6 +58,8 @@ pub(crate) struct Inner {
     pub records: RwLock<HashMap<WellId, Arc<RecordMemory>>>,
     /// Every well's record was computed by this process, in this term.
     pub records_complete: AtomicBool,
+    /// `None` until it is asked for.
+    without_level: RwLock<Option<Arc<WithoutLevel>>>,
     pub silence: Mutex<SilenceState>,
     pub opened_at: Timestamp,
     /// What rises are usual at wells that rose much, with the present wet season's year.
@@ -92,6 +95,7 @@ impl Watch {
             series: RwLock::default(),
             records: RwLock::default(),
             records_complete: AtomicBool::new(false),
+            without_level: RwLock::default(),
             silence: Mutex::default(),
             opened_at,
             usual_rises: Mutex::default(),
@@ -309,6 +313,7 @@ impl Inner {
             self.series.write().clear();
             self.records.write().clear();
             self.records_complete.store(false, Ordering::Release);
+            *self.without_level.write() = None;
             *self.live.lock().await = LiveState::default();
         }
         *term = now;
@@ -326,6 +331,25 @@ impl Inner {
 
     pub fn now(&self) -> Timestamp {
         Timestamp::from_micros(self.clock.now_micros())
+    }
+
+    /// Every series that ever had a reading; what wells have no level follows from it.
+    pub async fn heard(&self) -> Result<Vec<LastHeard>, WatchError> {
+        let heard = self.reader.last_heard().await?;
+        *self.without_level.write() = Some(Arc::new(WithoutLevel::of(&heard)));
+        Ok(heard)
+    }
+
+    /// As it was found last, by an evaluation of months or a look for silence.
+    pub async fn without_level(&self) -> Result<Arc<WithoutLevel>, WatchError> {
+        if self.without_level.read().is_none() {
+            self.heard().await?;
+        }
+        Ok(self.known_without_level())
+    }
+
+    pub fn known_without_level(&self) -> Arc<WithoutLevel> {
+        self.without_level.read().clone().unwrap_or_default()
     }
 
     pub fn series_of(&self, well: &WellId) -> Option<Arc<WellSeries>> {

@@ -56,13 +56,18 @@ pub fn run(general: &General, asked: &HindcastArguments) -> Outcome {
         return Err(Failure::failed("no well is registered there; see `gwbank wells list`"));
     }
     let by_levels = asked.hazard.includes(Hazard::Drought) || asked.hazard.includes(Hazard::Flood);
-    let records = if by_levels { days::records(&client, &wells, asked, &watch, &config)? } else { Vec::new() };
+    let reader = readings::Reader::new(&client, &watch, asked);
+    // As the live watch counts them: who sends rain or salt and no level stands in no denominator.
+    let records = if by_levels {
+        days::records(&client, &reader.that_may_have_level(&wells)?, asked, &watch, &config)?
+    } else {
+        Vec::new()
+    };
 
     let mut found = Found::default();
     if asked.hazard.includes(Hazard::Drought) {
         replay_droughts(&records, asked, &config, &mut found);
     }
-    let reader = readings::Reader::new(&client, &watch, asked);
     if asked.hazard.includes(Hazard::Flood) {
         found.add(reader.floods(&wells, &records, &config)?);
     }
@@ -119,10 +124,12 @@ fn report(found: &Found, wells: &[Arc<Well>], events: &[KnownEvent], asked: &Hin
     Ok(())
 }
 
-/// Salt is replayed for wells alone.
+/// One bore that turns salt is told as well as its places are.
 fn skill_rules(hazard: Hazard) -> SkillRules {
     match hazard {
-        Hazard::Salinity => SkillRules { scopes: vec![Scope::Well], ..SkillRules::default() },
+        Hazard::Salinity => {
+            SkillRules { scopes: vec![Scope::Well, Scope::District, Scope::Province], ..SkillRules::default() }
+        }
         _ => SkillRules::default(),
     }
 }

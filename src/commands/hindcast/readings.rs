@@ -9,7 +9,7 @@ use gwbank_hindcast::{
 };
 use gwbank_indicator::flood::{FloodReading, counts};
 use gwbank_indicator::salinity::SalinityRules;
-use gwbank_indicator::{Sense, salinity};
+use gwbank_indicator::{Sense, may_have_level, salinity};
 use gwbank_model::{Day, Month, Parameter, QcTests, QualityFlag, Timestamp, WellId};
 use gwbank_registry::Well;
 use gwbank_watch::WatchConfig;
@@ -58,7 +58,26 @@ impl<'a> Reader<'a> {
         Self { client, watch, span: (asked.from, asked.to), known: asked.known }
     }
 
-    /// The floods of all wells; `records` are theirs, in the same order.
+    /// Those of the wells that have a level to give, or were never heard.
+    pub fn that_may_have_level(&self, wells: &[Arc<Well>]) -> Outcome<Vec<Arc<Well>>> {
+        let mut sent: BTreeMap<String, Vec<Parameter>> = BTreeMap::new();
+        for batch in wells.chunks(WELLS_AT_ONCE) {
+            let reply = self.ask(&format!(
+                "SELECT well_id, parameter, max(time) AS last FROM readings WHERE well_id IN ({}) GROUP BY 1, 2",
+                ids(batch)
+            ))?;
+            for record in csv::Reader::from_reader(reply.into_body().into_reader()).records() {
+                let record = record.context("the answer cannot be read")?;
+                let parameter = Parameter::from_name(&record[1]).context("the answer has a strange parameter")?;
+                sent.entry(record[0].to_owned()).or_default().push(parameter);
+            }
+        }
+        let may =
+            |well: &&Arc<Well>| sent.get(well.well_id.as_str()).is_none_or(|sent| may_have_level(sent.iter().copied()));
+        Ok(wells.iter().filter(may).cloned().collect())
+    }
+
+    /// The floods of the wells that `records` are of; the others may have rain.
     pub fn floods(
         &self,
         wells: &[Arc<Well>],
@@ -66,10 +85,11 @@ impl<'a> Reader<'a> {
         config: &HindcastConfig,
     ) -> Outcome<ReadingFlags> {
         let measured = self.measured(wells, &[Parameter::Rainfall, Parameter::RechargeFlow])?;
-        let bar = progress(wells.len(), "followed for floods")?;
+        let bar = progress(records.len(), "followed for floods")?;
         let mut replay = FloodReplay::new(self.span, config);
-        let mut skipped = BTreeMap::new();
-        for (well, record) in wells.iter().zip(records) {
+        let mut skipped = BTreeMap::from([("that measure no level", wells.len() - records.len())]);
+        for record in records {
+            let well = record.well();
             bar.inc(1);
             if !FloodReplay::speaks_of(well) {
                 skip(&mut skipped, "that cannot speak of floods");
@@ -210,12 +230,11 @@ impl<'a> Reader<'a> {
         let zone = zone(self.watch.closing.offset_seconds);
         let mut measured = Measured::default();
         for batch in wells.chunks(WELLS_AT_ONCE) {
-            let ids: Vec<String> = batch.iter().map(|well| format!("'{}'", well.well_id)).collect();
             let reply = self.ask(&format!(
                 "SELECT well_id, parameter, count(DISTINCT time_bucket('1 day', time, '{zone}')) AS days FROM readings \
                  WHERE parameter IN ({}) AND well_id IN ({}) AND value IS NOT NULL GROUP BY 1, 2",
                 names.join(", "),
-                ids.join(", ")
+                ids(batch)
             ))?;
             for record in csv::Reader::from_reader(reply.into_body().into_reader()).records() {
                 let record = record.context("the answer cannot be read")?;
@@ -276,6 +295,12 @@ impl Measured {
     }
 }
 
+/// As a list in SQL.
+fn ids(wells: &[Arc<Well>]) -> String {
+    let ids: Vec<String> = wells.iter().map(|well| format!("'{}'", well.well_id)).collect();
+    ids.join(", ")
+}
+
 fn skip(skipped: &mut BTreeMap<&'static str, usize>, why: &'static str) {
     *skipped.entry(why).or_default() += 1;
 }
@@ -283,6 +308,7 @@ fn skip(skipped: &mut BTreeMap<&'static str, usize>, why: &'static str) {
 /// How many wells were followed, and what became of the others.
 fn tell(hazard: &str, wells: usize, skipped: &BTreeMap<&'static str, usize>) -> Outcome {
     let followed = wells - skipped.values().sum::<usize>();
-    let left_out: String = skipped.iter().map(|(why, count)| format!(", {count} {why}")).collect();
+    let left_out: String =
+        skipped.iter().filter(|(_, count)| **count > 0).map(|(why, count)| format!(", {count} {why}")).collect();
     output::line(&format!("{hazard}: {followed} of {wells} wells followed{left_out}"))
 }

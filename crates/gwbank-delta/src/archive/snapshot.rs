@@ -1,5 +1,6 @@
 //! Reading one version of the table.
 
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use async_trait::async_trait;
 use futures::stream;
-use gwbank_model::{Key, Row, Seq, SeriesId, Timestamp};
+use gwbank_model::{Key, Parameter, Row, Seq, SeriesId, Timestamp};
 use gwbank_store::{
     ArchiveError, ArchiveSnapshot, BatchStream, ScanRequest, StoredVersions, reading_schema, revision_schema,
 };
@@ -149,21 +150,35 @@ impl ArchiveSnapshot for DeltaSnapshot {
     }
 
     async fn series_rows(&self, series: SeriesId, from: Timestamp, to: Timestamp) -> Result<Vec<Row>, ArchiveError> {
-        let key = self.shared.config.names.series.key(series);
+        self.rows_of_series(&[series], from, to).await
+    }
+
+    async fn rows_of_series(
+        &self,
+        series: &[SeriesId],
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Row>, ArchiveError> {
+        let keys = series.iter().map(|&series| self.shared.config.names.series.key(series));
+        let (wells, parameters): (BTreeSet<String>, BTreeSet<Parameter>) =
+            keys.map(|key| (key.well.as_str().to_owned(), key.parameter)).unzip();
         let request = ScanRequest {
             from: Some(from),
             to: Some(to),
-            wells: Some(Arc::new([key.well.as_str().to_owned()])),
-            parameters: Some(Arc::new([key.parameter])),
+            wells: Some(wells.into_iter().collect()),
+            parameters: Some(parameters.into_iter().collect()),
             ..ScanRequest::all()
         };
         let state = self.state.clone();
+        let wanted: HashSet<SeriesId> = series.iter().copied().collect();
         let rows = blocking(&self.shared, move |shared| {
             let mut rows = Vec::new();
             for file in state.winners().filter(|file| file.may_hold(&request)) {
-                rows.append(&mut shared.rows_of(file, &request, None)?);
+                let of_file = shared.rows_of(file, &request, None)?;
+                // Each well with each of the parameters may be more than was asked for.
+                rows.extend(of_file.into_iter().filter(|row| wanted.contains(&row.series)));
             }
-            rows.sort_by_key(|row| row.time);
+            rows.sort_by_key(|row| (row.series, row.time));
             Ok(rows)
         });
         Ok(rows.await?)

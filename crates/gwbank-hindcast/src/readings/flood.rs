@@ -1,6 +1,5 @@
 //! Floods of wells and of the places around them.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gwbank_indicator::flood::{FloodLimits, FloodReading, FloodStep, Surroundings, follow};
@@ -11,6 +10,7 @@ use gwbank_model::condition::{Hazard, Scope, Severity};
 use gwbank_model::{Month, Timestamp};
 use gwbank_registry::Well;
 
+use super::places::PlacesOfWells;
 use super::{ReadingFlags, of_well, within};
 use crate::config::{HindcastConfig, is_flood_capable, is_flood_watched};
 use crate::episode::{Evidence, FlagBook, Judgement, Subject, When};
@@ -95,7 +95,8 @@ impl<'a> FloodReplay<'a> {
         steps.retain(|step| step.known_at.month(offset) <= span.1);
         // Stable: steps of one instant stay in the order of the wells and of their readings.
         steps.sort_by_key(|step| step.known_at);
-        let mut places = FloodPlaces::new(&wells);
+        let scopes = [Scope::Subdistrict, Scope::District, Scope::Province];
+        let mut places = PlacesOfWells::new(Hazard::Flood, &scopes, &wells, is_flood_capable);
         let mut book = FlagBook::default();
         let mut open: Vec<Option<usize>> = vec![None; wells.len()];
         let subjects: Vec<Subject> = wells.iter().map(|well| of_well(Hazard::Flood, well)).collect();
@@ -117,7 +118,8 @@ impl<'a> FloodReplay<'a> {
                 None => Judgement::Nothing { reason: "beyond_exit_limit" },
             };
             open[well] = book.judge(open[well], &subjects[well], judgement, evidence, when);
-            places.change(well, step.to, &mut book, when, config);
+            places.set(well, step.to);
+            places.judge_touched(&mut book, when, |place, wells| judge_place(place, wells, when, config));
         }
         within(book, span)
     }
@@ -172,90 +174,32 @@ fn limits(record: &WellRecord, known: &[MonthlyLevel], season: WetSeason, presen
     }
 }
 
-/// Subdistricts, districts and provinces of the flood-capable wells.
-struct FloodPlaces<'a> {
-    wells: Vec<&'a Well>,
-    severities: Vec<Option<Severity>>,
-    capable: Vec<bool>,
-    places: Vec<FloodPlace>,
-    of_well: Vec<Vec<usize>>,
-}
-
-struct FloodPlace {
-    subject: Subject,
-    wells: Vec<usize>,
-    open: Option<usize>,
-}
-
-impl<'a> FloodPlaces<'a> {
-    fn new(wells: &'a [Arc<Well>]) -> Self {
-        let wells: Vec<&Well> = wells.iter().map(Arc::as_ref).collect();
-        let capable: Vec<bool> = wells.iter().map(|well| is_flood_capable(well)).collect();
-        let mut members: BTreeMap<Subject, Vec<usize>> = BTreeMap::new();
-        for (index, well) in wells.iter().enumerate().filter(|(index, _)| capable[*index]) {
-            for scope in [Scope::Subdistrict, Scope::District, Scope::Province] {
-                if let Some(subject) = around(well, scope) {
-                    members.entry(subject).or_default().push(index);
-                }
-            }
-        }
-        let mut of_well = vec![Vec::new(); wells.len()];
-        for (place, indices) in members.values().enumerate() {
-            indices.iter().for_each(|&index| of_well[index].push(place));
-        }
-        let place = |(subject, wells)| FloodPlace { subject, wells, open: None };
-        let places = members.into_iter().map(place).collect();
-        Self { severities: vec![None; wells.len()], wells, capable, places, of_well }
-    }
-
-    fn change(&mut self, well: usize, to: Option<Severity>, book: &mut FlagBook, when: When, config: &HindcastConfig) {
-        self.severities[well] = to;
-        if !self.capable[well] {
-            return;
-        }
-        for &index in &self.of_well[well] {
-            let place = &mut self.places[index];
-            let wells: Vec<FloodWell<'_>> = place
-                .wells
-                .iter()
-                .map(|&well| FloodWell {
-                    district: self.wells[well].district_code.as_deref(),
-                    severity: self.severities[well],
-                })
-                .collect();
-            let numbers = province_flood(&wells, &config.flood_places);
-            let of_province = place.subject.scope == Scope::Province;
-            let severity = if of_province { numbers.severity } else { small_place_severity(&wells) };
-            let judgement = match severity {
-                Some(severity) => Judgement::Stands { severity, stale: false, since: when.month, raised_at: when.at },
-                None => Judgement::Nothing { reason: "no_well_in_danger" },
-            };
-            let observed = if of_province { numbers.districts } else { numbers.in_danger };
-            let evidence = Evidence {
-                rule: Some(if of_province { "flood_districts_in_danger" } else { "flood_well_in_danger" }),
-                observed: Some(f64::from(observed)),
-                wells_in: numbers.in_danger,
-                wells_out: numbers.capable - numbers.in_danger,
-                coverage: 1.0,
-                ..Evidence::default()
-            };
-            place.open = book.judge(place.open, &place.subject, judgement, evidence, when);
-        }
-    }
-}
-
-fn around(well: &Well, scope: Scope) -> Option<Subject> {
-    let place = match scope {
-        Scope::Subdistrict => well.subdistrict_code.clone()?,
-        Scope::District => well.district_code.clone()?,
-        _ => well.province_code.clone(),
+/// A place as its flood-capable wells make it.
+fn judge_place(
+    place: &Subject,
+    wells: &[(&Well, Option<Severity>)],
+    when: When,
+    config: &HindcastConfig,
+) -> (Judgement, Evidence) {
+    let wells: Vec<FloodWell<'_>> = wells
+        .iter()
+        .map(|(well, severity)| FloodWell { district: well.district_code.as_deref(), severity: *severity })
+        .collect();
+    let numbers = province_flood(&wells, &config.flood_places);
+    let of_province = place.scope == Scope::Province;
+    let severity = if of_province { numbers.severity } else { small_place_severity(&wells) };
+    let judgement = match severity {
+        Some(severity) => Judgement::Stands { severity, stale: false, since: when.month, raised_at: when.at },
+        None => Judgement::Nothing { reason: "no_well_in_danger" },
     };
-    Some(Subject {
-        hazard: Hazard::Flood,
-        scope,
-        place,
-        province_code: well.province_code.clone(),
-        district_code: if scope == Scope::Province { None } else { well.district_code.clone() },
-        subdistrict_code: if scope == Scope::Subdistrict { well.subdistrict_code.clone() } else { None },
-    })
+    let observed = if of_province { numbers.districts } else { numbers.in_danger };
+    let evidence = Evidence {
+        rule: Some(if of_province { "flood_districts_in_danger" } else { "flood_well_in_danger" }),
+        observed: Some(f64::from(observed)),
+        wells_in: numbers.in_danger,
+        wells_out: numbers.capable - numbers.in_danger,
+        coverage: 1.0,
+        ..Evidence::default()
+    };
+    (judgement, evidence)
 }

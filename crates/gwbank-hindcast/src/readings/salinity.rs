@@ -1,16 +1,19 @@
-//! Salt of wells.
+//! Salt of wells, and of the districts and provinces around them.
 
 use std::sync::Arc;
 
-use gwbank_indicator::WetSeason;
 use gwbank_indicator::salinity::{SalinityStep, follow};
-use gwbank_model::condition::Hazard;
+use gwbank_indicator::{PlaceSalinity, WetSeason};
+use gwbank_model::condition::{Hazard, Scope, Severity};
 use gwbank_model::{Day, Month, Timestamp};
 use gwbank_registry::{BankType, Well, WellStatus};
 
+use super::places::PlacesOfWells;
 use super::{ReadingFlags, ReceivedValue, of_well, within};
 use crate::config::HindcastConfig;
-use crate::episode::{Evidence, FlagBook, Judgement, When};
+use crate::episode::{Evidence, FlagBook, Judgement, Subject, When};
+
+const DAY_SECONDS: i64 = 86_400;
 
 /// A well's conductivity at 25 °C, µS/cm.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +25,7 @@ pub struct SalinityInput<'a> {
     pub recharges: &'a [Timestamp],
 }
 
-/// Replays the salinity of wells.
+/// Replays the salinity of wells, districts and provinces.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -81,32 +84,61 @@ impl<'a> SalinityReplay<'a> {
         self.steps.extend(track.steps.into_iter().map(|step| (step.day, index, step)));
     }
 
-    /// The flags of all wells that were added.
+    /// The flags of all wells that were added, and of their places.
     pub fn finish(self) -> ReadingFlags {
         let Self { span, config, wells, mut steps } = self;
         steps.retain(|(day, ..)| day.month() <= span.1);
         steps.sort_by_key(|(day, index, _)| (*day, *index));
         let mut book = FlagBook::default();
         let mut open: Vec<Option<usize>> = vec![None; wells.len()];
-        for (day, index, step) in steps {
+        let scopes = [Scope::District, Scope::Province];
+        let mut places = PlacesOfWells::new(Hazard::Salinity, &scopes, &wells, |_| true);
+        for steps in steps.chunk_by(|(day, ..), (next, ..)| day == next) {
+            let Some(&(day, ..)) = steps.first() else { continue };
             // What a day was is known when it is over.
-            let at = day.start(config.closing.offset_seconds).plus_secs(86_400);
+            let at = day.start(config.closing.offset_seconds).plus_secs(DAY_SECONDS);
             let when = When { month: day.month(), at };
-            let evidence = Evidence {
-                rule: step.met.map(|met| met.rule),
-                limit: step.met.map(|met| met.limit_us_cm),
-                observed: Some(step.ec_25),
-                wells_in: 1,
-                coverage: 1.0,
-                ..Evidence::default()
-            };
-            let judgement = match step.to {
-                Some(severity) => Judgement::Stands { severity, stale: false, since: when.month, raised_at: at },
-                None => Judgement::Nothing { reason: "below_exit_limit" },
-            };
-            let subject = of_well(Hazard::Salinity, &wells[index]);
-            open[index] = book.judge(open[index], &subject, judgement, evidence, when);
+            for &(_, index, step) in steps {
+                let (judgement, evidence) = judge_well(&step, when);
+                let subject = of_well(Hazard::Salinity, &wells[index]);
+                open[index] = book.judge(open[index], &subject, judgement, evidence, when);
+                places.set(index, step.to);
+            }
+            places.judge_touched(&mut book, when, |place, wells| judge_place(place, wells, when));
         }
         within(book, span)
+    }
+}
+
+fn judge_well(step: &SalinityStep, when: When) -> (Judgement, Evidence) {
+    let evidence = Evidence {
+        rule: step.met.map(|met| met.rule),
+        limit: step.met.map(|met| met.limit_us_cm),
+        observed: Some(step.ec_25),
+        wells_in: 1,
+        coverage: 1.0,
+        ..Evidence::default()
+    };
+    (judgement_of(step.to, "below_exit_limit", when), evidence)
+}
+
+fn judge_place(place: &Subject, wells: &[(&Well, Option<Severity>)], when: When) -> (Judgement, Evidence) {
+    let found = PlaceSalinity::of(place.scope, wells.iter().map(|(_, severity)| *severity));
+    let evidence = Evidence {
+        rule: Some("salinity_wells"),
+        limit: Some(1.0),
+        observed: Some(f64::from(found.counted)),
+        wells_in: found.counted,
+        wells_out: found.measuring - found.counted,
+        coverage: 1.0,
+        ..Evidence::default()
+    };
+    (judgement_of(found.severity, "no_well_turning_saline", when), evidence)
+}
+
+fn judgement_of(severity: Option<Severity>, reason: &'static str, when: When) -> Judgement {
+    match severity {
+        Some(severity) => Judgement::Stands { severity, stale: false, since: when.month, raised_at: when.at },
+        None => Judgement::Nothing { reason },
     }
 }

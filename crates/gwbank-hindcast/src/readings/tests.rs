@@ -120,3 +120,32 @@ fn salt_that_came_after_its_month_had_closed_was_seen_by_nobody() {
     assert_eq!(in_time.changes[0].evidence.rule, Some("doubled"));
     assert!(found(60).episodes.is_empty());
 }
+
+#[test]
+fn places_count_wells_that_turn_salt() {
+    let config = HindcastConfig::default();
+    let mut replay = SalinityReplay::new((Month::new(2024, 1), Month::new(2026, 2)), &config);
+    let first = Month::new(2024, 1).start(7 * 3600);
+    // Two turn salt on one day, the third a fortnight later, the fourth never.
+    for (id, district, salt_from) in [("A", "3001", 730), ("B", "3001", 730), ("C", "3002", 744), ("D", "3002", 10_000)]
+    {
+        let readings: Vec<ReceivedValue> = (0..780)
+            .map(|day| {
+                let time = first.plus_secs(day * 86_400);
+                ReceivedValue { time, value: if day < salt_from { 600.0 } else { 2000.0 }, received_at: time }
+            })
+            .collect();
+        replay.add(&SalinityInput { well: &well(id, "30", district), readings: &readings, recharges: &[] });
+    }
+    let found = replay.finish();
+    let of_place = |place: &str| -> Vec<(Transition, Severity, u32, u32)> {
+        let episode = found.episodes.iter().find(|episode| episode.subject.place == place).unwrap();
+        let changes = found.changes.iter().filter(|change| change.flag_id == episode.id);
+        changes.map(|c| (c.transition, c.severity, c.evidence.wells_in, c.evidence.wells_out)).collect()
+    };
+    assert_eq!(of_place("3001"), [(Transition::Raised, Severity::Severe, 2, 0)]);
+    assert_eq!(of_place("3002"), [(Transition::Raised, Severity::Severe, 1, 1)]);
+    let province = [(Transition::Raised, Severity::Warning, 2, 2), (Transition::Escalated, Severity::Severe, 3, 1)];
+    assert_eq!(of_place("30"), province, "both of one day at once");
+    assert!(found.episodes.iter().all(|episode| episode.subject.scope != Scope::Subdistrict));
+}

@@ -66,7 +66,7 @@ pub struct WellRecord<'a, D> {
 /// assert_eq!(found.outcome.class(), Some("extremely_low"));
 /// assert_eq!(found.recomputed(), found.outcome, "from the listed evidence alone");
 /// let text = found.to_string();
-/// assert!(text.contains("p = (rank - 0.5)/n = (1 - 0.5)/22 = 0.022727272727272728"));
+/// assert!(text.contains("p = (rank - 0.5)/n = (1 - 0.5)/22 = 0.02272727273"));
 /// ```
 pub fn explain_well<D: DailyInput>(record: &WellRecord<'_, D>, month: Month, indicator: Indicator) -> Explanation {
     let &WellRecord { name, kind, days, rules, closed_through } = record;

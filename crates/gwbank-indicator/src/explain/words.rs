@@ -3,12 +3,15 @@
 use gwbank_model::condition::Severity;
 use gwbank_model::{MONTH_NAMES, MONTH_NAMES_TH, Month};
 
+use crate::assessment::{Basis, Why};
 use crate::explain::evidence::{Indicator, Outcome};
+use crate::explain::language::{Language, say};
+use crate::monthly::Sense;
 
-/// What a renderer says; the tables below the headings are the same in both languages.
+/// What a renderer says; symbols and numbers are the same in both languages.
 #[derive(Debug)]
 pub struct Words {
-    pub thai: bool,
+    pub language: Language,
     pub verdict: &'static str,
     pub the_month: &'static str,
     pub years: &'static str,
@@ -19,6 +22,14 @@ pub struct Words {
     pub confidence: &'static str,
     pub weaknesses: &'static str,
     pub nothing: &'static str,
+    pub nothing_measured: &'static str,
+    pub dry: &'static str,
+    pub dry_unknown: &'static str,
+    pub closed: &'static str,
+    pub not_closed: &'static str,
+    pub preliminary: &'static str,
+    pub entry: &'static str,
+    pub hold: &'static str,
     pub wells: &'static str,
     pub shares: &'static str,
     pub needs: &'static str,
@@ -30,7 +41,7 @@ pub struct Words {
 }
 
 pub const ENGLISH: Words = Words {
-    thai: false,
+    language: Language::English,
     verdict: "Verdict",
     the_month: "The month",
     years: "Years with this calendar month",
@@ -41,6 +52,14 @@ pub const ENGLISH: Words = Words {
     confidence: "Confidence",
     weaknesses: "Known weaknesses",
     nothing: "nothing",
+    nothing_measured: "none",
+    dry: "dry",
+    dry_unknown: "dry, unknown",
+    closed: "closed",
+    not_closed: "not closed",
+    preliminary: "preliminary",
+    entry: "entry",
+    hold: "hold",
     wells: "Wells",
     shares: "Rules of the severities",
     needs: "What a judgement needs",
@@ -52,7 +71,7 @@ pub const ENGLISH: Words = Words {
 };
 
 pub const THAI: Words = Words {
-    thai: true,
+    language: Language::Thai,
     verdict: "ผลการประเมิน",
     the_month: "ข้อมูลของเดือน",
     years: "ทุกปีของเดือนเดียวกัน",
@@ -63,6 +82,14 @@ pub const THAI: Words = Words {
     confidence: "ความเชื่อมั่น",
     weaknesses: "ข้อจำกัดที่ทราบ",
     nothing: "ไม่มี",
+    nothing_measured: "ไม่มี",
+    dry: "แห้ง",
+    dry_unknown: "แห้ง ไม่ทราบ",
+    closed: "ปิดแล้ว",
+    not_closed: "ยังไม่ปิด",
+    preliminary: "ยังไม่ปิด",
+    entry: "เข้า",
+    hold: "คง",
     wells: "บ่อ",
     shares: "เกณฑ์ของแต่ละระดับ",
     needs: "เงื่อนไขของการประเมิน",
@@ -74,8 +101,19 @@ pub const THAI: Words = Words {
 };
 
 impl Words {
+    pub const fn of(language: Language) -> &'static Self {
+        match language {
+            Language::English => &ENGLISH,
+            Language::Thai => &THAI,
+        }
+    }
+
+    fn is_thai(&self) -> bool {
+        self.language == Language::Thai
+    }
+
     pub fn yes_or_no(&self, yes: bool) -> &'static str {
-        match (self.thai, yes) {
+        match (self.is_thai(), yes) {
             (false, true) => "yes",
             (true, true) => "ใช่",
             (_, false) => "-",
@@ -85,12 +123,12 @@ impl Words {
     /// Thai years are of the Buddhist era.
     pub fn month(&self, month: Month) -> String {
         let at = month.month_of_year() as usize - 1;
-        let (names, era) = if self.thai { (&MONTH_NAMES_TH, 543) } else { (&MONTH_NAMES, 0) };
+        let (names, era) = if self.is_thai() { (&MONTH_NAMES_TH, 543) } else { (&MONTH_NAMES, 0) };
         format!("{} {}", names[at], month.year() + era)
     }
 
     pub fn indicator(&self, indicator: Indicator) -> &'static str {
-        match (self.thai, indicator) {
+        match (self.is_thai(), indicator) {
             (false, Indicator::Sgi) => "Standardised Groundwater level Index",
             (false, Indicator::Percentile) => "Percentile",
             (false, Indicator::PercentileClass) => "Percentile class",
@@ -115,29 +153,28 @@ impl Words {
                 format!("{} {percentile:.1}", self.indicator(Indicator::Percentile))
             }
             Outcome::PositionIndex { value } => format!("{} {value:.1}", self.indicator(Indicator::PositionIndex)),
-            Outcome::Drought(judgement) => format!("{} {:.2}", judgement.rule, judgement.observed),
-            Outcome::None(why) => {
-                return if self.thai {
-                    format!("ยังประเมินไม่ได้ ({why})")
-                } else {
-                    format!("none: {why}")
-                };
-            }
+            Outcome::Drought(judgement) => format!("{} {:.2}", self.term(judgement.rule), judgement.observed),
+            Outcome::None(why) => return self.no_number(&self.why(why)),
         };
         let class = outcome.class().map_or(String::new(), |class| {
-            if self.thai { format!(" {} ({class})", thai_class(class)) } else { format!(", {class}") }
+            if self.is_thai() { format!(" {}", self.term(class)) } else { format!(", {class}") }
         });
-        let record = if self.thai {
-            format!("บันทึก {n} ปี")
-        } else {
-            format!("{n} years with this calendar month")
-        };
+        let record = say!(self.language, "{n} years with this calendar month", "บันทึก {n} ปี");
         format!("{number}{class}; {record}")
+    }
+
+    /// The verdict where there is no number.
+    pub fn no_number(&self, why: &str) -> String {
+        say!(self.language, "none: {why}", "ยังประเมินไม่ได้ ({why})")
+    }
+
+    pub fn why(&self, why: Why) -> String {
+        if self.is_thai() { why.thai() } else { why.to_string() }
     }
 
     /// Of a place.
     pub fn severity(&self, severity: Option<Severity>) -> &'static str {
-        match (self.thai, severity) {
+        match (self.is_thai(), severity) {
             (false, None) => "judged, no drought",
             (false, Some(severity)) => severity.name(),
             (true, None) => "ประเมินแล้ว ไม่ต่ำกว่าปกติ",
@@ -147,10 +184,59 @@ impl Words {
             (true, Some(Severity::Extreme)) => "วิกฤต",
         }
     }
+
+    /// Which way the readings go.
+    pub fn sense(&self, sense: Sense) -> &'static str {
+        match (self.is_thai(), sense) {
+            (false, Sense::Depth) => "depth to water",
+            (false, Sense::Elevation) => "elevation of the water",
+            (true, Sense::Depth) => "ความลึกถึงน้ำ",
+            (true, Sense::Elevation) => "ระดับความสูงของน้ำ",
+        }
+    }
+
+    /// Shares of the values behind a number.
+    pub fn shares(&self, basis: &Basis) -> String {
+        let share = |share: Option<f64>| match (share, self.language) {
+            (Some(share), _) => format!("{:.0} %", share * 100.0),
+            (None, Language::English) => "not counted".to_owned(),
+            (None, Language::Thai) => "ไม่ได้นับ".to_owned(),
+        };
+        let (approved, good) = (share(basis.approved_share), share(basis.quality_share));
+        say!(
+            self.language,
+            "approved {approved}, passed all tests {good}",
+            "รับรองแล้ว {approved} ผ่านการทดสอบทั้งหมด {good}"
+        )
+    }
+
+    /// A fixed word of the tables (a class, a quantity, a claim); in English it stands for itself.
+    pub fn term<'a>(&self, word: &'a str) -> &'a str {
+        if self.is_thai() { thai_term(word) } else { word }
+    }
 }
 
-fn thai_class(class: &str) -> &'static str {
-    match class {
+/// A word that has none is told as it is, which the tests find.
+fn thai_term(word: &str) -> &str {
+    match word {
+        "n" => "จำนวนปี",
+        "sgi" => "SGI",
+        "percentile" => "เปอร์เซ็นไทล์",
+        "dry" => "สัดส่วนวันแห้ง",
+        "dry_share" => "สัดส่วนวันแห้ง",
+        "position_index" => "ดัชนีตำแหน่ง",
+        "not_provisional" => "ไม่ใช่ค่าชั่วคราว",
+        "five_classes" => "ห้าชั้น",
+        "seven_classes" => "เจ็ดชั้น",
+        "sgi_extreme" => "SGI ถึงชั้นวิกฤต",
+        "watch_at_most" => "ไม่เกินเฝ้าระวัง",
+        "moderate_at_most" => "ไม่เกินควรตรวจสอบ",
+        "severe_at_most" => "ไม่เกินรุนแรง",
+        "judgement" => "ประเมินได้",
+        "recorded" => "บ่อที่บันทึกยาวพอ",
+        "eligible" => "บ่อที่ใช้ได้",
+        "parts" => "พื้นที่ย่อย",
+        "coverage" => "สัดส่วนบ่อที่มีค่า",
         "extremely_low" | "very_low" => "ต่ำมากที่สุด",
         "severely_low" | "low" | "much_below_normal" => "ต่ำกว่าปกติมาก",
         "moderately_low" | "below_normal" => "ต่ำกว่าปกติ",
@@ -159,10 +245,19 @@ fn thai_class(class: &str) -> &'static str {
         "severely_high" | "high" | "much_above_normal" => "สูงกว่าปกติมาก",
         "extremely_high" | "very_high" => "สูงมากที่สุด",
         "watch" => "เฝ้าระวัง",
-        "moderate" => "ควรตรวจสอบ",
+        // The class `moderate` of a well and the severity `warning` have one name.
+        "moderate" | "warning" => "ควรตรวจสอบ",
         "severe" => "รุนแรง",
         "extreme" => "วิกฤต",
-        _ => "ไม่ต่ำกว่าปกติ",
+        "none" => "ไม่ต่ำกว่าปกติ",
+        "decreasing" => "ลดลง",
+        "increasing" => "สูงขึ้น",
+        "no trend" => "ไม่มีแนวโน้ม",
+        "holds_watch" => "คงเฝ้าระวัง",
+        "holds_moderate" => "คงควรตรวจสอบ",
+        "holds_severe" => "คงรุนแรง",
+        "holds_extreme" => "คงวิกฤต",
+        other => other,
     }
 }
 

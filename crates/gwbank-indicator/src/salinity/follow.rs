@@ -124,9 +124,22 @@ pub struct SalinityTrack {
     pub now: Option<SalinityNow>,
 }
 
-/// Follows a well through its whole record of EC at 25 °C (µS/cm), in any order. `recharges` are the instants at which
-/// water was put in (fills of the bank, inflow), in any order. Pure: late readings change the track as if they had come
-/// in time.
+/// Follows a well through its whole record: since when its water is saltier than it usually is, and how much.
+///
+/// - **Formula**: with m the median of the daily medians of the last seven days (or of what three samples usually take) and b
+///   the [`Baseline`], the median of all days of the earlier occurrences of the same season: watch from
+///   max(1.2 b, b + 300); warning from 1.1 × the EC of the upper limit of b's display class, held for seven days; severe from
+///   max(2 b, 1,500), or at warning where the rise began within 30 days after a recharge. A severity ends after 14 days below
+///   0.9 × its limit.
+/// - **Unit**: µS/cm at 25 °C. `recharges` are the instants at which water was put in (fills of the bank, inflow).
+/// - **Shape**: readings and recharges in any order; what is not finite, or negative, is left out. Pure: late readings change
+///   the track as if they had come in time. [`SalinityTrack::now`] is `None` without a reading.
+/// - **Source**: this project's (INDICATORS.md); no agency's flag of this kind is known to us. Display classes by
+///   [`DisplayClass`], dissolved solids by [`TdsFactor`].
+/// - **Limits**: those of [`SalinityRules`]: three of the seven days with a value; twelve days of earlier years for a baseline,
+///   without which nothing is raised; always saline wells have a class and no flag.
+/// - **Weak**: a rise over many years lifts its own baseline, and each season is compared with itself alone; a well that is
+///   sampled by hand is told of months after the salt came.
 ///
 /// ```
 /// use gwbank_indicator::{WetSeason, salinity::{DisplayClass, SalinityRules, follow}};
@@ -156,8 +169,12 @@ pub fn follow(
 
 /// A well followed through its closed months, to be followed on through the open ones without reading them again.
 ///
-/// The usual interval of its samples and its baselines are those of the closed months, so that the track of an open month
-/// depends on what is stored and on which months have closed, and on nothing else.
+/// - **Formula, unit, source, limits**: those of [`follow`].
+/// - **Shape**: daily medians ascending by day ([`daily_medians`]), each day once: those of the closed months for
+///   [`of_record`](Self::of_record), those of the open ones for [`followed_on`](Self::followed_on), which leaves the follower as
+///   it is. The usual interval of the samples and the baselines are those of the closed months, so that the track of an open month
+///   depends on what is stored and on which months have closed, and on nothing else.
+/// - **Weak**: as [`follow`]; and baselines reach six months beyond the last closed one, later days have none.
 ///
 /// ```
 /// use gwbank_indicator::{WetSeason, salinity::{DailyMedian, SalinityFollower, SalinityRules}};
@@ -241,6 +258,11 @@ impl SalinityFollower {
     /// The track through the closed months.
     pub fn track(&self) -> &SalinityTrack {
         &self.track
+    }
+
+    /// Days that a judged median reaches back: seven, or what three samples of the well usually take.
+    pub fn window_days(&self) -> i64 {
+        self.window_days
     }
 
     fn day(&mut self, day: DailyMedian) {

@@ -29,6 +29,21 @@ pub fn sen_slope(levels: &[f64]) -> Option<(f64, f64)> {
     sen_line(&points, &Kendall::of(&points.values))
 }
 
+/// Sen's slope of values at any times.
+///
+/// - **Formula**: median over i < j of (x_j − x_i)/(t_j − t_i). **Unit**: units of the level per unit of time.
+/// - **Shape**: times ascending, each once; what is not finite has no part. `None` below two values.
+/// - **Source**: Sen 1968, *JASA* 63, 1379–1389. **Weak**: as [`sen_slope`]; where readings crowd, so do their pairs.
+///
+/// ```
+/// assert_eq!(gwbank_indicator::sen_slope_at(&[(0.0, 1.0), (1.0, 2.0), (4.0, 5.0), (10.0, -90.0)]), Some(-10.833333333333334));
+/// ```
+pub fn sen_slope_at(series: &[(f64, f64)]) -> Option<f64> {
+    let present = || series.iter().filter(|(_, value)| value.is_finite());
+    let points = Points { steps: present().map(|p| p.0).collect(), values: present().map(|p| p.1).collect() };
+    median_slope(&[points])
+}
+
 pub(super) fn sen_line(points: &Points, kendall: &Kendall) -> Option<(f64, f64)> {
     let slope = match flat(kendall) {
         true => 0.0,

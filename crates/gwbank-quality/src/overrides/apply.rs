@@ -16,8 +16,9 @@ use crate::config::{
 const UTC_OFFSET_HOURS: f64 = 7.0;
 
 impl SeriesOverrides {
-    pub(super) fn apply(&self, config: &mut SeriesConfig, section: &str) -> Result<(), OverrideError> {
-        self.check_numbers(section)?;
+    /// Changes what it can, and tells all that is wrong.
+    pub(super) fn apply(&self, config: &mut SeriesConfig, section: &str) -> Vec<OverrideError> {
+        let mut faults = self.number_faults(section);
         for TestName(test) in &self.off {
             match test {
                 QcTest::GrossRange => config.gross_range = None,
@@ -37,13 +38,16 @@ impl SeriesOverrides {
             mend: mend.to_owned(),
         };
         self.gross_range(config);
-        self.spike(config).ok_or_else(|| missing("spike.suspect", "say from where on a spike is suspect"))?;
-        self.rate_of_change(config)
-            .ok_or_else(|| missing("rate_of_change.suspect_per_hour", "say from where on a change is suspect"))?;
-        self.flat_line(config)
-            .ok_or_else(|| missing("flat_line.tolerance", "say by how much still values may differ"))?;
-        self.attenuated_signal(config)
-            .ok_or_else(|| missing("attenuated_signal.range_min", "say by how much the values move at least"))?;
+        for (done, key, mend) in [
+            (self.spike(config), "spike.suspect", "say from where on a spike is suspect"),
+            (self.rate_of_change(config), "rate_of_change.suspect_per_hour", "say from where on a change is suspect"),
+            (self.flat_line(config), "flat_line.tolerance", "say by how much still values may differ"),
+            (self.attenuated_signal(config), "attenuated_signal.range_min", "say by how much the values move at least"),
+        ] {
+            if done.is_none() {
+                faults.push(missing(key, mend));
+            }
+        }
         if let Some(hours) = self.gap.silence_max_hours {
             config.gap = Some(Gap { silence_max_micros: micros(hours, MICROS_PER_HOUR) });
         }
@@ -53,14 +57,15 @@ impl SeriesOverrides {
             (None, None) => {}
             _ => {
                 let problem = "has two ends".to_owned();
-                return Err(OverrideError { problem, ..missing("floor", "give at_or_above or at_or_below") });
+                faults.push(OverrideError { problem, ..missing("floor", "give at_or_above or at_or_below") });
             }
         }
-        self.climatology(config).map_err(|month| {
+        faults.extend(self.climatology(config).into_iter().map(|month| {
             let key = format!("climatology.{month}");
             OverrideError { problem: "has one limit of two".to_owned(), ..missing(&key, "give min and max") }
-        })?;
-        config.validate().map_err(|error| refused(section, &error))
+        }));
+        faults.extend(config.problems().iter().map(|error| refused(section, error)));
+        faults
     }
 
     fn gross_range(&self, config: &mut SeriesConfig) {
@@ -162,26 +167,27 @@ impl SeriesOverrides {
         Some(())
     }
 
-    /// The month that lacks a limit, if one does.
-    fn climatology(&self, config: &mut SeriesConfig) -> Result<(), &'static str> {
+    /// Months that lack a limit.
+    fn climatology(&self, config: &mut SeriesConfig) -> Vec<&'static str> {
         let mut limits = self.climatology;
         if limits == ClimatologyLimits::default() {
-            return Ok(());
+            return Vec::new();
         }
         let zone = limits.utc_offset_hours.map(|hours| (hours * 3_600.0).round() as i32);
         let of_thailand = (UTC_OFFSET_HOURS * 3_600.0) as i32;
         let own = Climatology { months: [None; 12], zone_offset_seconds: of_thailand };
         let climatology = config.climatology.get_or_insert(Box::new(own));
         climatology.zone_offset_seconds = zone.unwrap_or(climatology.zone_offset_seconds);
+        let mut halves = Vec::new();
         let months = climatology.months.iter_mut().zip(limits.months_mut()).zip(MONTHS);
         for ((month, limits), name) in months {
             match (limits.min, limits.max) {
                 (Some(min), Some(max)) => *month = Some(Span::new(min, max)),
                 (None, None) => {}
-                _ => return Err(name),
+                _ => halves.push(name),
             }
         }
-        Ok(())
+        halves
     }
 }
 

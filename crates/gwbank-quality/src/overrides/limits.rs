@@ -183,20 +183,20 @@ impl SeriesOverrides {
         names
     }
 
-    /// A limit that is no number, or negative where that means nothing.
-    pub(super) fn check_numbers(&self, section: &str) -> Result<(), OverrideError> {
+    /// Limits that are no numbers, or negative where that means nothing.
+    pub(super) fn number_faults(&self, section: &str) -> Vec<OverrideError> {
         let mut limits = self.clone();
-        for key in Self::limit_keys() {
-            let Some(value) = limits.limit_mut(&key).and_then(|limit| *limit) else { continue };
+        let fault = |key: String| {
+            let value = limits.limit_mut(&key).and_then(|limit| *limit)?;
             let may_be_negative = ["gross_range", "climatology", "floor"].iter().any(|test| key.starts_with(test));
             let (problem, mend) = match value {
                 value if !value.is_finite() => ("is not a finite number", "give a number"),
                 value if value < 0.0 && !may_be_negative => ("is negative", "give 0 or more"),
-                _ => continue,
+                _ => return None,
             };
             let (section, problem, mend) = (section.to_owned(), problem.to_owned(), mend.to_owned());
-            return Err(OverrideError { section, key, problem, mend });
-        }
-        Ok(())
+            Some(OverrideError { section, key, problem, mend })
+        };
+        Self::limit_keys().into_iter().filter_map(fault).collect()
     }
 }

@@ -28,12 +28,15 @@
 //!    taken from what a level has. `off` takes tests away; a later section that names a limit brings the test back.
 //! 3. A `wells` section without a parameter speaks of all parameters, so it cannot name limits in a unit.
 //! 4. Unknown names are refused, and what a limit cannot be: the error names the section, the key and the mend.
-//!    [`QualityOverrides::validate`] finds all of it at once, when the configuration is read.
+//!    [`QualityOverrides::faults`] finds all of it at once, when the configuration is read; it also refuses what fails before
+//!    it is suspect.
 
 mod apply;
 mod limits;
+mod order;
 mod rows;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use gwbank_model::{Parameter, QcTest};
@@ -150,17 +153,51 @@ impl From<TestName> for String {
 }
 
 impl QualityOverrides {
-    /// Every section on its own, over the defaults. Wells that nobody registered are none of its business.
-    pub fn validate(&self) -> Result<(), OverrideError> {
-        for &ParameterName(parameter) in self.parameters.keys() {
-            SeriesConfig::for_series(parameter, "", &WellFacts::default(), self)?;
-        }
-        for (well, overrides) in &self.wells {
-            for parameter in Parameter::ALL.iter().filter(|&&parameter| overrides.speaks_of(parameter)) {
-                SeriesConfig::for_series(*parameter, well, &WellFacts::default(), self)?;
+    /// All that is wrong with the sections, over the defaults. Wells that nobody registered are none of its business.
+    pub fn faults(&self) -> Vec<OverrideError> {
+        let mut found = Vec::new();
+        let general = self.parameters.keys().map(|&ParameterName(parameter)| ("", parameter));
+        let of_wells = self.wells.iter().flat_map(|(well, overrides)| {
+            let parameters = Parameter::ALL.iter().filter(|&&parameter| overrides.speaks_of(parameter));
+            parameters.map(move |&parameter| (well.as_str(), parameter))
+        });
+        for (well, parameter) in general.chain(of_wells) {
+            for fault in self.faults_of(parameter, well) {
+                if !found.contains(&fault) {
+                    found.push(fault);
+                }
             }
         }
-        Ok(())
+        found
+    }
+
+    /// All that is wrong with the limits of a series, each told by the first section that has it.
+    pub fn faults_of(&self, parameter: Parameter, well: &str) -> Vec<OverrideError> {
+        let defaults = SeriesConfig::for_well(parameter, &WellFacts::default());
+        let mut config = defaults.clone();
+        let mut found: Vec<OverrideError> = Vec::new();
+        for (section, overrides) in self.sections_of(parameter, well) {
+            let mut faults = overrides.apply(&mut config, &section);
+            faults.extend(order::faults(&config, &defaults, &section));
+            faults.retain(|fault| !found.iter().any(|known| is_same_limit(known, fault)));
+            found.extend(faults);
+        }
+        found
+    }
+
+    /// The sections that speak of a series, from the general to the special.
+    fn sections_of(&self, parameter: Parameter, well: &str) -> Vec<(String, Cow<'_, SeriesOverrides>)> {
+        let name = ParameterName(parameter);
+        let general = self.parameters.get(&name);
+        let mut sections: Vec<_> =
+            general.map(|general| (section(None, Some(parameter)), Cow::Borrowed(general))).into_iter().collect();
+        if let Some(of_well) = self.wells.get(well) {
+            let all = SeriesOverrides { off: of_well.off.clone(), gap: of_well.gap, ..SeriesOverrides::default() };
+            sections.push((section(Some(well), None), Cow::Owned(all)));
+            let special = of_well.parameters.get(&name);
+            sections.extend(special.map(|special| (section(Some(well), Some(parameter)), Cow::Borrowed(special))));
+        }
+        sections
     }
 
     /// One limit by name, as rows of a table give them: `spike.suspect`, `climatology.april.max`,
@@ -253,20 +290,19 @@ impl SeriesConfig {
         facts: &WellFacts,
         overrides: &QualityOverrides,
     ) -> Result<Self, OverrideError> {
-        let name = ParameterName(parameter);
         let mut config = Self::for_well(parameter, facts);
-        if let Some(general) = overrides.parameters.get(&name) {
-            general.apply(&mut config, &section(None, Some(parameter)))?;
-        }
-        if let Some(of_well) = overrides.wells.get(well) {
-            let all = SeriesOverrides { off: of_well.off.clone(), gap: of_well.gap, ..SeriesOverrides::default() };
-            all.apply(&mut config, &section(Some(well), None))?;
-            if let Some(special) = of_well.parameters.get(&name) {
-                special.apply(&mut config, &section(Some(well), Some(parameter)))?;
+        for (section, of_section) in overrides.sections_of(parameter, well) {
+            if let Some(fault) = of_section.apply(&mut config, &section).into_iter().next() {
+                return Err(fault);
             }
         }
         Ok(config)
     }
+}
+
+/// Whether one tells of what the other told before, of a part of it or of the same after a later section.
+fn is_same_limit(known: &OverrideError, fault: &OverrideError) -> bool {
+    fault.key.starts_with(&known.key) || known.key.starts_with(&fault.key)
 }
 
 fn section(well: Option<&str>, parameter: Option<Parameter>) -> String {

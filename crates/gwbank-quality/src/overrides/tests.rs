@@ -39,7 +39,7 @@ const EXAMPLE: &str = r#"
 #[test]
 fn sections_go_from_the_general_to_the_special() {
     let overrides = parse(EXAMPLE).unwrap();
-    overrides.validate().unwrap();
+    assert_eq!(overrides.faults(), []);
     let other = depth(&overrides, "UDN-0013");
     let default = SeriesConfig::default_for(Parameter::DepthToWater);
     let spike = other.spike.unwrap();
@@ -88,10 +88,16 @@ fn no_override_is_the_default() {
     }
 }
 
+fn told(overrides: &QualityOverrides) -> String {
+    overrides.faults().iter().map(|fault| format!("{fault}\n")).collect()
+}
+
 #[track_caller]
 fn refuses(text: &str, expected: &[&str]) {
-    let error = parse(text).and_then(|overrides| overrides.validate().map_err(|error| error.to_string()));
-    let error = error.expect_err(text);
+    let error = match parse(text) {
+        Err(error) => error,
+        Ok(overrides) => told(&overrides),
+    };
     for part in expected {
         assert!(error.contains(part), "{error:?} lacks {part:?}");
     }
@@ -112,6 +118,69 @@ fn errors_name_the_key_and_the_mend() {
     refuses("[wells.A.gap]\nsilence_max_hours = -1", &["wells.A: gap.silence_max_hours: is negative; give 0 or more"]);
     refuses("[parameters.depth_to_water.floor]\nat_or_above = 9\nat_or_below = 1", &["floor: has two ends; give"]);
     refuses("[parameters.ph.spike]\nsuspect = nan", &["parameters.ph: spike.suspect: is not a finite number"]);
+}
+
+#[test]
+fn what_fails_is_worse_than_what_is_suspect() {
+    // The one limit is stated, the other a default: two metres fail.
+    refuses(
+        "[parameters.depth_to_water.spike]\nsuspect = 3",
+        &["parameters.depth_to_water: spike.fail: is 2, less than spike.suspect 3", "give spike.fail at least 3"],
+    );
+    refuses(
+        "[wells.A.parameters.depth_to_water.rate_of_change]\nsuspect_per_hour = 2\nfail_per_hour = 1",
+        &["wells.A.parameters.depth_to_water: rate_of_change.fail_per_hour: is 1"],
+    );
+    refuses(
+        "[parameters.ph.flat_line]\ntolerance = 0.01\nsuspect_hours = 48\nfail_hours = 24",
+        &["parameters.ph: flat_line.fail_hours: is 24", "flat_line.suspect_hours at most 24"],
+    );
+    refuses(
+        "[parameters.depth_to_water.attenuated_signal]\nrange_min = 1\nsuspect_hours = 48\nfail_hours = 24",
+        &["attenuated_signal.fail_hours: is 24"],
+    );
+    refuses(
+        "[parameters.depth_to_water.gross_range]\nsensor_min = 1\nsensor_max = 8\nuser_min = 0\nuser_max = 9",
+        &["gross_range.user_min: is 0, below", "gross_range.user_max: is 9, above", "give user_max at most sensor_max"],
+    );
+    // A section of a well over one of its parameter.
+    let over = "[parameters.depth_to_water.spike]\nfail = 5\n[wells.A.parameters.depth_to_water.spike]\nsuspect = 6";
+    refuses(over, &["wells.A.parameters.depth_to_water: spike.fail: is 5"]);
+    // A sensor's end alone states no suspect span.
+    let alone = parse("[parameters.recharge_flow.gross_range]\nsensor_max = 40").unwrap();
+    assert_eq!(told(&alone), "");
+    for &parameter in Parameter::ALL {
+        assert_eq!(
+            order::faults(&SeriesConfig::default_for(parameter), &SeriesConfig::default(), ""),
+            [],
+            "{parameter}"
+        );
+    }
+    // What a server was once given holds.
+    let given = parse("[parameters.depth_to_water.spike]\nsuspect = 3").unwrap();
+    assert_eq!(depth(&given, "W").spike.map(|spike| (spike.suspect, spike.fail)), Some((3.0, 2.0)));
+}
+
+#[test]
+fn all_faults_are_told_at_once() {
+    let overrides = parse(
+        "[parameters.ph]\nspike.suspect = -1\nflat_line.suspect_hours = 5\nclimatology.may.min = 5\n\
+         climatology.june.max = 9\n[wells.A.parameters.depth_to_water]\ngross_range = { user_min = 5, user_max = 4 }\n\
+         spike.suspect = 3\n[wells.B]\ngap.silence_max_hours = -1",
+    )
+    .unwrap();
+    let found = told(&overrides);
+    for part in [
+        "parameters.ph: spike.suspect: is negative",
+        "parameters.ph: flat_line.tolerance: is missing",
+        "parameters.ph: climatology.may: has one limit of two",
+        "parameters.ph: climatology.june: has one limit of two",
+        "wells.A.parameters.depth_to_water: gross_range.user: has its minimum above its maximum",
+        "wells.A.parameters.depth_to_water: spike.fail: is 2",
+        "wells.B: gap.silence_max_hours: is negative",
+    ] {
+        assert_eq!(found.matches(part).count(), 1, "{part}\n{found}");
+    }
 }
 
 #[test]

@@ -1,8 +1,13 @@
 //! Functions for hydrologists, each with formula, source and an example that a test runs.
 
 mod bangkok_day;
+mod events;
 mod formulas;
+mod lttb;
+mod series;
 mod time_bucket;
+mod trends;
+mod windows;
 mod zone;
 
 pub(crate) use time_bucket::bucket;
@@ -17,6 +22,7 @@ use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::ScalarUDF;
 
+use self::series::SeriesFunction;
 use crate::error::QueryError;
 use crate::tables::{BatchOf, Rows, Wanted};
 
@@ -43,13 +49,44 @@ pub const FUNCTIONS: &[Function] = &[
     formulas::EC_25,
     formulas::DEPTH_TO_ELEVATION,
     formulas::WATER_COLUMN,
+    windows::SGI,
+    windows::PERCENTILE_WEIBULL,
+    windows::PERCENTILE_CLASS,
+    windows::POSITION_INDEX,
+    windows::SPI,
+    windows::LOCF,
+    windows::INTERPOLATE,
+    trends::MANN_KENDALL,
+    trends::MANN_KENDALL_HAMED_RAO,
+    trends::MANN_KENDALL_SEASONAL,
+    trends::SEN_SLOPE,
+    trends::SEN_SLOPE_PER_YEAR,
+    events::DROUGHT_EVENTS,
+    events::GXG,
+    events::RECHARGE_WTF,
+    lttb::LTTB,
 ];
+
+/// Aggregates of whole series: with OVER each row would compute one anew.
+pub(crate) fn is_of_series(name: &str) -> bool {
+    aggregates().any(|of| of.function.name == name)
+}
+
+fn aggregates() -> impl Iterator<Item = &'static SeriesFunction> {
+    trends::AGGREGATES.iter().chain(&events::AGGREGATES).chain(&lttb::AGGREGATES)
+}
 
 pub(crate) fn register(state: &mut SessionState) -> Result<(), DataFusionError> {
     let functions: Vec<ScalarUDF> =
         [time_bucket::function(), bangkok_day::function()].into_iter().chain(formulas::functions()).collect();
     for function in functions {
         state.register_udf(Arc::new(function))?;
+    }
+    for of in aggregates() {
+        state.register_udaf(Arc::new(series::aggregate(of)))?;
+    }
+    for function in windows::functions() {
+        state.register_udwf(Arc::new(function))?;
     }
     Ok(())
 }

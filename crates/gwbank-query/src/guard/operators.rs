@@ -23,6 +23,7 @@ use super::Guard;
 use super::function::{guarded_function, run};
 use super::growth::{Effort, Growth};
 use crate::error::QueryError;
+use crate::functions;
 
 /// Aggregates whose result is as large as what they aggregate.
 const LISTS_ALL: [&str; 2] = ["array_agg", "string_agg"];
@@ -60,10 +61,12 @@ fn replace(expression: Expr) -> Result<Transformed<Expr>> {
             Some(guarded) => Transformed::yes(Expr::ScalarFunction(ScalarFunction::new_udf(guarded, call.args))),
             None => Transformed::no(Expr::ScalarFunction(call)),
         },
-        Expr::WindowFunction(window) if LISTS_ALL.contains(&window.fun.name()) => {
+        Expr::WindowFunction(window)
+            if LISTS_ALL.contains(&window.fun.name()) || functions::is_of_series(window.fun.name()) =>
+        {
             let name = window.fun.name();
             return Err(QueryError::Invalid(format!(
-                "{name} cannot be used with OVER: it would make a list of all rows for every row; use GROUP BY"
+                "{name} cannot be used with OVER: it would look at all rows for every row; use GROUP BY"
             ))
             .into_engine());
         }

@@ -86,7 +86,7 @@ pub async fn explanation(
     if asked.indicator.as_deref().is_some_and(|indicator| indicator != "drought") {
         return Err(Problem::new(Kind::BAD_PARAMETER, "indicator: of a province it is drought".to_owned()));
     }
-    Ok(Json(app.flags.explain_province(&code, asked.month()?).await?.into()))
+    Ok(Json(app.flags.explain_province(&code, asked.asked()?).await?.into()))
 }
 
 fn known_province(code: &str) -> Answer<&'static places::Province> {

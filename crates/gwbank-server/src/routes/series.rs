@@ -16,7 +16,7 @@ use utoipa::IntoParams;
 
 use super::input::{self, Name, Parameters};
 use crate::decimate::{ChartPoint, POINTS_MIN, decimate};
-use crate::doors::{SqlError, SqlErrorKind};
+use crate::doors::{ExplanationOf, SqlError, SqlErrorKind};
 use crate::problem::{Answer, Kind, Problem};
 use crate::state::App;
 use crate::views::{ExplanationView, IndicatorView, PointView, ProblemView, SeriesView, WellIndicators, instant};
@@ -183,15 +183,18 @@ pub struct ExplanationParameters {
     pub(super) indicator: Option<String>,
     /// Such as `2026-10`; by default that of the latest number, and of a standing the last closed month.
     pub(super) month: Option<String>,
+    /// `true`: every single value of long lists, which are summed up by default.
+    full: Option<bool>,
 }
 
 impl ExplanationParameters {
-    pub(super) fn month(&self) -> Answer<Option<Month>> {
-        let Some(text) = &self.month else { return Ok(None) };
-        let month = Month::parse(text).ok_or_else(|| {
-            Problem::new(Kind::BAD_PARAMETER, format!("month: {text:?} is no month; write it as 2026-10"))
-        })?;
-        Ok(Some(month))
+    pub(super) fn asked(&self) -> Answer<ExplanationOf> {
+        let month = self.month.as_deref().map(|text| {
+            Month::parse(text).ok_or_else(|| {
+                Problem::new(Kind::BAD_PARAMETER, format!("month: `{text}` is no month; write it as 2026-10"))
+            })
+        });
+        Ok(ExplanationOf { month: month.transpose()?, in_full: self.full.unwrap_or(false) })
     }
 }
 
@@ -207,7 +210,7 @@ pub async fn explanation(
 ) -> Answer<Json<ExplanationView>> {
     known_well(&app, &id)?;
     let indicator = asked.indicator.as_deref().unwrap_or("drought");
-    let explained = app.flags.explain_well(&id, indicator, asked.month()?).await?;
+    let explained = app.flags.explain_well(&id, indicator, asked.asked()?).await?;
     explained
         .map(|explained| Json(explained.into()))
         .ok_or_else(|| Problem::new(Kind::UNKNOWN_WELL, format!("no well {id:?} is registered")))

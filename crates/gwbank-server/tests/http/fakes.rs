@@ -147,18 +147,21 @@ impl FlagsDoor for FakeFlags {
         &self,
         well_id: &str,
         indicator: &str,
-        month: Option<Month>,
+        of: ExplanationOf,
     ) -> Result<Option<Explained>, FlagsDoorError> {
         if indicator == "nonsense" {
             return Err(FlagsDoorError::Refused("indicator: unknown".to_owned()));
         }
-        let month = month.unwrap_or(Month::new(2026, 10));
-        let (text_en, text_th) = (format!("{indicator} of {well_id}"), format!("{well_id} เดือน"));
+        let month = of.month.unwrap_or(Month::new(2026, 10));
+        let (text_en, text_th) = (
+            format!("{indicator} of {well_id}{}", if of.in_full { " in full" } else { "" }),
+            format!("{well_id} เดือน"),
+        );
         Ok(Some(Explained { month, indicator: indicator.to_owned(), value: Some(-1.5), class: None, text_en, text_th }))
     }
 
-    async fn explain_province(&self, code: &str, month: Option<Month>) -> Result<Explained, FlagsDoorError> {
-        let month = month.unwrap_or(Month::new(2026, 10));
+    async fn explain_province(&self, code: &str, of: ExplanationOf) -> Result<Explained, FlagsDoorError> {
+        let month = of.month.unwrap_or(Month::new(2026, 10));
         let (text_en, text_th) = (format!("drought of {code}"), String::new());
         Ok(Explained { month, indicator: "drought".to_owned(), value: None, class: None, text_en, text_th })
     }

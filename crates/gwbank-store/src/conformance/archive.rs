@@ -329,6 +329,22 @@ async fn every_filter_is_exact(archive: &dyn Archive, names: &Names) {
     let series = names.names.series.get("C", Parameter::Chloride).expect("known");
     let found = snapshot.series_rows(series, time(3).expect("set"), time(6).expect("set")).await.expect("rows");
     assert_eq!(found.iter().map(|row| row.value).collect::<Vec<_>>(), [2003.5, 2004.5, 2005.5]);
+    several_series_are_those_of_each(&*snapshot, names).await;
+}
+
+/// Wells and parameters that are not asked for together stay out.
+async fn several_series_are_those_of_each(snapshot: &dyn ArchiveSnapshot, names: &Names) {
+    let series = [("C", Parameter::Chloride), ("A", Parameter::DepthToWater)];
+    let series = series.map(|(well, parameter)| names.names.series.get(well, parameter).expect("known"));
+    let found = snapshot.rows_of_series(&series, Timestamp::MIN, Timestamp::MAX).await.expect("rows");
+    for one in series {
+        let of_it: Vec<(Timestamp, f64)> =
+            found.iter().filter(|row| row.series == one).map(|row| (row.time, row.value)).collect();
+        let alone = snapshot.series_rows(one, Timestamp::MIN, Timestamp::MAX).await.expect("rows");
+        assert_eq!(of_it, alone.iter().map(|row| (row.time, row.value)).collect::<Vec<_>>());
+    }
+    assert!(found.iter().all(|row| series.contains(&row.series)) && !found.is_empty());
+    assert!(snapshot.rows_of_series(&[], Timestamp::MIN, Timestamp::MAX).await.expect("rows").is_empty());
 }
 
 async fn late_rows_find_their_place(archive: &dyn Archive, names: &Names) {

@@ -168,17 +168,30 @@ impl ArchiveSnapshot for PostgresSnapshot {
     }
 
     async fn series_rows(&self, series: SeriesId, from: Timestamp, to: Timestamp) -> Result<Vec<Row>, ArchiveError> {
-        let Some(number) = self.numbers.series(series) else { return Ok(Vec::new()) };
+        self.rows_of_series(&[series], from, to).await
+    }
+
+    async fn rows_of_series(
+        &self,
+        series: &[SeriesId],
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Row>, ArchiveError> {
+        let numbers: Vec<_> = series.iter().filter_map(|&series| self.numbers.series(series)).collect();
+        if numbers.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut client = self.shared.database.client().await?;
         let work = async {
             let transaction = Self::import(&mut client, &self.id).await?;
             let statement = transaction
                 .prepare_cached(&format!(
-                    "SELECT {COLUMNS} FROM reading_rows WHERE series_id = $1 AND time >= $2 AND time < $3 ORDER BY time"
+                    "SELECT {COLUMNS} FROM reading_rows WHERE series_id = ANY($1) AND time >= $2 AND time < $3 \
+                     ORDER BY series_id, time"
                 ))
                 .await?;
             let rows = transaction
-                .query(&statement, &[&number, &Instant(from.max(EARLIEST)), &Instant(to.min(LATEST))])
+                .query(&statement, &[&numbers, &Instant(from.max(EARLIEST)), &Instant(to.min(LATEST))])
                 .await?;
             let (mut reading, forms) = (Reading::default(), &self.shared.names.time_forms);
             let rows = rows.iter().map(|row| reading.row(&mut Columns::of(row), &self.numbers, forms));

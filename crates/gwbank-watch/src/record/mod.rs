@@ -23,6 +23,7 @@ mod rain;
 mod read;
 mod rules;
 mod salinity;
+mod thresholds;
 mod work;
 
 use std::collections::BTreeSet;
@@ -106,4 +107,6 @@ pub(crate) struct RecordMemory {
     /// Parts that gave rows: the others are looked at again only when readings of theirs come.
     pub parts: BTreeSet<Part>,
     pub salinity: Option<Arc<SalinityMemory>>,
+    /// Of the last closed month.
+    pub spi_3: Option<f64>,
 }

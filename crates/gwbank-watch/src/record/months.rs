@@ -1,10 +1,10 @@
-//! From monthly levels: trend, drought events, carry-over.
+//! From monthly levels: trend, drought events, carry-over; thresholds have a file of their own.
 
 use gwbank_indicator::bank::{CarryOver, NotMeasurable, carry_over, carry_over_beyond};
 use gwbank_indicator::{Assessment, Basis, MonthlyLevel, ValueCounts, WellKind, drought_events, well_trend};
 use gwbank_model::Month;
 
-use super::{RecordRow, RecordRules, basis_of, not_measurable};
+use super::{RecordRow, RecordRules, basis_of, not_measurable, thresholds};
 use crate::rows::Cell;
 
 pub(super) const TREND: &str = "trend";
@@ -13,7 +13,18 @@ pub(super) const DROUGHT_DURATION: &str = "drought_duration";
 pub(super) const CARRY_OVER: &str = "carry_over";
 pub(super) const CARRY_OVER_BEYOND: &str = "carry_over_beyond";
 
-pub(super) const INDICATORS: [&str; 5] = [TREND, DROUGHT_DEFICIT, DROUGHT_DURATION, CARRY_OVER, CARRY_OVER_BEYOND];
+pub(super) const INDICATORS: [&str; 10] = [
+    TREND,
+    DROUGHT_DEFICIT,
+    DROUGHT_DURATION,
+    CARRY_OVER,
+    CARRY_OVER_BEYOND,
+    thresholds::OF_CLASSES[0].0,
+    thresholds::OF_CLASSES[1].0,
+    thresholds::OF_CLASSES[2].0,
+    thresholds::OF_CLASSES[3].0,
+    thresholds::DROUGHT,
+];
 
 /// What months are judged with.
 #[derive(Debug, Clone, Copy)]

@@ -10,7 +10,9 @@ use gwbank_store::DailyValue;
 
 use super::RecordRow;
 
-pub(super) const INDICATORS: [&str; 4] = ["spi_1", "spi_3", "spi_6", "spi_12"];
+pub(super) const SPI_3: &str = "spi_3";
+
+pub(super) const INDICATORS: [&str; 4] = ["spi_1", SPI_3, "spi_6", "spi_12"];
 
 /// A reading of `rainfall_total`.
 #[derive(Debug, Clone, Copy, PartialEq)]

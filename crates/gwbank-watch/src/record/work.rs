@@ -10,7 +10,7 @@ use gwbank_store::{DailyValue, DirtyMonth};
 
 use super::closed::Closed;
 use super::read::{WellData, parts_of, read, read_comparisons, read_open};
-use super::{Part, RecordMemory, RecordRow, SalinityMemory, bank, days, months, rain, salinity};
+use super::{Part, RecordMemory, RecordRow, SalinityMemory, bank, days, months, rain, salinity, thresholds};
 use crate::error::WatchError;
 use crate::series::WellSeries;
 use crate::watch::Inner;
@@ -135,6 +135,7 @@ fn compute(
     // Of a well that is a closed bank by now nothing is kept of its salt.
     let kept = before.as_ref().filter(|_| may_have(well, Part::Salinity));
     let mut salinity_memory = kept.and_then(|memory| memory.salinity.clone());
+    let mut spi_3 = before.as_ref().and_then(|memory| memory.spi_3);
     let mut rows: Vec<RecordRow> = Vec::new();
     let mut found: BTreeSet<Part> = before.map_or_else(BTreeSet::new, |memory| memory.parts.clone());
     for &part in &task.parts {
@@ -145,12 +146,18 @@ fn compute(
                 let months = &months[..months.partition_point(|month| month.month <= closed_through)];
                 let other = closed.comparison_months(&inner.config);
                 rows.extend(months::rows(closed.place(), months, other.as_deref(), rules));
+                rows.extend(thresholds::rows(closed.place(), months, &inner.config));
             }
             Part::Days => {
                 let (sense, days) = closed.levels();
                 rows.extend(days::rows(well, sense, &days, closed_through, rules));
             }
-            Part::Rain => rows.extend(rain::rows(&closed.rain_days())),
+            Part::Rain => {
+                let of_rain = rain::rows(&closed.rain_days());
+                let is_last = |row: &&RecordRow| row.indicator == rain::SPI_3 && row.period == closed_through.start(0);
+                spi_3 = of_rain.iter().find(is_last).and_then(|row| row.cell.value);
+                rows.extend(of_rain);
+            }
             Part::Salinity => {
                 // As the closed months have it, so that an open one does not change what was said of them.
                 let source = salinity::source(&closed.days).or_else(|| salinity::source(&own.days));
@@ -178,6 +185,7 @@ fn compute(
         comparison: task.comparison.clone(),
         parts: found,
         salinity: salinity_memory,
+        spi_3,
     };
     Computed { rows, parts: task.compared.clone(), memory }
 }

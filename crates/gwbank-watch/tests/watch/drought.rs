@@ -1,5 +1,5 @@
-use gwbank_model::Month;
 use gwbank_model::condition::{FlagState, Hazard, Scope, Severity};
+use gwbank_model::{Month, Parameter};
 use gwbank_registry::{BankType, Well};
 use gwbank_store::{Metadata, OutboxMessage};
 use gwbank_watch::{MQTT_CHANNEL, current_retained, flag_topic};
@@ -72,6 +72,14 @@ async fn raised_escalated_eased_and_cleared_with_hysteresis() {
     assert!(world.open_flag(Hazard::Drought, Scope::Well, "W3").await.is_none());
     assert!(world.open_flag(Hazard::Drought, Scope::Province, "30").await.is_none());
     assert_eq!(world.indicator("W1", "sgi", n1).await.unwrap().class.as_deref(), Some("extremely_low"));
+    // The month that raised it, and when the water fell below its season: here the same.
+    for told in ["November 2026, the month whose closed levels raised it", "of its season since November 2026"] {
+        assert!(w1.detail_en.contains(told), "{}", w1.detail_en);
+    }
+    for told in ["ตั้งแต่เดือนพฤศจิกายน 2569 ซึ่งระดับน้ำของเดือนที่ปิดแล้วเข้าเกณฑ์", "1 จาก 1 บ่อ", "ติดต่อ"]
+    {
+        assert!(w1.detail_th.contains(told), "{}", w1.detail_th);
+    }
 
     // December: five of six.
     let n2 = n1.plus(1);
@@ -180,8 +188,8 @@ async fn a_restart_continues_open_flags() {
     let flag = world.open_flag(Hazard::Drought, Scope::Well, "W1").await.unwrap();
 
     let report = world.open().await.run_monthly_once().await.unwrap();
-    // A subdistrict, a district and a province × 12 months are written again; no row of the well differs from what is stored.
-    assert_eq!((report.rows, report.flag_changes, report.dirty_months), (36, 0, 0));
+    // A subdistrict, a district and a province × 12 months × 5 indicators are written again; no row of the well differs from what is stored.
+    assert_eq!((report.rows, report.flag_changes, report.dirty_months), (180, 0, 0));
 
     world.set_month("W1", november(2026).plus(1), Some(WET)).await;
     world.set_now("2027-01-05T00:00:00+07:00");
@@ -276,6 +284,45 @@ async fn a_short_record_is_said_to_be_short() {
 }
 
 #[tokio::test]
+async fn beside_a_short_record_stand_the_rain_and_the_wells_nearby() {
+    let of_chi = |name: &str| Well { aquifer: Some("Chi River gravel".into()), ..well(name) };
+    // Loei, then Khon Kaen, both north of Nakhon Ratchasima.
+    let reference = |name: &str, province: &str, latitude, longitude| Well {
+        province_code: province.into(),
+        district_code: None,
+        subdistrict_code: None,
+        latitude: Some(latitude),
+        longitude: Some(longitude),
+        ..of_chi(name)
+    };
+    let other_aquifer = Well { province_code: "40".into(), aquifer: Some("Phu Kradung".into()), ..well("other") };
+    let wells =
+        vec![of_chi("W1"), reference("far", "42", 17.5, 101.7), reference("near", "40", 16.4, 102.8), other_aquifer];
+    let world = World::new(wells, "2026-11-06T00:00:00+07:00");
+    fill(&world, &["far", "near", "other"]).await;
+    world.set_month("near", Month::new(2026, 10), Some(DRY)).await;
+    for k in 0..36 {
+        world.set_month("W1", Month::new(2026, 10).plus(-k), Some(5.0 + f64::from(k))).await;
+    }
+    crate::record::fill(&world, "W1", Parameter::Rainfall, Month::new(2003, 1), Month::new(2026, 10)).await;
+    let watch = world.open().await;
+    watch.run_monthly_once().await.unwrap();
+    let standing = watch.province_standing("30");
+    let spi = world.indicator("W1", "spi_3", Month::new(2026, 10)).await.unwrap().value;
+    assert_eq!(standing.rain.map(|rain| (Some(rain.spi_3), rain.gauges)), Some((spi, 1)));
+    let named: Vec<_> = standing.reference_wells.iter().map(|own| (own.well_id.as_str(), own.class.name())).collect();
+    assert_eq!(named, [("near", "extreme"), ("far", "none")]);
+    let (en, th) = (&standing.text_en, &standing.text_th);
+    assert!(en.starts_with("record too short to judge drought; 0 of 1 wells dry in October 2026; +12.00 m"), "{en}");
+    assert!(en.contains("; rain of three months: SPI ") && en.contains(" (1 gauges)"), "{en}");
+    assert!(en.contains("nearest reference wells of the same aquifer: near (Khon Kaen, ") && en.contains("far (Loei"));
+    assert!(th.contains("บ่ออ้างอิงในชั้นน้ำเดียวกันที่ใกล้ที่สุด: near (จังหวัดขอนแก่น ห่าง "), "{th}");
+    assert!(th.contains("ฝนสามเดือน: SPI ") && !th.contains("extreme"), "{th}");
+    // A province that can be judged, or is not known, names none.
+    assert!(watch.province_standing("50").reference_wells.is_empty());
+}
+
+#[tokio::test]
 async fn closed_and_influenced_wells_stay_out() {
     let mut wells = six_wells();
     wells[0].bank_type = BankType::Closed;
@@ -296,6 +343,77 @@ async fn closed_and_influenced_wells_stay_out() {
     assert!(world.metadata.indicators(Some("W1")).await.unwrap().is_empty(), "a closed bank has no standing");
     assert!(world.indicator("W2", "sgi", november(2026)).await.unwrap().value.is_some());
     assert!(world.metadata.dirty_months(10).await.unwrap().is_empty(), "marks of closed banks are settled too");
+}
+
+/// Hours of a day in October 2026 at which a well sent something.
+fn sends(world: &World, well: &str, parameter: Parameter) {
+    for hour in 0..3 {
+        world.read(well, parameter, &format!("2026-10-10T{hour:02}:00:00+07:00"), 1.0);
+    }
+}
+
+#[tokio::test]
+async fn a_well_that_measures_no_level_stands_in_no_denominator() {
+    use Parameter::{BatteryVoltage, Rainfall, SpecificConductance, WaterPressureAbsolute};
+    let mut wells = six_wells();
+    for name in ["RAIN", "SALT", "SILENT", "BATTERY", "PRESSURE"] {
+        wells.push(in_district(well(name), "3001"));
+    }
+    let world = World::new(wells, "2026-11-06T00:00:00+07:00");
+    fill(&world, &NAMES).await;
+    for (name, parameter) in [
+        ("RAIN", Rainfall),
+        ("SALT", SpecificConductance),
+        ("BATTERY", BatteryVoltage),
+        ("PRESSURE", WaterPressureAbsolute),
+    ] {
+        sends(&world, name, parameter);
+    }
+    let watch = world.open().await;
+    watch.run_monthly_once().await.unwrap();
+    let evidence = watch.province_standing("30").evidence;
+    assert_eq!((evidence.eligible, evidence.capable), (6, 9), "neither RAIN nor SALT");
+    assert_eq!(watch.explain_place(Scope::Province, "30", None).evidence, evidence);
+    let coverage = world.indicator("30", "drought_coverage", Month::new(2026, 10)).await.unwrap();
+    assert_eq!((coverage.value, coverage.n), (Some(6.0 / 9.0), Some(6)));
+    assert_eq!(world.open().await.province_standing("30").evidence.capable, 0, "not judged yet");
+
+    // What it sends decides, whenever it comes; and a new process says the same.
+    sends(&world, "SILENT", Rainfall);
+    sends(&world, "RAIN", Parameter::DistanceToWater);
+    let days = [(Month::new(2026, 10).first_day(), 1.0)];
+    world.set_days("SILENT", Rainfall, days).await;
+    watch.run_monthly_once().await.unwrap();
+    let again = world.open().await;
+    again.run_monthly_once().await.unwrap();
+    for watch in [&watch, &again] {
+        assert_eq!(watch.province_standing("30").evidence.capable, 9);
+    }
+}
+
+#[tokio::test]
+async fn rows_of_a_place_tell_the_shares_that_decide() {
+    let world = World::new(six_wells(), "2026-12-06T00:00:00+07:00");
+    fill(&world, &NAMES).await;
+    // Ranks among 25 years: two wells extreme, one severe, one moderate, two normal.
+    for (name, rank) in NAMES.into_iter().zip([1, 1, 2, 4, 12, 12]) {
+        world.set_month(name, november(2026), Some(depth_of_rank(rank))).await;
+    }
+    let watch = world.open().await;
+    watch.run_monthly_once().await.unwrap();
+    let row = async |place: &str, name: &str| world.indicator(place, name, november(2026)).await.unwrap();
+    let sgi = row("30", "sgi").await;
+    assert_eq!((sgi.class.as_deref(), sgi.n), (Some("extreme"), Some(6)));
+    for (name, wells) in [("moderate", 4.0), ("severe", 3.0), ("extreme", 2.0)] {
+        let share = row("30", &format!("drought_share_{name}")).await;
+        assert_eq!((share.value, share.class, share.n), (Some(wells / 6.0), None, Some(6)), "{name}");
+    }
+    assert_eq!(row("30", "drought_coverage").await.value, Some(1.0));
+    // Three wells are no district: no share is told, and coverage is.
+    let short = row("3001", "drought_share_severe").await;
+    assert_eq!((short.value, short.class.as_deref()), (None, Some("insufficient_wells")));
+    let coverage = row("3001", "drought_coverage").await;
+    assert_eq!((coverage.value, coverage.class.as_deref()), (Some(1.0), Some("insufficient_wells")));
 }
 
 #[tokio::test]

@@ -43,6 +43,18 @@ async fn two_readings_raise_where_nothing_supports_the_first() {
 }
 
 #[tokio::test]
+async fn a_well_with_limits_that_measures_no_level_is_no_flood_capable_well() {
+    let world =
+        World::new(vec![with_limits("W1"), with_limits("W2"), with_limits("RAIN")], "2026-10-01T00:00:00+07:00");
+    world.read("RAIN", Parameter::Rainfall, &hour(0.0), 2.0);
+    let watch = world.open().await;
+    world.depth(&watch, "W1", &hour(0.0), 0.8).await;
+    world.depth(&watch, "W1", &hour(0.25), 0.4).await;
+    let province = world.open_flag(Hazard::Flood, Scope::Province, "30").await.unwrap();
+    assert_eq!((province.wells_in, province.wells_out), (1, 1), "W2 is silent and counts");
+}
+
+#[tokio::test]
 async fn one_reading_suffices_with_support() {
     let world = one_well();
     let watch = world.open().await;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gwbank_indicator::{DroughtEventRules, MonthlyLevel, ThresholdRules, drought_events, percentile_thresholds};
 use gwbank_model::condition::{FlagState, Hazard, Scope, Severity};
 use gwbank_model::{Day, Month, Parameter, Timestamp};
 use gwbank_registry::{AquiferCondition, BankType, Registry, Sampling, Well};
@@ -106,7 +107,7 @@ async fn numbers_move_on_and_nothing_old_stays() {
     assert_eq!(watch.run_monthly_once().await.unwrap(), Default::default());
     // Another process finds everything as it should be, but for the rows of places that each writes again.
     let again = world.open().await.run_monthly_once().await.unwrap();
-    assert!(again.rows <= 4 * 12, "{again:?}");
+    assert!(again.rows <= 4 * 12 * 5, "{again:?}");
 
     world.set_now("2026-12-06T00:00:00+07:00");
     watch.run_monthly_once().await.unwrap();
@@ -124,6 +125,48 @@ async fn numbers_move_on_and_nothing_old_stays() {
     watch.run_monthly_once().await.unwrap();
     let of_2015 = |row: &&IndicatorRow| row.period.month(0).year() == 2015;
     assert_eq!(rows_of(&world, "spi_1").await.iter().filter(of_2015).count(), 0);
+}
+
+#[tokio::test]
+async fn thresholds_are_those_of_the_calendar_months_and_move_on() {
+    let world = World::new(vec![well("W1")], NOW);
+    let depth = |month: Month| 6.0 + f64::from((month.index() * 37).rem_euclid(29)) / 10.0;
+    let months = |through: Month| (Month::new(2012, 3).index()..=through.index()).map(Month::from_index);
+    world.set_months(months(CLOSED.plus(1)).map(|month| ("W1", month, Some(depth(month)))).collect::<Vec<_>>()).await;
+    let watch = world.open().await;
+    for closed in [CLOSED, CLOSED.plus(1)] {
+        world.set_now(if closed == CLOSED { NOW } else { "2026-12-06T00:00:00+07:00" });
+        watch.run_monthly_once().await.unwrap();
+        let levels: Vec<MonthlyLevel> = months(closed).map(|month| MonthlyLevel::of(month, -depth(month))).collect();
+        let expected = percentile_thresholds(&levels, &[10.0, 25.0, 75.0, 90.0], &ThresholdRules::default());
+        let low = drought_events(&levels, &DroughtEventRules::default()).thresholds;
+        for (at, name) in ["threshold_p10", "threshold_p25", "threshold_p75", "threshold_p90"].into_iter().enumerate() {
+            let rows = rows_of(&world, name).await;
+            let last_year: Vec<_> = (0..12).rev().map(|back| closed.plus(-back).start(0)).collect();
+            assert_eq!(rows.iter().map(|row| row.period).collect::<Vec<_>>(), last_year, "{name}");
+            for row in &rows {
+                let of_month = &expected[row.period.month(0).month_of_year() as usize - 1];
+                let level = of_month.thresholds.value().map(|all| all[at].level);
+                assert_eq!((row.value, row.n), (level, Some(of_month.n as i32)), "{name} {:?}", row.period);
+            }
+        }
+        for row in rows_of(&world, "threshold_drought").await {
+            let of_month = &low[row.period.month(0).month_of_year() as usize - 1];
+            assert_eq!(row.value, of_month.value().copied(), "{:?}", row.period);
+        }
+    }
+    // Of eight years there is no class, and of a record that is gone no row.
+    for month in months(Month::new(2018, 12)) {
+        world.set_month("W1", month, None).await;
+    }
+    watch.run_monthly_once().await.unwrap();
+    let short = rows_of(&world, "threshold_p10").await;
+    assert!(short.len() == 12 && short.iter().all(|row| row.class.as_deref() == Some("insufficient_record")));
+    for month in months(CLOSED.plus(1)) {
+        world.set_month("W1", month, None).await;
+    }
+    watch.run_monthly_once().await.unwrap();
+    assert!(world.indicators().await.iter().all(|row| row.place != "W1"));
 }
 
 /// An open bank of 2 m that is filled every ten days.

@@ -71,9 +71,9 @@ async fn reads_in_batches_and_writes_differences() {
     let watch = world.open().await;
     let first = watch.run_monthly_once().await.unwrap();
     assert_eq!(world.reader.daily_calls.load(Ordering::SeqCst), 3, "64 wells at a time");
-    // Trend, three GxG and recharge, and the carry-over of four wet seasons.
-    let of_records = 150 * (1 + 3 + 1 + 4);
-    assert_eq!(first.rows, 150 * 60 * 5 + of_records + 12 * 3, "five indicators a month, and three places");
+    // Trend, three GxG and recharge, the carry-over of four wet seasons, and five thresholds a calendar month.
+    let of_records = 150 * (1 + 3 + 1 + 4 + 5 * 12);
+    assert_eq!(first.rows, 150 * 60 * 5 + of_records + 12 * 3 * 5, "five indicators a month, and three places");
 
     // The same values come again: read anew, nothing written.
     world.set_months(months(0..1)).await;

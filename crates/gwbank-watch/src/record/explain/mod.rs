@@ -6,8 +6,9 @@
 //! 2. Without a month the latest row is explained. An event (a fill, a dry spell) is asked for by the month of its period;
 //!    of several in a month the last one is told in full and the others are listed.
 //! 3. No number is an explanation too: what is missing, with what was found, and how it is mended.
-//! 4. Numbers are printed in full (the shortest text that reads back the same), so that they can be checked by hand.
-//!    Headings, names and verdicts are in English and Thai; tables, formulas and reasons are the same in both.
+//! 4. Numbers have ten digits, so that they can be checked by hand. All words are in English and Thai; symbols, times and
+//!    numbers are the same in both.
+//! 5. What decides is told whatever is asked for; long lists of readings are summed up unless all of it is asked for.
 
 mod days;
 mod evidence;
@@ -31,12 +32,13 @@ use gwbank_registry::{BankType, Well};
 pub use evidence::Missing;
 pub use names::RecordIndicator;
 
-use evidence::Evidence;
+use evidence::{Evidence, told};
 
 use super::closed::Closed;
 use super::read::{WellData, read, read_comparisons};
 use super::work::{RecordTask, may_have};
 use super::{Part, RecordRow, RecordRules};
+use crate::config::WatchConfig;
 use crate::error::WatchError;
 use crate::monthly::daily_levels;
 use crate::watch::{Inner, Watch};
@@ -111,7 +113,7 @@ impl Watch {
         let registry = inner.registry.borrow().clone();
         let Some(well) = registry.well(well.as_str()) else { return Ok(None) };
         let Some(part) = indicator.part() else {
-            return rises::explain(inner, &registry, well, indicator).await.map(Some);
+            return rises::explain(inner, &registry, well, (indicator, month)).await.map(Some);
         };
         let comparison = well.comparison_well_id.as_ref().and_then(|id| registry.well(id.as_str())).cloned();
         let parts = BTreeSet::from([part]);
@@ -146,7 +148,7 @@ fn explain(
     let rules = &inner.config.record;
     let allowed = may_have(closed.well, part);
     let months = months::Levels::of(closed, part, &inner.config);
-    let mut rows = if allowed { rows_of(closed, part, &months, rules) } else { Vec::new() };
+    let mut rows = if allowed { rows_of(closed, part, &months, &inner.config) } else { Vec::new() };
     rows.retain(|row| row.indicator == indicator.name());
     rows.sort_by_key(|row| row.period);
     let month_of = |row: &RecordRow| row.period.month(closed.offset_seconds);
@@ -190,9 +192,15 @@ fn explain(
     }
 }
 
-fn rows_of(closed: &Closed<'_>, part: Part, months: &months::Levels, rules: &RecordRules) -> Vec<RecordRow> {
+fn rows_of(closed: &Closed<'_>, part: Part, months: &months::Levels, config: &WatchConfig) -> Vec<RecordRow> {
+    let rules = &config.record;
     match part {
-        Part::Months => super::months::rows(closed.place(), &months.own.levels, months.comparison.as_deref(), rules),
+        Part::Months => {
+            let (place, own) = (closed.place(), &months.own.levels);
+            let mut rows = super::months::rows(place, own, months.comparison.as_deref(), rules);
+            rows.extend(super::thresholds::rows(place, own, config));
+            rows
+        }
         Part::Days => {
             let (sense, days) = closed.levels();
             super::days::rows(closed.well, sense, &days, closed.closed_through, rules)
@@ -208,10 +216,14 @@ fn rows_of(closed: &Closed<'_>, part: Part, months: &months::Levels, rules: &Rec
 
 fn not_of_this_well(well: &Well, part: Part) -> Missing {
     let told = match (part, well.bank_type) {
-        (Part::Bank, _) => "only a bank fills and drains; this is an observation well",
-        (Part::Salinity, _) => "a closed bank holds rain, not groundwater",
-        (_, BankType::Closed) => "a closed bank is dry by design and has no standing",
-        _ => "the well does not speak of its aquifer",
+        (Part::Bank, _) => {
+            told!("only a bank fills and drains; this is an observation well", "ค่านี้ใช้กับบ่อเติมน้ำเท่านั้น บ่อนี้เป็นบ่อสังเกตการณ์")
+        }
+        (Part::Salinity, _) => told!("a closed bank holds rain, not groundwater", "บ่อปิดเก็บน้ำฝน ไม่ใช่น้ำใต้ดิน"),
+        (_, BankType::Closed) => {
+            told!("a closed bank is dry by design and has no standing", "บ่อปิดแห้งตามการออกแบบ จึงไม่มีอันดับ")
+        }
+        _ => told!("the well does not speak of its aquifer", "บ่อนี้ไม่ได้เป็นตัวแทนของชั้นน้ำ"),
     };
     Missing::new(Why::NotCapable.name(), told)
 }
@@ -223,14 +235,14 @@ fn no_row(asked: &Asked<'_>) -> Missing {
         asked.rows.iter().map(|row| row.period.month(asked.closed.offset_seconds).to_string()).collect();
     months.dedup();
     if months.is_empty() {
-        return Missing::new("no_data", "nothing that it is made of was measured in a closed month");
+        let told = told!("nothing that it is made of was measured in a closed month", "ไม่มีการวัดสิ่งที่ใช้คำนวณในเดือนที่ปิดแล้ว");
+        return Missing::new("no_data", told);
     }
     let from = months.len().saturating_sub(LISTED);
-    let told = format!(
-        "no number of {}; there are {} months, the last: {}",
-        asked.month,
-        months.len(),
-        months[from..].join(", ")
+    let (month, count, last) = (asked.month, months.len(), months[from..].join(", "));
+    let told = told!(
+        "no number of {month}; there are {count} months, the last: {last}",
+        "ไม่มีค่าของ {month} มีทั้งหมด {count} เดือน ล่าสุด: {last}"
     );
     Missing::new("no_row", told)
 }

@@ -1,5 +1,8 @@
 //! What can be explained of a record, by its name in tables.
 
+use gwbank_indicator::explain::Language;
+use gwbank_indicator::explain::words::THAI;
+
 use super::super::Part;
 use crate::rises::{HOURS_TO_GROUND, RATE_OF_RISE};
 
@@ -30,8 +33,9 @@ impl RecordIndicator {
         self.part
     }
 
-    pub(super) fn unit(self) -> &'static str {
-        self.words().0
+    pub(super) fn unit(self, language: Language) -> &'static str {
+        let unit = self.words().0;
+        if language == Language::Thai { unit_thai(unit) } else { unit }
     }
 
     pub(super) fn english(self) -> &'static str {
@@ -48,6 +52,11 @@ impl RecordIndicator {
             "trend" => ("m a year", "Trend of the level", "แนวโน้มระดับน้ำใต้ดิน"),
             "drought_deficit" => ("m months", "Deficit of a spell of low groundwater", "ปริมาณที่ต่ำกว่าเกณฑ์ของช่วงน้ำต่ำ"),
             "drought_duration" => ("months", "Duration of a spell of low groundwater", "ระยะเวลาของช่วงน้ำต่ำ"),
+            "threshold_p10" => ("m", "10th percentile of the calendar month", "เปอร์เซ็นไทล์ที่ 10 ของเดือนเดียวกัน"),
+            "threshold_p25" => ("m", "25th percentile of the calendar month", "เปอร์เซ็นไทล์ที่ 25 ของเดือนเดียวกัน"),
+            "threshold_p75" => ("m", "75th percentile of the calendar month", "เปอร์เซ็นไทล์ที่ 75 ของเดือนเดียวกัน"),
+            "threshold_p90" => ("m", "90th percentile of the calendar month", "เปอร์เซ็นไทล์ที่ 90 ของเดือนเดียวกัน"),
+            "threshold_drought" => ("m", "Threshold of low groundwater of the calendar month", "เกณฑ์น้ำต่ำของเดือนเดียวกัน"),
             "carry_over" => ("of the rise", "Carry-over of the wet season's rise", "สัดส่วนน้ำฤดูฝนที่คงเหลือ"),
             "carry_over_beyond" => {
                 ("of the rise", "Carry-over beyond the comparison well", "สัดส่วนคงเหลือที่มากกว่าบ่อเปรียบเทียบ")
@@ -77,6 +86,55 @@ impl RecordIndicator {
             "hours_to_ground" => ("h", "Time until the water is at the ground", "เวลาที่น้ำจะขึ้นถึงผิวดิน"),
             other => ("", other, other),
         }
+    }
+}
+
+fn unit_thai(unit: &'static str) -> &'static str {
+    match unit {
+        "m a year" => "ม. ต่อปี",
+        "m months" => "ม.เดือน",
+        "months" => "เดือน",
+        "of the rise" => "ของน้ำที่สูงขึ้น",
+        "m" => "ม.",
+        "mm" => "มม.",
+        "mg/L dissolved" => "มก./ล. ของแข็งละลายน้ำ",
+        "µS/cm a year" => "µS/cm ต่อปี",
+        "mm a day" => "มม. ต่อวัน",
+        "m³" => "ลบ.ม.",
+        "% a year" => "% ต่อปี",
+        "h" => "ชม.",
+        "m an hour" => "ม. ต่อชั่วโมง",
+        symbol => symbol,
+    }
+}
+
+/// The word of a class; those of standings and severities are the explanations' own.
+pub(super) fn class_thai(class: &str) -> &str {
+    match class {
+        "ongoing" => "ยังดำเนินอยู่",
+        "at_least" => "อย่างน้อยเท่านี้",
+        "censored" => "อาจยาวกว่านี้",
+        "near_ground" => "น้ำใกล้ผิวดิน ค่าไม่แน่นอน",
+        "extrapolated" => "สูงกว่าระดับที่เคยเห็นน้ำลด ค่าไม่แน่นอน",
+        "slow" => "ช้า",
+        "harm" => "เกิดผลเสีย",
+        "none" => "ไม่มี",
+        "sure" => "แน่นอน",
+        "likely" => "น่าจะใช่",
+        "not_seen" => "ไม่เห็น",
+        "fresh" => "จืด",
+        "slightly_saline" => "เค็มเล็กน้อย",
+        "moderately_saline" => "เค็มปานกลาง",
+        "very_saline" => "เค็มมาก",
+        "brine" => "น้ำเกลือ",
+        "near_normal" => "ใกล้ปกติ",
+        "extremely_dry" => "แล้งมากที่สุด",
+        "severely_dry" => "แล้งมาก",
+        "moderately_dry" => "แล้งปานกลาง",
+        "moderately_wet" => "ฝนมากปานกลาง",
+        "severely_wet" | "very_wet" => "ฝนมาก",
+        "extremely_wet" => "ฝนมากที่สุด",
+        other => THAI.term(other),
     }
 }
 

@@ -2,56 +2,61 @@
 
 use std::fmt;
 
-use gwbank_indicator::explain::words::{ENGLISH, THAI, Words};
+use gwbank_indicator::Basis;
+use gwbank_indicator::explain::words::Words;
+use gwbank_indicator::explain::{Detail, Language, number, shortened};
 
 use super::RecordExplanation;
+use super::evidence::{Told, told};
 use super::mend::mend;
+use super::names::class_thai;
 
-/// The explanation with headings and verdict in Thai.
-#[derive(Debug, Clone, Copy)]
-pub struct ThaiRecord<'a>(&'a RecordExplanation);
+/// Lines of one section of a summary.
+const SECTION_LINES: usize = 60;
+const LEFT_OUT_LINES: usize = 20;
 
 impl RecordExplanation {
-    pub fn thai(&self) -> ThaiRecord<'_> {
-        ThaiRecord(self)
+    pub fn told(&self, language: Language, detail: Detail) -> String {
+        let mut text = String::new();
+        // Writing to a text does not fail.
+        let _ = write(self, language, detail, &mut text);
+        text
     }
 }
 
+/// In English, long lists summed up.
 impl fmt::Display for RecordExplanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write(self, &ENGLISH, f)
+        write(self, Language::English, Detail::Summary, f)
     }
 }
 
-impl fmt::Display for ThaiRecord<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write(self.0, &THAI, f)
-    }
-}
-
-fn write(found: &RecordExplanation, words: &Words, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let (name, used, no_number) = if words.thai {
-        (found.indicator.thai(), "ข้อมูลที่ใช้", "สิ่งที่ขาดและวิธีแก้")
-    } else {
-        (found.indicator.english(), "What it is made of", "What is missing, and how to mend it")
+fn write(found: &RecordExplanation, language: Language, detail: Detail, f: &mut impl fmt::Write) -> fmt::Result {
+    let words = Words::of(language);
+    let (name, used, no_number) = match language {
+        Language::English => (found.indicator.english(), "What it is made of", "What is missing, and how to mend it"),
+        Language::Thai => (found.indicator.thai(), "ข้อมูลที่ใช้", "สิ่งที่ขาดและวิธีแก้"),
     };
     writeln!(f, "{name}: {}, {}", found.well, period(found, words))?;
     writeln!(f, "{}: {}", words.verdict, verdict(found, words))?;
     let evidence = &found.evidence;
+    let texts = |told: &[Told]| told.iter().map(|told| told.of(language).to_owned()).collect::<Vec<_>>();
     if let Some(missing) = &evidence.missing {
         let (english, thai) = mend(missing.reason);
-        let mended = if words.thai { thai } else { english };
-        section(no_number, &[missing.told.clone(), mended.to_owned()], words, f)?;
+        let mended = if language == Language::Thai { thai } else { english };
+        section(no_number, vec![missing.told.of(language).to_owned(), mended.to_owned()], words, f)?;
     }
-    section(used, &evidence.used, words, f)?;
-    section(words.formula, &evidence.formulas, words, f)?;
-    section(words.limits, &evidence.limits, words, f)?;
-    section(words.left_out, &evidence.left_out, words, f)?;
-    section(words.confidence, &confidence(found), words, f)?;
-    section(words.weaknesses, &evidence.weaknesses, words, f)
+    let made_of = evidence.used.iter().filter_map(|line| line.of(language, detail)).map(str::to_owned).collect();
+    section(used, shortened(made_of, SECTION_LINES, language, detail), words, f)?;
+    section(words.formula, texts(&evidence.formulas), words, f)?;
+    section(words.limits, texts(&evidence.limits), words, f)?;
+    section(words.left_out, shortened(texts(&evidence.left_out), LEFT_OUT_LINES, language, detail), words, f)?;
+    let confidence = found.basis.map_or(Vec::new(), |basis| confidence(&evidence.confidence, &basis, words));
+    section(words.confidence, confidence, words, f)?;
+    section(words.weaknesses, texts(&evidence.weaknesses), words, f)
 }
 
-fn section(heading: &str, lines: &[String], words: &Words, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn section(heading: &str, lines: Vec<String>, words: &Words, f: &mut impl fmt::Write) -> fmt::Result {
     writeln!(f, "\n{heading}")?;
     if lines.is_empty() {
         return writeln!(f, "  {}", words.nothing);
@@ -69,26 +74,23 @@ fn period(found: &RecordExplanation, words: &Words) -> String {
 }
 
 fn verdict(found: &RecordExplanation, words: &Words) -> String {
+    let language = words.language;
     let Some(value) = found.value else {
-        let told = found.missing().map_or("", |missing| missing.told.as_str());
-        return if words.thai {
-            format!("ยังประเมินไม่ได้ ({told})")
-        } else {
-            format!("none: {told}")
-        };
+        return words.no_number(found.missing().map_or("", |missing| missing.told.of(language)));
     };
-    let unit = found.indicator.unit();
+    let unit = found.indicator.unit(language);
     let space = if unit.is_empty() { "" } else { " " };
-    let class = found.class.map_or(String::new(), |class| format!(", {class}"));
-    format!("{value}{space}{unit}{class}")
+    let class = match (found.class, language) {
+        (None, _) => String::new(),
+        (Some(class), Language::English) => format!(", {class}"),
+        (Some(class), Language::Thai) => format!(" ({})", class_thai(class)),
+    };
+    format!("{}{space}{unit}{class}", number(value))
 }
 
-fn confidence(found: &RecordExplanation) -> Vec<String> {
-    let Some(basis) = found.basis else { return Vec::new() };
-    let share = |share: Option<f64>| share.map_or("not counted".to_owned(), |share| format!("{:.0} %", share * 100.0));
-    vec![
-        format!("{} = {}", found.evidence.confidence, basis.confidence),
-        format!("n {}, years {}", basis.n, basis.years),
-        format!("approved {}, passed all tests {}", share(basis.approved_share), share(basis.quality_share)),
-    ]
+fn confidence(made: &Told, basis: &Basis, words: &Words) -> Vec<String> {
+    let (confidence, n, years) = (number(basis.confidence), basis.n, number(basis.years));
+    let counts = told!("n {n}, years {years}", "n {n} ความยาวบันทึก {years} ปี");
+    let language = words.language;
+    vec![format!("{} = {confidence}", made.of(language)), counts.of(language).to_owned(), words.shares(basis)]
 }
