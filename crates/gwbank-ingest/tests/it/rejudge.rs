@@ -28,8 +28,11 @@ const CHANGES: [&str; 5] = [
     "A,depth_to_water,spike.off,\n*,depth_to_water,gross_range.user_max,\nB,depth_to_water,gross_range.sensor_max,",
 ];
 
-/// Of a well, in slots of the model from when to when.
-const FINDINGS: [(&str, &[(QcTest, i64, i64)]); 5] = [
+/// In slots of the model from when to when.
+type Stretch = (QcTest, i64, i64);
+
+/// Of a well.
+const FINDINGS: [(&str, &[Stretch]); 5] = [
     ("A", &[(QcTest::LevelShift, 10, 20)]),
     ("A", &[(QcTest::Neighbour, 0, 14), (QcTest::LevelShift, 12, 50)]),
     ("B", &[(QcTest::Drift, 5, 700)]),
@@ -37,10 +40,10 @@ const FINDINGS: [(&str, &[(QcTest, i64, i64)]); 5] = [
     ("A", &[]),
 ];
 
-fn second_look((well, found): (&str, &[(QcTest, i64, i64)])) -> SecondLookCommit {
+fn second_look((well, found): (&str, &[Stretch])) -> SecondLookCommit {
     let well_id: WellId = well.parse().unwrap();
     let parameter = Parameter::DepthToWater;
-    let finding = |&(test, from, to): &(QcTest, i64, i64)| QualityFinding {
+    let finding = |&(test, from, to): &Stretch| QualityFinding {
         well_id: well_id.clone(),
         parameter,
         test,

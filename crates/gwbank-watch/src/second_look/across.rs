@@ -61,6 +61,7 @@ fn against_weather(well: &Well, sources: &WellSources, days: &Days, month: Month
         // A rise on the first day of the month is seen from the day before, with the rain of those before.
         let from = Day(first.0 - rules.rain_steps.max(1) as i32);
         if let Some((parameter, level)) = days.level(&well.well_id, from, to) {
+            let level = without_spikes(level, rules.rise_min);
             let flags = multi_variate(&rules, &level, &days.rain(gauge, from, to), &[]);
             let in_month = (first.0 - from.0) as usize..flags.len();
             let detail = format!("rises without rain at {gauge}");
@@ -84,6 +85,19 @@ fn against_weather(well: &Well, sources: &WellSources, days: &Days, month: Month
         );
     }
     found
+}
+
+/// Of one reading a day a spike is the median, and the way back from one that points down would be a rise. What the stream
+/// calls a spike is not asked, as findings give the same flag.
+fn without_spikes(level: Vec<f64>, size_min: f64) -> Vec<f64> {
+    let mut calm = level.clone();
+    for (day, around) in level.windows(3).enumerate() {
+        let (since, until) = (around[1] - around[0], around[1] - around[2]);
+        if since * until > 0.0 && since.abs().min(until.abs()) >= size_min {
+            calm[day + 1] = f64::NAN;
+        }
+    }
+    calm
 }
 
 /// Suspect days in a row, over others that say nothing.

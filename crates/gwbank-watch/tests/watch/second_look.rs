@@ -190,6 +190,19 @@ async fn a_rise_without_rain_is_found() {
 }
 
 #[tokio::test]
+async fn the_way_back_from_a_spike_is_no_rise() {
+    let world = world();
+    let spike = |reading| off(reading, "2026-06-10T00:00:00+07:00", "2026-06-11T00:00:00+07:00", 1.5);
+    let daily = months().flat_map(|month| readings(0, month)).step_by(4);
+    world.set_readings("A", DEPTH, daily.map(spike).collect::<Vec<_>>()).await;
+    let days = FIRST.first_day().0..LAST.plus(1).first_day().0;
+    let dry = days.map(|day| (Day(day).start(OFFSET).plus_secs(3600), 0.0));
+    world.set_readings("A", Parameter::Rainfall, dry.collect::<Vec<_>>()).await;
+    look(&world.open().await).await;
+    assert_eq!(told(&findings(&world).await, QcTest::MultiVariate), []);
+}
+
+#[tokio::test]
 async fn who_comes_to_be_a_neighbour_is_asked() {
     let world = world();
     let departed = |name: &str, reading| {
