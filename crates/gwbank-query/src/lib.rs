@@ -32,6 +32,7 @@ mod session;
 mod statement;
 mod summaries;
 mod tables;
+mod unnest_keys;
 mod views;
 
 pub use config::{ConfigProblem, QueryConfig};

@@ -22,6 +22,7 @@ use crate::guard::{Guard, GuardOperators, GuardOption, guard_functions, rules_wi
 use crate::latest::LatestOfSeries;
 use crate::readings::ReadCut;
 use crate::summaries::SummarizeInArchive;
+use crate::unnest_keys::rules_without_false_keys;
 
 const CATALOG: &str = "gwbank";
 const SCHEMA: &str = "public";
@@ -64,7 +65,7 @@ impl Template {
             .with_table_factories(std::collections::HashMap::new())
             // After the usual rules, among them the one that makes types agree.
             .with_analyzer_rule(Arc::new(GuardOperators));
-        let mut rules = Optimizer::new().rules;
+        let mut rules = rules_without_false_keys(Optimizer::new().rules);
         rules.push(Arc::new(LatestOfSeries));
         if archive_summarizes {
             rules.push(Arc::new(SummarizeInArchive));

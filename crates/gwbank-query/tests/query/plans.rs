@@ -189,3 +189,30 @@ fn what_asks_for_more_than_the_latest_reads_more() {
         }
     });
 }
+
+/// Keys of a GROUP BY are none above an UNNEST of its rows.
+#[test]
+fn unnested_groups_are_sorted_and_told_apart_by_all_that_is_asked() {
+    run(async {
+        let bench = Bench::new(config(), usize::MAX);
+        let groups = "WITH g AS (SELECT i % 2 AS w, array_agg(i) AS l FROM unnest(range(0, 6)) AS x(i) GROUP BY i % 2),
+            e AS (SELECT w, unnest(l) AS e FROM g)";
+        for (sql, expected) in [
+            ("SELECT w, -e FROM e ORDER BY w, -e", vec!["0|-4", "0|-2", "0|0", "1|-5", "1|-3", "1|-1"]),
+            ("SELECT DISTINCT w FROM e ORDER BY w", vec!["0", "1"]),
+            ("SELECT e % 3 AS r, count(*) FROM e GROUP BY e % 3 ORDER BY r", vec!["0|2", "1|2", "2|2"]),
+            ("SELECT w, array_length(l), count(*) FROM g GROUP BY w, l ORDER BY w", vec!["0|3|1", "1|3|1"]),
+            ("SELECT count(*) FROM unnest(range(0, 2)) AS a(i) LEFT JOIN e ON e.w = a.i", vec!["6"]),
+            ("SELECT w FROM g WHERE 4 IN (SELECT unnest(l) FROM g AS o WHERE o.w = 0) ORDER BY w", vec!["0", "1"]),
+            (
+                "SELECT k, count(*) FROM (SELECT CASE WHEN true THEN w END AS k, unnest(l) AS e FROM g)
+                 GROUP BY k ORDER BY k",
+                vec!["0|3", "1|3"],
+            ),
+        ] {
+            assert_eq!(bench.rows(&format!("{groups} {sql}")).await, expected, "{sql}");
+        }
+        let error = bench.error(&format!("{groups} SELECT w, count(*) FROM e GROUP BY w")).await.to_string();
+        assert!(error.contains("make the key anew"), "{error}");
+    });
+}
