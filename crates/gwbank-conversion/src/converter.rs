@@ -19,8 +19,11 @@ use crate::parts::{ConversionError, ConverterParts, SensorChange, SensorChanges}
 const MARKS_INTERVAL: Duration = Duration::from_secs(10);
 /// Marks looked at together.
 const MARKS_MAX: usize = 4096;
-/// Read together at the most: a month and its borders.
-const CHUNK_MICROS: i64 = 32 * 24 * 3_600_000_000;
+/// Read together at the most: a year, 35,000 readings of each series where they come every quarter of an hour. The archive is
+/// asked anew for each piece, which costs more than the rows.
+const CHUNK_MICROS: i64 = 366 * 24 * 3_600_000_000;
+/// What changed live over longer than this, as an import does, waits behind what is short: a flood must not wait for history.
+const LIVE_MICROS: i64 = 40 * 24 * 3_600_000_000;
 /// Readings of one message.
 const READINGS_MAX: usize = 2000;
 const RETRY_FIRST: Duration = Duration::from_millis(250);
@@ -47,18 +50,21 @@ impl Span {
         Span { from: self.from.min(other.from), to: self.to.max(other.to) }
     }
 
-    fn of_month(month: Month, offset_seconds: i32) -> Span {
-        Span { from: month.start(offset_seconds), to: month.plus(1).start(offset_seconds).plus_micros(-1) }
+    /// So many months from one on.
+    fn of_months(first: Month, count: i32, offset_seconds: i32) -> Span {
+        Span { from: first.start(offset_seconds), to: first.plus(count).start(offset_seconds).plus_micros(-1) }
     }
 }
 
 /// What is done piece by piece between live changes.
 #[derive(Debug)]
 enum Work {
-    /// A marked month.
-    Month(DirtyMonth),
-    /// All of a well, whose installations changed; the months that are left, once they are known.
-    Well { well: WellId, fingerprint: u64, months: Option<Vec<Month>> },
+    /// What changed live over a long time.
+    Long(WellId, Span),
+    /// Marked months of one series.
+    Marked(Vec<DirtyMonth>),
+    /// All of a well, whose installations changed; the years that are left, once they are known.
+    Well { well: WellId, fingerprint: u64, years: Option<Vec<i32>> },
 }
 
 /// Wells by what they depend on.
@@ -209,10 +215,12 @@ impl Converter {
         self.take_up_registry().await?;
         self.take_up(told);
         let mut report = Report::default();
+        self.put_off_long();
         while let Some((well, span)) = self.live.first_key_value().map(|(well, span)| (well.clone(), *span)) {
             report.levels += self.convert(&well, span).await?;
             self.live.remove(&well);
         }
+        // Of what was put off no mark goes before it is done: marks are looked at when no work is left.
         self.told.through = through.max(from);
         report.levels += self.work_on().await?;
         report.has_more = !self.work.is_empty();
@@ -254,7 +262,7 @@ impl Converter {
             }
         }
         changed.sort_unstable();
-        let work = changed.into_iter().map(|(well, fingerprint)| Work::Well { well, fingerprint, months: None });
+        let work = changed.into_iter().map(|(well, fingerprint)| Work::Well { well, fingerprint, years: None });
         self.work.extend(work);
         self.registry = Some(present);
         Ok(())
@@ -269,6 +277,21 @@ impl Converter {
         }
     }
 
+    fn put_off_long(&mut self) {
+        let is_long = |span: &Span| span.to.micros_since(span.from) > LIVE_MICROS;
+        let long: Vec<(WellId, Span)> = self.live.extract_if(.., |_, span| is_long(span)).collect();
+        for (well, span) in long {
+            let waiting = self.work.iter_mut().find_map(|work| match work {
+                Work::Long(other, waiting) if *other == well => Some(waiting),
+                _ => None,
+            });
+            match waiting {
+                Some(waiting) => *waiting = waiting.with(span),
+                None => self.work.push_back(Work::Long(well, span)),
+            }
+        }
+    }
+
     /// One piece of the work; what failed stays at the front.
     async fn work_on(&mut self) -> Result<usize, ConversionError> {
         if self.work.is_empty() && self.marks_due {
@@ -276,11 +299,19 @@ impl Converter {
         }
         let Some(work) = self.work.pop_front() else { return Ok(0) };
         let done = match work {
-            Work::Month(mark) => match self.convert_month(&mark).await {
+            Work::Long(well, span) => {
+                let piece = Span { to: span.to.min(span.from.plus_micros(CHUNK_MICROS - 1)), ..span };
+                let rest = Span { from: piece.to.plus_micros(1), ..span };
+                match self.convert(&well, piece).await {
+                    Ok(levels) => Ok((levels, (rest.from <= rest.to).then_some(Work::Long(well, rest)))),
+                    Err(error) => Err((error, Work::Long(well, span))),
+                }
+            }
+            Work::Marked(marks) => match self.convert_marked(&marks).await {
                 Ok(levels) => Ok((levels, None)),
-                Err(error) => Err((error, Work::Month(mark))),
+                Err(error) => Err((error, Work::Marked(marks))),
             },
-            Work::Well { well, fingerprint, months } => self.convert_well(well, fingerprint, months).await,
+            Work::Well { well, fingerprint, years } => self.convert_well(well, fingerprint, years).await,
         };
         match done {
             Ok((levels, left)) => {
@@ -318,37 +349,43 @@ impl Converter {
         }
         // What will be told in a moment is not read.
         let waits = self.told.caught_up && !others;
-        self.work.extend(due.into_iter().filter(|_| !waits).map(Work::Month));
+        let mut by_series: BTreeMap<(WellId, Parameter), Vec<DirtyMonth>> = BTreeMap::new();
+        for mark in due.into_iter().filter(|_| !waits) {
+            by_series.entry((mark.well_id.clone(), mark.parameter)).or_default().push(mark);
+        }
+        self.work.extend(by_series.into_values().map(Work::Marked));
         Ok(())
     }
 
-    async fn convert_month(&mut self, mark: &DirtyMonth) -> Result<usize, ConversionError> {
-        let span = Span::of_month(mark.month, self.parts.calendar_offset_seconds);
+    /// From the first marked month to the last: what lies between is read and found to be right.
+    async fn convert_marked(&mut self, marks: &[DirtyMonth]) -> Result<usize, ConversionError> {
+        let offset_seconds = self.parts.calendar_offset_seconds;
+        let spans = marks.iter().map(|mark| Span::of_months(mark.month, 1, offset_seconds));
+        let (Some(span), Some(mark)) = (spans.reduce(Span::with), marks.first()) else { return Ok(0) };
         let mut levels = 0;
         for (well, span) in self.plans.altered(mark.parameter, &mark.well_id, span) {
             levels += self.convert(&well, span).await?;
         }
-        let converted = vec![mark.clone()];
-        let commit = ConversionCommit { converted, ..ConversionCommit::default() };
+        let commit = ConversionCommit { converted: marks.to_vec(), ..ConversionCommit::default() };
         self.parts.metadata.commit_conversion(commit).await?;
         Ok(levels)
     }
 
-    /// The next month of a well, from the newest backwards; at the end its fingerprint is noted.
+    /// The next year of a well, from the newest backwards; at the end its fingerprint is noted.
     async fn convert_well(
         &mut self,
         well: WellId,
         fingerprint: u64,
-        months: Option<Vec<Month>>,
+        years: Option<Vec<i32>>,
     ) -> Result<(usize, Option<Work>), (ConversionError, Work)> {
-        let mut left = match months {
-            Some(months) => months,
-            None => match self.months_of(&well).await {
-                Ok(months) => months,
-                Err(error) => return Err((error, Work::Well { well, fingerprint, months: None })),
+        let mut left = match years {
+            Some(years) => years,
+            None => match self.years_of(&well).await {
+                Ok(years) => years,
+                Err(error) => return Err((error, Work::Well { well, fingerprint, years: None })),
             },
         };
-        let Some(month) = left.pop() else {
+        let Some(year) = left.pop() else {
             let wells = vec![ConvertedWell { well_id: well.clone(), fingerprint }];
             let commit = ConversionCommit { wells, ..ConversionCommit::default() };
             return match self.parts.metadata.commit_conversion(commit).await {
@@ -356,21 +393,21 @@ impl Converter {
                     self.converted.get_or_insert_default().insert(well, fingerprint);
                     Ok((0, None))
                 }
-                Err(error) => Err((error.into(), Work::Well { well, fingerprint, months: Some(left) })),
+                Err(error) => Err((error.into(), Work::Well { well, fingerprint, years: Some(left) })),
             };
         };
-        let span = Span::of_month(month, self.parts.calendar_offset_seconds);
+        let span = Span::of_months(Month::new(year, 1), 12, self.parts.calendar_offset_seconds);
         match self.convert(&well, span).await {
-            Ok(levels) => Ok((levels, Some(Work::Well { well, fingerprint, months: Some(left) }))),
+            Ok(levels) => Ok((levels, Some(Work::Well { well, fingerprint, years: Some(left) }))),
             Err(error) => {
-                left.push(month);
-                Err((error, Work::Well { well, fingerprint, months: Some(left) }))
+                left.push(year);
+                Err((error, Work::Well { well, fingerprint, years: Some(left) }))
             }
         }
     }
 
-    /// Months in which sensors of the well said anything, or levels are stored, ascending.
-    async fn months_of(&self, well: &WellId) -> Result<Vec<Month>, ConversionError> {
+    /// Years in which sensors of the well said anything, or levels are stored, ascending.
+    async fn years_of(&self, well: &WellId) -> Result<Vec<i32>, ConversionError> {
         let request = SeriesRequest {
             wells: Some(vec![well.clone()]),
             parameters: PRECEDENCE.into_iter().chain([Parameter::DepthToWater]).collect(),
@@ -381,8 +418,8 @@ impl Converter {
             medians_of: Vec::new(),
         };
         let days = self.parts.reader.daily_values(request).await?;
-        let months: BTreeSet<Month> = days.iter().map(|day| day.day.month()).collect();
-        Ok(months.into_iter().collect())
+        let years: BTreeSet<i32> = days.iter().map(|day| day.day.month().year()).collect();
+        Ok(years.into_iter().collect())
     }
 
     /// Makes the levels of a stretch of time what they should be. Returns how many changed.
