@@ -29,7 +29,7 @@ const LINES: &[&[&str]] = &[
     &["gwbank-ingest"],
     &["gwbank-query"],
     &["gwbank-watch", "gwbank-conversion"],
-    &["gwbank-server"],
+    &["gwbank-server", "gwbank-pgwire"],
     &["gwbank"],
 ];
 
@@ -44,7 +44,7 @@ const EXCLUSIVE: &[(&str, &[&str])] = &[
     // The second for Delta's table provider.
     ("datafusion", &["gwbank-query", "gwbank-delta"]),
     ("axum", &["gwbank-server"]),
-    ("pgwire", &["gwbank-server"]),
+    ("tokio-rustls", &["gwbank-pgwire"]),
     ("tonic", &["gwbank-server"]),
     ("arrow-flight", &["gwbank-server"]),
 ];

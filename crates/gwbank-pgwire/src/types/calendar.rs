@@ -1,0 +1,235 @@
+//! Days and times of day as PostgreSQL writes them in its ISO style.
+
+use std::str::FromStr;
+
+use arrow::array::timezone::Tz;
+use bytes::{BufMut, BytesMut};
+use chrono::{DateTime, Offset, TimeZone};
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
+
+/// Days from 1970-01-01 to 2000-01-01, from which PostgreSQL's binary form counts.
+pub const POSTGRES_EPOCH_DAYS: i32 = 10_957;
+pub const POSTGRES_EPOCH_MICROS: i64 = POSTGRES_EPOCH_DAYS as i64 * MICROS_PER_DAY;
+
+/// The zone of a connection, in which instants are written.
+#[derive(Debug, Clone)]
+pub struct Zone {
+    name: String,
+    zone: Tz,
+}
+
+impl Zone {
+    pub fn utc() -> Self {
+        Self::named("UTC").expect("it is known")
+    }
+
+    /// A name of the tz database or an offset east of UTC, such as `+07:00`.
+    pub fn named(name: &str) -> Option<Self> {
+        let known = match name {
+            "GMT" | "Z" | "Zulu" | "zulu" => "UTC",
+            "UTC0" | "utc" => "UTC",
+            other => other,
+        };
+        Some(Self { name: name.to_owned(), zone: Tz::from_str(known).ok()? })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Seconds east of UTC at an instant.
+    fn offset(&self, micros: i64) -> i32 {
+        let instant = DateTime::from_timestamp_micros(micros).unwrap_or_default().naive_utc();
+        self.zone.offset_from_utc_datetime(&instant).fix().local_minus_utc()
+    }
+
+    /// The instant at which the zone's clocks show it; the earlier of two.
+    pub fn instant(&self, local_micros: i64) -> i64 {
+        let Some(local) = DateTime::from_timestamp_micros(local_micros).map(|local| local.naive_utc()) else {
+            return local_micros;
+        };
+        match self.zone.offset_from_local_datetime(&local).earliest() {
+            Some(offset) => local_micros - i64::from(offset.fix().local_minus_utc()) * MICROS_PER_SECOND,
+            // Clocks were put forward over it: as if they had not been.
+            None => local_micros - i64::from(self.offset(local_micros)) * MICROS_PER_SECOND,
+        }
+    }
+}
+
+impl PartialEq for Zone {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+/// Year, month and day of a day since 1970-01-01 (H. Hinnant, "chrono-compatible low-level date algorithms").
+fn civil(days: i64) -> (i64, u32, u32) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * of_year + 2) / 153;
+    let day = (of_year - (153 * month_from_march + 2) / 5 + 1) as u32;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month as u32, day)
+}
+
+fn digits(out: &mut BytesMut, mut number: u64, width: usize) {
+    let mut text = [b'0'; 20];
+    let mut first = text.len();
+    while number > 0 || text.len() - first < width {
+        first -= 1;
+        text[first] = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+    out.put_slice(&text[first..]);
+}
+
+/// Writes the day; says whether its year is before the common era, which is told at the end.
+fn put_day(out: &mut BytesMut, days: i64) -> bool {
+    let (year, month, day) = civil(days);
+    let before = year <= 0;
+    digits(out, if before { 1 - year } else { year } as u64, 4);
+    out.put_u8(b'-');
+    digits(out, month.into(), 2);
+    out.put_u8(b'-');
+    digits(out, day.into(), 2);
+    before
+}
+
+fn put_era(out: &mut BytesMut, before: bool) {
+    if before {
+        out.put_slice(b" BC");
+    }
+}
+
+pub fn put_date(out: &mut BytesMut, days: i32) {
+    let before = put_day(out, days.into());
+    put_era(out, before);
+}
+
+/// Hours may be more than a day's: intervals are written with it too.
+pub fn put_clock(out: &mut BytesMut, micros: u64) {
+    let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
+    digits(out, seconds / 3600, 2);
+    out.put_u8(b':');
+    digits(out, seconds / 60 % 60, 2);
+    out.put_u8(b':');
+    digits(out, seconds % 60, 2);
+    if fraction > 0 {
+        out.put_u8(b'.');
+        digits(out, fraction, 6);
+        while out.last() == Some(&b'0') {
+            out.truncate(out.len() - 1);
+        }
+    }
+}
+
+pub fn put_timestamp(out: &mut BytesMut, micros: i64) {
+    let before = put_local(out, micros);
+    put_era(out, before);
+}
+
+fn put_local(out: &mut BytesMut, micros: i64) -> bool {
+    let before = put_day(out, micros.div_euclid(MICROS_PER_DAY));
+    out.put_u8(b' ');
+    put_clock(out, micros.rem_euclid(MICROS_PER_DAY) as u64);
+    before
+}
+
+pub fn put_instant(out: &mut BytesMut, micros: i64, zone: &Zone) {
+    let offset = zone.offset(micros);
+    let before = put_local(out, micros.saturating_add(i64::from(offset) * MICROS_PER_SECOND));
+    out.put_u8(if offset < 0 { b'-' } else { b'+' });
+    let east = offset.unsigned_abs();
+    digits(out, (east / 3600).into(), 2);
+    if !east.is_multiple_of(3600) {
+        out.put_u8(b':');
+        digits(out, (east / 60 % 60).into(), 2);
+        if !east.is_multiple_of(60) {
+            out.put_u8(b':');
+            digits(out, (east % 60).into(), 2);
+        }
+    }
+    put_era(out, before);
+}
+
+/// In the style `postgres`: `1 year 2 mons -3 days +04:05:06.7`.
+pub fn put_interval(out: &mut BytesMut, months: i32, days: i32, micros: i64) {
+    let start = out.len();
+    let mut negative_before = false;
+    let mut part = |out: &mut BytesMut, count: i32, unit: &str| {
+        if count == 0 {
+            return;
+        }
+        if out.len() > start {
+            out.put_u8(b' ');
+        }
+        let sign = if negative_before && count > 0 { "+" } else { "" };
+        let plural = if count == 1 { "" } else { "s" };
+        out.put_slice(format!("{sign}{count} {unit}{plural}").as_bytes());
+        negative_before = count < 0;
+    };
+    part(out, months / 12, "year");
+    part(out, months % 12, "mon");
+    part(out, days, "day");
+    if micros != 0 || out.len() == start {
+        if out.len() > start {
+            out.put_u8(b' ');
+        }
+        if micros < 0 {
+            out.put_u8(b'-');
+        } else if negative_before {
+            out.put_u8(b'+');
+        }
+        put_clock(out, micros.unsigned_abs());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut BytesMut)) -> String {
+        let mut out = BytesMut::new();
+        write(&mut out);
+        String::from_utf8(out.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn as_postgresql_writes_it() {
+        assert_eq!(written(|out| put_date(out, 0)), "1970-01-01");
+        assert_eq!(written(|out| put_date(out, -719_163)), "0001-12-31 BC");
+        assert_eq!(written(|out| put_date(out, 11_016)), "2000-02-29");
+        assert_eq!(written(|out| put_timestamp(out, -1)), "1969-12-31 23:59:59.999999");
+        let bangkok = Zone::named("Asia/Bangkok").unwrap();
+        assert_eq!(written(|out| put_instant(out, 1_500_000, &bangkok)), "1970-01-01 07:00:01.5+07");
+        let kathmandu = Zone::named("+05:45").unwrap();
+        assert_eq!(written(|out| put_instant(out, 0, &kathmandu)), "1970-01-01 05:45:00+05:45");
+        let lisbon = Zone::named("-03:30").unwrap();
+        assert_eq!(written(|out| put_instant(out, 0, &lisbon)), "1969-12-31 20:30:00-03:30");
+    }
+
+    #[test]
+    fn intervals() {
+        let interval = |months, days, micros| written(|out| put_interval(out, months, days, micros));
+        assert_eq!(interval(0, 0, 0), "00:00:00");
+        assert_eq!(interval(14, -3, 14_706_700_000), "1 year 2 mons -3 days +04:05:06.7");
+        assert_eq!(interval(1, 1, 0), "1 mon 1 day");
+        assert_eq!(interval(0, 0, -90_000_000), "-00:01:30");
+        assert_eq!(interval(0, 0, 360_000_000_000), "100:00:00");
+    }
+
+    #[test]
+    fn zones_change_with_the_season() {
+        let berlin = Zone::named("Europe/Berlin").unwrap();
+        let summer = 1_751_328_000_000_000; // 2025-07-01T00:00:00Z
+        assert_eq!(written(|out| put_instant(out, summer, &berlin)), "2025-07-01 02:00:00+02");
+        assert_eq!(berlin.instant(summer + 2 * 3600 * 1_000_000), summer);
+        assert!(Zone::named("Mars/Olympus").is_none());
+    }
+}
