@@ -16,6 +16,8 @@ use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
 use futures::stream::{BoxStream, Stream};
 use futures::{FutureExt, StreamExt};
@@ -30,7 +32,9 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 use crate::config::QueryConfig;
 use crate::error::{Limit, QueryError};
 use crate::guard::{Guard, batch_bytes, check_constants, guarded};
+use crate::pg_catalog;
 use crate::readings::ReadCut;
+use crate::request::{self, Description, Request};
 use crate::session::{self, Template};
 use crate::statement;
 use crate::tables::{self, GatewaySource};
@@ -154,6 +158,8 @@ impl QueryEngine {
             let view = view.map_err(internal)?;
             template.add_table(name, view).map_err(internal)?;
         }
+        // Memory only: it never waits.
+        template.fill_catalogs().now_or_never().unwrap_or(Ok(())).map_err(internal)?;
         Ok(Self(Arc::new(Shared {
             tables: template.table_names(),
             template,
@@ -185,14 +191,43 @@ impl QueryEngine {
 
     /// Plans and starts a query. The caller is inside a Tokio runtime with its timer.
     pub async fn query(&self, sql: &str) -> Result<QueryResult, QueryError> {
-        let answer = self.start(sql).await;
+        self.ask(sql.into()).await
+    }
+
+    /// The same of a statement with parameters, or of a client of PostgreSQL.
+    pub async fn ask(&self, request: Request) -> Result<QueryResult, QueryError> {
+        let answer = self.start(request).await;
         if let Err(error) = &answer {
             self.0.count(error);
         }
         answer
     }
 
-    async fn start(&self, sql: &str) -> Result<QueryResult, QueryError> {
+    /// Plans a query and tells of its parameters and columns. It takes its turn as one that runs.
+    pub async fn describe(&self, request: Request) -> Result<Description, QueryError> {
+        let (runner, task_guard) = self.runner().await?;
+        let (sender, receiver) = oneshot::channel();
+        let deadline = runner.0.deadline;
+        let describing = async move {
+            let (runner, _batches) = runner;
+            let told = match timeout_at(deadline, runner.describe(&request)).await {
+                Ok(told) => told,
+                Err(_) => Err(Limit::Seconds.reached(&runner.shared.config)),
+            };
+            let _receiver_gone = sender.send(told);
+        };
+        let task = self.0.runtime()?.spawn(describing);
+        let _stop = StopOnDrop { task: task.abort_handle(), guard: task_guard };
+        let told = match timeout_at(deadline + RECEIVER_GRACE, receiver).await {
+            Ok(Ok(told)) => told,
+            Ok(Err(_)) => Err(QueryError::Internal("the runner vanished while planning".to_owned())),
+            Err(_) => Err(Limit::Seconds.reached(&self.0.config)),
+        };
+        told.inspect_err(|error| self.0.count(error))
+    }
+
+    /// What runs a query, once it is its turn.
+    async fn runner(&self) -> Result<((Runner, mpsc::Receiver<Message>), Arc<Guard>), QueryError> {
         let shared = self.0.clone();
         let seconds = Duration::from_secs(shared.config.seconds_max);
         let places = shared.places.clone();
@@ -203,12 +238,18 @@ impl QueryEngine {
         };
         let deadline = Instant::now() + seconds;
         let guard = Arc::new(Guard::new(shared.config.clone(), deadline.into_std()));
-        let (schema_sender, schema_receiver) = oneshot::channel();
         let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
         let running = Running::new(&shared, place);
-        let runner = Runner { shared: shared.clone(), deadline, guard: guard.clone(), sender, _running: running };
-        let Some(runtime) = &shared.runtime else { return Err(QueryError::Closed) };
-        let task = runtime.spawn(runner.run(sql.to_owned(), schema_sender));
+        let runner = Runner { shared, deadline, guard: guard.clone(), sender, _running: running };
+        Ok(((runner, batches), guard))
+    }
+
+    async fn start(&self, request: Request) -> Result<QueryResult, QueryError> {
+        let shared = self.0.clone();
+        let ((runner, batches), guard) = self.runner().await?;
+        let deadline = runner.deadline;
+        let (schema_sender, schema_receiver) = oneshot::channel();
+        let task = shared.runtime()?.spawn(runner.run(request, schema_sender));
         let task = StopOnDrop { task: task.abort_handle(), guard };
         let give_up = deadline + RECEIVER_GRACE;
         let schema = match timeout_at(give_up, schema_receiver).await {
@@ -280,6 +321,14 @@ enum Message {
     End,
 }
 
+/// A statement that may run.
+struct Logical {
+    plan: LogicalPlan,
+    session: SessionState,
+    /// Of its columns, where a client of PostgreSQL asks.
+    names: Option<Vec<String>>,
+}
+
 /// The side that computes.
 struct Runner {
     shared: Arc<Shared>,
@@ -290,19 +339,19 @@ struct Runner {
 }
 
 impl Runner {
-    async fn run(self, sql: String, schema_sender: oneshot::Sender<Result<SchemaRef, QueryError>>) {
-        let planned = match timeout_at(self.deadline, self.plan(&sql)).await {
+    async fn run(self, request: Request, schema_sender: oneshot::Sender<Result<SchemaRef, QueryError>>) {
+        let planned = match timeout_at(self.deadline, self.plan(&request)).await {
             Ok(planned) => planned,
             Err(_) => Err(Limit::Seconds.reached(&self.shared.config)),
         };
-        let mut stream = match planned {
-            Ok(stream) => stream,
+        let (schema, mut stream) = match planned {
+            Ok(planned) => planned,
             Err(error) => {
                 let _receiver_gone = schema_sender.send(Err(error));
                 return;
             }
         };
-        if schema_sender.send(Ok(stream.schema())).is_err() {
+        if schema_sender.send(Ok(schema)).is_err() {
             return;
         }
         let last = match timeout_at(self.deadline, self.pump(&mut stream)).await {
@@ -314,21 +363,44 @@ impl Runner {
         let _receiver_gone = self.sender.send(last).await;
     }
 
-    async fn plan(&self, sql: &str) -> Result<datafusion::physical_plan::SendableRecordBatchStream, QueryError> {
+    /// The statement as a plan that may run, and the session that it is planned in.
+    async fn logical(&self, request: &Request) -> Result<Logical, QueryError> {
+        let shared = &self.shared;
+        let mut parsed = statement::parse(&request.sql)?;
+        let mut names = None;
+        if request.connection.is_some() {
+            names = pg_catalog::names(&parsed);
+            pg_catalog::rewrite(&mut parsed);
+        }
+        let session = shared.template.session(shared.read_cut(), &self.guard, request.connection.as_ref());
+        let plan = session.statement_to_plan(parsed).await.map_err(|error| shared.translate(&error))?;
+        statement::check_plan(&plan)?;
+        Ok(Logical { plan, session, names })
+    }
+
+    async fn describe(&self, request: &Request) -> Result<Description, QueryError> {
+        let Logical { plan, names, .. } = self.logical(request).await?;
+        let told = Description::of(&plan, &request.types)?;
+        Ok(Description { schema: pg_catalog::named(&told.schema, names), ..told })
+    }
+
+    async fn plan(
+        &self,
+        request: &Request,
+    ) -> Result<(SchemaRef, datafusion::physical_plan::SendableRecordBatchStream), QueryError> {
         let shared = &self.shared;
         let translate = |error| shared.translate(&error);
-        let parsed = statement::parse(sql)?;
-        let session = shared.template.session(shared.read_cut(), &self.guard);
-        let logical = session.statement_to_plan(parsed).await.map_err(translate)?;
-        statement::check_plan(&logical)?;
-        let optimized = session.optimize(&logical).map_err(translate)?;
+        let Logical { plan, session, names } = self.logical(request).await?;
+        let plan = request::bind(plan, &request.values).map_err(translate)?;
+        let optimized = session.optimize(&plan).map_err(translate)?;
         check_constants(&optimized, &self.guard).map_err(translate)?;
         let planner = session.query_planner().clone();
         let physical = planner.create_physical_plan(&optimized, &session).await.map_err(translate)?;
         let physical = guarded(physical, &self.guard).map_err(translate)?;
         self.guard.planned();
         let task = session::task(&shared.config, &session).map_err(translate)?;
-        execute_stream(physical, task).map_err(translate)
+        let stream = execute_stream(physical, task).map_err(translate)?;
+        Ok((pg_catalog::named(&stream.schema(), names), stream))
     }
 
     async fn pump(&self, stream: &mut datafusion::physical_plan::SendableRecordBatchStream) -> Result<(), QueryError> {

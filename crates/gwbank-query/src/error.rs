@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
+use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use gwbank_store::{ArchiveError, MetadataError};
 
@@ -22,6 +23,11 @@ pub enum QueryError {
     /// SQL, but not about what there is: unknown table, column or function, types that do not fit.
     #[error("{0}")]
     Invalid(String),
+    /// The same of something that SQL names and nobody knows.
+    #[error("{message}")]
+    Unknown { what: Named, message: String },
+    #[error("not supported: {0}")]
+    Unsupported(String),
     #[error("{what} is refused: this door is read-only; only SELECT, EXPLAIN, DESCRIBE and SHOW TABLES/COLUMNS run")]
     ReadOnly { what: String },
     #[error("only one statement at a time; {0} were sent")]
@@ -42,6 +48,14 @@ pub enum QueryError {
     Cancelled,
     #[error("the query broke off inside the server: {0}")]
     Internal(String),
+}
+
+/// What a name may be of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Named {
+    Table,
+    Column,
+    Function,
 }
 
 /// A bound that a query can run into.
@@ -129,7 +143,11 @@ fn readable(since: &Option<String>) -> String {
 impl QueryError {
     pub fn kind(&self) -> QueryErrorKind {
         match self {
-            Self::Syntax(_) | Self::Invalid(_) | Self::ManyStatements(_) => QueryErrorKind::Invalid,
+            Self::Syntax(_)
+            | Self::Invalid(_)
+            | Self::Unknown { .. }
+            | Self::Unsupported(_)
+            | Self::ManyStatements(_) => QueryErrorKind::Invalid,
             Self::ReadOnly { .. } => QueryErrorKind::ReadOnly,
             Self::Limit { limit, .. } => QueryErrorKind::Limit(*limit),
             Self::ArchiveUnavailable { .. } | Self::MetadataUnavailable(_) | Self::Closed => {
@@ -150,17 +168,32 @@ impl QueryError {
         match self {
             Self::Syntax(_) | Self::ManyStatements(_) => "42601",
             Self::Invalid(_) => "42000",
+            Self::Unknown { what: Named::Table, .. } => "42P01",
+            Self::Unknown { what: Named::Column, .. } => "42703",
+            Self::Unknown { what: Named::Function, .. } => "42883",
+            Self::Unsupported(_) => "0A000",
             Self::ReadOnly { .. } => "25006",
             Self::Limit { limit: Limit::Memory, .. } => "53200",
-            Self::Limit { limit: Limit::SpillBytes, .. } => "53100",
             Self::Limit { limit: Limit::Concurrent, .. } => "53300",
-            Self::Limit { limit: Limit::Rows, .. } => "54000",
+            Self::Limit { limit: Limit::Rows | Limit::SpillBytes, .. } => "53400",
             Self::Limit { limit: Limit::Seconds, .. } | Self::Cancelled => "57014",
             Self::ArchiveUnavailable { .. } | Self::MetadataUnavailable(_) => "58000",
             Self::Closed => "57P01",
             Self::Failed(_) => "22000",
             Self::Internal(_) => "XX000",
         }
+    }
+
+    /// Line and column of the statement, each from 1, where they are known.
+    pub fn place(&self) -> Option<(usize, usize)> {
+        let text = match self {
+            Self::Syntax(text) | Self::Invalid(text) | Self::Unsupported(text) => text,
+            Self::Unknown { message, .. } => message,
+            _ => return None,
+        };
+        let (_, place) = text.rsplit_once("at Line: ").or_else(|| text.rsplit_once("(line "))?;
+        let mut numbers = place.split(|letter: char| !letter.is_ascii_digit()).filter(|digits| !digits.is_empty());
+        Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
     }
 
     pub(crate) fn archive(error: ArchiveError, readable_since: Option<String>) -> Self {
@@ -192,9 +225,24 @@ impl QueryError {
         match error.find_root() {
             DataFusionError::SQL(parser, _) => Self::Syntax(parser.to_string().replace("sql parser error: ", "")),
             DataFusionError::ResourcesExhausted(_) => Limit::Memory.reached(config),
-            DataFusionError::SchemaError(schema, _) => Self::Invalid(format!("{schema}{place}")),
-            DataFusionError::Plan(message) => Self::Invalid(plan_message(message, tables) + &place),
-            DataFusionError::NotImplemented(message) => Self::Invalid(format!("not supported: {message}{place}")),
+            DataFusionError::SchemaError(schema, _) => {
+                let message = format!("{schema}{place}");
+                match **schema {
+                    SchemaError::FieldNotFound { .. } => Self::Unknown { what: Named::Column, message },
+                    _ => Self::Invalid(message),
+                }
+            }
+            DataFusionError::Plan(message) => {
+                let text = plan_message(message, tables) + &place;
+                if message.starts_with("table '") {
+                    Self::Unknown { what: Named::Table, message: text }
+                } else if message.starts_with("Invalid function") {
+                    Self::Unknown { what: Named::Function, message: text }
+                } else {
+                    Self::Invalid(text)
+                }
+            }
+            DataFusionError::NotImplemented(message) => Self::Unsupported(format!("{message}{place}")),
             DataFusionError::Configuration(message) => Self::Invalid(message.clone()),
             DataFusionError::Execution(message) => Self::Failed(message.clone()),
             DataFusionError::ArrowError(arrow, _) => Self::Failed(arrow.to_string()),

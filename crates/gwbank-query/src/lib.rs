@@ -26,7 +26,9 @@ mod error;
 pub mod functions;
 mod guard;
 mod latest;
+mod pg_catalog;
 mod readings;
+mod request;
 mod series_reader;
 mod session;
 mod statement;
@@ -37,5 +39,6 @@ mod views;
 
 pub use config::{ConfigProblem, QueryConfig};
 pub use engine::{QueryEngine, QueryResult, QuerySources, QueryStats};
-pub use error::{Limit, QueryError, QueryErrorKind};
+pub use error::{Limit, Named, QueryError, QueryErrorKind};
+pub use request::{ConnectionFacts, Description, Request};
 pub use tables::{GatewayRow, GatewaySource, MetadataGateways};

@@ -13,6 +13,7 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{SessionStateBuilder, TaskContext};
+use datafusion::logical_expr::TableType;
 use datafusion::optimizer::Optimizer;
 use datafusion::prelude::SessionConfig;
 
@@ -20,7 +21,9 @@ use crate::config::QueryConfig;
 use crate::functions;
 use crate::guard::{Guard, GuardOperators, GuardOption, guard_functions, rules_with_checkpoints};
 use crate::latest::LatestOfSeries;
+use crate::pg_catalog::{self, Objects, PgCatalog};
 use crate::readings::ReadCut;
+use crate::request::{ConnectionFacts, FactsOption};
 use crate::summaries::SummarizeInArchive;
 use crate::unnest_keys::rules_without_false_keys;
 
@@ -35,6 +38,7 @@ const CONSUMERS_REPORTED: NonZeroUsize = NonZeroUsize::new(3).expect("not zero")
 pub(crate) struct Template {
     state: SessionState,
     tables: Arc<MemorySchemaProvider>,
+    objects: Arc<Objects>,
 }
 
 impl Template {
@@ -42,6 +46,8 @@ impl Template {
         let tables = Arc::new(MemorySchemaProvider::new());
         let catalog = MemoryCatalogProvider::new();
         catalog.register_schema(SCHEMA, tables.clone())?;
+        let objects = Arc::new(Objects::default());
+        catalog.register_schema(pg_catalog::SCHEMA, Arc::new(PgCatalog(objects.clone())))?;
         let session = SessionConfig::new()
             .with_target_partitions(config.threads)
             .with_information_schema(true)
@@ -73,9 +79,10 @@ impl Template {
         builder.optimizer().get_or_insert_default().rules = rules_with_checkpoints(&rules);
         let mut state = builder.build();
         functions::register(&mut state)?;
+        pg_catalog::register_functions(&mut state, &objects)?;
         guard_functions(&mut state)?;
         state.catalog_list().register_catalog(CATALOG.to_owned(), Arc::new(catalog));
-        Ok(Self { state, tables })
+        Ok(Self { state, tables, objects })
     }
 
     pub(crate) fn state(&self) -> &SessionState {
@@ -93,10 +100,30 @@ impl Template {
         names
     }
 
+    /// Tells the catalogs of the tables: to be called when all are there.
+    pub(crate) async fn fill_catalogs(&self) -> Result<(), DataFusionError> {
+        let mut found = Vec::new();
+        for name in self.table_names() {
+            if let Some(table) = self.tables.table(&name).await? {
+                found.push((name, table.table_type() == TableType::View, table.schema()));
+            }
+        }
+        self.objects.fill(found);
+        Ok(())
+    }
+
     /// A copy: building a session anew would register every function again, for each query.
-    pub(crate) fn session(&self, cut: Arc<ReadCut>, guard: &Arc<Guard>) -> SessionState {
+    pub(crate) fn session(
+        &self,
+        cut: Arc<ReadCut>,
+        guard: &Arc<Guard>,
+        connection: Option<&Arc<ConnectionFacts>>,
+    ) -> SessionState {
         let mut session = self.state.config().clone().with_extension(cut);
         session.options_mut().extensions.insert(GuardOption(guard.clone()));
+        if let Some(connection) = connection {
+            session.options_mut().extensions.insert(FactsOption(connection.clone()));
+        }
         let mut state = self.state.clone();
         *state.config_mut() = session;
         // What `now()` is during this query; without it `now()` cannot be evaluated at all.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BooleanArray, Date32Array, Float64Array, Int32Array, Int64Array, RecordBatch, RecordBatchOptions,
-    StringViewArray, TimestampMicrosecondArray,
+    StringViewArray, TimestampMicrosecondArray, new_null_array,
 };
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use gwbank_model::{Day, Timestamp};
 
@@ -64,6 +64,12 @@ impl<'a, T> BatchOf<'a, T> {
     pub(crate) fn day(self, name: &str, value: impl Fn(&'a T) -> Option<Day>) -> Self {
         let array = Date32Array::from_iter(self.rows.iter().map(|row| value(row).map(|day| day.0)));
         self.add(name, Arc::new(array))
+    }
+
+    /// A column of lists of texts, all of which are missing.
+    pub(crate) fn no_texts(self, name: &str) -> Self {
+        let array = new_null_array(&DataType::new_list(DataType::Utf8, true), self.rows.len());
+        self.add(name, array)
     }
 
     pub(crate) fn schema(&self) -> SchemaRef {

@@ -21,7 +21,6 @@ use crate::engine::QuerySources;
 use crate::functions::FunctionsTable;
 use crate::readings::{ReadingsTable, Table};
 use crate::session::Template;
-use small::SmallTable;
 
 /// One row of the table `gateways`.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,4 +77,4 @@ pub(crate) fn register(template: &Template, sources: &QuerySources) -> Result<()
 }
 
 pub(crate) use batch::BatchOf;
-pub(crate) use small::{Rows, Wanted};
+pub(crate) use small::{Rows, SmallTable, Wanted};

@@ -4,6 +4,7 @@ mod functions;
 mod golden;
 mod hostile;
 mod limits;
+mod pg_clients;
 mod plans;
 mod read_cut;
 mod read_only;
