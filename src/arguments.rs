@@ -84,7 +84,7 @@ pub enum Command {
     /// Checks disk, journal, archive, server, external brokers and clocks; says what to do
     Doctor(ServerArguments),
     /// Reads a password from standard input and prints its line for the section auth
-    HashPassword,
+    HashPassword(HashPasswordArguments),
     /// Reads a token from standard input (--new makes one) and prints its line for auth.tokens
     HashToken(HashTokenArguments),
 }
@@ -108,6 +108,9 @@ pub struct ServeArguments {
     /// Overrides http.listen
     #[arg(long, value_name = "ADDRESS")]
     pub http_listen: Option<String>,
+    /// Overrides postgres_wire.listen
+    #[arg(long, value_name = "ADDRESS")]
+    pub postgres_listen: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -118,6 +121,9 @@ pub struct DemoArguments {
     /// HTTP port; another free one where it is taken
     #[arg(long, default_value_t = 8080)]
     pub http_port: u16,
+    /// Port for psql and other clients of PostgreSQL; another free one where it is taken
+    #[arg(long, default_value_t = 5433)]
+    pub postgres_port: u16,
     /// Same seed, same weather, same readings
     #[arg(long, default_value_t = SimConfig::DEFAULT_SEED)]
     pub seed: u64,
@@ -589,6 +595,13 @@ pub enum FlagsCommand {
         #[command(flatten)]
         server: ServerArguments,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct HashPasswordArguments {
+    /// Prints the line for PostgreSQL's clients too, for auth.users
+    #[arg(long)]
+    pub scram: bool,
 }
 
 #[derive(Debug, Args)]

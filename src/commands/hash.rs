@@ -2,10 +2,11 @@
 
 use std::io::Read;
 
+use gwbank_pgwire::Verifier;
 use gwbank_server::auth::{password_hash, token_digest};
 
 use super::output;
-use crate::arguments::HashTokenArguments;
+use crate::arguments::{HashPasswordArguments, HashTokenArguments};
 use crate::failure::{Failure, Outcome};
 
 fn secret() -> Outcome<String> {
@@ -18,8 +19,13 @@ fn secret() -> Outcome<String> {
     Ok(secret)
 }
 
-pub fn password() -> Outcome {
-    output::line(&format!("password = \"{}\"", password_hash(&secret()?)?))
+pub fn password(asked: &HashPasswordArguments) -> Outcome {
+    let secret = secret()?;
+    output::line(&format!("password = \"{}\"", password_hash(&secret)?))?;
+    if asked.scram {
+        output::line(&format!("scram = \"{}\"", Verifier::new(&secret)))?;
+    }
+    Ok(())
 }
 
 pub fn token(asked: &HashTokenArguments) -> Outcome {

@@ -51,7 +51,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Command::Hindcast(asked) => hindcast::run(&general, &asked),
         Command::Quality(asked) => quality::run(&general, asked),
         Command::Doctor(server) => doctor::run(&general, &server),
-        Command::HashPassword => hash::password(),
+        Command::HashPassword(asked) => hash::password(&asked),
         Command::HashToken(asked) => hash::token(&asked),
     }
 }

@@ -1,7 +1,10 @@
 //! The section `[auth]`: who may come in. Without any entry, and with every door on loopback, the doors are open.
 
+use std::collections::HashMap;
+
 use gwbank_model::GatewayId;
-use gwbank_server::auth::{Credentials, Role};
+use gwbank_pgwire::{User, Users, Verifier};
+use gwbank_server::auth::{Access, Credentials, Role};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -20,6 +23,9 @@ pub struct UserEntry {
     pub role: String,
     /// Argon2 string in PHC format.
     pub password: String,
+    /// The same password for PostgreSQL's clients, as PostgreSQL keeps it; "" where it may not be used there.
+    #[serde(default)]
+    pub scram: String,
 }
 
 /// A program, with a bearer token.
@@ -88,5 +94,24 @@ impl AuthSection {
             problems.extend(added.err().map(|problem| (format!("auth.gateways[{index}]"), problem)));
         }
         if problems.is_empty() { Ok(credentials) } else { Err(problems) }
+    }
+
+    /// Who may connect as a client of PostgreSQL, or everything that is wrong with them. Roles are checked by
+    /// [`Self::credentials`].
+    pub fn sql_users(&self) -> Result<Users, Vec<EntryProblem>> {
+        if self.is_empty() {
+            return Ok(Users::Everybody);
+        }
+        let (mut users, mut problems) = (HashMap::new(), Vec::new());
+        for (index, user) in self.users.iter().enumerate().filter(|(_, user)| !user.scram.is_empty()) {
+            match Verifier::parse(&user.scram) {
+                Ok(verifier) => {
+                    let may_query = user.role.parse().is_ok_and(|role| Access::Sql.permits(role));
+                    users.insert(user.name.clone(), User { verifier, may_query });
+                }
+                Err(error) => problems.push((format!("auth.users[{index}].scram"), error.to_string())),
+            }
+        }
+        if problems.is_empty() { Ok(Users::Known(users)) } else { Err(problems) }
     }
 }

@@ -70,6 +70,7 @@ impl Config {
             ("mqtt.listen", self.mqtt.listen.as_str()),
             ("mqtt.tls_listen", self.mqtt.tls_listen.as_str()),
             ("http.listen", self.http.listen.as_str()),
+            ("postgres_wire.listen", self.postgres_wire.listen.as_str()),
         ]
         .into_iter()
         .filter(|(_, address)| !address.is_empty())
@@ -84,7 +85,8 @@ impl Config {
         if self.data_dir.as_os_str().is_empty() {
             found.error("data_dir", "it is empty", "name a directory");
         }
-        if self.doors().next().is_none() && self.mqtt.external.is_empty() {
+        let takes_in = |key: &str| !key.starts_with("postgres_wire");
+        if !self.doors().any(|(key, _)| takes_in(key)) && self.mqtt.external.is_empty() {
             let mend = "set http.listen or mqtt.listen, or add [[mqtt.external]]";
             found.error("http.listen", "no door is open and no broker is named: nothing could come in", mend);
         }
@@ -119,13 +121,11 @@ impl Config {
                 found.error(key, format!("{address} is reached from outside and mqtt.anonymous is true"), mend);
             }
         }
-        for (key, address) in
-            [("postgres_wire.listen", &self.postgres_wire.listen), ("flight_sql.listen", &self.flight_sql.listen)]
-        {
-            if !address.is_empty() {
-                found.error(key, "this version does not have this door yet", "set it to \"\" and use POST /api/v1/sql");
-            }
+        if !self.flight_sql.listen.is_empty() {
+            let mend = "set it to \"\" and use POST /api/v1/sql";
+            found.error("flight_sql.listen", "this version does not have this door yet", mend);
         }
+        self.check_postgres_wire(found);
         let (certificate, tls_key) = (&self.mqtt.tls_certificate, &self.mqtt.tls_key);
         let mend = "give mqtt.tls_certificate and mqtt.tls_key, both PEM files";
         match self.mqtt.tls() {
@@ -182,11 +182,42 @@ impl Config {
         }
     }
 
+    fn check_postgres_wire(&self, found: &mut Findings) {
+        let section = &self.postgres_wire;
+        let mend = "give postgres_wire.tls_certificate and postgres_wire.tls_key, both PEM files";
+        if section.tls_certificate.is_empty() != section.tls_key.is_empty() {
+            found.error("postgres_wire.tls_certificate", "TLS needs a certificate and its key", mend);
+        } else if let Some(files) = section.tls()
+            && let Err(error) = files.check()
+        {
+            let is_key = error.file == files.key;
+            let key = if is_key { "postgres_wire.tls_key" } else { "postgres_wire.tls_certificate" };
+            found.error(key, error.to_string(), mend);
+        }
+        let beyond = door_address(&section.listen).is_ok_and(|door| !door.loopback);
+        if beyond && section.tls().is_none() {
+            let problem =
+                format!("{} is reached from outside without TLS: whoever is between reads along", section.listen);
+            found.add(Weight::Warning, "postgres_wire.listen", problem, mend);
+        }
+    }
+
     fn check_auth(&self, found: &mut Findings) {
         if let Err(problems) = self.auth.credentials() {
             for (key, problem) in problems {
                 found.error(key, problem, "see [auth] in gwbank.example.toml");
             }
+        }
+        if let Err(problems) = self.auth.sql_users() {
+            for (key, problem) in problems {
+                found.error(key, problem, "write what `gwbank hash-password --scram` prints");
+            }
+        }
+        let has_sql_user = self.auth.users.iter().any(|user| !user.scram.is_empty());
+        if !self.postgres_wire.listen.is_empty() && !self.auth.is_empty() && !has_sql_user {
+            let mend =
+                "add scram to [[auth.users]] (`gwbank hash-password --scram`), or set postgres_wire.listen = \"\"";
+            found.add(Weight::Warning, "postgres_wire.listen", "no client of PostgreSQL can connect", mend);
         }
         let brokers = !self.mqtt.listen.is_empty() || !self.mqtt.tls_listen.is_empty();
         if brokers && !self.auth.is_empty() && self.auth.gateways.is_empty() && !self.mqtt.anonymous {
@@ -392,6 +423,7 @@ mod tests {
         config.auth.users.push(UserEntry {
             name: "a".into(),
             role: "admin".into(),
+            scram: String::new(),
             password: gwbank_server::auth::password_hash("x").unwrap(),
         });
         assert!(errors(&config).is_empty());
@@ -425,13 +457,13 @@ mod tests {
     #[test]
     fn doors_and_archives_of_later_versions_say_so() {
         let mut config = Config::default();
-        config.postgres_wire.listen = "127.0.0.1:5433".into();
+        config.flight_sql.listen = "127.0.0.1:50051".into();
         config.archive.kind = "clickhouse".into();
         config.indicators.qualities = vec![7];
         config.ingest.earliest_time = "yesterday".into();
         assert_eq!(
             errors(&config),
-            ["postgres_wire.listen", "archive.kind", "ingest.earliest_time", "indicators.qualities"]
+            ["flight_sql.listen", "archive.kind", "ingest.earliest_time", "indicators.qualities"]
         );
     }
 

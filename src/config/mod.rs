@@ -16,6 +16,7 @@ use std::path::PathBuf;
 
 use gwbank_ingest::embedded::EmbeddedTls;
 use gwbank_ingest::external::ExternalConfig;
+use gwbank_pgwire::TlsFiles;
 use gwbank_quality::overrides::QualityOverrides;
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +38,7 @@ pub struct Config {
     pub node: NodeSection,
     pub mqtt: MqttSection,
     pub http: DoorSection,
-    pub postgres_wire: DoorSection,
+    pub postgres_wire: PostgresWireSection,
     pub flight_sql: DoorSection,
     pub archive: ArchiveSection,
     pub journal: JournalSection,
@@ -62,7 +63,7 @@ impl Default for Config {
             node: NodeSection::default(),
             mqtt: MqttSection::default(),
             http: DoorSection { listen: "127.0.0.1:8080".to_owned() },
-            postgres_wire: DoorSection::default(),
+            postgres_wire: PostgresWireSection::default(),
             flight_sql: DoorSection::default(),
             archive: ArchiveSection::default(),
             journal: JournalSection::default(),
@@ -169,6 +170,37 @@ impl ExternalEntry {
 pub struct DoorSection {
     /// Address and port; port 0 takes a free one; "" for none.
     pub listen: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PostgresWireSection {
+    /// Address and port; port 0 takes a free one; "" for none.
+    pub listen: String,
+    /// PEM files; "" for a door without TLS.
+    pub tls_certificate: String,
+    pub tls_key: String,
+    /// With a certificate, whether clients without TLS are refused.
+    pub tls_required: bool,
+}
+
+impl Default for PostgresWireSection {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:5433".to_owned(),
+            tls_certificate: String::new(),
+            tls_key: String::new(),
+            tls_required: true,
+        }
+    }
+}
+
+impl PostgresWireSection {
+    /// The certificate of the door, where it has one.
+    pub fn tls(&self) -> Option<TlsFiles> {
+        (!self.tls_certificate.is_empty() || !self.tls_key.is_empty())
+            .then(|| TlsFiles { certificate: PathBuf::from(&self.tls_certificate), key: PathBuf::from(&self.tls_key) })
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

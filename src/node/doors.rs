@@ -14,8 +14,9 @@ use gwbank_ingest::{
 };
 use gwbank_model::condition::Scope;
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, GatewayId, Parameter, Reading, Seq, Timestamp, WellId};
+use gwbank_pgwire::door::{Answer, Asked, Described, SqlFailure};
 use gwbank_quality::SeriesConfig;
-use gwbank_query::{GatewaySource, QueryEngine, QueryError, QueryErrorKind};
+use gwbank_query::{ConnectionFacts, GatewaySource, QueryEngine, QueryError, QueryErrorKind, Request};
 use gwbank_registry::{Installation, Registry, Well};
 use gwbank_runtime::Clock;
 use gwbank_server::doors::{
@@ -57,6 +58,33 @@ fn sql_error(error: QueryError) -> SqlError {
         QueryErrorKind::Internal => SqlErrorKind::Internal,
     };
     SqlError { kind, message: error.to_string() }
+}
+
+/// The same engine for PostgreSQL's clients.
+pub struct PgWire(pub QueryEngine);
+
+#[async_trait]
+impl gwbank_pgwire::door::SqlDoor for PgWire {
+    async fn describe(&self, asked: Asked) -> Result<Described, SqlFailure> {
+        let told = self.0.describe(request(asked)).await.map_err(sql_failure)?;
+        Ok(Described { parameters: told.parameters, schema: told.schema })
+    }
+
+    async fn query(&self, asked: Asked) -> Result<Answer, SqlFailure> {
+        let result = self.0.ask(request(asked)).await.map_err(sql_failure)?;
+        let batches = result.stream.map(|batch| batch.map_err(sql_failure)).boxed();
+        Ok(Answer { schema: result.schema, batches })
+    }
+}
+
+fn request(asked: Asked) -> Request {
+    let Asked { sql, types, values, connection } = asked;
+    let gwbank_pgwire::door::ConnectionFacts { user, process, settings } = connection.as_ref().clone();
+    Request { sql, types, values, connection: Some(Arc::new(ConnectionFacts { user, process, settings })) }
+}
+
+fn sql_failure(error: QueryError) -> SqlFailure {
+    SqlFailure { sqlstate: error.sqlstate(), place: error.place(), message: error.to_string() }
 }
 
 /// Who knows the gateways, for the table `gateways`.

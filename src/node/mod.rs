@@ -1,7 +1,7 @@
 //! One running server: lock, stores, pipeline, watch, doors, couriers; started in order, stopped in order.
 //!
 //! ```text
-//! start: lock ─→ stores ─→ pipeline (recovers) ─→ query engine ─→ watch, conversion ─→ broker, sessions, HTTP ─→ addresses.json
+//! start: lock ─→ stores ─→ pipeline (recovers) ─→ query engine ─→ watch, conversion ─→ broker, sessions, HTTP, SQL ─→ addresses.json
 //! stop:  no new connections ─→ what was taken in is acknowledged ─→ watch, conversion, courier end ─→ last flush ─→ lock
 //! ```
 //!
@@ -26,6 +26,7 @@ use gwbank_conversion::{Converter, ConverterHandle, ConverterParts};
 use gwbank_ingest::embedded::EmbeddedBroker;
 use gwbank_ingest::external::ExternalSource;
 use gwbank_ingest::{IngestError, Pipeline};
+use gwbank_pgwire::{PgWireError, PgWireServer, ServerParts};
 use gwbank_query::{QueryEngine, QuerySources};
 use gwbank_runtime::{Clock, ShutdownTrigger, SystemClock};
 use gwbank_server::{App, AppParts, HttpServer, Limits, Reach, router};
@@ -131,6 +132,16 @@ impl Node {
                 Some(bound.map_err(|error| cannot_listen("http.listen", address, &error.source))?)
             }
         };
+        let postgres_wire = match self.config.postgres_wire.listen.as_str() {
+            "" => None,
+            address => {
+                let bound = PgWireServer::bind(address).await;
+                Some(bound.map_err(|error| match &error {
+                    PgWireError::Listen { source, .. } => cannot_listen("postgres_wire.listen", address, source),
+                    PgWireError::Tls(_) => Failure::Failed(anyhow::Error::new(error)),
+                })?)
+            }
+        };
         let deliveries = Arc::new(courier::Deliveries::default());
         if let Some(settings) = settings::embedded(&self.config)? {
             let started = EmbeddedBroker::start(settings, self.pipeline.clone(), self.trigger.listener()).await;
@@ -159,7 +170,28 @@ impl Node {
             self.addresses.http = Some(http.address().to_string());
             self.serve_http(http, clock, deliveries)?;
         }
+        if let Some(postgres_wire) = postgres_wire {
+            self.addresses.postgres_wire = Some(postgres_wire.address().to_string());
+            self.serve_postgres_wire(postgres_wire)?;
+        }
         self.addresses.write(&self.config.data_dir)?;
+        Ok(())
+    }
+
+    fn serve_postgres_wire(&mut self, server: PgWireServer) -> Outcome {
+        let users =
+            self.config.auth.sql_users().map_err(|problems| anyhow::anyhow!("[auth] is wrong: {problems:?}"))?;
+        let section = &self.config.postgres_wire;
+        let tls = section.tls();
+        let parts = ServerParts {
+            door: Arc::new(doors::PgWire(self.engine.clone())),
+            users,
+            tls_required: tls.is_some() && section.tls_required,
+            tls,
+            limits: gwbank_pgwire::Limits::default(),
+        };
+        let serving = server.serve(parts, self.trigger.listener()).context("postgres_wire")?;
+        self.tasks.push(tokio::spawn(serving));
         Ok(())
     }
 

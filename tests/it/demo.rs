@@ -10,7 +10,21 @@ fn the_printed_commands_work_as_printed() {
     let place = Place::new();
     let mut demo = gwbank()
         .current_dir(place.dir.path())
-        .args(["demo", "--wells", "77", "--years", "1", "--mqtt-port", "0", "--http-port", "0", "--data-dir", "demo"])
+        .args([
+            "demo",
+            "--wells",
+            "77",
+            "--years",
+            "1",
+            "--mqtt-port",
+            "0",
+            "--http-port",
+            "0",
+            "--postgres-port",
+            "0",
+            "--data-dir",
+            "demo",
+        ])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

@@ -14,6 +14,7 @@ mod life;
 mod many_nodes;
 mod mosquitto;
 mod mqtt_client;
+mod postgres_wire;
 mod program;
 mod quality;
 mod real_series;

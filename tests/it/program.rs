@@ -16,6 +16,8 @@ pub fn gwbank() -> Command {
             command.env_remove(name);
         }
     }
+    // Tests run side by side.
+    command.env("GWBANK__POSTGRES_WIRE__LISTEN", "127.0.0.1:0");
     command
 }
 
@@ -158,6 +160,8 @@ pub struct Server {
     child: Child,
     pub http: String,
     pub mqtt: String,
+    /// Host and port for PostgreSQL's clients.
+    pub postgres_wire: String,
 }
 
 impl Server {
@@ -175,7 +179,8 @@ impl Server {
         });
         let http = format!("http://{}", addresses["http"].as_str().unwrap());
         let mqtt = format!("mqtt://{}", addresses["mqtt"].as_str().unwrap());
-        Self { child, http, mqtt }
+        let postgres_wire = addresses["postgres_wire"].as_str().unwrap_or_default().to_owned();
+        Self { child, http, mqtt, postgres_wire }
     }
 
     /// Asks over HTTP; gives status and body.

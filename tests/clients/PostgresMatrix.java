@@ -1,0 +1,97 @@
+// pgJDBC: metadata as graphical clients ask for it, parameters, prepared statements, fetch size, cancelling. Prints JSON.
+import java.sql.Connection;
+import java.sql.DatabaseMetaData;
+import java.sql.DriverManager;
+import java.sql.PreparedStatement;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+import java.time.OffsetDateTime;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+public class PostgresMatrix {
+    interface Step {
+        boolean isRight() throws Exception;
+    }
+
+    static final Map<String, String> seen = new LinkedHashMap<>();
+
+    static void check(String name, Step step) {
+        try {
+            seen.put(name, String.valueOf(step.isRight()));
+        } catch (Exception error) {
+            seen.put(name, '"' + error.getMessage().replaceAll("[\"\\\\\\s]", " ") + '"');
+        }
+    }
+
+    static int rows(ResultSet found) throws SQLException {
+        try (found) {
+            int rows = 0;
+            while (found.next()) {
+                rows++;
+            }
+            return rows;
+        }
+    }
+
+    public static void main(String[] arguments) throws Exception {
+        String url = "jdbc:postgresql://" + arguments[0] + ":" + arguments[1] + "/gwbank?user=gwbank";
+        try (Connection connection = DriverManager.getConnection(url)) {
+            DatabaseMetaData metadata = connection.getMetaData();
+            check("schemas", () -> rows(metadata.getSchemas()) == 3);
+            check("tables", () -> rows(metadata.getTables(null, "public", "%", new String[] {"TABLE", "VIEW"})) > 10);
+            check("columns", () -> {
+                try (ResultSet columns = metadata.getColumns(null, "public", "readings", "value")) {
+                    return columns.next() && columns.getString("TYPE_NAME").equals("float8")
+                        && columns.getString("REMARKS").startsWith("in the parameter's");
+                }
+            });
+            check("keys", () -> rows(metadata.getPrimaryKeys(null, "public", "readings"))
+                + rows(metadata.getImportedKeys(null, "public", "readings"))
+                + rows(metadata.getIndexInfo(null, "public", "readings", false, true)) == 0);
+            check("types", () -> rows(metadata.getTypeInfo()) > 10);
+            check("functions", () -> rows(metadata.getFunctions(null, null, "%")) == 0);
+            check("privileges", () -> rows(metadata.getTablePrivileges(null, "public", "readings")) >= 0);
+            check("versions", () -> rows(metadata.getVersionColumns(null, "public", "readings")) >= 0);
+            check("keywords", () -> metadata.getSQLKeywords().contains("limit"));
+            check("prepared", () -> {
+                String sql = "SELECT well_id, time, value FROM readings WHERE well_id = ? AND time >= ? AND value < ? LIMIT ?";
+                try (PreparedStatement statement = connection.prepareStatement(sql)) {
+                    statement.setString(1, "W1");
+                    statement.setObject(2, OffsetDateTime.parse("2026-11-01T00:00:00Z"));
+                    statement.setDouble(3, 100);
+                    statement.setInt(4, 5);
+                    // From the fifth time on it is prepared at the server, with values in binary form.
+                    for (int time = 0; time < 8; time++) {
+                        if (rows(statement.executeQuery()) != 5) {
+                            return false;
+                        }
+                    }
+                    return true;
+                }
+            });
+            connection.setAutoCommit(false);
+            check("fetch size", () -> {
+                try (Statement statement = connection.createStatement()) {
+                    statement.setFetchSize(50);
+                    return rows(statement.executeQuery("SELECT * FROM readings")) == 1000;
+                }
+            });
+            connection.commit();
+            check("cancel", () -> {
+                try (Statement statement = connection.createStatement()) {
+                    statement.setQueryTimeout(1);
+                    statement.executeQuery("SELECT count(*) FROM generate_series(1, 100000000000)");
+                    return false;
+                } catch (SQLException error) {
+                    return error.getSQLState().equals("57014");
+                }
+            });
+            connection.rollback();
+        }
+        StringBuilder json = new StringBuilder("{");
+        seen.forEach((name, outcome) -> json.append(json.length() > 1 ? "," : "").append('"' + name + "\":" + outcome));
+        System.out.println(json.append('}'));
+    }
+}

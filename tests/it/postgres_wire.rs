@@ -1,0 +1,225 @@
+//! The door for PostgreSQL's clients, with the real ones: psql, psycopg, asyncpg, SQLAlchemy with pandas, node-postgres,
+//! pgJDBC.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::certificates::Certificates;
+use crate::program::{Place, Said, Server, gwbank, until};
+
+fn psql(server: &Server, user: &str, options: &str, arguments: &[&str]) -> Said {
+    let target = format!("postgresql://{user}@{}/gwbank{options}", server.postgres_wire);
+    let mut client = Command::new("psql");
+    client.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", &target]).args(arguments);
+    client
+        .env("PGPASSFILE", "/dev/null")
+        .stdin(Stdio::null())
+        .output()
+        .expect("psql runs; scripts/test installs it")
+        .into()
+}
+
+fn asked(server: &Server, sql: &str) -> String {
+    psql(server, "gwbank", "", &["-c", sql]).good().trim().to_owned()
+}
+
+/// A server with two wells in Nakhon Ratchasima and 500 readings of each.
+fn started(config: &str) -> (Place, Server) {
+    let place = Place::new();
+    place.file("gwbank.toml", config);
+    place.file("wells.csv", "well_id,province_code,bank_type,depth\nW1,30,observation,12.5\nW2,30,open,\n");
+    let mut history = String::from("well_id,time,parameter,value\n");
+    for reading in 0..1000 {
+        let (well, minute) = (reading % 2 + 1, reading / 2);
+        let (day, hour, minute) = (minute / 240 + 1, minute / 10 % 24, minute % 10);
+        history += &format!("W{well},2026-11-{day:02}T{hour:02}:{minute:02}:00Z,depth_to_water,{}\n", reading / 2 % 10);
+    }
+    place.file("history.csv", &history);
+    let server = place.serve();
+    place.run(&["wells", "import", "wells.csv"]).good();
+    place.run(&["readings", "import", "history.csv"]).good();
+    (place, server)
+}
+
+#[test]
+fn psql_finds_its_way() {
+    let (place, server) = started("");
+    assert_eq!(asked(&server, "SELECT count(*), min(value) FROM readings"), "1000|0");
+    assert_eq!(
+        asked(&server, "SELECT time FROM readings WHERE well_id = 'W1' ORDER BY time LIMIT 1"),
+        "2026-11-01 07:00:00+07"
+    );
+    let listed = asked(&server, "\\dt");
+    assert!(listed.lines().any(|line| line == "public|readings|table|gwbank"), "{listed}");
+    let described = asked(&server, "\\dt+ readings");
+    assert!(described.contains("one value a well, parameter and time"), "{described}");
+    let columns = asked(&server, "\\d readings");
+    assert!(columns.contains("time|timestamp with time zone||not null|"), "{columns}");
+    assert!(asked(&server, "\\d+ wells").contains("depth|double precision"));
+    for command in ["\\d", "\\dv", "\\di", "\\dn", "\\df", "\\du", "\\l", "\\dx", "\\dp", "\\z"] {
+        psql(&server, "gwbank", "", &["-c", command]).good();
+    }
+    let copied = place.path("copy.csv");
+    let copy = format!("\\copy (SELECT well_id, depth FROM wells ORDER BY 1) TO '{}' CSV HEADER", copied.display());
+    psql(&server, "gwbank", "", &["-c", &copy]).good();
+    assert_eq!(std::fs::read_to_string(copied).unwrap(), "well_id,depth\nW1,12.5\nW2,\n");
+    // A table has a place in the catalogs as the wire tells it.
+    let types =
+        asked(&server, "SELECT attname, atttypid FROM pg_attribute WHERE attrelid = 'wells'::regclass AND attnum = 1");
+    assert_eq!(types, "well_id|25");
+}
+
+#[test]
+fn sessions_are_ones_own_and_nothing_is_written() {
+    let (_place, server) = started("");
+    let both = psql(&server, "gwbank", "", &["-c", "SET TIME ZONE 'UTC'", "-c", "SHOW TimeZone"]).good();
+    assert_eq!(both.trim(), "UTC");
+    assert_eq!(asked(&server, "SHOW TimeZone"), "Asia/Bangkok");
+    let cursor = "BEGIN; DECLARE c CURSOR FOR SELECT value FROM readings WHERE well_id = 'W1' ORDER BY time; \
+                  FETCH 2 FROM c; MOVE 7 IN c; FETCH c; COMMIT";
+    assert_eq!(asked(&server, cursor), "0\n1\n9");
+    assert_eq!(asked(&server, "PREPARE p (int) AS SELECT $1 + 1; EXECUTE p (41)"), "42");
+    for (sql, code) in [
+        ("INSERT INTO wells VALUES ('x')", "25006"),
+        ("COPY wells TO '/tmp/x'", "25006"),
+        ("COPY wells FROM STDIN", "25006"),
+        ("COPY (SELECT 1) TO PROGRAM 'sh'", "25006"),
+        ("CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'", "25006"),
+        ("SET datafusion.execution.batch_size = 1", "42704"),
+        ("SET transaction_read_only = off", "22023"),
+        ("SELECT * FROM '/etc/passwd'", "42P01"),
+        ("SELECT 1; DROP TABLE wells", "25006"),
+        ("BEGIN; SELECT nothing; SELECT 1", "42703"),
+        ("SET statement_timeout = 200; SELECT count(*) FROM generate_series(1, 100000000000)", "57014"),
+    ] {
+        let said = psql(&server, "gwbank", "", &["-v", "VERBOSITY=sqlstate", "-c", sql]);
+        assert!(said.code != 0 && said.err.contains(code), "{sql}: {said:?}");
+    }
+    let place_in_text = psql(&server, "gwbank", "", &["-c", "SELECT 'บ่อ', nothing FROM wells"]).err;
+    assert!(
+        place_in_text.contains("LINE 1: SELECT 'บ่อ', nothing FROM wells\n                      ^"),
+        "{place_in_text}"
+    );
+}
+
+fn clients() -> PathBuf {
+    PathBuf::from(std::env::var("GWBANK_TEST_CLIENTS").expect("run the tests through scripts/test, which sets this"))
+}
+
+fn all_seen(output: &Output, steps: usize) {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}\n{text}\n{errors}", output.status);
+    let seen: Value = serde_json::from_str(text.trim()).unwrap_or_else(|error| panic!("{error}: {text}\n{errors}"));
+    let seen = seen.as_object().expect("an object");
+    let wrong: Vec<_> = seen.iter().filter(|(_, outcome)| **outcome != Value::Bool(true)).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+    assert_eq!(seen.len(), steps, "{text}");
+}
+
+fn script(server: &Server, program: PathBuf, name: &str) -> Output {
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name);
+    let (host, port) = server.postgres_wire.split_once(':').unwrap();
+    Command::new(program)
+        .arg(script)
+        .args([host, port])
+        .env("NODE_PATH", clients().join("node/node_modules"))
+        .output()
+        .expect("the client runs")
+}
+
+#[test]
+fn pythons_clients_get_what_they_expect() {
+    let (_place, server) = started("");
+    all_seen(&script(&server, clients().join("python/bin/python"), "postgres_matrix.py"), 20);
+}
+
+#[test]
+fn node_postgres_gets_what_it_expects() {
+    let (place, server) = started("");
+    // A module is looked for beside the script.
+    let copy = place.path("postgres_matrix.mjs");
+    std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/postgres_matrix.mjs"), &copy).unwrap();
+    std::os::unix::fs::symlink(clients().join("node/node_modules"), place.path("node_modules")).unwrap();
+    let (host, port) = server.postgres_wire.split_once(':').unwrap();
+    all_seen(&Command::new("node").arg(&copy).args([host, port]).output().expect("node runs"), 4);
+}
+
+#[test]
+fn pgjdbc_gets_what_it_expects() {
+    let (_place, server) = started("");
+    let (host, port) = server.postgres_wire.split_once(':').unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/PostgresMatrix.java");
+    let mut java = Command::new("java");
+    java.arg("-cp").arg(clients().join("java/postgresql.jar")).args([script, host, port]);
+    all_seen(&java.output().expect("java runs; scripts/test installs it"), 12);
+}
+
+fn hashed(password: &str) -> String {
+    let mut child =
+        gwbank().args(["hash-password", "--scram"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
+}
+
+#[test]
+fn who_comes_in_is_known_and_encrypted() {
+    let certificates_dir = Place::new();
+    let certificates = Certificates::make(certificates_dir.dir.path(), "ours");
+    let config = format!(
+        "[postgres_wire]\ntls_certificate = {:?}\ntls_key = {:?}\n\
+         [[auth.users]]\nname = \"somchai\"\nrole = \"hydrologist\"\n{}\n\
+         [[auth.users]]\nname = \"malee\"\nrole = \"office\"\n{}\n",
+        certificates.server,
+        certificates.key,
+        hashed("บ่อน้ำ"),
+        hashed("office")
+    );
+    let place = Place::new();
+    place.file("gwbank.toml", &config);
+    let server = place.serve();
+    let select = ["-c", "SELECT current_user"];
+    let verified = format!("?sslmode=verify-full&sslrootcert={}", certificates.authority.display());
+    let target = |user: &str, password: &str| format!("{user}:{password}");
+    let said =
+        psql(&server, &target("somchai", "%E0%B8%9A%E0%B9%88%E0%B8%AD%E0%B8%99%E0%B9%89%E0%B8%B3"), &verified, &select);
+    assert_eq!(said.good().trim(), "somchai");
+    let refused = |user: &str, options: &str, text: &str| {
+        let said = psql(&server, user, options, &select);
+        assert!(said.code != 0 && said.err.contains(text), "{user}{options}: {said:?}");
+    };
+    refused("somchai:wrong", &verified, "password authentication failed for user \"somchai\"");
+    refused("nobody:wrong", &verified, "password authentication failed for user \"nobody\"");
+    refused("malee:office", &verified, "does not permit SQL");
+    refused("somchai:wrong", "?sslmode=disable", "connections without TLS are refused");
+}
+
+#[test]
+fn what_is_no_client_harms_nobody() {
+    let (_place, server) = started("");
+    let mut silent = Vec::new();
+    for junk in
+        [&b"GET / HTTP/1.1\r\n\r\n"[..], b"\0\0\0\x04", b"\x16\x03\x01\x02\0\x01", b"\0\0\x27\x0f\0\x03\0\0user", b""]
+    {
+        let mut stream = TcpStream::connect(&server.postgres_wire).unwrap();
+        stream.write_all(junk).unwrap();
+        silent.push(stream);
+    }
+    assert_eq!(asked(&server, "SELECT 1"), "1");
+    // Clients that ask for much and leave: their queries go with them.
+    let startup = b"\0\0\0\x15\0\x03\0\0user\0gwbank\0\0";
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(&server.postgres_wire).unwrap();
+        stream.write_all(startup).unwrap();
+        let sql = b"SELECT count(*) FROM generate_series(1, 100000000000)\0";
+        stream.write_all(&[&b"Q"[..], &(sql.len() as u32 + 4).to_be_bytes(), sql].concat()).unwrap();
+        let mut answer = [0; 64];
+        assert!(stream.read(&mut answer).unwrap() > 0);
+    }
+    until("the queries have ended", || (asked(&server, "SELECT 1") == "1").then_some(()));
+    assert!(server.sql("SELECT count(*) AS n FROM readings")[0]["n"] == 1000);
+}
