@@ -9,7 +9,7 @@ use gwbank_ingest::external::ExternalConfig;
 use gwbank_ingest::{DecodeConfig, PipelineConfig};
 use gwbank_journal::JournalConfig;
 use gwbank_model::{GatewayId, Timestamp};
-use gwbank_query::QueryConfig;
+use gwbank_query::{LevelRules, QueryConfig};
 use gwbank_timescale::{DatabaseConfig, DeadLetterBounds, Policies};
 use gwbank_watch::WatchConfig;
 
@@ -101,7 +101,14 @@ pub fn query(config: &Config) -> QueryConfig {
         spill_bytes_max: section.spill_bytes_max,
         threads: if section.threads == 0 { default.threads } else { section.threads },
         spill_dir: Some(config.data_dir.join("spill")),
+        levels: levels(config),
     }
+}
+
+/// For SQL, the same as for the watch.
+fn levels(config: &Config) -> LevelRules {
+    let WatchConfig { qualities, days_min_logger, days_min_manual, .. } = watch(config);
+    LevelRules { qualities, days_min_logger, days_min_manual }
 }
 
 pub fn watch(config: &Config) -> WatchConfig {

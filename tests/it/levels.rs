@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::program::{Place, Server, until};
 
-const WELLS: &str = "well_id,bank_type,province_code,depth\n\
-    UDN-0012,observation,41,30\nUDN-0013,observation,41,30\nUDN-AIR,observation,41,\n";
+const WELLS: &str = "well_id,bank_type,province_code,depth,sampling\n\
+    UDN-0012,observation,41,30,manual\nUDN-0013,observation,41,30,manual\nUDN-AIR,observation,41,,logger\n";
 const INSTALLATIONS: &str = "well_id,device_id,parameter,sensor_depth_below_mp,measuring_point_height,barometer_id,valid_from\n\
     UDN-0012,diver-1,water_pressure_absolute,12.5,0.5,baro-1,2025-01-01\n\
     UDN-0013,radar-1,distance_to_water,,0.25,,2025-01-01\n\

@@ -131,6 +131,13 @@ pub struct Converter {
     marks_due: bool,
 }
 
+/// Whether a level that changes has the revision of the one before, which any later one beats, or stands above it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    AsItIs,
+    Above,
+}
+
 /// A running converter.
 pub struct ConverterHandle(JoinHandle<()>);
 
@@ -431,14 +438,25 @@ impl Converter {
             let to = from.plus_micros(CHUNK_MICROS).min(span.to.plus_micros(1));
             let found = self.levels(plan, from, to).await?;
             let stored = self.parts.reader.rows_between(well, Parameter::DepthToWater, from, to).await?;
-            let readings = self.differences(well, &found, &stored);
+            let readings = self.differences(well, &found, &stored, Standing::AsItIs);
             changed += readings.len();
-            for readings in readings.chunks(READINGS_MAX) {
-                self.parts.sink.put(readings.to_vec()).await?;
+            self.put(&readings).await?;
+            // A value that the instant has had before is a duplicate, and returns only with a higher revision. No higher one than
+            // that is used: what a gateway sends itself is to win.
+            if readings.iter().any(|reading| stored.iter().any(|row| row.time == reading.time)) {
+                let stored = self.parts.reader.rows_between(well, Parameter::DepthToWater, from, to).await?;
+                self.put(&self.differences(well, &found, &stored, Standing::Above)).await?;
             }
             from = to;
         }
         Ok(changed)
+    }
+
+    async fn put(&self, readings: &[Reading]) -> Result<(), ConversionError> {
+        for readings in readings.chunks(READINGS_MAX) {
+            self.parts.sink.put(readings.to_vec()).await?;
+        }
+        Ok(())
     }
 
     /// What the sensors say, from ≤ time < to.
@@ -466,7 +484,8 @@ impl Converter {
     }
 
     /// Readings that make what is stored equal to what was found; see rules 3 and 4 of the crate.
-    fn differences(&self, well: &WellId, found: &[Level], stored: &[Row]) -> Vec<Reading> {
+    fn differences(&self, well: &WellId, found: &[Level], stored: &[Row], standing: Standing) -> Vec<Reading> {
+        let revision = |row: &Row| row.revision + u32::from(standing == Standing::Above);
         let names = &self.parts.names.gateways;
         let is_ours = |row: &&Row| names.id(row.gateway).as_str() == GatewayId::CONVERSION;
         let known: HashMap<Timestamp, &Row> = stored.iter().map(|row| (row.time, row)).collect();
@@ -486,13 +505,12 @@ impl Converter {
         let put = found.iter().filter_map(|level| match known.get(&level.time) {
             None => Some(reading(level, 0)),
             Some(row) if !is_ours(row) || says_the_same(row, level) => None,
-            // A value that was there before returns only with a higher revision.
-            Some(row) => Some(reading(level, row.revision + 1)),
+            Some(row) => Some(reading(level, revision(row))),
         });
         let gone = stored.iter().filter(is_ours).filter(|row| !found_at.contains(&row.time) && row.value().is_some());
         let taken_back = gone.map(|row| {
             let missing = Level { time: row.time, depth: None, site_status: None };
-            reading(&missing, row.revision + 1)
+            reading(&missing, revision(row))
         });
         put.chain(taken_back).collect()
     }

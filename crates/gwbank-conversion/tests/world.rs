@@ -348,6 +348,15 @@ async fn a_level_of_a_gateway_stands() {
     world.server.send("A", Parameter::DepthToWater, 1, Some(4.0));
     world.settle().await;
     assert_eq!(told(&world), [(0, 3.0), (1, 4.0)], "also one that comes later");
+    // Also where the converted one was mended before.
+    world.server.send("A", Parameter::DistanceToWater, 2, Some(1.0));
+    world.settle().await;
+    world.install(Installation { sensor_depth_below_mp: Some(13.5), ..hung(Parameter::DistanceToWater, -1000) });
+    world.settle().await;
+    assert_eq!(told(&world), [(0, 3.0), (1, 4.0), (2, 14.0)]);
+    world.server.send("A", Parameter::DepthToWater, 2, Some(5.0));
+    world.settle().await;
+    assert_eq!(told(&world), [(0, 3.0), (1, 4.0), (2, 5.0)]);
     let senders: BTreeSet<String> = world.server.stored("A").into_values().map(|(.., sender)| sender).collect();
     assert_eq!(senders, BTreeSet::from(["gw-1".to_owned()]));
 }

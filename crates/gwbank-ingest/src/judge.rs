@@ -407,6 +407,7 @@ impl Basis {
         WellFacts {
             depth: well.depth,
             ground_elevation: well.ground_elevation,
+            sensor_depth: self.registry.shallowest_sensor(well_id.as_str()),
             objections: objects.fold(QcTests::NONE, |tests, (test, _)| tests.with(test)),
         }
     }

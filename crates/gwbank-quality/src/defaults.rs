@@ -42,6 +42,8 @@ pub struct WellFacts {
     pub depth: Option<f64>,
     /// Of the ground above the vertical datum, in metres.
     pub ground_elevation: Option<f64>,
+    /// Below ground, in metres, of the sensor that hangs highest: deeper water is told at its depth.
+    pub sensor_depth: Option<f64>,
     /// Tests that object to all of the well's readings, such as `location` for a well outside its province.
     pub objections: QcTests,
 }
@@ -165,7 +167,10 @@ fn gross_range(parameter: Parameter, facts: &WellFacts) -> (Span, Span) {
 /// Where what hangs in the well has no water to measure, within 5 cm.
 fn floor(parameter: Parameter, facts: &WellFacts) -> Option<Floor> {
     match parameter {
-        Parameter::DepthToWater => facts.depth.map(|depth| Floor::AtOrAbove(depth - 0.05)),
+        Parameter::DepthToWater => {
+            let depths = [facts.depth.map(|depth| depth - 0.05), facts.sensor_depth.map(|depth| depth - 1e-6)];
+            depths.into_iter().flatten().reduce(f64::min).map(Floor::AtOrAbove)
+        }
         Parameter::GroundwaterElevation => match (facts.ground_elevation, facts.depth) {
             (Some(ground), Some(depth)) => Some(Floor::AtOrBelow(ground - depth + 0.05)),
             _ => None,

@@ -3,6 +3,22 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+/// What the view `levels_monthly` counts: as the indicators do, by the section `[indicators]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LevelRules {
+    /// Quality flags whose values count.
+    pub qualities: Vec<u8>,
+    /// Days that make a month, of wells with a logger and of those read by hand.
+    pub days_min_logger: u32,
+    pub days_min_manual: u32,
+}
+
+impl Default for LevelRules {
+    fn default() -> Self {
+        Self { qualities: vec![1, 2], days_min_logger: 15, days_min_manual: 1 }
+    }
+}
+
 /// The section `[query]` of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryConfig {
@@ -20,6 +36,7 @@ pub struct QueryConfig {
     pub threads: usize,
     /// Where temporary files go; whatever is in it at the start is removed. Without it nothing is spilled.
     pub spill_dir: Option<PathBuf>,
+    pub levels: LevelRules,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,6 +56,7 @@ impl Default for QueryConfig {
             spill_bytes_max: 4 << 30,
             threads: std::thread::available_parallelism().map_or(2, |n| n.get().div_ceil(2).max(2)),
             spill_dir: None,
+            levels: LevelRules::default(),
         }
     }
 }

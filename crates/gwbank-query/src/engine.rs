@@ -150,7 +150,7 @@ impl QueryEngine {
             .enable_all()
             .build()
             .map_err(|error| QueryError::Internal(format!("cannot start the query runtime: {error}")))?;
-        for (name, sql) in views::VIEWS {
+        for (name, sql) in &views::views(&config.levels) {
             // Planning a view only asks tables of ours for their columns, which never waits.
             let Some(view) = views::plan(template.state().clone(), name, sql).now_or_never() else {
                 return Err(QueryError::Internal(format!("planning the view {name} had to wait")));

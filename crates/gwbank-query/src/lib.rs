@@ -37,7 +37,7 @@ mod tables;
 mod unnest_keys;
 mod views;
 
-pub use config::{ConfigProblem, QueryConfig};
+pub use config::{ConfigProblem, LevelRules, QueryConfig};
 pub use engine::{QueryEngine, QueryResult, QuerySources, QueryStats};
 pub use error::{Limit, Named, QueryError, QueryErrorKind};
 pub use request::{ConnectionFacts, Description, Request};

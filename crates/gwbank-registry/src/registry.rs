@@ -80,6 +80,16 @@ impl Registry {
             .max_by_key(|i| (i.parameter.is_some(), i.valid_from))
     }
 
+    /// Below ground, in metres, of the sensor under water that hangs highest of all that ever did.
+    pub fn shallowest_sensor(&self, well: &str) -> Option<f64> {
+        let under_water = |installation: &&Installation| {
+            let is_submerged = |p: Parameter| p.is_level_sensor() && p != Parameter::DistanceToWater;
+            installation.parameter.is_none_or(is_submerged)
+        };
+        let depth = |i: &Installation| Some(i.sensor_depth_below_mp? - i.measuring_point_height?);
+        self.installations_of(well).iter().filter(under_water).filter_map(depth).reduce(f64::min)
+    }
+
     /// The well whose `barometric_pressure` a `barometer_id` means: named itself, or the one where that device weighs the air.
     pub fn barometer(&self, barometer_id: &str) -> Option<&Arc<Well>> {
         let weighs_air = |installation: &&Installation| {

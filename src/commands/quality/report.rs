@@ -34,6 +34,7 @@ pub fn run(general: &General, asked: &QualityReportArguments) -> Outcome {
     let facts = WellFacts {
         depth: well["depth"].as_f64(),
         ground_elevation: well["ground_elevation"].as_f64(),
+        sensor_depth: None,
         objections: QcTests::NONE,
     };
     let all = read(&client, asked)?;

@@ -36,7 +36,8 @@ pub fn sen_slope(levels: &[f64]) -> Option<(f64, f64)> {
 /// - **Source**: Sen 1968, *JASA* 63, 1379–1389. **Weak**: as [`sen_slope`]; where readings crowd, so do their pairs.
 ///
 /// ```
-/// assert_eq!(gwbank_indicator::sen_slope_at(&[(0.0, 1.0), (1.0, 2.0), (4.0, 5.0), (10.0, -90.0)]), Some(-10.833333333333334));
+/// assert_eq!(gwbank_indicator::sen_slope_at(&[(0.0, 1.0), (1.0, 2.0), (4.0, 5.0), (10.0, -90.0)]), Some(-4.05));
+/// // The middle two of -15.8, -10.2, -9.1, 1, 1, 1.
 /// ```
 pub fn sen_slope_at(series: &[(f64, f64)]) -> Option<f64> {
     let present = || series.iter().filter(|(_, value)| value.is_finite());

@@ -38,6 +38,7 @@ fn points(series: &Series) -> Result<ScalarValue> {
     let n = match series.setting {
         Some(n) if n >= 2.0 && n.fract() == 0.0 => n as usize,
         Some(other) => return exec_err!("the n of lttb is a whole number from 2 on, not {other}"),
+        None if series.points.is_empty() => 2,
         None => return exec_err!("the n of lttb is missing"),
     };
     let present: Vec<(Timestamp, f64)> = series.points.iter().filter(|(_, value)| value.is_finite()).copied().collect();

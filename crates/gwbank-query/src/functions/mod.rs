@@ -72,6 +72,11 @@ pub(crate) fn is_of_series(name: &str) -> bool {
     aggregates().any(|of| of.function.name == name)
 }
 
+/// Window functions that look at a whole partition, whatever the frame.
+pub(crate) fn is_of_partition(name: &str) -> bool {
+    windows::names().any(|known| known == name)
+}
+
 fn aggregates() -> impl Iterator<Item = &'static SeriesFunction> {
     trends::AGGREGATES.iter().chain(&events::AGGREGATES).chain(&lttb::AGGREGATES)
 }

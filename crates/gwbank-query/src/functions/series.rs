@@ -15,6 +15,7 @@ use arrow::datatypes::{DataType, Field, FieldRef, Float64Type, TimeUnit, Timesta
 use datafusion::common::{ScalarValue, exec_err, plan_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
+use datafusion::logical_expr::utils::AggregateOrderSensitivity;
 use datafusion::logical_expr::{Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility};
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, Day, Month, Timestamp};
 
@@ -34,12 +35,20 @@ pub(super) struct Series {
 }
 
 impl Series {
-    pub fn values(&self) -> Vec<f64> {
-        self.points.iter().map(|(_, value)| *value).collect()
-    }
-
     pub fn day(&self, time: Timestamp) -> Day {
         time.day(self.offset_seconds)
+    }
+
+    /// Values by position, missing ones too; two of one time are an error, as nobody can say which comes first.
+    pub fn values_in_order(&self, function: &Function) -> Result<Vec<f64>> {
+        match self.points.windows(2).find(|two| two[0].0 == two[1].0) {
+            Some(two) => exec_err!(
+                "{} takes one value a time, and {} has several; group by well_id, or by time first",
+                function.name,
+                two[0].0.to_rfc3339(self.offset_seconds)
+            ),
+            None => Ok(self.points.iter().map(|(_, value)| *value).collect()),
+        }
     }
 
     /// One value a month, without those that are missing; a month with two is an error.
@@ -183,7 +192,15 @@ impl AggregateUDFImpl for SeriesAggregate {
         Ok(vec![times, list("values", DataType::Float64), setting])
     }
 
+    /// The series is put in order by its times: an ORDER BY in the call changes nothing, and is not handed over.
+    fn order_sensitivity(&self) -> AggregateOrderSensitivity {
+        AggregateOrderSensitivity::Insensitive
+    }
+
     fn accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        if args.is_distinct {
+            return plan_err!("{} takes no DISTINCT; it looks at a series, not at a set", self.of.function.name);
+        }
         let offset_seconds = offset_of(args.expr_fields[self.time_place()].data_type());
         let series = Series { points: Vec::new(), offset_seconds, setting: None };
         Ok(Box::new(SeriesAccumulator { of: self.of, series }))

@@ -71,14 +71,14 @@ pub(super) static AGGREGATES: [SeriesFunction; 5] = [
         time_first: false,
         setting: None,
         result: trend_type,
-        finish: |series| by_position(series, TrendTest::Original),
+        finish: |series| by_position(series, &MANN_KENDALL, TrendTest::Original),
     },
     SeriesFunction {
         function: &MANN_KENDALL_HAMED_RAO,
         time_first: false,
         setting: None,
         result: trend_type,
-        finish: |series| by_position(series, TrendTest::HamedRao),
+        finish: |series| by_position(series, &MANN_KENDALL_HAMED_RAO, TrendTest::HamedRao),
     },
     SeriesFunction {
         function: &MANN_KENDALL_SEASONAL,
@@ -92,7 +92,10 @@ pub(super) static AGGREGATES: [SeriesFunction; 5] = [
         time_first: false,
         setting: None,
         result: || DataType::Float64,
-        finish: |series| Ok(ScalarValue::Float64(sen_slope(&series.values()).map(|(slope, _)| slope))),
+        finish: |series| {
+            let values = series.values_in_order(&SEN_SLOPE)?;
+            Ok(ScalarValue::Float64(sen_slope(&values).map(|(slope, _)| slope)))
+        },
     },
     SeriesFunction {
         function: &SEN_SLOPE_PER_YEAR,
@@ -122,8 +125,8 @@ fn trend_type() -> DataType {
     DataType::Struct(fields())
 }
 
-fn by_position(series: &Series, test: TrendTest) -> Result<ScalarValue> {
-    told(mann_kendall(&series.values(), test))
+fn by_position(series: &Series, function: &Function, test: TrendTest) -> Result<ScalarValue> {
+    told(mann_kendall(&series.values_in_order(function)?, test))
 }
 
 /// Steps are calendar months, the first one a January.

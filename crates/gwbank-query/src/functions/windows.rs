@@ -150,6 +150,10 @@ static SPECS: [Spec; 7] = [
     },
 ];
 
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    SPECS.iter().map(|spec| spec.function.name)
+}
+
 pub(super) fn functions() -> impl Iterator<Item = WindowUDF> {
     SPECS.iter().map(|spec| {
         WindowUDF::new_from_impl(WholePartition { spec, signature: Signature::user_defined(Volatility::Immutable) })

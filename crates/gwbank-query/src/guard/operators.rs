@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result;
-use datafusion::logical_expr::expr::ScalarFunction;
+use datafusion::logical_expr::expr::{ScalarFunction, WindowFunctionParams};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::type_coercion::binary::BinaryTypeCoercer;
 use datafusion::logical_expr::{
@@ -22,6 +22,8 @@ use datafusion::physical_plan::PhysicalExpr;
 use super::Guard;
 use super::function::{guarded_function, run};
 use super::growth::{Effort, Growth};
+use datafusion::logical_expr::{WindowFrame, WindowFrameBound, WindowFrameUnits};
+
 use crate::error::QueryError;
 use crate::functions;
 
@@ -70,8 +72,30 @@ fn replace(expression: Expr) -> Result<Transformed<Expr>> {
             ))
             .into_engine());
         }
+        Expr::WindowFunction(window)
+            if functions::is_of_partition(window.fun.name()) && !is_of_whole_partition(&window.params) =>
+        {
+            let name = window.fun.name();
+            return Err(QueryError::Invalid(format!(
+                "{name} looks at its whole partition: it takes no frame (ROWS, RANGE), FILTER or DISTINCT in OVER"
+            ))
+            .into_engine());
+        }
         other => Transformed::no(other),
     })
+}
+
+/// Whether a call says nothing that a function of the whole partition would have to leave unheard.
+fn is_of_whole_partition(params: &WindowFunctionParams) -> bool {
+    let WindowFrame { units, start_bound, end_bound, .. } = &params.window_frame;
+    // The frame of an OVER that names none; with ORDER BY it ends at the current row.
+    let is_usual_end = match end_bound {
+        WindowFrameBound::CurrentRow => *units == WindowFrameUnits::Range,
+        WindowFrameBound::Following(value) => value.is_null(),
+        WindowFrameBound::Preceding(_) => false,
+    };
+    let is_usual_start = matches!(start_bound, WindowFrameBound::Preceding(value) if value.is_null());
+    is_usual_start && is_usual_end && params.filter.is_none() && !params.distinct
 }
 
 fn growth_and_effort(operator: Operator) -> Option<(Growth, Effort)> {

@@ -186,6 +186,11 @@ fn missing_values_plans_and_misuse() {
                 vec!["", "3.0", "3.0"],
             ),
             ("SELECT mann_kendall(v, t) FROM (VALUES (1.0, '2001-01-01')) AS x(v, t)", vec![""]),
+            (
+                "SELECT sen_slope(v, t ORDER BY v) FROM (VALUES (3.0, '2001-01-01'), (1.0, '2001-01-02')) AS x(v, t)",
+                vec!["-2.0"],
+            ),
+            ("SELECT lttb(time, value, 5) FROM readings", vec!["[]"]),
             ("SELECT sen_slope(v, t) FROM (SELECT 1.0 AS v, '2001-01-01' AS t) WHERE v > 1", vec![""]),
             ("SELECT (gxg(v, t))['years'] FROM (VALUES (1.0, '2001-01-01')) AS x(v, t)", vec!["0"]),
             (
@@ -200,6 +205,12 @@ fn missing_values_plans_and_misuse() {
             ("SELECT mann_kendall(value, time) OVER (ORDER BY time) FROM readings", "cannot be used with OVER"),
             ("SELECT mann_kendall(well_id, time) FROM readings", "is a number"),
             ("SELECT sgi(well_id) OVER () FROM readings", "takes a number"),
+            ("SELECT sgi(value) OVER (ORDER BY time ROWS 3 PRECEDING) FROM readings", "takes no frame"),
+            ("SELECT mann_kendall(DISTINCT v, t) FROM (VALUES (1.0, '2001-01-01')) AS x(v, t)", "takes no DISTINCT"),
+            (
+                "SELECT mann_kendall(v, t) FROM (VALUES (1.0, '2001-01-01'), (2.0, '2001-01-01')) AS x(v, t)",
+                "takes one value a time, and 2001-01-01T07:00:00+07:00 has several",
+            ),
             ("SELECT lttb(t, v, 1) FROM (VALUES (1.0, '2001-01-01')) AS x(v, t)", "from 2 on"),
             (
                 "SELECT drought_events(v, t) FROM (VALUES (1.0, '2001-01-01'), (2.0, '2001-01-09')) AS x(v, t)",

@@ -1,8 +1,8 @@
 //! Columns as the contract has them; the small tables and the views.
 
 use gwbank_model::condition::Scope;
-use gwbank_model::{GatewayId, Row, Timestamp};
-use gwbank_registry::Registry;
+use gwbank_model::{GatewayId, QualityFlag, Row, SiteStatus, Timestamp};
+use gwbank_registry::{Registry, Sampling, Well};
 use gwbank_store::{
     DeadLetterCause, DeadMessage, GatewayCounts, GatewayRecord, IndicatorRow, IngestCommit, Metadata, NewDeadLetter,
     WatchCommit,
@@ -119,7 +119,32 @@ fn views_speak_of_bangkok_days_and_of_levels_upwards() {
         bench.archive_all().await;
         assert_eq!(bench.rows(daily).await, expected);
         let monthly = "SELECT well_id, month, level, n_obs, n_days FROM levels_monthly";
+        assert_eq!(bench.rows(monthly).await, Vec::<String>::new(), "three days make no month of a logger");
+    });
+}
+
+/// Readings by hand: one day makes a month. A dry day stands for the depth of the well.
+#[test]
+fn monthly_levels_are_those_of_the_indicators() {
+    run(async {
+        let mut bench = Bench::new(config(), usize::MAX);
+        let by_hand = |id: &str, depth| Well { sampling: Sampling::Manual, depth, ..well(id, "30") };
+        let wells = [by_hand("A", Some(60.0)), by_hand("B", None)];
+        bench.registry.send_replace(std::sync::Arc::new(Registry::new(wells, [])));
+        bench.message((0..48).map(|h| bench.row(0, h, h as f64)).collect());
+        let monthly = "SELECT well_id, month, level, n_obs, n_days FROM levels_monthly ORDER BY well_id";
         assert_eq!(bench.rows(monthly).await, ["A|2026-01-01|-26.833333333|48|3"]);
+        let dry = |series: usize, hours: i64| Row {
+            site_status: Some(SiteStatus::Dry),
+            quality: QualityFlag::Missing,
+            ..bench.row(series, hours, f64::NAN)
+        };
+        let rows = vec![dry(0, 72), dry(2, 0), dry(2, 24)];
+        bench.message(rows);
+        let expected = ["A|2026-01-01|-35.125|48|4", "B|2026-01-01||0|2"];
+        assert_eq!(bench.rows(monthly).await, expected, "(8 + 28.5 + 44 + 60) / 4; to an unknown depth");
+        bench.archive_all().await;
+        assert_eq!(bench.rows(monthly).await, expected);
     });
 }
 
