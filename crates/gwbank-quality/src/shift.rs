@@ -6,7 +6,8 @@
 //! makes, and then asks what the jump explains:
 //!
 //! 1. **Offset**: a later jump goes back by about as much. Between them the sensor stood elsewhere.
-//! 2. **Ramp**: before the jump the series left its level in a straight line, and the jump leads back to that level. So
+//! 2. **Ramp**: before the jump the series left its level in a straight line, as it does on neither side of it, and the jump
+//!    leads back to that level. So
 //!    drift looks that ends when somebody cleans or recalibrates the sensor. A recession that a storm ends bends and does
 //!    not return to where it began, and hardly ever within one reading; what is told here is suspect, not failed.
 //! 3. **In air**: absolute pressure falls from above what air can weigh to what air does weigh: the sensor was drawn out of
@@ -156,7 +157,9 @@ pub fn shifts(limits: &ShiftLimits, points: &[Point], details: &[Detail]) -> Vec
             (shift_of(ShiftKind::InAir, &series, jump.at, end - 1, jump.size), end + 1)
         } else if let Some(back) = way_back(limits, &series, &jumps, number) {
             (shift_of(ShiftKind::Offset, &series, jump.at, back.at - 1, jump.size), back.at + 1)
-        } else if let Some(start) = ramp_before(limits, &series, jump, explained_before) {
+        } else if let Some(start) =
+            ramp_before(limits, &series, jump, explained_before).filter(|&start| !creeps_anyway(&series, start, jump))
+        {
             (shift_of(ShiftKind::Ramp, &series, start, jump.at - 1, -jump.size), jump.at + 1)
         } else {
             (shift_of(ShiftKind::Step, &series, jump.at - 1, jump.at, jump.size), jump.at + 1)
@@ -308,6 +311,26 @@ fn drawdowns(limits: &ShiftLimits, threshold: f64, series: &[Level]) -> Vec<Shif
 }
 
 /// Where a ramp began that this jump ended, if it did.
+/// Whether the series moves like the ramp on either side of it, too: a recession that a step ends is no drift, and none of its
+/// readings is at fault.
+fn creeps_anyway(series: &[Level], start: usize, jump: &Jump) -> bool {
+    /// Share of the ramp that a neighbouring stretch of its length may cover the same way.
+    const SHARE_MAX: f64 = 0.5;
+    let (first, last) = (series[start], series[jump.at - 1]);
+    let length = last.time.micros_since(first.time);
+    let ramp = last.value - first.value;
+    // What a stretch would cover in the time of the ramp; one of less than half its length says nothing.
+    let covers = |from: Level, to: Level| {
+        let time = to.time.micros_since(from.time);
+        (2 * time >= length).then(|| (to.value - from.value) * (length as f64 / time as f64))
+    };
+    let place = |time: Timestamp| series.partition_point(|level| level.time < time);
+    let before = series.get(place(first.time.plus_micros(-length)));
+    let after = series.get(place(last.time.plus_micros(length)).min(series.len() - 1));
+    let sides = [before.and_then(|from| covers(*from, first)), after.and_then(|to| covers(series[jump.at], *to))];
+    sides.into_iter().flatten().any(|covered| covered * ramp > 0.0 && covered.abs() > SHARE_MAX * ramp.abs())
+}
+
 fn ramp_before(limits: &ShiftLimits, series: &[Level], jump: &Jump, not_before: usize) -> Option<usize> {
     const READINGS_MIN: usize = 20;
     /// Share of the variance that the straight line explains.

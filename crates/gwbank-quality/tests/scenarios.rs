@@ -200,3 +200,25 @@ fn a_sensor_in_air_is_told_until_it_is_lowered_again() {
     let points = every(HOUR, (0..600).map(value));
     assert_eq!(shifts(Parameter::WaterPressureAbsolute, &points), [(ShiftKind::InAir, 300, 359)]);
 }
+
+/// A sensor that is hung elsewhere for two months at the end of a recession says nothing against the recession.
+#[test]
+fn a_recession_before_a_step_is_no_drift() {
+    let facts = WellFacts { depth: Some(20.0), ..WellFacts::default() };
+    let config = SeriesConfig::for_well(Parameter::DepthToWater, &facts);
+    let rules = ReviewRules::for_series(Parameter::DepthToWater, &config, &facts);
+    // Every four hours for 150 days; the season, what a sensor adds, and where it stands.
+    let found = |recession_per_day: f64, sensor: &dyn Fn(f64) -> f64| {
+        let values = (0..150 * 6).map(|n| {
+            let day = f64::from(n) / 6.0;
+            let level = 6.0 - (day / 58.0).cos() * recession_per_day * 58.0 + sensor(day);
+            (level * 1000.0).round() / 1000.0
+        });
+        let shifts = review(&config, &rules, &every(4 * HOUR, values), &[]).shifts;
+        shifts.iter().map(|shift| shift.kind).collect::<Vec<_>>()
+    };
+    let hung_higher = |day: f64| if day >= 86.0 { -0.4 } else { 0.0 };
+    assert_eq!(found(0.0095, &hung_higher), [ShiftKind::Step], "the step alone");
+    let creeps = |day: f64| if (40.0..86.0).contains(&day) { (day - 40.0) * 0.4 / 46.0 } else { 0.0 };
+    assert_eq!(found(0.0005, &creeps), [ShiftKind::Ramp], "a well that hardly moves, and a sensor that creeps");
+}
