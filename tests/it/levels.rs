@@ -76,6 +76,12 @@ fn pressures_and_distances_become_levels_whatever_happens_between() {
     assert_eq!(rows, json!([{"quality": 1}]));
     let months = server.sql("SELECT well_id, level FROM levels_monthly ORDER BY well_id");
     assert_eq!(months, json!([{"well_id": "UDN-0012", "level": -12.03127}, {"well_id": "UDN-0013", "level": -5.25}]));
+    // An installation by mistake is withdrawn: its levels are missing, and none stands in their place.
+    let withdrawn = INSTALLATIONS.lines().next().unwrap().to_owned()
+        + ",valid_to\nUDN-0013,radar-1,distance_to_water,,0.25,,2025-01-01,2025-01-01\n";
+    place.file("installations.csv", &withdrawn);
+    place.run(&["installations", "import", "installations.csv"]).good();
+    wait_for(&server, &[("UDN-0012", 0, Some(12.03127)), ("UDN-0013", 0, None)]);
     let raw = server.sql("SELECT value FROM readings WHERE parameter = 'water_pressure_absolute'");
     assert_eq!(raw, json!([{"value": 110.0}]));
     server.terminate();

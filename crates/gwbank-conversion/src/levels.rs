@@ -33,14 +33,14 @@ pub struct Level {
 ///
 /// # Formulas
 /// With `d` the depth of the sensor below ground (`sensor_depth_below_mp − measuring_point_height`), `o` its `offset` (added to
-/// the reading, in the reading's unit), ρ g of pure water (0.101 972 m per kPa):
+/// the reading, in the reading's unit), ρ g of pure water (1 m per 9.80665 kPa):
 ///
 /// | parameter | depth to water below ground |
 /// | --- | --- |
 /// | `distance_to_water` r | d + r + o (d of the point that it is measured from) |
 /// | `water_height_above_sensor` r | d − (r + o) |
-/// | `water_pressure_gauge` r | d − (r + o) · 0.101 972 |
-/// | `water_pressure_absolute` r | d − (r + o − air) · 0.101 972, see [`gwbank_quality::compensation`] |
+/// | `water_pressure_gauge` r | d − (r + o)/9.80665 |
+/// | `water_pressure_absolute` r | d − (r + o − air)/9.80665, see [`gwbank_quality::compensation`] |
 ///
 /// Where the column is no more than 0.05 m the water may as well be lower: the depth is that of the sensor, and the site is
 /// dry where the sensor hangs within 0.5 m of the well's bottom. An absolute pressure without air within

@@ -156,7 +156,7 @@ fn check_installations(registry: &Registry, problems: &mut Vec<RegistryProblem>)
             let problem = "an installation stands in a well that is not registered".to_owned();
             found(installation, Weight::Error, "well_id", problem, "register the well");
         }
-        if installation.valid_to.is_some_and(|end| end <= installation.valid_from) {
+        if installation.valid_to.is_some_and(|end| end < installation.valid_from) {
             let problem = format!("the installation of {} ends before it begins", installation.valid_from);
             found(installation, Weight::Error, "valid_to", problem, "mend valid_from or valid_to");
         }
@@ -166,6 +166,10 @@ fn check_installations(registry: &Registry, problems: &mut Vec<RegistryProblem>)
             let problem = format!("no level follows from {parameter} without {column}");
             found(installation, Weight::Warning, column, problem, lacking_mend(column));
         }
+        if let Some(depth) = installation.sensor_depth_below_mp.filter(|depth| *depth < 0.0) {
+            let problem = format!("the sensor hangs {} m above the measuring point", -depth);
+            found(installation, Weight::Warning, "sensor_depth_below_mp", problem, "depths are positive downwards");
+        }
         if let Some(barometer) = &installation.barometer_id
             && registry.barometer(barometer).is_none()
         {
@@ -174,7 +178,9 @@ fn check_installations(registry: &Registry, problems: &mut Vec<RegistryProblem>)
         }
         let following = all[index + 1..].iter().take_while(|next| next.well_id == installation.well_id);
         let overlaps = |next: &&Installation| {
-            next.parameter == installation.parameter && installation.valid_to.is_none_or(|end| next.valid_from < end)
+            next.parameter == installation.parameter
+                && next.valid_to != Some(next.valid_from)
+                && installation.valid_to.is_none_or(|end| next.valid_from < end)
         };
         if let Some(next) = following.into_iter().find(overlaps) {
             let problem = format!("the installations of {} and {} overlap", installation.valid_from, next.valid_from);
@@ -245,6 +251,12 @@ mod tests {
         let air = Some(Parameter::BarometricPressure);
         let device = Installation { device_id: Some("B".into()), parameter: air, ..installation("C", 0) };
         assert_eq!(problems(vec![well("A"), well("C")], vec![hung, device]), Vec::<String>::new());
+        let above = Installation { sensor_depth_below_mp: Some(-10.0), ..installation("A", 0) };
+        let found = problems(vec![well("A")], vec![above]);
+        assert!(found.len() == 1 && found[0].contains("10 m above the measuring point"), "{found:?}");
+        let mut withdrawn = installation("A", 9);
+        withdrawn.valid_to = Some(withdrawn.valid_from);
+        assert_eq!(problems(vec![well("A")], vec![installation("A", 0), withdrawn]), Vec::<String>::new());
         let mut backwards = installation("A", 9);
         backwards.valid_to = Some(Timestamp::from_secs(1));
         let found = problems(vec![well("A")], vec![backwards]);

@@ -132,9 +132,13 @@ fn installation(line: &Line, faults: &mut Faults) -> Option<Installation> {
     let (well_id, valid_from) = (row.parsed::<WellId>("well_id", ID_MEND), row.time("valid_from"));
     let (valid_to, parameter) = (row.time("valid_to"), row.named("parameter", Parameter::ALL));
     if let (Some(from), Some(to)) = (valid_from, valid_to)
-        && to <= from
+        && to < from
     {
-        row.fault("valid_to", "not after valid_from", "mend one of the two, or leave valid_to empty while it stands");
+        row.fault(
+            "valid_to",
+            "before valid_from",
+            "mend one of the two, leave valid_to empty while it stands, or equal to withdraw it",
+        );
     }
     let optional = Installation {
         device_id: row.text("device_id"),

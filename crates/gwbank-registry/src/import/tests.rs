@@ -180,7 +180,7 @@ fn installations_and_their_faults() {
         line 2, column parameter: not a known name ("pressure"); use one of: depth_to_water, groundwater_elevation, distance_to_water, water_height_above_sensor, water_pressure_absolute, water_pressure_gauge, barometric_pressure, water_temperature, air_temperature, specific_conductance, electrical_conductivity, total_dissolved_solids, chloride, rainfall, rainfall_total, turbidity, ph, recharge_flow, soil_moisture, evaporation, battery_voltage, battery_level, signal_strength, snr, device_temperature
         line 3, column well_id: not given; every installation needs it
         line 3, column valid_from: not a time ("2025-06-01T10:00:00"); write 2026-11-23T10:15:00+07:00 with an offset, or 2026-11-23 for midnight in Bangkok
-        line 4, column valid_to: not after valid_from ("2025-06-01"); mend one of the two, or leave valid_to empty while it stands
+        line 4, column valid_to: before valid_from ("2025-06-01"); mend one of the two, leave valid_to empty while it stands, or equal to withdraw it
     "#]].assert_eq(&faults_text(&parse_installations(text.as_bytes()).unwrap_err()));
 }
 
