@@ -3,7 +3,7 @@
 //! # Rules
 //! 1. At most `connections_max` clients; the next one is told so. Who is not known yet has places of their own.
 //! 2. When shutdown begins, no connection is accepted; one that rests is ended, one that works may end its request within
-//!    [`DRAIN_TIME`].
+//!    `DRAIN_TIME`.
 
 use std::io;
 use std::net::SocketAddr;
