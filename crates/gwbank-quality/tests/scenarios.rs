@@ -222,3 +222,15 @@ fn a_recession_before_a_step_is_no_drift() {
     let creeps = |day: f64| if (40.0..86.0).contains(&day) { (day - 40.0) * 0.4 / 46.0 } else { 0.0 };
     assert_eq!(found(0.0005, &creeps), [ShiftKind::Ramp], "a well that hardly moves, and a sensor that creeps");
 }
+
+/// Water below a sensor that hangs above the well's bottom is told at the sensor's depth, for as long as the drought lasts.
+#[test]
+fn a_sensor_out_of_water_stands_still_rightly() {
+    let flags = |sensor_depth| {
+        let facts = WellFacts { depth: Some(15.0), sensor_depth, ..WellFacts::default() };
+        let config = SeriesConfig::for_well(Parameter::DepthToWater, &facts);
+        assess(&config, &every(HOUR, (0..24 * 40).map(|_| 9.0))).iter().filter(|a| a.flag != QualityFlag::Pass).count()
+    };
+    assert_eq!(flags(Some(9.0)), 0);
+    assert!(flags(None) > 0, "a logger that is stuck");
+}
