@@ -20,6 +20,7 @@
 //! # Invariant: what is absent
 //! - No setting survives a query, no statement changes anything, no file format and no object store is registered.
 
+mod carried;
 mod config;
 mod engine;
 mod error;

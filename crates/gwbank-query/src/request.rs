@@ -1,17 +1,17 @@
 //! What a query is asked with beside its text, and what is told of it before it runs.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{ParamValues, ScalarValue, config_err};
-use datafusion::config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions};
+use datafusion::common::{ParamValues, ScalarValue};
+use datafusion::config::ConfigOptions;
 use datafusion::error::Result as EngineResult;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
 
+use crate::carried::carried_by_options;
 use crate::error::QueryError;
 
 /// A statement, its parameters, and who asks.
@@ -145,28 +145,4 @@ pub(crate) fn bind(plan: LogicalPlan, values: &[ArrayRef]) -> EngineResult<Logic
     plan.with_param_values(ParamValues::from(scalars))
 }
 
-/// Brings the facts to whatever DataFusion hands its options to, among that each call of a function.
-#[derive(Debug, Clone)]
-pub(crate) struct FactsOption(pub(crate) Arc<ConnectionFacts>);
-
-impl ConfigExtension for FactsOption {
-    const PREFIX: &'static str = "gwbank_connection";
-}
-
-impl ExtensionOptions for FactsOption {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-    fn as_any_mut(&mut self) -> &mut dyn Any {
-        self
-    }
-    fn cloned(&self) -> Box<dyn ExtensionOptions> {
-        Box::new(self.clone())
-    }
-    fn set(&mut self, key: &str, _: &str) -> EngineResult<()> {
-        config_err!("{key} cannot be set")
-    }
-    fn entries(&self) -> Vec<ConfigEntry> {
-        Vec::new()
-    }
-}
+carried_by_options!(FactsOption(Arc<ConnectionFacts>), "gwbank_connection");

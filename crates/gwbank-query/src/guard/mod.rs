@@ -27,15 +27,13 @@ mod measure;
 mod operators;
 mod width;
 
-use std::any::Any;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use datafusion::common::config_err;
-use datafusion::config::{ConfigEntry, ConfigExtension, ConfigOptions, ExtensionOptions};
-use datafusion::error::Result as EngineResult;
+use datafusion::config::ConfigOptions;
 
+use crate::carried::carried_by_options;
 use crate::config::QueryConfig;
 use crate::error::{Limit, QueryError};
 
@@ -104,28 +102,4 @@ impl Guard {
     }
 }
 
-/// Brings the guard to whatever DataFusion hands its options to, among that each call of a function.
-#[derive(Debug, Clone)]
-pub(crate) struct GuardOption(pub(crate) Arc<Guard>);
-
-impl ConfigExtension for GuardOption {
-    const PREFIX: &'static str = "gwbank_guard";
-}
-
-impl ExtensionOptions for GuardOption {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-    fn as_any_mut(&mut self) -> &mut dyn Any {
-        self
-    }
-    fn cloned(&self) -> Box<dyn ExtensionOptions> {
-        Box::new(self.clone())
-    }
-    fn set(&mut self, key: &str, _: &str) -> EngineResult<()> {
-        config_err!("{key} cannot be set")
-    }
-    fn entries(&self) -> Vec<ConfigEntry> {
-        Vec::new()
-    }
-}
+carried_by_options!(GuardOption(Arc<Guard>), "gwbank_guard");
