@@ -63,6 +63,7 @@ async fn measure(stores: &Stores, settings: &Settings, steps: usize) -> Result<(
         names: stores.names.clone(),
         gateways: std::sync::Arc::new(MetadataGateways(stores.metadata.clone())),
         limits: tokio::sync::watch::channel(std::sync::Arc::default()).1,
+        reviews: tokio::sync::watch::channel(std::sync::Arc::default()).1,
     };
     let engine = QueryEngine::new(QueryConfig::default(), sources)?;
 

@@ -78,6 +78,7 @@ impl Stores {
             names: self.names.clone(),
             gateways: Arc::new(MetadataGateways(self.metadata.clone())),
             limits: tokio::sync::watch::channel(Arc::default()).1,
+            reviews: tokio::sync::watch::channel(Arc::default()).1,
         };
         Ok(QueryEngine::new(QueryConfig::default(), sources)?)
     }

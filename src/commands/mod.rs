@@ -18,6 +18,7 @@ mod migrate;
 mod output;
 mod quality;
 mod replay;
+mod review;
 mod serve;
 mod simulate;
 mod sql;
@@ -49,6 +50,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Command::Indicators(asked) => indicators::run(&general, &asked),
         Command::Flags(asked) => flags::run(&general, asked),
         Command::Hindcast(asked) => hindcast::run(&general, &asked),
+        Command::Review(command) => review::run(&general, command),
         Command::Quality(asked) => quality::run(&general, asked),
         Command::Doctor(server) => doctor::run(&general, &server),
         Command::HashPassword(asked) => hash::password(&asked),

@@ -1,7 +1,7 @@
 //! One running server: lock, stores, pipeline, watch, doors, couriers; started in order, stopped in order.
 //!
 //! ```text
-//! start: lock ─→ stores ─→ pipeline (recovers) ─→ query engine ─→ watch, conversion ─→ broker, sessions, HTTP, SQL ─→ addresses.json
+//! start: lock ─→ stores ─→ pipeline (recovers) ─→ query engine ─→ watch, conversion, reviews ─→ broker, sessions, HTTP, SQL ─→ addresses.json
 //! stop:  no new connections ─→ what was taken in is acknowledged ─→ watch, conversion, courier end ─→ last flush ─→ lock
 //! ```
 //!
@@ -14,6 +14,7 @@ mod courier;
 mod doors;
 pub mod lock;
 pub mod offline;
+mod reviews;
 pub mod settings;
 pub mod stores;
 
@@ -28,6 +29,7 @@ use gwbank_ingest::external::ExternalSource;
 use gwbank_ingest::{IngestError, Pipeline};
 use gwbank_pgwire::{PgWireError, PgWireServer, ServerParts};
 use gwbank_query::{QueryEngine, QuerySources};
+use gwbank_review::Reviewer;
 use gwbank_runtime::{Clock, ShutdownTrigger, SystemClock};
 use gwbank_server::{App, AppParts, HttpServer, Limits, Reach, router};
 use gwbank_store::Metadata;
@@ -55,6 +57,7 @@ pub struct Node {
     external: Vec<ExternalSource>,
     pub watch: WatchHandle,
     conversion: ConverterHandle,
+    reviewer: Arc<Reviewer>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     _lock: DataDirLock,
 }
@@ -77,6 +80,7 @@ impl Node {
                 names: stores.names.clone(),
                 gateways: Arc::new(doors::Gateways(pipeline.clone())),
                 limits: pipeline.quality_limits(),
+                reviews: pipeline.reviews(),
             },
         )?;
         let watch_parts = WatchParts {
@@ -99,6 +103,8 @@ impl Node {
             shutdown: trigger.listener(),
         };
         let conversion = Converter::spawn(conversion_parts, doors::Sensors(pipeline.sensor_changes()));
+        let reviewer = reviews::reviewer(&config, pipeline.clone(), engine.clone())?;
+        let tasks = vec![tokio::spawn(reviews::run(reviewer.clone(), trigger.listener()))];
 
         let mut node = Self {
             addresses: Addresses::default(),
@@ -111,7 +117,8 @@ impl Node {
             external: Vec::new(),
             watch,
             conversion,
-            tasks: Vec::new(),
+            reviewer,
+            tasks,
             _lock: lock,
         };
         match node.open_doors(clock).await {
@@ -211,6 +218,7 @@ impl Node {
             sql: Arc::new(doors::Sql(self.engine.clone())),
             ingest: Arc::new(doors::Ingest(self.pipeline.clone())),
             flags: Arc::new(doors::Flags { watch: self.watch.watch().clone(), metadata: self.metadata.clone(), clock }),
+            reviews: Arc::new(reviews::Reviews { reviewer: self.reviewer.clone(), pipeline: self.pipeline.clone() }),
             operations: Arc::new(operations),
             metadata: self.metadata.clone(),
             credentials,

@@ -5,8 +5,8 @@
 //! between differ by more. So a few readings that move settle the matter, and only a series that stands still is looked
 //! at over the whole reach.
 
-use gwbank_model::{Row, SiteStatus, Timestamp};
-use gwbank_quality::{GrossRange, SeriesConfig};
+use gwbank_model::{QcTest, Row, SiteStatus, Timestamp};
+use gwbank_quality::{Findings, GrossRange, SeriesConfig};
 
 /// Readings that spike and rate of change look at, and one more.
 const NEAR_POINTS: usize = 6;
@@ -22,6 +22,8 @@ pub(crate) struct Barrier {
     max: f64,
     /// What a value lies in that counts. Not as a row's flag says: that may be of other limits.
     range: Option<GrossRange>,
+    /// Nor does one count that was rejected.
+    findings: Findings,
 }
 
 impl Barrier {
@@ -35,6 +37,7 @@ impl Barrier {
             min: f64::INFINITY,
             max: f64::NEG_INFINITY,
             range: config.gross_range,
+            findings: config.findings.clone(),
         }
     }
 
@@ -43,7 +46,8 @@ impl Barrier {
         self.points += 1;
         let undisturbed = matches!(row.site_status, None | Some(SiteStatus::Ok | SiteStatus::Flowing));
         let in_range = self.range.is_none_or(|range| range.passes(row.value));
-        if !row.value.is_nan() && undisturbed && in_range {
+        let is_rejected = !self.findings.is_empty() && self.findings.at(row.time).contains(QcTest::Review);
+        if !row.value.is_nan() && undisturbed && in_range && !is_rejected {
             self.min = self.min.min(row.value);
             self.max = self.max.max(row.value);
         }

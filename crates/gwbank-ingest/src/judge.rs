@@ -78,6 +78,8 @@ pub(crate) struct Basis {
     pub(crate) registry: Arc<Registry>,
     pub(crate) overrides: Arc<QualityOverrides>,
     pub(crate) findings: Arc<FindingsBySeries>,
+    /// By people; not among what a second look goes by.
+    pub(crate) rejections: Arc<FindingsBySeries>,
 }
 
 /// State of all series. One per process, owned by the applier.
@@ -369,7 +371,7 @@ impl Basis {
     /// How a series is judged.
     pub(crate) fn config(&self, series: SeriesId) -> SeriesConfig {
         let SeriesKey { well, parameter } = self.names.key(series);
-        let findings = self.findings.of(&well, parameter);
+        let findings = self.findings.of(&well, parameter).union(&self.rejections.of(&well, parameter));
         SeriesConfig { findings, ..self.config_without_findings(&well, parameter) }
     }
 

@@ -43,6 +43,7 @@ mod writer;
 mod quality_findings;
 mod quality_limits;
 mod rejudge;
+mod reviews;
 
 mod open;
 mod pipeline;

@@ -17,7 +17,8 @@ use gwbank_recent::Window;
 use gwbank_registry::Registry;
 use gwbank_runtime::Clock;
 use gwbank_store::{
-    Archive, ArchiveError, Metadata, MetadataError, QualityFinding, QualityLimit, ReceivedContent, RowNames,
+    Archive, ArchiveError, Metadata, MetadataError, QualityFinding, QualityLimit, ReceivedContent, Review, Reviews,
+    RowNames,
 };
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, watch};
@@ -37,6 +38,7 @@ use crate::quality_limits::Limits;
 use crate::record::{Record, decode};
 use crate::rejudge::{self, Rejudgement};
 use crate::repeats::Repeats;
+use crate::reviews::rejections;
 use crate::warm::warm;
 use crate::writer::{self, Committing};
 
@@ -79,7 +81,7 @@ impl Pipeline {
             config.last_known_dir.clone().map(LastKnown::at).transpose().map_err(IngestError::LastKnown)?;
         let window = Window::new(config.window_bytes_max, gwbank_model::Timestamp::MAX);
         let asked = Known::ask(&config, &*archive, &*metadata, &names, &window).await;
-        let Known { start, registry, registry_version, contents, limits, findings, verified } =
+        let Known { start, registry, registry_version, contents, limits, findings, reviews, verified } =
             match (asked, &last_known) {
                 (Err(error), Some(last_known)) if is_away(&error) => {
                     let remembered = last_known.read().map_err(IngestError::LastKnown)?;
@@ -97,6 +99,7 @@ impl Pipeline {
                         contents: Vec::new(),
                         limits: Vec::new(),
                         findings: Vec::new(),
+                        reviews: Vec::new(),
                         verified: false,
                     }
                 }
@@ -125,6 +128,7 @@ impl Pipeline {
                 registry: registry.clone(),
                 overrides: limits.overrides().clone(),
                 findings: Arc::new(FindingsBySeries::new(findings)),
+                rejections: Arc::new(rejections(&reviews)),
             },
             repeats: repeats.clone(),
             metrics: metrics.clone(),
@@ -188,6 +192,7 @@ impl Pipeline {
             registry_version: Mutex::new(registry_version),
             limits: Mutex::new(Arc::new(limits)),
             effective_limits: watch::channel(effective_limits).0,
+            reviews: watch::channel(Arc::new(Reviews::new(reviews))).0,
             rejudgement: Rejudgement::default(),
             last_known,
             has_other_nodes: AtomicBool::new(false),
@@ -220,6 +225,7 @@ struct Known {
     contents: Vec<ReceivedContent>,
     limits: Vec<QualityLimit>,
     findings: Vec<QualityFinding>,
+    reviews: Vec<Review>,
     /// As archive and metadata say it themselves.
     verified: bool,
 }
@@ -241,11 +247,12 @@ impl Known {
         let contents = metadata.received_contents().await?;
         let limits = metadata.quality_limits().await?;
         let findings = metadata.quality_findings().await?;
+        let reviews = metadata.reviews().await?;
         // With others beside it no window is complete: it then only adds what the archive has not got.
         if !metadata.has_other_nodes().await? {
             warm(&*snapshot, window, names, config.warm_bytes_max.min(config.window_bytes_max)).await?;
         }
-        Ok(Self { start, registry, registry_version, contents, limits, findings, verified: true })
+        Ok(Self { start, registry, registry_version, contents, limits, findings, reviews, verified: true })
     }
 }
 

@@ -12,7 +12,7 @@ use gwbank_model::{GatewayId, Reading, Seq, SeriesId, Timestamp};
 use gwbank_recent::Window;
 use gwbank_registry::Registry;
 use gwbank_runtime::Clock;
-use gwbank_store::{Archive, EffectiveLimit, GatewayCounts, Metadata, RowNames};
+use gwbank_store::{Archive, EffectiveLimit, GatewayCounts, Metadata, Reviews, RowNames};
 use gwbank_wire::{Decoded, Fault, SourceKind, decode, write_json};
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
@@ -90,6 +90,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Mutex<Arc<Limits>>,
     /// The same, for whoever shows them.
     pub(crate) effective_limits: watch::Sender<Arc<Vec<EffectiveLimit>>>,
+    pub(crate) reviews: watch::Sender<Arc<Reviews>>,
     pub(crate) rejudgement: Rejudgement,
     pub(crate) last_known: Option<LastKnown>,
     /// Up to where both consumers were at which time, oldest first: what the journal may be cut by.

@@ -30,6 +30,10 @@ impl FindingsBySeries {
         Self(by_series.into_iter().map(|(series, found)| (series, findings(&found))).collect())
     }
 
+    pub(crate) fn of_series(findings: HashMap<(WellId, Parameter), Findings>) -> Self {
+        Self(findings)
+    }
+
     pub(crate) fn of(&self, well: &WellId, parameter: Parameter) -> Findings {
         self.0.get(&(well.clone(), parameter)).cloned().unwrap_or_default()
     }

@@ -60,6 +60,7 @@ impl Shared {
         let _one_at_a_time = self.administration.lock().await;
         self.look_at_limits().await?;
         self.look_at_findings().await?;
+        self.look_at_reviews().await?;
         let version = self.metadata.registry_version().await?;
         if version == *self.registry_version.lock() {
             return Ok(());

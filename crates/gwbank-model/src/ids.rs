@@ -97,12 +97,26 @@ impl GatewayId {
     /// Sender of the levels that are converted from the readings of sensors.
     pub const CONVERSION: &'static str = "gwbank.levels";
 
+    /// Sender of the values that a person put in the place of a gateway's.
+    pub const REVIEW: &'static str = "gwbank.review";
+
     pub fn new(text: &str) -> Result<Self, IdError> {
         check(text)?;
         if Self::RESERVED.contains(&text) {
             return Err(IdError::Reserved(text.to_owned()));
         }
         Ok(Self(text.into()))
+    }
+
+    /// The id of somebody outside: not one of those that the server itself sends under.
+    pub fn of_sender(text: &str) -> Result<Self, IdError> {
+        let id = Self::new(text)?;
+        if id.is_of_the_server() { Err(IdError::Reserved(text.to_owned())) } else { Ok(id) }
+    }
+
+    /// Whether the server itself sends under this id.
+    pub fn is_of_the_server(&self) -> bool {
+        [Self::CONVERSION, Self::REVIEW].contains(&self.as_str())
     }
 }
 
@@ -119,5 +133,9 @@ mod tests {
             assert!(WellId::new(good).is_ok(), "{good:?}");
         }
         assert_eq!(GatewayId::new("flags"), Err(IdError::Reserved("flags".into())));
+        for own in [GatewayId::CONVERSION, GatewayId::REVIEW] {
+            assert!(GatewayId::new(own).is_ok(), "it is read back from what is stored");
+            assert_eq!(GatewayId::of_sender(own), Err(IdError::Reserved(own.into())));
+        }
     }
 }

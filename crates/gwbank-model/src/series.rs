@@ -32,6 +32,11 @@ pub struct Key {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GatewayIndex(pub u32);
 
+impl GatewayIndex {
+    /// Of [`GatewayId::REVIEW`], in every table: what a version was superseded for is decided where no names are at hand.
+    pub const REVIEW: GatewayIndex = GatewayIndex(0);
+}
+
 #[derive(Default)]
 struct SeriesNames {
     keys: Vec<SeriesKey>,
@@ -115,10 +120,16 @@ impl fmt::Debug for SeriesTable {
     }
 }
 
-#[derive(Default)]
 struct GatewayNames {
     ids: Vec<GatewayId>,
     by_id: HashMap<GatewayId, GatewayIndex>,
+}
+
+impl Default for GatewayNames {
+    fn default() -> Self {
+        let review = GatewayId::new(GatewayId::REVIEW).expect("a valid id");
+        Self { ids: vec![review.clone()], by_id: HashMap::from([(review, GatewayIndex::REVIEW)]) }
+    }
 }
 
 /// All gateways that this process has seen.

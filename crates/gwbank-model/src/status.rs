@@ -126,6 +126,8 @@ named_enum! {
         Drift = 12, "drift";
         /// The sensor stood elsewhere for a while: moved, hung differently, replaced.
         LevelShift = 13, "level_shift";
+        /// A person rejected the reading.
+        Review = 14, "review";
     }
 }
 

@@ -10,7 +10,7 @@
 //!
 //! Every store (window, Delta, PostgreSQL, in memory) decides with these functions, so that none can differ.
 
-use crate::{Origin, Row};
+use crate::{GatewayIndex, Origin, QcTest, Row};
 
 /// What became of one incoming version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -79,7 +79,14 @@ pub fn compare<'a>(known: impl IntoIterator<Item = &'a Row>, incoming: &Row) -> 
 
 /// Why a version lost its place, as `reading_revisions.cause` names it.
 pub fn cause(superseded: &Row, by: &Row) -> &'static str {
-    if by.origin == Origin::Requalified && superseded.same_content(by) { "quality" } else { "correction" }
+    let is_rejected = |row: &Row| row.qc_tests.contains(QcTest::Review);
+    if by.origin == Origin::Requalified && superseded.same_content(by) {
+        if is_rejected(superseded) == is_rejected(by) { "quality" } else { "review" }
+    } else if by.gateway == GatewayIndex::REVIEW {
+        "review"
+    } else {
+        "correction"
+    }
 }
 
 #[cfg(test)]

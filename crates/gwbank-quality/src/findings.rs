@@ -3,6 +3,9 @@
 //! A finding objects to every reading in its stretch of time, whenever that reading comes: what is there has at least flag 3
 //! and names the test. It never fails a reading, says nothing of one without a value, and changes no other test. So a stream
 //! with findings judges as one without, and then objects.
+//!
+//! What a person rejects is told in the same way, with [`QcTest::Review`]; only that it fails what is there, which is nobody's
+//! neighbour then.
 
 use std::sync::Arc;
 
@@ -73,6 +76,35 @@ impl Findings {
         self.0.is_empty()
     }
 
+    /// These and others.
+    ///
+    /// ```
+    /// # use gwbank_model::{QcTest, QcTests, Timestamp};
+    /// # use gwbank_quality::{Finding, Findings};
+    /// # let at = Timestamp::from_secs;
+    /// let shift = Findings::new([Finding { test: QcTest::LevelShift, from: at(10), to: at(30) }]);
+    /// let rejected = Findings::new([Finding { test: QcTest::Review, from: at(20), to: at(40) }]);
+    /// let both = shift.union(&rejected);
+    /// assert_eq!(both.at(at(20)), QcTests::NONE.with(QcTest::LevelShift).with(QcTest::Review));
+    /// assert_eq!(both.at(at(40)), QcTests::NONE.with(QcTest::Review));
+    /// ```
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        match (self.is_empty(), other.is_empty()) {
+            (_, true) => self.clone(),
+            (true, false) => other.clone(),
+            (false, false) => Self::new(self.iter().chain(other.iter())),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Finding> {
+        let found = |segment: &Segment| {
+            let Segment { from, to, tests } = *segment;
+            tests.iter().map(move |test| Finding { test, from, to })
+        };
+        self.0.iter().flat_map(found)
+    }
+
     /// The tests that object to a reading at this time.
     pub fn at(&self, time: Timestamp) -> QcTests {
         let next = self.0.partition_point(|segment| segment.from <= time);
@@ -88,7 +120,7 @@ mod tests {
     use super::*;
 
     fn finding() -> impl Strategy<Value = Finding> {
-        let tests = prop_oneof![Just(QcTest::Neighbour), Just(QcTest::LevelShift), Just(QcTest::Drift)];
+        let tests = prop_oneof![Just(QcTest::Neighbour), Just(QcTest::LevelShift), Just(QcTest::Review)];
         (tests, 0i64..40, -2i64..12).prop_map(|(test, from, length)| Finding {
             test,
             from: Timestamp::from_micros(from),
@@ -117,6 +149,15 @@ mod tests {
                 [after, before]
             });
             prop_assert_eq!(Findings::new(pieces), whole);
+        }
+
+        #[test]
+        fn a_union_has_what_either_has(
+            one in proptest::collection::vec(finding(), 0..8),
+            other in proptest::collection::vec(finding(), 0..8),
+        ) {
+            let union = Findings::new(one.iter().copied()).union(&Findings::new(other.iter().copied()));
+            prop_assert_eq!(union, Findings::new(one.into_iter().chain(other)));
         }
     }
 }

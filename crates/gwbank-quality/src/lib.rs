@@ -34,8 +34,10 @@
 //! 7. **Location**, **uncompensated** and the like speak of a whole series: the caller hands them in as objections.
 //!    **Gap**, **climatology** and **attenuated signal** are off unless a configuration gives limits.
 //!    **Findings** of a second look ([`Findings`]) object in the same way, each to the readings of its stretch of time.
+//!    **Review**: what a person rejected fails, is judged by no further test's neighbours and is nobody's neighbour.
 //! 8. A reading is **usable** for 4 to 6, climatology and attenuated signal when it has a value in the sensor's range and
-//!    the site was undisturbed: not dry, pumped or recently pumped (here or nearby), obstructed or under maintenance.
+//!    the site was undisturbed: not dry, pumped or recently pumped (here or nearby), obstructed or under maintenance,
+//!    and nobody rejected it.
 //!    Otherwise they are not evaluated.
 //! 9. The flag is the worst of the tests (9 < 2 < 1 < 3 < 4); `qc_tests` names those that found suspect or fail.
 //!

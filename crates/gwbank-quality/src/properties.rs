@@ -53,11 +53,13 @@ fn config() -> SeriesConfig {
             gap_max_micros: 14 * SECOND,
         }),
         objections: QcTests::NONE,
-        findings: Findings::new([20, 45].map(|secs| Finding {
-            test: QcTest::LevelShift,
-            from: START.plus_secs(secs),
-            to: START.plus_secs(secs + 12),
-        })),
+        findings: Findings::new(
+            [(20, QcTest::LevelShift), (45, QcTest::LevelShift), (52, QcTest::Review)].map(|(secs, test)| Finding {
+                test,
+                from: START.plus_secs(secs),
+                to: START.plus_secs(secs + 12),
+            }),
+        ),
     }
 }
 
@@ -118,7 +120,8 @@ mod plain {
     fn usable(config: &SeriesConfig, point: &Point) -> Option<Neighbour> {
         let value = point.value.filter(|value| value.is_finite())?;
         let in_range = gross_range(config, value) != QualityFlag::Fail;
-        (in_range && !point.is_disturbed()).then_some(Neighbour { time: point.time, value })
+        let is_rejected = config.findings.at(point.time).contains(QcTest::Review);
+        (in_range && !is_rejected && !point.is_disturbed()).then_some(Neighbour { time: point.time, value })
     }
 
     fn spike_at(config: &SeriesConfig, points: &[Point], index: usize) -> QualityFlag {
@@ -343,7 +346,9 @@ proptest! {
         let moves = |to: usize| {
             let Some(tolerance) = config.run_tolerance() else { return true };
             let in_range = |v: &f64| v.is_finite() && gross_range(&config, *v) != QualityFlag::Fail;
-            let usable = points[from..to].iter().filter(|p| !p.is_disturbed()).filter_map(|p| p.value).filter(in_range);
+            let is_rejected = |p: &Point| config.findings.at(p.time).contains(QcTest::Review);
+            let undisturbed = points[from..to].iter().filter(|p| !p.is_disturbed() && !is_rejected(p));
+            let usable = undisturbed.filter_map(|p| p.value).filter(in_range);
             let (low, high) = usable.fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
             high - low > 2.0 * tolerance
         };

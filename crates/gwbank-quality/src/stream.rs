@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use gwbank_model::{QcTests, QualityFlag, Timestamp};
+use gwbank_model::{QcTest, QcTests, QualityFlag, Timestamp};
 
 use crate::config::{RATE_LOOKBACK_POINTS, SeriesConfig};
 use crate::flat::FlatRun;
@@ -214,7 +214,8 @@ fn alone(config: &SeriesConfig, point: &Point) -> (TestFlags, Option<f64>) {
         attenuated_signal: QualityFlag::NotEvaluated,
         objections: objections(config, point.time),
     };
-    let usable = flags.gross_range != QualityFlag::Fail && !point.is_disturbed();
+    let is_rejected = flags.objections.contains(QcTest::Review);
+    let usable = flags.gross_range != QualityFlag::Fail && !is_rejected && !point.is_disturbed();
     if usable && config.climatology.is_some() {
         flags.climatology = climatology(config, point.time, value);
     }

@@ -80,7 +80,8 @@ impl TestFlags {
             tests |= u16::from(objects(flag)) << test.code();
         }
         if self.objections != QcTests::NONE {
-            found |= 1 << QualityFlag::Suspect.code();
+            let says = if self.objections.contains(QcTest::Review) { QualityFlag::Fail } else { QualityFlag::Suspect };
+            found |= 1 << says.code();
         }
         let among = |flag: QualityFlag| found & 1 << flag.code() != 0;
         let worst_first = [QualityFlag::Fail, QualityFlag::Suspect, QualityFlag::Pass, QualityFlag::NotEvaluated];

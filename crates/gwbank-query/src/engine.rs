@@ -23,7 +23,7 @@ use futures::stream::{BoxStream, Stream};
 use futures::{FutureExt, StreamExt};
 use gwbank_recent::Window;
 use gwbank_registry::Registry;
-use gwbank_store::{Archive, EffectiveLimit, Metadata, RowNames};
+use gwbank_store::{Archive, EffectiveLimit, Metadata, Reviews, RowNames};
 use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
@@ -59,6 +59,7 @@ pub struct QuerySources {
     pub names: RowNames,
     pub gateways: Arc<dyn GatewaySource>,
     pub limits: watch::Receiver<Arc<Vec<EffectiveLimit>>>,
+    pub reviews: watch::Receiver<Arc<Reviews>>,
 }
 
 impl fmt::Debug for QuerySources {
@@ -264,8 +265,9 @@ impl QueryEngine {
 
 impl Shared {
     pub(crate) fn read_cut(&self) -> Arc<ReadCut> {
-        let QuerySources { window, archive, names, .. } = &self.sources;
-        Arc::new(ReadCut::new(window.snapshot(), archive.clone(), names.clone()))
+        let QuerySources { window, archive, names, reviews, .. } = &self.sources;
+        let approvals = reviews.borrow().approvals().clone();
+        Arc::new(ReadCut::new(window.snapshot(), archive.clone(), names.clone(), approvals))
     }
 
     pub(crate) fn runtime(&self) -> Result<&Runtime, QueryError> {

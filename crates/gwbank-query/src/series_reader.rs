@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch, StringViewArray};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int16Type, TimestampMicrosecondType};
 use async_trait::async_trait;
 use futures::StreamExt;
@@ -18,10 +18,10 @@ use gwbank_store::{DailyValue, HourlyMean, LastHeard, SeriesEnd, SeriesReadError
 
 use crate::engine::QueryEngine;
 use crate::error::{QueryError, chain};
-use crate::readings::{ReadCut, ReadingFilter, ReadingsExec, Table, Wanted};
+use crate::readings::{APPROVED, ReadCut, ReadingFilter, ReadingsExec, Table, Wanted, same_series_end};
 
-/// Columns of `readings` that daily values need, by their places in the table.
-const OUTPUTS: [&str; 6] = ["well_id", "parameter", "time", "value", "site_status", "quality"];
+/// Columns of `readings` that daily values need, by their places in the table. The last only where anything is approved.
+const OUTPUTS: [&str; 7] = ["well_id", "parameter", "time", "value", "site_status", "quality", "approval"];
 
 #[async_trait]
 impl SeriesReader for QueryEngine {
@@ -81,7 +81,8 @@ impl QueryEngine {
         let outputs = OUTPUTS.map(place);
         let partitions = shared.config.threads;
         let (table, cut) = (Table::Readings, shared.read_cut());
-        let plan = ReadingsExec::plan(table, Wanted::All, cut, filter, &outputs, None, partitions).await?;
+        let outputs = if cut.approvals().is_empty() { &outputs[..OUTPUTS.len() - 1] } else { &outputs[..] };
+        let plan = ReadingsExec::plan(table, Wanted::All, cut, filter, outputs, None, partitions).await?;
         let counts = Arc::new(Counted::new(&qualities));
         let empty = SeriesStretches::new(width, offset_seconds, medians_of);
         let mut tasks = Vec::new();
@@ -231,6 +232,7 @@ struct Sum {
     count: u32,
     dry_count: u32,
     good_count: u32,
+    approved_count: u32,
     sum: i128,
     /// Where a median is asked for.
     values: Vec<f64>,
@@ -252,6 +254,7 @@ impl Sum {
         self.count += other.count;
         self.dry_count += other.dry_count;
         self.good_count += other.good_count;
+        self.approved_count += other.approved_count;
         self.values.extend(other.values);
     }
 
@@ -293,6 +296,7 @@ impl SeriesStretches {
         let times = batch.column(2).as_primitive::<TimestampMicrosecondType>().values();
         let values = batch.column(3).as_primitive::<Float64Type>();
         let qualities = batch.column(5).as_primitive::<Int16Type>();
+        let approvals = batch.columns().get(6).map(|column| column.as_string_view());
         let mut row = 0;
         while row < batch.num_rows() {
             let end = same_series_end(wells, parameters, row);
@@ -309,6 +313,8 @@ impl SeriesStretches {
                                 let value = values.value(row);
                                 sum.add(value);
                                 sum.good_count += u32::from(qualities.value(row) == GOOD);
+                                let is_approved = approvals.is_some_and(|column| column.value(row) == APPROVED);
+                                sum.approved_count += u32::from(is_approved);
                                 if with_median {
                                     sum.values.push(value);
                                 }
@@ -363,7 +369,7 @@ impl SeriesStretches {
             median: sum.median(),
             count: sum.count,
             dry_count: sum.dry_count,
-            approved_count: 0, // until there are reviews
+            approved_count: sum.approved_count,
             good_count: sum.good_count,
         })
     }
@@ -407,10 +413,4 @@ fn put_together(mut sums: Vec<Sum>) -> Vec<Sum> {
         same
     });
     sums
-}
-
-fn same_series_end(wells: &StringViewArray, parameters: &StringViewArray, start: usize) -> usize {
-    let same =
-        |row: usize| wells.views()[row] == wells.views()[start] && parameters.views()[row] == parameters.views()[start];
-    (start + 1..wells.len()).find(|&row| !same(row)).unwrap_or(wells.len())
 }

@@ -31,7 +31,7 @@ named_enum! {
     Role, "role" {
         /// Sends readings under its own id.
         Gateway = 1, "gateway";
-        /// Reads everything, runs SQL.
+        /// Reads everything, runs SQL, reviews readings.
         Hydrologist = 2, "hydrologist";
         /// Reads wells, indicators and condition flags; acknowledges.
         Office = 3, "office";
@@ -50,6 +50,8 @@ pub enum Access {
     Sql,
     /// Sending readings.
     Publish,
+    /// Deciding on stretches of series.
+    Review,
     /// Acknowledging a condition flag.
     Acknowledge,
     /// Registering, replaying, flushing.
@@ -61,7 +63,7 @@ impl Access {
         match self {
             Access::Public => true,
             Access::Read => matches!(role, Role::Hydrologist | Role::Office | Role::Admin),
-            Access::Sql => matches!(role, Role::Hydrologist | Role::Admin),
+            Access::Sql | Access::Review => matches!(role, Role::Hydrologist | Role::Admin),
             Access::Publish => matches!(role, Role::Gateway | Role::Admin),
             Access::Acknowledge => matches!(role, Role::Office | Role::Admin),
             Access::Administer => matches!(role, Role::Admin),
@@ -423,6 +425,7 @@ mod tests {
             (Public, [true, true, true, true]),
             (Read, [false, true, true, true]),
             (Sql, [false, true, false, true]),
+            (Review, [false, true, false, true]),
             (Publish, [true, false, false, true]),
             (Acknowledge, [false, false, true, true]),
             (Administer, [false, false, false, true]),

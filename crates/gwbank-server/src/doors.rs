@@ -11,10 +11,13 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use gwbank_model::{GatewayId, Month, Timestamp};
+use gwbank_model::{GatewayId, Month, Parameter, Timestamp, WellId};
 use gwbank_registry::import::RowFault;
 use gwbank_registry::{Installation, Registry, Well};
-use gwbank_store::{ConditionFlag, DeadLetterFilter, EffectiveLimit, GatewayRecord, QualityLimitKey};
+use gwbank_store::{
+    ConditionFlag, DeadLetterFilter, EffectiveLimit, GatewayRecord, QualityLimitKey, Review, ReviewAction, ReviewId,
+    Reviews,
+};
 
 use crate::metrics::MetricsText;
 
@@ -206,6 +209,41 @@ pub enum FlagsDoorError {
     Refused(String),
     #[error("the flag cannot be changed now")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Decides on stretches of series.
+#[async_trait]
+pub trait ReviewDoor: Send + Sync + 'static {
+    fn reviews(&self) -> Arc<Reviews>;
+    async fn review(&self, asked: NewReview) -> Result<Review, ReviewDoorError>;
+    async fn withdraw(&self, id: ReviewId, by: &str, reason: &str) -> Result<Review, ReviewDoorError>;
+}
+
+/// A review as it is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewReview {
+    pub well_id: WellId,
+    pub parameter: Parameter,
+    /// Both ends are inside; `None` is open.
+    pub from: Option<Timestamp>,
+    pub to: Option<Timestamp>,
+    pub action: ReviewAction,
+    pub amount: Option<f64>,
+    pub amount_end: Option<f64>,
+    pub author: String,
+    pub reason: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReviewDoorError {
+    /// Says which field, and how to mend it.
+    #[error("{0}")]
+    Refused(String),
+    #[error("{0}")]
+    Unknown(String),
+    /// Nothing was kept, or it goes on by itself: says which.
+    #[error("{0}")]
+    Unavailable(String),
 }
 
 /// One part of the process and whether it does its work.

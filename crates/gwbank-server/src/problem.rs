@@ -9,7 +9,7 @@ use axum::response::IntoResponse;
 use gwbank_registry::import::RowFault;
 use serde_json::{Map, Value, json};
 
-use crate::doors::{FlagsDoorError, IngestDoorError, SqlError, SqlErrorKind};
+use crate::doors::{FlagsDoorError, IngestDoorError, ReviewDoorError, SqlError, SqlErrorKind};
 
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
@@ -210,6 +210,16 @@ impl From<IngestDoorError> for Problem {
             IngestDoorError::Rows(faults) => Problem::invalid_rows(faults),
             IngestDoorError::Unavailable(detail) => Problem::new(Kind::ARCHIVE_UNAVAILABLE, detail.clone()),
             IngestDoorError::Failed(_) => Problem::internal(&error),
+        }
+    }
+}
+
+impl From<ReviewDoorError> for Problem {
+    fn from(error: ReviewDoorError) -> Self {
+        match error {
+            ReviewDoorError::Refused(detail) => Problem::new(Kind::BAD_PARAMETER, detail),
+            ReviewDoorError::Unknown(detail) => Problem::new(Kind::NOT_FOUND, detail),
+            ReviewDoorError::Unavailable(detail) => Problem::new(Kind::ARCHIVE_UNAVAILABLE, detail),
         }
     }
 }

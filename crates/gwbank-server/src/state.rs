@@ -8,7 +8,7 @@ use gwbank_store::Metadata;
 
 use crate::auth::{Authenticator, Credentials};
 use crate::broken_answers::BrokenAnswers;
-use crate::doors::{FlagsDoor, IngestDoor, OperationsDoor, SqlDoor};
+use crate::doors::{FlagsDoor, IngestDoor, OperationsDoor, ReviewDoor, SqlDoor};
 use crate::guard::Hosts;
 use crate::metrics::{HttpRequests, LabelledCounter, TimeHistogram};
 
@@ -57,6 +57,7 @@ pub struct AppParts {
     pub sql: Arc<dyn SqlDoor>,
     pub ingest: Arc<dyn IngestDoor>,
     pub flags: Arc<dyn FlagsDoor>,
+    pub reviews: Arc<dyn ReviewDoor>,
     pub operations: Arc<dyn OperationsDoor>,
     pub metadata: Arc<dyn Metadata>,
     pub credentials: Credentials,
@@ -70,6 +71,7 @@ pub struct App {
     pub(crate) sql: Arc<dyn SqlDoor>,
     pub(crate) ingest: Arc<dyn IngestDoor>,
     pub(crate) flags: Arc<dyn FlagsDoor>,
+    pub(crate) reviews: Arc<dyn ReviewDoor>,
     pub(crate) operations: Arc<dyn OperationsDoor>,
     pub(crate) metadata: Arc<dyn Metadata>,
     pub(crate) authenticator: Authenticator,
@@ -84,8 +86,19 @@ pub struct App {
 
 impl App {
     pub fn new(parts: AppParts) -> Arc<Self> {
-        let AppParts { sql, ingest, flags, operations, metadata, credentials, limits, reach, public_url, version } =
-            parts;
+        let AppParts {
+            sql,
+            ingest,
+            flags,
+            reviews,
+            operations,
+            metadata,
+            credentials,
+            limits,
+            reach,
+            public_url,
+            version,
+        } = parts;
         let hosts = match reach {
             Reach::Loopback => Hosts::loopback(public_url.as_deref()),
             Reach::Anywhere => Hosts::any(),
@@ -94,6 +107,7 @@ impl App {
             sql,
             ingest,
             flags,
+            reviews,
             operations,
             metadata,
             authenticator: Authenticator::new(credentials),

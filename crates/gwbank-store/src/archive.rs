@@ -114,12 +114,13 @@ impl StoredVersions {
     }
 
     /// Sets the origins of versions that were read from where origins are not stored: a version that was superseded for
-    /// the cause `quality` was superseded by a requalification, and nothing else makes one.
+    /// the cause `quality`, or for `review` by one of the same content, was superseded by a requalification, and nothing else
+    /// makes one.
     pub fn restore_origins(&mut self) {
         let requalified: Vec<(Seq, Row)> = self
             .revisions
             .iter()
-            .filter(|revision| revision.cause == "quality")
+            .filter(|revision| matches!(revision.cause, "quality" | "review"))
             .map(|revision| (revision.superseded_seq, revision.row))
             .collect();
         let restore = |row: &mut Row| {

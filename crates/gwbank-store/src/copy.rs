@@ -230,8 +230,8 @@ pub fn joined(
     })
 }
 
-/// Copies everything that is not a reading, as of now: wells and installations, counts of gateways, dead letters, marks,
-/// indicators, flags. The position of the other metadata, which comes last, says that it is done; then nothing is done.
+/// Copies everything that is not a reading, as of now: wells and installations, counts of gateways, dead letters, reviews,
+/// marks, indicators, flags. The position of the other metadata, which comes last, says that it is done; then nothing is done.
 pub async fn copy_metadata(source: &dyn Metadata, target: &dyn Metadata) -> Result<bool, CopyError> {
     let (position, there) = (source.position().await?, target.position().await?);
     if there >= position {
@@ -245,6 +245,9 @@ pub async fn copy_metadata(source: &dyn Metadata, target: &dyn Metadata) -> Resu
     let limits = QualityLimitsChange { put: source.quality_limits().await?, ..QualityLimitsChange::default() };
     target.change_quality_limits(limits).await?;
     target.commit_second_look(second_look(source).await?).await?;
+    for review in source.reviews().await? {
+        target.put_review(review, Vec::new()).await?;
+    }
     target
         .commit_watch(WatchCommit {
             indicators: source.indicators(None).await?,

@@ -20,6 +20,7 @@ pub mod copy;
 mod limits;
 pub mod memory;
 mod metadata;
+mod review;
 mod schema;
 mod series_reader;
 mod summary;
@@ -36,6 +37,7 @@ pub use metadata::{
     NewDeadLetter, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitKey, QualityLimitsChange,
     ReceivedContent, ReplayPermit, SecondLook, SecondLookCommit, SeriesFindings, SettledDeadLetter, WatchCommit,
 };
+pub use review::{Approvals, Review, ReviewAction, ReviewId, ReviewedVersion, Reviews, SeriesApprovals, Withdrawal};
 pub use schema::{
     RowNames, batch_to_revisions, batch_to_rows, columns, reading_schema, revision_schema, revisions_to_batch,
     rows_to_batch, rows_to_columns, timestamp_type,

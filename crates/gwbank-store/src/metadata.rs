@@ -8,6 +8,8 @@ use gwbank_model::condition::{FlagState, Hazard, Scope, Severity, Transition};
 use gwbank_model::{GatewayId, Month, Parameter, QcTest, Seq, Timestamp, WellId};
 use gwbank_registry::{Installation, Well};
 
+use crate::review::{Review, ReviewId};
+
 #[derive(Debug, thiserror::Error)]
 pub enum MetadataError {
     /// Nothing was changed; the same call may succeed later.
@@ -486,6 +488,13 @@ pub trait Metadata: Debug + Send + Sync + 'static {
     /// In any order. A well that is not there was never looked at.
     async fn second_looks(&self) -> Result<Vec<SecondLook>, MetadataError>;
     async fn commit_second_look(&self, commit: SecondLookCommit) -> Result<(), MetadataError>;
+
+    /// All that ever were, by id.
+    async fn reviews(&self) -> Result<Vec<Review>, MetadataError>;
+    /// Keeps a review under a number of its own, the next one, and marks months as dirty, all or nothing.
+    async fn add_review(&self, review: Review, dirty: Vec<DirtyMonth>) -> Result<ReviewId, MetadataError>;
+    /// The same of a review that has its number: replaces the one that is there.
+    async fn put_review(&self, review: Review, dirty: Vec<DirtyMonth>) -> Result<(), MetadataError>;
 
     /// Longest dirty first.
     async fn dirty_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError>;

@@ -4,7 +4,7 @@ use gwbank_model::{GatewayIndex, Origin, QcTests, QualityFlag, Row, Seq, SeriesI
 pub fn received_row(series: SeriesId, time: Timestamp, value: f64, seq: Seq) -> Row {
     Row {
         series,
-        gateway: GatewayIndex(0),
+        gateway: GatewayIndex(1),
         time,
         value,
         seq,

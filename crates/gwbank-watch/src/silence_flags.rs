@@ -133,8 +133,10 @@ async fn find_end(
                 let interval = usual_interval(&found.times);
                 end.interval_micros = end.interval_micros.into_iter().chain(interval).min();
             }
-            // Levels that are converted here are as old as what they are converted from, whose sender counts.
-            if at == last && found.gateway.as_deref() != Some(GatewayId::CONVERSION) {
+            // Levels that are converted here are as old as what they are converted from, whose sender counts; and a person who
+            // corrects a reading has not heard of the well.
+            let of_the_server = [Some(GatewayId::CONVERSION), Some(GatewayId::REVIEW)];
+            if at == last && !of_the_server.contains(&found.gateway.as_deref()) {
                 end.gateway = found.gateway;
             }
         }

@@ -32,7 +32,7 @@ pub fn route(topic: &str) -> Route {
     if GatewayId::RESERVED.contains(&gateway_level) {
         return Route::ServerOwned;
     }
-    let gateway = match GatewayId::new(gateway_level) {
+    let gateway = match GatewayId::of_sender(gateway_level) {
         Ok(gateway) => gateway,
         Err(error) => {
             let detail = format!("the gateway level {} of the topic is no gateway id: {error}", excerpt(gateway_level));

@@ -28,7 +28,7 @@ const LINES: &[&[&str]] = &[
     &["gwbank-delta", "gwbank-timescale"],
     &["gwbank-ingest"],
     &["gwbank-query"],
-    &["gwbank-watch", "gwbank-conversion"],
+    &["gwbank-watch", "gwbank-conversion", "gwbank-review"],
     &["gwbank-server", "gwbank-pgwire"],
     &["gwbank"],
 ];
@@ -67,6 +67,8 @@ const NEVER: &[(&str, &str, &str)] = &[
     ("gwbank-watch", "gwbank-ingest", "watch sees series through a port"),
     ("gwbank-conversion", "gwbank-query", "the conversion sees series through a port, no SQL"),
     ("gwbank-conversion", "gwbank-ingest", "the conversion sends levels through a port"),
+    ("gwbank-review", "gwbank-query", "reviews see series through a port, no SQL"),
+    ("gwbank-review", "gwbank-ingest", "reviews are kept through a port"),
     ("gwbank-query", "gwbank-ingest", "queries read what was published, not the pipeline"),
     ("gwbank-journal", "gwbank-wire", "the journal knows no meaning"),
 ];

@@ -9,6 +9,7 @@ mod ingest;
 mod marks;
 mod quality;
 mod registry;
+mod reviews;
 mod schema;
 mod second_look;
 mod values;
@@ -26,7 +27,7 @@ use gwbank_store::{
     ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary,
     DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, JudgedSeries, Metadata,
     MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitsChange, ReceivedContent,
-    SecondLook, SecondLookCommit, WatchCommit,
+    Review, ReviewId, SecondLook, SecondLookCommit, WatchCommit,
 };
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
@@ -129,17 +130,18 @@ impl SqliteMetadata {
     }
 
     /// All or nothing, durable when it returns.
-    async fn write(
+    async fn write<T: Send + 'static>(
         &self,
         doing: &'static str,
-        work: impl FnOnce(&Transaction, &SqliteConfig) -> rusqlite::Result<()> + Send + 'static,
-    ) -> Result<(), MetadataError> {
+        work: impl FnOnce(&Transaction, &SqliteConfig) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, MetadataError> {
         let shared = self.0.clone();
         let task = tokio::task::spawn_blocking(move || {
             let mut connection = shared.writer.lock();
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            work(&transaction, &shared.config)?;
-            transaction.commit()
+            let value = work(&transaction, &shared.config)?;
+            transaction.commit()?;
+            Ok(value)
         });
         let value = task.await.map_err(|_| DeltaError::TaskEnded)?;
         Ok(value.map_err(DeltaError::sqlite(doing))?)
@@ -226,6 +228,18 @@ impl Metadata for SqliteMetadata {
     async fn commit_second_look(&self, commit: SecondLookCommit) -> Result<(), MetadataError> {
         self.write("cannot take findings of quality", move |transaction, _| second_look::commit(transaction, &commit))
             .await
+    }
+
+    async fn reviews(&self) -> Result<Vec<Review>, MetadataError> {
+        self.read("cannot read reviews", reviews::all).await
+    }
+
+    async fn add_review(&self, review: Review, dirty: Vec<DirtyMonth>) -> Result<ReviewId, MetadataError> {
+        self.write("cannot take a review", move |transaction, _| reviews::add(transaction, review, &dirty)).await
+    }
+
+    async fn put_review(&self, review: Review, dirty: Vec<DirtyMonth>) -> Result<(), MetadataError> {
+        self.write("cannot take a review", move |transaction, _| reviews::put(transaction, &review, &dirty)).await
     }
 
     async fn dirty_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError> {

@@ -180,6 +180,14 @@ CREATE TABLE quality_findings (
 CREATE TABLE second_looks (
     well_id TEXT PRIMARY KEY, looked_through INTEGER NOT NULL, fingerprint INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+", "
+-- What people decided on stretches of series. Rows are never removed; withdrawn_* tell of who took one back.
+CREATE TABLE reviews (
+    id INTEGER PRIMARY KEY, well_id TEXT NOT NULL, parameter TEXT NOT NULL, from_time INTEGER, to_time INTEGER,
+    action TEXT NOT NULL, amount REAL, amount_end REAL, author TEXT NOT NULL, reason TEXT NOT NULL, seq INTEGER NOT NULL,
+    created_at INTEGER NOT NULL, readings INTEGER NOT NULL, done_at INTEGER, withdrawn_by TEXT, withdrawn_reason TEXT,
+    withdrawn_seq INTEGER, withdrawn_at INTEGER, withdrawal_done_at INTEGER
+) STRICT;
 "];
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), DeltaError> {

@@ -10,7 +10,7 @@ use gwbank_store::{
     ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary,
     DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, JudgedSeries, Metadata,
     MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitsChange, ReceivedContent,
-    SecondLook, SecondLookCommit, WatchCommit,
+    Review, ReviewId, SecondLook, SecondLookCommit, WatchCommit,
 };
 
 /// Asked before and after each write. An error keeps the write from being made, or from being known to be.
@@ -31,11 +31,12 @@ impl GatedMetadata {
         Self { inner: Arc::new(inner), gate: Box::new(gate), writing: tokio::sync::Mutex::default() }
     }
 
-    async fn gated(&self, write: impl Future<Output = Answer<()>> + Send) -> Answer<()> {
+    async fn gated<T>(&self, write: impl Future<Output = Answer<T>> + Send) -> Answer<T> {
         let _one_at_a_time = self.writing.lock().await;
         self.gate.begin()?;
-        write.await?;
-        self.gate.end()
+        let written = write.await?;
+        self.gate.end()?;
+        Ok(written)
     }
 }
 
@@ -93,6 +94,15 @@ impl Metadata for GatedMetadata {
     }
     async fn commit_second_look(&self, commit: SecondLookCommit) -> Answer<()> {
         self.gated(self.inner.commit_second_look(commit)).await
+    }
+    async fn reviews(&self) -> Answer<Vec<Review>> {
+        self.inner.reviews().await
+    }
+    async fn add_review(&self, review: Review, dirty: Vec<DirtyMonth>) -> Answer<ReviewId> {
+        self.gated(self.inner.add_review(review, dirty)).await
+    }
+    async fn put_review(&self, review: Review, dirty: Vec<DirtyMonth>) -> Answer<()> {
+        self.gated(self.inner.put_review(review, dirty)).await
     }
     async fn dirty_months(&self, limit: usize) -> Answer<Vec<DirtyMonth>> {
         self.inner.dirty_months(limit).await

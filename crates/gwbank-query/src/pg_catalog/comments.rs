@@ -11,6 +11,10 @@ const TABLES: &[(&str, &str)] = &[
     ("installations", "what stood in the wells when"),
     ("levels_monthly", "monthly water levels, up is wetter"),
     ("provinces", "the 77 provinces by DOPA code"),
+    (
+        "reviews",
+        "what people decided on stretches of series: approvals, rejections, corrections, and who withdrew them",
+    ),
     ("quality_findings", "stretches of time to which a second look at closed months objects"),
     ("quality_limits", "limits of the quality tests as they hold, and where each is from"),
     ("reading_revisions", "superseded values of readings"),

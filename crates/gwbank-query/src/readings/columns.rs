@@ -2,14 +2,16 @@
 
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringViewArray};
-use arrow::array::{TimestampMicrosecondArray, UInt32Array};
-use arrow::compute::{cast, filter_record_batch, take};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringViewArray, TimestampMicrosecondArray,
+};
+use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use gwbank_model::{Parameter, Seq};
-use gwbank_store::{columns, timestamp_type};
+use gwbank_store::{Approvals, columns, timestamp_type};
 
+use crate::readings::approval::{self, approval, provisional};
 use crate::readings::cut::HiddenKeys;
 
 /// Names are views: as quick to compare and group as dictionary numbers for the short names there are, and plain text to
@@ -29,7 +31,7 @@ pub(crate) enum Column {
     Stored(usize),
     /// `seq >> 20`.
     ReceivedAt,
-    /// `provisional` until reviews exist.
+    /// As the reviews say that hold: see [`approval`].
     Approval,
 }
 
@@ -121,11 +123,13 @@ pub(crate) struct Projection {
     /// What an archive is asked for, and the place of each output's source in it.
     pub(crate) stored: Vec<usize>,
     sources: Vec<usize>,
+    /// Where it is asked for and there is any.
+    pub(crate) approvals: Option<Arc<Approvals>>,
 }
 
 impl Projection {
     /// `with_keys`: also fetch the key's columns, to hide rows by.
-    pub(crate) fn new(table: Table, outputs: &[usize], with_keys: WithKeys) -> Self {
+    pub(crate) fn new(table: Table, outputs: &[usize], with_keys: WithKeys, approvals: &Arc<Approvals>) -> Self {
         let columns: Vec<Column> = outputs.iter().map(|&output| table.columns()[output].1).collect();
         let schema = Arc::new(table.schema().project(outputs).expect("outputs are columns of the table"));
         let needs = |column: &Column| match column {
@@ -137,6 +141,10 @@ impl Projection {
         if with_keys == WithKeys::Yes {
             stored.extend([columns::WELL_ID, columns::PARAMETER, columns::TIME]);
         }
+        let approves = columns.contains(&Column::Approval) && !approvals.is_empty();
+        if approves {
+            stored.extend(approval::NEEDED);
+        }
         if stored.is_empty() {
             stored.push(columns::QUALITY); // a batch without columns would not say how many rows it has
         }
@@ -144,7 +152,7 @@ impl Projection {
         stored.dedup();
         let place = |column: &Column| needs(column).map_or(0, |index| stored.partition_point(|&s| s < index));
         let sources = columns.iter().map(place).collect();
-        Self { columns, schema, stored, sources }
+        Self { columns, schema, stored, sources, approvals: approves.then(|| approvals.clone()) }
     }
 
     /// A batch of the archive's columns `self.stored` as SQL shows it, without the hidden rows.
@@ -167,11 +175,21 @@ impl Projection {
                     if is_text(stored.data_type()) { cast(stored, &NAME) } else { Ok(stored.clone()) }
                 }
                 Column::ReceivedAt => Ok(received_at(batch.column(source).as_primitive::<Int64Type>().values())),
-                Column::Approval => provisional(batch.num_rows()),
+                Column::Approval => match &self.approvals {
+                    Some(approvals) => {
+                        approval(approvals, approval::NEEDED.map(|column| batch.column(self.place(column))))
+                    }
+                    None => provisional(batch.num_rows()),
+                },
             })
             .collect();
         let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         RecordBatch::try_new_with_options(self.schema.clone(), outputs?, &rows)
+    }
+
+    /// Of a stored column that was asked for: keys where rows are hidden, and what approvals depend on.
+    fn place(&self, column: usize) -> usize {
+        self.stored.binary_search(&column).expect("what is needed is fetched")
     }
 
     /// `None` when nothing of the batch is hidden.
@@ -179,9 +197,8 @@ impl Projection {
         if hidden.is_empty() {
             return Ok(None);
         }
-        let place = |column: usize| self.stored.binary_search(&column).expect("keys are fetched where rows are hidden");
         let dictionary = |column: usize| {
-            batch.column(place(column)).as_dictionary_opt::<Int32Type>().ok_or_else(|| {
+            batch.column(self.place(column)).as_dictionary_opt::<Int32Type>().ok_or_else(|| {
                 ArrowError::SchemaError("an archive gives names as dictionaries of 32-bit keys".to_owned())
             })
         };
@@ -194,7 +211,7 @@ impl Projection {
         let parameter_names = parameters.values().as_string::<i32>();
         let by_key: Vec<_> =
             parameter_names.iter().map(|name| Parameter::from_name(name.unwrap_or_default())).collect();
-        let times = batch.column(place(columns::TIME)).as_primitive::<TimestampMicrosecondType>();
+        let times = batch.column(self.place(columns::TIME)).as_primitive::<TimestampMicrosecondType>();
         let is_hidden = |row: usize| {
             let parameter = by_key[parameters.keys().value(row) as usize]?;
             let times_hidden = of_wells[wells.keys().value(row) as usize]?.get(&parameter)?;
@@ -215,7 +232,9 @@ pub(crate) fn received_at(seqs: &[i64]) -> ArrayRef {
     Arc::new(TimestampMicrosecondArray::from_iter_values(micros).with_timezone("UTC"))
 }
 
-pub(crate) fn provisional(rows: usize) -> Result<ArrayRef, ArrowError> {
-    static NAMES: LazyLock<ArrayRef> = LazyLock::new(|| Arc::new(StringViewArray::from(vec!["provisional"])));
-    take(&*NAMES, &UInt32Array::from(vec![0; rows]), None)
+/// The end of the run of rows that are of the same series as the one at `start`; perhaps a part of it.
+pub(crate) fn same_series_end(wells: &StringViewArray, parameters: &StringViewArray, start: usize) -> usize {
+    let same =
+        |row: usize| wells.views()[row] == wells.views()[start] && parameters.views()[row] == parameters.views()[start];
+    (start + 1..wells.len()).find(|&row| !same(row)).unwrap_or(wells.len())
 }

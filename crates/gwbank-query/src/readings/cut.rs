@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gwbank_model::{Key, Parameter, Row, Timestamp};
 use gwbank_recent::{RowFilter, WindowSnapshot};
-use gwbank_store::{Archive, ArchiveSnapshot, RevisionRow, RowNames, ScanRequest, StoredVersions};
+use gwbank_store::{Approvals, Archive, ArchiveSnapshot, RevisionRow, RowNames, ScanRequest, StoredVersions};
 use tokio::sync::OnceCell;
 
 use crate::error::QueryError;
@@ -17,6 +17,7 @@ pub(crate) struct ReadCut {
     window: Arc<WindowSnapshot>,
     archive: Arc<dyn Archive>,
     names: RowNames,
+    approvals: Arc<Approvals>,
     archived: OnceCell<Arc<dyn ArchiveSnapshot>>,
 }
 
@@ -66,8 +67,18 @@ impl HiddenKeys {
 }
 
 impl ReadCut {
-    pub(crate) fn new(window: Arc<WindowSnapshot>, archive: Arc<dyn Archive>, names: RowNames) -> Self {
-        Self { window, archive, names, archived: OnceCell::new() }
+    pub(crate) fn new(
+        window: Arc<WindowSnapshot>,
+        archive: Arc<dyn Archive>,
+        names: RowNames,
+        approvals: Arc<Approvals>,
+    ) -> Self {
+        Self { window, archive, names, approvals, archived: OnceCell::new() }
+    }
+
+    /// By the reviews that hold.
+    pub(crate) fn approvals(&self) -> &Arc<Approvals> {
+        &self.approvals
     }
 
     pub(crate) fn window(&self) -> &WindowSnapshot {

@@ -101,7 +101,7 @@ impl ReadingsExec {
             pending.hidden = HiddenKeys::default();
         }
         let with_keys = if pending.hidden.is_empty() { WithKeys::No } else { WithKeys::Yes };
-        let projection = Arc::new(Projection::new(table, outputs, with_keys));
+        let projection = Arc::new(Projection::new(table, outputs, with_keys, cut.approvals()));
         let slices = match (table, wanted, cut.window_filter(&filter)) {
             (Table::Readings, Wanted::All | Wanted::Recent | Wanted::Rows, Some(filter)) => cut.window().scan(&filter),
             _ => Vec::new(),

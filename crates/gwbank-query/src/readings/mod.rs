@@ -7,6 +7,7 @@
 //!    ([`gwbank_store::StoredVersions::take`]); where one wins, the archive's row is hidden.
 //! 3. A filter that is pushed down is applied wholly by the sides, or not pushed down at all.
 
+mod approval;
 mod columns;
 mod cut;
 mod exec;
@@ -15,7 +16,8 @@ mod provider;
 mod slices;
 mod summary;
 
-pub(crate) use columns::Table;
+pub(crate) use approval::APPROVED;
+pub(crate) use columns::{Table, same_series_end};
 pub(crate) use cut::ReadCut;
 pub(crate) use exec::{ReadingsExec, Wanted};
 pub(crate) use filter::ReadingFilter;

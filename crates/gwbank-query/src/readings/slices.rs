@@ -12,9 +12,10 @@ use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use gwbank_model::{GatewayIndex, Parameter, SiteStatus, TimeSource, Timestamp};
 use gwbank_recent::{Columns, Slice, Span, Spans};
-use gwbank_store::{RowNames, columns};
+use gwbank_store::{Approvals, RowNames, columns};
 
-use crate::readings::columns::{Column, Projection, provisional, received_at};
+use crate::readings::approval::{self, approval, provisional};
+use crate::readings::columns::{Column, Projection, received_at};
 
 /// As many rows in a batch as DataFusion likes.
 pub(crate) const BATCH_ROWS: usize = 8192;
@@ -47,8 +48,11 @@ impl Iterator for SliceBatches {
             return None;
         }
         let stretch = Stretch { spans: &spans, rows, columns: self.spans.columns(), names: &self.names };
-        let arrays: Result<Vec<ArrayRef>, ArrowError> =
-            self.projection.columns.iter().map(|column| stretch.array(*column)).collect();
+        let array = |column: &Column| match (column, &self.projection.approvals) {
+            (Column::Approval, Some(approvals)) => stretch.approval(approvals),
+            (column, _) => stretch.array(*column),
+        };
+        let arrays: Result<Vec<ArrayRef>, ArrowError> = self.projection.columns.iter().map(array).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let schema = self.projection.schema.clone();
         Some(arrays.and_then(|arrays| RecordBatch::try_new_with_options(schema, arrays, &options)))
@@ -119,6 +123,12 @@ impl Stretch<'_> {
                 return Err(ArrowError::SchemaError(format!("the window has no column {other}")));
             }
         })
+    }
+
+    fn approval(&self, approvals: &Approvals) -> Result<ArrayRef, ArrowError> {
+        let needed = approval::NEEDED.map(|column| self.array(Column::Stored(column)));
+        let [wells, parameters, times, seqs, tests, gateways] = needed;
+        approval(approvals, [&wells?, &parameters?, &times?, &seqs?, &tests?, &gateways?])
     }
 
     fn copied<T: Copy>(&self, column: &[T]) -> Vec<T> {

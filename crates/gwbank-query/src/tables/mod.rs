@@ -7,6 +7,7 @@ mod indicators;
 mod limits;
 mod operations;
 mod places;
+mod reviews;
 mod small;
 mod wells;
 
@@ -57,7 +58,7 @@ impl GatewaySource for MetadataGateways {
 
 /// Adds every table that is not a view.
 pub(crate) fn register(template: &Template, sources: &QuerySources) -> Result<(), DataFusionError> {
-    let QuerySources { metadata, registry, gateways, limits, .. } = sources;
+    let QuerySources { metadata, registry, gateways, limits, reviews, .. } = sources;
     template.add_table("readings", Arc::new(ReadingsTable::all(Table::Readings)))?;
     template.add_table("reading_revisions", Arc::new(ReadingsTable::all(Table::Revisions)))?;
     template.add_table("provinces", SmallTable::shared(places::Provinces))?;
@@ -67,6 +68,7 @@ pub(crate) fn register(template: &Template, sources: &QuerySources) -> Result<()
     template.add_table("installations", SmallTable::shared(wells::Installations(registry.clone())))?;
     template.add_table("quality_limits", SmallTable::shared(limits::QualityLimits(limits.clone())))?;
     template.add_table("quality_findings", SmallTable::shared(findings::QualityFindings(metadata.clone())))?;
+    template.add_table("reviews", SmallTable::shared(reviews::ReviewsTable(reviews.clone())))?;
     template.add_table("gateways", SmallTable::shared(operations::Gateways(gateways.clone())))?;
     let letters = operations::DeadLetters { metadata: metadata.clone(), gateways: gateways.clone() };
     template.add_table("dead_letters", SmallTable::shared(letters))?;

@@ -14,7 +14,7 @@ use gwbank_registry::{BankType, Registry, Well};
 use gwbank_store::memory::{MemoryArchive, MemoryMetadata};
 use gwbank_store::{
     Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, CommitReport, EffectiveLimit, LimitSource,
-    MaintenanceReport, MetadataError, QualityLimitKey, RowNames, StoredVersions, Upkeep,
+    MaintenanceReport, MetadataError, QualityLimitKey, Reviews, RowNames, StoredVersions, Upkeep,
 };
 use gwbank_testkit::received_row;
 use tokio::sync::watch;
@@ -65,6 +65,7 @@ pub struct Bench {
     pub names: RowNames,
     pub series: Vec<SeriesId>,
     pub registry: watch::Sender<Arc<Registry>>,
+    pub reviews: watch::Sender<Arc<Reviews>>,
     /// What all versions ever taken amount to.
     pub truth: BTreeMap<Key, StoredVersions>,
     pub messages: i64,
@@ -125,6 +126,7 @@ impl Bench {
         let archive = Arc::new(Switchable { inner: MemoryArchive::new(names.clone()), down: AtomicBool::new(false) });
         let metadata = Arc::new(MemoryMetadata::new());
         let wells = [well(WELLS[0], "30"), well(WELLS[1], "30"), well(WELLS[2], "31")];
+        let (reviews, reviewed) = watch::channel(Arc::default());
         let (registry, watched) = watch::channel(Arc::new(Registry::new(wells, [])));
         let sources = QuerySources {
             window: window.clone(),
@@ -133,10 +135,22 @@ impl Bench {
             registry: watched,
             names: names.clone(),
             limits: watch::channel(Arc::new(limits())).1,
+            reviews: reviewed,
             gateways: Arc::new(Gateways { archive: archive.clone(), inner: MetadataGateways(metadata.clone()) }),
         };
         let engine = QueryEngine::new(config, sources).unwrap();
-        Self { engine, window, archive, metadata, names, series, registry, truth: BTreeMap::new(), messages: 1 }
+        Self {
+            engine,
+            window,
+            archive,
+            metadata,
+            names,
+            series,
+            registry,
+            reviews,
+            truth: BTreeMap::new(),
+            messages: 1,
+        }
     }
 
     pub fn row(&self, series: usize, hours: i64, value: f64) -> Row {

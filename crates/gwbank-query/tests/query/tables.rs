@@ -28,6 +28,11 @@ const COLUMNS: &[(&str, &str)] = &[
          barometer_id, offset, valid_from, valid_to, reason",
     ),
     ("quality_limits", "well_id, parameter, limit_name, value, unit, source, changed_at"),
+    (
+        "reviews",
+        "review_id, well_id, parameter, from_time, to_time, action, amount, amount_end, author, reason, readings, \
+         created_at, done_at, withdrawn_by, withdrawn_reason, withdrawn_at, seq, withdrawn_seq",
+    ),
     ("quality_findings", "well_id, parameter, test, from_time, to_time, detail, found_at"),
     ("gateways", "gateway_id, last_seen, received, stored, duplicate, dead, pending, clock_offset_s, clock_zone"),
     (

@@ -109,6 +109,12 @@ pub fn instant(name: &str, text: &str) -> Answer<Timestamp> {
         })
 }
 
+/// The last instant of a stretch, both ends of which are inside: of a day its end.
+pub fn end(name: &str, text: &str) -> Answer<Timestamp> {
+    let is_day = text.len() == "2026-11-23".len();
+    instant(name, text).map(|time| if is_day { time.plus_secs(86_400).plus_micros(-1) } else { time })
+}
+
 /// One of fixed names in a query.
 pub fn named<T: std::str::FromStr>(name: &str, text: &str, all: impl Fn() -> Vec<&'static str>) -> Answer<T> {
     text.parse().map_err(|_| {

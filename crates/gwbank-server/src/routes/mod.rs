@@ -8,6 +8,7 @@ mod pages;
 pub(crate) mod provinces;
 pub(crate) mod quality;
 pub(crate) mod readings;
+pub(crate) mod reviews;
 pub(crate) mod series;
 pub(crate) mod sql;
 pub(crate) mod wells;
@@ -27,7 +28,7 @@ use crate::state::App;
 
 /// Everything that is answered over HTTP.
 pub fn router(app: &Arc<App>) -> Router {
-    use Access::{Acknowledge, Administer, Public, Publish, Read, Sql};
+    use Access::{Acknowledge, Administer, Public, Publish, Read, Review, Sql};
     let guarded = |access, route| only(app, access, route);
     Router::new()
         .route("/", guarded(Read, get(pages::status)))
@@ -56,6 +57,8 @@ pub fn router(app: &Arc<App>) -> Router {
                 .merge(guarded(Administer, put(quality::import)))
                 .merge(guarded(Administer, delete(quality::remove))),
         )
+        .route("/api/v1/reviews", guarded(Read, get(reviews::list)).merge(guarded(Review, post(reviews::create))))
+        .route("/api/v1/reviews/{id}/withdraw", guarded(Review, post(reviews::withdraw)))
         .route("/api/v1/provinces", guarded(Read, get(provinces::list)))
         .route("/api/v1/provinces/{code}", guarded(Read, get(provinces::show)))
         .route("/api/v1/provinces/{code}/explanation", guarded(Read, get(provinces::explanation)))

@@ -90,6 +90,6 @@ fn sender(principal: &Principal, named: Option<&str>) -> Answer<GatewayId> {
             _ => Ok(own.clone()),
         };
     }
-    GatewayId::new(named.unwrap_or(ANONYMOUS_GATEWAY))
+    GatewayId::of_sender(named.unwrap_or(ANONYMOUS_GATEWAY))
         .map_err(|error| Problem::bad_parameter("gateway", format!("gateway id: {error}")))
 }

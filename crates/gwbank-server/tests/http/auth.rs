@@ -49,6 +49,9 @@ fn roles_by_routes() {
         ("GET", "/api/v1/quality-limits", "", false, true, true, true),
         ("PUT", "/api/v1/quality-limits", "", false, false, false, true),
         ("DELETE", "/api/v1/quality-limits?limit_name=spike.off", "", false, false, false, true),
+        ("GET", "/api/v1/reviews", "", false, true, true, true),
+        ("POST", "/api/v1/reviews", "{}", false, true, false, true),
+        ("POST", "/api/v1/reviews/1/withdraw", "{}", false, true, false, true),
         ("GET", "/api/v1/provinces", "", false, true, true, true),
         ("GET", "/api/v1/provinces/30", "", false, true, true, true),
         ("GET", "/api/v1/gateways", "", false, true, true, true),
@@ -146,4 +149,44 @@ fn a_guarded_server_tells_strangers_which_part_is_not_ready_and_not_why() {
     assert!(!reply.text().contains("secret"), "{}", reply.text());
     let reader = [("authorization", "Bearer token-hydrologist")];
     assert!(server.send("GET", "/api/v1/status", &reader, b"").text().contains("/srv/secret is full"));
+}
+
+#[test]
+fn a_hydrologist_reviews_in_its_own_name() {
+    let server = guarded();
+    let post = |token: &str, path: &str, body: &str| {
+        let token = format!("Bearer {token}");
+        server.send("POST", path, &[("authorization", &token), JSON], body.as_bytes())
+    };
+    let body = |author: &str| {
+        format!(
+            r#"{{"well_id":"W-0","parameter":"ph","from":"2026-03-01","to":"2026-03-31","action":"reject"{author},"reason":"fouled"}}"#
+        )
+    };
+    let made = post("token-hydrologist", "/api/v1/reviews", &body(""));
+    assert_eq!(made.status, 201, "{}", made.text());
+    assert_eq!((&made.json()["author"], &made.json()["review_id"]), (&"hydrologist".into(), &1.into()));
+    assert_eq!(made.json()["from"], "2026-03-01T00:00:00+07:00");
+    assert_eq!(made.json()["to"], "2026-03-31T23:59:59.999999+07:00");
+    post("token-hydrologist", "/api/v1/reviews", &body(r#","author":"somebody""#)).problem("forbidden");
+    assert_eq!(post("token-admin", "/api/v1/reviews", &body(r#","author":"somebody""#)).json()["author"], "somebody");
+    for (wrong, place) in [("action", r#""reject""#), ("parameter", r#""ph""#), ("to", r#""2026-03-31""#)] {
+        let problem =
+            post("token-admin", "/api/v1/reviews", &body("").replace(place, r#""such""#)).problem("bad-parameter");
+        assert!(problem["detail"].as_str().unwrap().starts_with(wrong), "{problem}");
+    }
+    post("token-admin", "/api/v1/reviews", &body("").replace("fouled", "")).problem("bad-parameter");
+
+    let withdrawn = post("token-hydrologist", "/api/v1/reviews/1/withdraw", r#"{"reason":"it was cleaned"}"#).json();
+    assert_eq!(
+        (&withdrawn["withdrawn_by"], &withdrawn["withdrawn_reason"]),
+        (&"hydrologist".into(), &"it was cleaned".into())
+    );
+    post("token-hydrologist", "/api/v1/reviews/9/withdraw", r#"{"reason":"x"}"#).problem("not-found");
+    post("token-hydrologist", "/api/v1/reviews/x/withdraw", r#"{"reason":"x"}"#).problem("not-found");
+    let list = |asked: &str| {
+        let path = format!("/api/v1/reviews{asked}");
+        server.send("GET", &path, &[("authorization", "Bearer token-office")], b"").json()["total"].clone()
+    };
+    assert_eq!([list(""), list("?withdrawn=true"), list("?well_id=W-1")], [1, 2, 0].map(serde_json::Value::from));
 }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream;
 use gwbank_model::condition::{FlagState, Hazard, Scope, Severity, Transition};
-use gwbank_model::{GatewayId, Month, Parameter, Timestamp, WellId};
+use gwbank_model::{GatewayId, Month, Parameter, Seq, Timestamp, WellId};
 use gwbank_registry::import::parse_limits;
 use gwbank_registry::{BankType, Installation, Registry, Well};
 use gwbank_runtime::ShutdownTrigger;
@@ -19,7 +19,7 @@ use gwbank_server::{App, AppParts, HttpServer, Limits, Reach, router};
 use gwbank_store::memory::MemoryMetadata;
 use gwbank_store::{
     ConditionFlag, DeadLetterFilter, EffectiveLimit, FlagTransition, GatewayCounts, GatewayRecord, LimitSource,
-    Metadata, QualityLimitKey, WatchCommit,
+    Metadata, QualityLimitKey, Review, ReviewId, Reviews, WatchCommit, Withdrawal,
 };
 use parking_lot::Mutex;
 
@@ -129,6 +129,53 @@ fn one_limit() -> EffectiveLimit {
 }
 
 pub struct FakeFlags(MemoryMetadata);
+
+/// Keeps what it is asked for.
+#[derive(Default)]
+struct FakeReviews(Mutex<Vec<Review>>);
+
+#[async_trait]
+impl ReviewDoor for FakeReviews {
+    fn reviews(&self) -> Arc<Reviews> {
+        Arc::new(Reviews::new(self.0.lock().clone()))
+    }
+
+    async fn review(&self, asked: NewReview) -> Result<Review, ReviewDoorError> {
+        if asked.reason.is_empty() {
+            return Err(ReviewDoorError::Refused("reason: is missing".into()));
+        }
+        let mut reviews = self.0.lock();
+        let NewReview { well_id, parameter, from, to, action, amount, amount_end, author, reason } = asked;
+        let review = Review {
+            id: ReviewId(reviews.len() as i64 + 1),
+            well_id,
+            parameter,
+            from,
+            to,
+            action,
+            amount,
+            amount_end,
+            author,
+            reason,
+            seq: Seq::from_i64(7),
+            created_at: now(),
+            readings: 3,
+            done_at: Some(now()),
+            withdrawal: None,
+        };
+        reviews.push(review.clone());
+        Ok(review)
+    }
+
+    async fn withdraw(&self, id: ReviewId, by: &str, reason: &str) -> Result<Review, ReviewDoorError> {
+        let mut reviews = self.0.lock();
+        let unknown = || ReviewDoorError::Unknown(format!("there is no review {id}"));
+        let review = reviews.iter_mut().find(|review| review.id == id).ok_or_else(unknown)?;
+        let (author, reason) = (by.to_owned(), reason.to_owned());
+        review.withdrawal = Some(Withdrawal { author, reason, seq: Seq::from_i64(8), at: now(), done_at: Some(now()) });
+        Ok(review.clone())
+    }
+}
 
 #[async_trait]
 impl FlagsDoor for FakeFlags {
@@ -289,6 +336,7 @@ impl Server {
             sql: sql.clone(),
             ingest: ingest.clone(),
             flags: Arc::new(FakeFlags(metadata.clone())),
+            reviews: Arc::new(FakeReviews::default()),
             operations: operations.clone(),
             metadata: Arc::new(metadata.clone()),
             credentials,

@@ -11,7 +11,8 @@ use super::dead_letters;
 use crate::{
     ConditionFlag, ConversionCommit, ConvertedWell, DirtyMonth, FlagTransition, GatewayCounts, GatewayRecord,
     IndicatorRow, IngestCommit, JudgedSeries, LookAgain, Metadata, OutboxMessage, QualityFinding, QualityLimit,
-    QualityLimitKey, QualityLimitsChange, ReceivedContent, SecondLook, SecondLookCommit, SeriesFindings, WatchCommit,
+    QualityLimitKey, QualityLimitsChange, ReceivedContent, Review, ReviewAction, ReviewId, SecondLook,
+    SecondLookCommit, SeriesFindings, WatchCommit, Withdrawal,
 };
 
 /// Tests an implementation of [`Metadata`]. `make` gives an empty one at each call.
@@ -35,6 +36,7 @@ where
     a_series_was_judged_as_the_last_commit_says(&*make().await).await;
     findings_are_replaced_series_by_series(&*make().await).await;
     a_second_look_is_set_back(&*make().await).await;
+    reviews_keep_their_numbers(&*make().await).await;
     a_mark_goes_when_it_was_evaluated(&*make().await).await;
     months_of_sensors_wait_for_their_conversion(&*make().await).await;
     a_watch_commit_replaces_and_repeats(&*make().await).await;
@@ -335,6 +337,56 @@ async fn findings_are_replaced_series_by_series(metadata: &dyn Metadata) {
     let replaced = commit(vec![of("A", depth, &[early.clone(), shift.clone()]), of("C", depth, &[])]).await;
     assert_eq!(replaced, [shift, early, drift.clone(), other.clone()], "in order");
     assert_eq!(commit(vec![of("A", depth, &[])]).await, [drift, other]);
+}
+
+async fn reviews_keep_their_numbers(metadata: &dyn Metadata) {
+    let review = |well: &str, action: ReviewAction| Review {
+        id: ReviewId(0),
+        well_id: well_id(well),
+        parameter: Parameter::DepthToWater,
+        from: Some(at(-5)),
+        to: None,
+        action,
+        amount: action.corrects().then_some(-0.25),
+        amount_end: (action == ReviewAction::Drift).then_some(1e-3),
+        author: "\u{0e2a}\u{0e21}\u{0e0a}\u{0e32}\u{0e22}".to_owned(),
+        reason: "sensor hung 25 cm too deep".to_owned(),
+        seq: Seq::from_i64(77),
+        created_at: at(100),
+        readings: 3,
+        done_at: None,
+        withdrawal: None,
+    };
+    let month = |month: i32| DirtyMonth {
+        well_id: well_id("A"),
+        parameter: Parameter::DepthToWater,
+        month: Month::from_index(month),
+        seq: Seq::from_i64(77),
+    };
+    let known = async || metadata.reviews().await.expect("reviews");
+    assert_eq!(known().await, []);
+    let first = metadata.add_review(review("A", ReviewAction::Drift), vec![month(600), month(601)]).await.expect("add");
+    let second = metadata.add_review(review("B", ReviewAction::Approve), Vec::new()).await.expect("add");
+    assert_eq!((first, second), (ReviewId(1), ReviewId(2)));
+    let first = Review { id: first, ..review("A", ReviewAction::Drift) };
+    let second = Review { id: second, ..review("B", ReviewAction::Approve) };
+    assert_eq!(known().await, [first.clone(), second.clone()]);
+    let marks = metadata.dirty_months(usize::MAX).await.expect("marks");
+    assert_eq!(marks.iter().map(|mark| mark.month.index()).collect::<Vec<_>>(), [600, 601]);
+
+    let done = Review { done_at: Some(at(101)), ..first };
+    metadata.put_review(done.clone(), Vec::new()).await.expect("put");
+    let withdrawal = Withdrawal {
+        author: "malee".to_owned(),
+        reason: "of another well".to_owned(),
+        seq: Seq::from_i64(99),
+        at: at(103),
+        done_at: Some(at(104)),
+    };
+    let withdrawn = Review { withdrawal: Some(withdrawal), from: None, to: Some(at(7)), ..second };
+    metadata.put_review(withdrawn.clone(), vec![month(602)]).await.expect("put");
+    assert_eq!(known().await, [done, withdrawn]);
+    assert_eq!(metadata.dirty_months(usize::MAX).await.expect("marks").len(), 3);
 }
 
 async fn a_second_look_is_set_back(metadata: &dyn Metadata) {

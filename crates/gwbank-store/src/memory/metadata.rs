@@ -14,7 +14,7 @@ use crate::{
     ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary,
     DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorKey, IndicatorRow, IngestCommit, JudgedSeries,
     LookAgain, Metadata, MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitKey,
-    QualityLimitsChange, ReceivedContent, SecondLook, SecondLookCommit, WatchCommit,
+    QualityLimitsChange, ReceivedContent, Review, ReviewId, SecondLook, SecondLookCommit, WatchCommit,
 };
 
 type Marks = BTreeMap<(WellId, Parameter, Month), Seq>;
@@ -36,6 +36,7 @@ struct State {
     judged: BTreeMap<(WellId, Parameter), JudgedSeries>,
     findings: BTreeMap<(WellId, &'static str), Vec<QualityFinding>>,
     looks: BTreeMap<WellId, SecondLook>,
+    reviews: BTreeMap<ReviewId, Review>,
     indicators: BTreeMap<IndicatorKey, IndicatorRow>,
     flags: BTreeMap<String, ConditionFlag>,
     transitions: Vec<FlagTransition>,
@@ -86,6 +87,20 @@ fn limit_order(key: &QualityLimitKey) -> (String, &'static str, String) {
 }
 
 impl State {
+    fn put_review(&mut self, review: Review, dirty: Vec<DirtyMonth>) {
+        self.reviews.insert(review.id, review);
+        self.mark(dirty);
+    }
+
+    fn mark(&mut self, dirty: Vec<DirtyMonth>) {
+        for month in dirty {
+            if month.parameter.makes_levels() {
+                mark(&mut self.unconverted, month.clone());
+            }
+            mark(&mut self.dirty, month);
+        }
+    }
+
     fn add_gateway(&mut self, change: GatewayRecord) {
         let Some(known) = self.gateways.get_mut(&change.gateway_id) else {
             self.gateways.insert(change.gateway_id.clone(), change);
@@ -138,12 +153,7 @@ impl Metadata for MemoryMetadata {
         if let Some(before) = contents_forgotten_before {
             state.contents.retain(|_, seq| seq.received_at() >= before);
         }
-        for month in dirty_months {
-            if month.parameter.makes_levels() {
-                mark(&mut state.unconverted, month.clone());
-            }
-            mark(&mut state.dirty, month);
-        }
+        state.mark(dirty_months);
         let judged = judged_series.into_iter().map(|series| ((series.well_id.clone(), series.parameter), series));
         state.judged.extend(judged);
         state.position = through.unwrap_or(state.position);
@@ -244,6 +254,22 @@ impl Metadata for MemoryMetadata {
             state.findings.insert((series.well_id, series.parameter.name()), series.findings);
         }
         state.looks.extend(commit.looks.into_iter().map(|look| (look.well_id.clone(), look)));
+        Ok(())
+    }
+
+    async fn reviews(&self) -> Result<Vec<Review>, MetadataError> {
+        Ok(self.0.read().reviews.values().cloned().collect())
+    }
+
+    async fn add_review(&self, review: Review, dirty: Vec<DirtyMonth>) -> Result<ReviewId, MetadataError> {
+        let mut state = self.0.write();
+        let id = ReviewId(state.reviews.last_key_value().map_or(1, |(last, _)| last.0 + 1));
+        state.put_review(Review { id, ..review }, dirty);
+        Ok(id)
+    }
+
+    async fn put_review(&self, review: Review, dirty: Vec<DirtyMonth>) -> Result<(), MetadataError> {
+        self.0.write().put_review(review, dirty);
         Ok(())
     }
 

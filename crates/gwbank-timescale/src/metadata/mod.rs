@@ -6,6 +6,7 @@ mod leadership;
 mod marks;
 mod quality;
 mod registry;
+mod reviews;
 mod second_look;
 mod watch;
 
@@ -20,7 +21,7 @@ use gwbank_store::{
     ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary,
     DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, JudgedSeries, Metadata,
     MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitsChange, ReceivedContent,
-    ReplayPermit, SecondLook, SecondLookCommit, WatchCommit,
+    ReplayPermit, Review, ReviewId, SecondLook, SecondLookCommit, WatchCommit,
 };
 
 use parking_lot::Mutex;
@@ -234,6 +235,18 @@ impl Metadata for PostgresMetadata {
             second_look::commit(transaction, &commit).await
         })
         .await
+    }
+
+    async fn reviews(&self) -> Result<Vec<Review>, MetadataError> {
+        self.read("cannot read reviews", async |transaction| reviews::all(transaction).await).await
+    }
+
+    async fn add_review(&self, review: Review, dirty: Vec<DirtyMonth>) -> Result<ReviewId, MetadataError> {
+        self.write("cannot take a review", async |transaction| reviews::add(transaction, review, &dirty).await).await
+    }
+
+    async fn put_review(&self, review: Review, dirty: Vec<DirtyMonth>) -> Result<(), MetadataError> {
+        self.write("cannot take a review", async |transaction| reviews::put(transaction, &review, &dirty).await).await
     }
 
     async fn dirty_months(&self, limit: usize) -> Result<Vec<DirtyMonth>, MetadataError> {

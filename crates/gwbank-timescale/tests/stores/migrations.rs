@@ -34,7 +34,7 @@ async fn a_database_of_another_build_is_refused() {
 }
 
 /// Of plain PostgreSQL, in their order.
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "postgres/0001_metadata",
     "postgres/0002_series",
     "partitions/0001_readings",
@@ -45,6 +45,7 @@ const FILES: [&str; 10] = [
     "postgres/0006_quality_limits",
     "postgres/0007_conversion",
     "postgres/0008_second_look",
+    "postgres/0010_reviews",
 ];
 
 #[tokio::test]

@@ -1,0 +1,49 @@
+//! `reviews`: what people decided on stretches of series.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use gwbank_store::{Review, Reviews};
+use tokio::sync::watch;
+
+use super::batch::BatchOf;
+use super::small::{Rows, Wanted, internal};
+use crate::error::QueryError;
+
+#[derive(Debug)]
+pub(super) struct ReviewsTable(pub(super) watch::Receiver<Arc<Reviews>>);
+
+fn of_reviews(rows: &[Review]) -> BatchOf<'_, Review> {
+    BatchOf::new(rows)
+        .count("review_id", |r| u64::try_from(r.id.0).ok())
+        .text("well_id", |r| Some(&r.well_id))
+        .text("parameter", |r| Some(r.parameter.name()))
+        .time("from_time", |r| r.from)
+        .time("to_time", |r| r.to)
+        .text("action", |r| Some(r.action.name()))
+        .number("amount", |r| r.amount)
+        .number("amount_end", |r| r.amount_end)
+        .text("author", |r| Some(r.author.as_str()))
+        .text("reason", |r| Some(r.reason.as_str()))
+        .count("readings", |r| Some(r.readings))
+        .time("created_at", |r| Some(r.created_at))
+        .time("done_at", |r| r.done_at)
+        .text("withdrawn_by", |r| r.withdrawal.as_ref().map(|w| w.author.as_str()))
+        .text("withdrawn_reason", |r| r.withdrawal.as_ref().map(|w| w.reason.as_str()))
+        .time("withdrawn_at", |r| r.withdrawal.as_ref().map(|w| w.at))
+        .count("seq", |r| u64::try_from(r.seq.as_i64()).ok())
+        .count("withdrawn_seq", |r| r.withdrawal.as_ref().and_then(|w| u64::try_from(w.seq.as_i64()).ok()))
+}
+
+#[async_trait]
+impl Rows for ReviewsTable {
+    fn schema(&self) -> SchemaRef {
+        of_reviews(&[]).schema()
+    }
+    async fn load(&self, _: Wanted) -> Result<RecordBatch, QueryError> {
+        let reviews = self.0.borrow().clone();
+        of_reviews(reviews.all()).finish().map_err(internal)
+    }
+}
