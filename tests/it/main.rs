@@ -19,6 +19,7 @@ mod program;
 mod quality;
 mod real_series;
 mod real_wells;
+mod reviews;
 mod security;
 mod sql_files;
 mod time_raw;

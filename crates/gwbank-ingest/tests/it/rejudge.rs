@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use gwbank_ingest::{IngestError, Pipeline, PipelineParts};
-use gwbank_model::{Month, Parameter, QcTest, QualityFlag, Timestamp, WellId};
+use gwbank_model::{Month, Parameter, QcTest, QualityFlag, Seq, Timestamp, WellId};
 use gwbank_quality::overrides::{LimitRow, QualityOverrides};
 use gwbank_quality::{Finding, Findings, SeriesConfig, WellFacts};
 use gwbank_store::{
-    DirtyMonth, Metadata, MetadataError, QualityFinding, SecondLookCommit, SeriesFindings, WatchCommit,
+    DirtyMonth, Metadata, MetadataError, QualityFinding, Review, ReviewAction, ReviewId, SecondLookCommit,
+    SeriesFindings, WatchCommit,
 };
 use proptest::prelude::*;
 
@@ -64,6 +65,14 @@ enum Event {
     Import(usize),
     /// A second look finds something, or nothing any more, while the process runs.
     Find(usize),
+    /// A person rejects a stretch of a well, in slots of the model, while the process runs.
+    Reject {
+        well: usize,
+        from: i64,
+        length: i64,
+    },
+    /// The n-th rejection that stands is taken back.
+    Withdraw(usize),
     /// The process ends and starts with another configuration.
     Configure(Option<u8>),
 }
@@ -73,8 +82,41 @@ fn event(slots: i64) -> impl Strategy<Value = Event> {
         8 => model::step(slots).prop_map(Event::Step),
         3 => (0..CHANGES.len()).prop_map(Event::Import),
         2 => (0..FINDINGS.len()).prop_map(Event::Find),
+        2 => (0..WELLS.len(), 0..slots, 0..slots / 2)
+            .prop_map(|(well, from, length)| Event::Reject { well, from, length }),
+        1 => (0usize..4).prop_map(Event::Withdraw),
         1 => proptest::option::of(1u8..4).prop_map(Event::Configure),
     ]
+}
+
+fn rejection(well: &str, from: Timestamp, to: Timestamp) -> Review {
+    Review {
+        id: ReviewId(0),
+        well_id: well.parse().unwrap(),
+        parameter: Parameter::DepthToWater,
+        from: Some(from),
+        to: Some(to),
+        action: ReviewAction::Reject,
+        amount: None,
+        amount_end: None,
+        author: "somchai".to_owned(),
+        reason: "the sensor lay on the ground".to_owned(),
+        seq: Seq::ZERO,
+        created_at: Timestamp::from_secs(0),
+        readings: 0,
+        done_at: None,
+        withdrawal: None,
+    }
+}
+
+async fn withdraw(pipeline: &Pipeline, nth: usize) {
+    let standing: Vec<ReviewId> = {
+        let reviews = pipeline.reviews().borrow().clone();
+        reviews.all().iter().filter(|review| review.withdrawal.is_none()).map(|review| review.id).collect()
+    };
+    if let Some(id) = standing.get(nth % standing.len().max(1)) {
+        pipeline.withdraw_review(*id, "malee".to_owned(), "it did not".to_owned(), &[]).await.unwrap();
+    }
 }
 
 /// What holds for a well by the configuration and the table.
@@ -92,7 +134,14 @@ async fn config_of(rig: &Rig, well: &str) -> SeriesConfig {
     let overrides = rig.config.quality.with_rows(&rows).unwrap();
     let found = rig.metadata.quality_findings().await.unwrap();
     let found = found.into_iter().filter(|found| found.well_id.as_str() == well);
-    let findings = Findings::new(found.map(|QualityFinding { test, from, to, .. }| Finding { test, from, to }));
+    let found = found.map(|QualityFinding { test, from, to, .. }| Finding { test, from, to });
+    let reviews = rig.metadata.reviews().await.unwrap();
+    let rejected = reviews.iter().filter(|review| review.well_id.as_str() == well && review.withdrawal.is_none());
+    let rejected = rejected.map(|review| {
+        let (from, to) = review.ends();
+        Finding { test: QcTest::Review, from, to }
+    });
+    let findings = Findings::new(found.chain(rejected));
     let limits = SeriesConfig::for_series(Parameter::DepthToWater, well, &WellFacts::default(), &overrides).unwrap();
     SeriesConfig { findings, ..limits }
 }
@@ -133,6 +182,11 @@ async fn run(events: Vec<Event>, small: bool) {
                 pipeline.import_quality_limits(format!("{HEAD}{}\n", CHANGES[number]).as_bytes()).await.unwrap();
             }
             Event::Find(number) => pipeline.take_second_look(second_look(FINDINGS[number])).await.unwrap(),
+            Event::Reject { well, from, length } => {
+                let review = rejection(WELLS[well], model::time(from), model::time(from + length));
+                pipeline.add_review(review, &[]).await.unwrap();
+            }
+            Event::Withdraw(nth) => withdraw(&pipeline, nth).await,
             Event::Configure(user_max) => {
                 let mut overrides = QualityOverrides::default();
                 let value = |max: u8| {
@@ -161,7 +215,7 @@ proptest! {
     #![proptest_config(rounds(24))]
 
     #[test]
-    fn everything_is_judged_by_the_last_limits_and_findings(events in proptest::collection::vec(event(60), 1..30)) {
+    fn everything_is_judged_by_the_last_limits_findings_and_rejections(events in proptest::collection::vec(event(60), 1..30)) {
         block_on(run(events, false));
     }
 
@@ -222,6 +276,43 @@ async fn the_old_judgement_stays_as_a_revision_and_the_month_is_marked() {
     assert_eq!(qualities(&rig).await[40], (QualityFlag::Fail, true), "as it was");
     let key = gwbank_store::QualityLimitKey { well_id: None, parameter: None, limit: "spike.off".to_owned() };
     assert!(!pipeline.remove_quality_limit(key).await.unwrap());
+    pipeline.shutdown().await.unwrap();
+}
+
+/// A rejection fails readings, is told as the cause, and leaves when it is taken back.
+#[tokio::test]
+async fn what_a_person_rejects_fails_until_it_is_taken_back() {
+    let rig = Rig::new();
+    let pipeline = archived(&rig).await;
+    let before = rig.archived("A", Parameter::DepthToWater).await;
+    let review = pipeline.add_review(rejection("A", before[10].time, before[12].time), &[]).await.unwrap();
+    assert_eq!((review.id, review.done_at.is_some()), (ReviewId(1), true));
+    judged(&rig).await;
+    let rejected = rig.archived("A", Parameter::DepthToWater).await;
+    let is_rejected = |row: &gwbank_model::Row| row.qc_tests.contains(QcTest::Review);
+    let failed: Vec<usize> = (0..rejected.len()).filter(|&n| is_rejected(&rejected[n])).collect();
+    assert_eq!(failed, [10, 11, 12]);
+    assert!(failed.iter().all(|&n| rejected[n].quality == QualityFlag::Fail));
+    assert!(rejected.iter().zip(&before).all(|(one, other)| one.value == other.value), "originals are kept");
+    let causes: Vec<&str> = revisions(&rig).await.iter().map(|revision| revision.cause).collect();
+    assert_eq!(causes.iter().filter(|cause| **cause == "review").count(), 3, "{causes:?}");
+
+    // A late reading within it is judged with it at once, and a restart forgets nothing.
+    let late = before[11].time.plus_secs(60).as_micros() / 1_000_000;
+    pipeline.ingest(json("gw", format!("[{}]", depth("A", late, 3.1)))).await.unwrap();
+    pipeline.flush().await.unwrap();
+    let is_late = |row: &&gwbank_model::Row| row.time == before[11].time.plus_secs(60);
+    let came = rig.archived("A", Parameter::DepthToWater).await;
+    assert!(came.iter().find(is_late).is_some_and(is_rejected));
+    pipeline.halt().await.unwrap();
+    let pipeline = rig.open().await;
+    assert_eq!(pipeline.reviews().borrow().all(), rig.metadata.reviews().await.unwrap());
+
+    withdraw(&pipeline, 0).await;
+    judged(&rig).await;
+    assert!(!rig.archived("A", Parameter::DepthToWater).await.iter().any(is_rejected));
+    let refused = pipeline.withdraw_review(ReviewId(1), String::new(), String::new(), &[]).await;
+    assert!(matches!(refused, Err(IngestError::Refused { what: "review", .. })), "{refused:?}");
     pipeline.shutdown().await.unwrap();
 }
 
