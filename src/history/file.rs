@@ -306,14 +306,14 @@ impl<'a, 's> RowReader<'a, 's> {
             text => {
                 let number = self.map.number(text)?;
                 if !number.is_finite() {
-                    return Err(format!("value {text:?} is not finite"));
+                    return Err(format!("value {text:?} is not finite: leave it empty where it is missing"));
                 }
                 let missing = self.map.sentinels.contains(&number);
                 (!missing).then(|| target.convert(number))
             }
         };
         if value.is_some_and(|value| !value.is_finite()) {
-            return Err("the value is out of range".to_owned());
+            return Err("the value is too large in its parameter's unit".to_owned());
         }
         Ok(Reading {
             well,
@@ -499,5 +499,37 @@ mod tests {
         assert_eq!(readings[0].value, Some(7.25));
         assert_eq!(readings[1].time, Timestamp::from_micros(1_500_000));
         assert_eq!(readings[1].value, None);
+    }
+
+    #[test]
+    fn what_no_number_holds_is_a_bad_row_and_no_value() {
+        use arrow::array::{ArrayRef, Float32Array, RecordBatch, TimestampMicrosecondArray};
+        use std::sync::Arc;
+        let csv = "well_id,time,parameter,value\n\
+            W-1,2020-01-01T00:00:00Z,ph,inf\nW-1,2020-01-01T00:01:00Z,ph,-Infinity\nW-1,2020-01-01T00:02:00Z,ph,1e999\n\
+            W-1,2020-01-01T00:03:00Z,ph,7\nW-1,2020-01-01T00:04:00Z,ph,NaN\n";
+        let values = Float32Array::from(vec![f32::INFINITY, f32::NEG_INFINITY, f32::INFINITY, 7.0, f32::NAN]);
+        let times = TimestampMicrosecondArray::from_iter_values(0..5).with_timezone("+00:00");
+        let batch = RecordBatch::try_from_iter([
+            ("well_id", Arc::new(StringArray::from(vec!["W-1"; 5])) as ArrayRef),
+            ("time", Arc::new(times) as ArrayRef),
+            ("parameter", Arc::new(StringArray::from(vec!["ph"; 5])) as ArrayRef),
+            ("value", Arc::new(values) as ArrayRef),
+        ])
+        .unwrap();
+        let mut bytes = Vec::new();
+        let mut writer = parquet::arrow::ArrowWriter::try_new(&mut bytes, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        for (name, bytes) in [("x.csv", csv.as_bytes()), ("x.parquet", &bytes)] {
+            let (readings, tally) = read(name, bytes, "");
+            assert_eq!((tally.rows, tally.bad, tally.readings), (5, 3, 2), "{name}");
+            assert!(tally.bad_named.iter().all(|bad| bad.contains("is not finite: leave it empty")), "{tally:?}");
+            assert_eq!(readings.iter().map(|reading| reading.value).collect::<Vec<_>>(), [Some(7.0), None]);
+        }
+        // Finite as it stands, and not in the unit of the parameter.
+        let csv = "well_id,time,parameter,value,unit\nW-1,2020-01-01T00:00:00Z,specific_conductance,1e305,S/m\n";
+        let tally = read("x.csv", csv.as_bytes(), "").1;
+        assert!(tally.bad == 1 && tally.bad_named[0].contains("too large in its parameter's unit"), "{tally:?}");
     }
 }

@@ -22,7 +22,7 @@ use gwbank_runtime::Clock;
 use gwbank_server::doors::{
     Explained, ExplanationOf, FlagsDoor, FlagsDoorError, GatewayStanding, IngestDoor, IngestDoorError, OperationsDoor,
     PartState, PostedReadings, PostedReceipt, ReadingFault, ReadingsFormat, ReadingsSource, ReplayedLetters, SqlAnswer,
-    SqlDoor, SqlError, SqlErrorKind,
+    SqlDoor, SqlError, SqlErrorKind, StandingInWords,
 };
 use gwbank_server::metrics::{FamilyKind, MetricsText};
 use gwbank_store::{
@@ -359,6 +359,16 @@ impl FlagsDoor for Flags {
             text_en: facts(standing.text_en) + &explanation.told(Language::English, detail),
             text_th: facts(standing.text_th) + &explanation.told(Language::Thai, detail),
         })
+    }
+
+    fn province_standing(&self, code: &str) -> StandingInWords {
+        let standing = self.watch.province_standing(code);
+        StandingInWords {
+            month: standing.month,
+            class: standing.class(),
+            text_en: standing.text_en,
+            text_th: standing.text_th,
+        }
     }
 }
 

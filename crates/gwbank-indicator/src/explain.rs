@@ -24,7 +24,7 @@ mod well;
 pub mod words;
 
 pub use evidence::{
-    Confidence, Explanation, Extent, Formula, GroupYear, Indicator, LeftOut, LeftOutReason, MonthDays, Outcome,
+    Confidence, Explanation, Extent, Formula, GroupYear, Indicator, Lacks, LeftOut, LeftOutReason, MonthDays, Outcome,
     Weakness, WellRules,
 };
 pub use language::{Detail, Language, shortened};

@@ -6,6 +6,9 @@
 //! 3. GHG (GLG) of a year: the mean of its three highest (lowest) levels; of two where the year has 13–20 levels, of one
 //!    below. GVG of a year: the mean of the levels from 14 March to 14 April.
 //! 4. The result is the mean over the years that have enough levels, if there are enough such years.
+//! 5. A year that is not over is to be left out by the caller: until its low has come its lowest levels are too high, and until
+//!    its high has come its highest too low, so that the mean would swing with the season. The indicator of a well ends with the
+//!    last whole year for it, and moves on once a year: after March, that of spring after December.
 //!
 //! These are the definitions of `pastas.stats.ghg`, `glg` and `gvg` (pastas 2.0.0), which are reproduced. So for GVG, as there,
 //! the least number of levels is of the whole year and not of its spring.

@@ -44,6 +44,7 @@ const TEMPERATURES_CEL: std::ops::RangeInclusive<f64> = -2.0..=60.0;
 /// assert_eq!(ec_25(1000.0, 30.0).map(f64::round), Some(913.0));
 /// assert_eq!(ec_25(1000.0, 25.0), Some(1000.0));
 /// assert_eq!(ec_25(-1.0, 25.0), None);
+/// assert_eq!([-50.0, 60.5, f64::NAN].map(|temperature| ec_25(1000.0, temperature)), [None; 3]);
 /// ```
 pub fn ec_25(conductivity: f64, temperature_cel: f64) -> Option<f64> {
     let meant = is_value(conductivity) && TEMPERATURES_CEL.contains(&temperature_cel);

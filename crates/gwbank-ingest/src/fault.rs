@@ -1,6 +1,6 @@
 //! Faults that only the pipeline can find.
 
-use gwbank_model::WellId;
+use gwbank_model::{Reading, WellId};
 use gwbank_wire::{Fault, Reason};
 
 use crate::repeats::content_hash;
@@ -37,6 +37,19 @@ fn unknown_well(well: &WellId, readings: u64) -> Fault {
         detail: format!("well {well:?} is not registered: register it, then replay the dead letters"),
         subject: well.to_string(),
         readings,
+    }
+}
+
+/// The fault of a value that is no finite number, as the decoders tell it.
+pub(crate) fn impossible_value(reading: &Reading) -> Fault {
+    let Reading { well, parameter, value, .. } = reading;
+    let told = value.map_or_else(String::new, |value| value.to_string());
+    Fault {
+        reason: Reason::BadValue,
+        place: String::new(),
+        detail: format!("the value {told} of well {well:?} is not finite: send a number, or none"),
+        subject: format!("{well}/{parameter}"),
+        readings: 1,
     }
 }
 

@@ -35,7 +35,9 @@ use crate::quality_limits::Limits;
 use crate::record::{Content, encode_mark, encode_message, encode_seal};
 use crate::rejudge::{RejudgeProgress, Rejudgement};
 use crate::repeats::{Repeats, content_hash, take_unknown_wells};
-use crate::resolve::{Rows, depends_on_arrival, keep_registered, newest_by_device, rows};
+use crate::resolve::{
+    Rows, depends_on_arrival, is_impossible, keep_registered, newest_by_device, rows, take_impossible,
+};
 use crate::writer::Committing;
 
 /// What a pipeline works with.
@@ -188,20 +190,22 @@ impl Pipeline {
         self.0.shared.begin(message).await
     }
 
-    /// Takes readings that were read from something else than a message, such as an imported file.
+    /// Takes readings that were read from something else than a message, such as an imported file. Values that are no finite
+    /// numbers end as dead letters, as those of messages do.
     pub async fn ingest_readings(
         &self,
         gateway: &GatewayId,
-        readings: Vec<Reading>,
+        mut readings: Vec<Reading>,
         options: ReadingsOptions,
     ) -> Result<Receipt, IngestError> {
         let shared = &self.0.shared;
         shared.gate.opened().await;
         let registry = shared.registry();
-        let unregistered: Vec<Reading> =
-            readings.iter().filter(|r| registry.well(r.well.as_str()).is_none()).cloned().collect();
-        let payload = (!unregistered.is_empty()).then(|| Bytes::from(write_json(&unregistered)));
-        let content = keep_registered(readings, Vec::new(), &registry);
+        let is_dead = |reading: &&Reading| registry.well(reading.well.as_str()).is_none() || is_impossible(reading);
+        let dead: Vec<Reading> = readings.iter().filter(is_dead).cloned().collect();
+        let payload = (!dead.is_empty()).then(|| Bytes::from(write_json(&dead)));
+        let impossible = take_impossible(&mut readings);
+        let content = keep_registered(readings, impossible, &registry);
         shared.submit(gateway, options.topic, content, payload).await
     }
 

@@ -356,6 +356,11 @@ mod tests {
         assert!(found[0].starts_with("line 2, column value") && found[0].contains("neither 0 nor 1"), "{found:?}");
         let found = told(&[], &format!("{HEAD}W,depth_to_water,spike.fail,-1\n"));
         assert!(found[0].starts_with("line 2, column value") && found[0].contains("is negative"), "{found:?}");
+        let found = told(&[], &format!("{HEAD}W,,gap.silence_max_hours,0\n"));
+        assert!(
+            found[0].starts_with("line 2, column value: wells.W: gap.silence_max_hours: is 0, so that every reading"),
+            "{found:?}"
+        );
         let reversed = "W,depth_to_water,gross_range.user_min,5\nW,depth_to_water,gross_range.user_max,4\n";
         let found = told(&[], &format!("{HEAD}{reversed}"));
         assert!(found[0].starts_with("line 2") && found[0].contains("exchange them"), "{found:?}");

@@ -9,8 +9,9 @@
 //! # Rules
 //! 1. The metadata keep for every series a fingerprint of the limits under which its stored readings were judged
 //!    ([`JudgedSeries`]). Before a reading that was judged by others gets into the archive, the series is noted as under way.
-//!    It is done once everything that the archive has was looked at and nothing changed meanwhile. Whatever comes in between
-//!    is looked at again from the start.
+//!    It is done once everything that the archive has of it was looked at and nothing changed for it meanwhile. A series for
+//!    which something changed is looked at again from the start, by the next pass; for the others, what was looked at stays
+//!    looked at, however often findings come in: else a second look over a country would let no pass come to its end.
 //! 2. A series is looked through in one snapshot of the archive, by a stream of its own; some neighbours together, as a file of
 //!    the archive holds many series and is not to be opened for each. Months in which a judgement differs
 //!    are handed to the applier with a mark of the journal: it judges the window's part as it does for late readings, and the
@@ -20,7 +21,7 @@
 //!    marked their months: these are marked again.
 //! 4. Of several nodes one judges anew, after the others had time to take the new limits up.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -76,6 +77,8 @@ pub(crate) struct Rejudgement {
     generation: AtomicU64,
     /// Of readings judged by an earlier generation everything is archived.
     archived_generation: AtomicU64,
+    /// What changed since the pass that is under way began.
+    changed_meanwhile: Mutex<Changed>,
     /// Series that this process judges otherwise than an earlier one are noted.
     start_is_noted: AtomicBool,
     /// Held from where a change is noted to where it is taken up, and while series are called done.
@@ -84,7 +87,39 @@ pub(crate) struct Rejudgement {
     progress: Mutex<Option<RejudgeProgress>>,
 }
 
+/// Series that are judged by something else than they were.
+#[derive(Debug)]
+struct Changed {
+    series: HashSet<SeriesId>,
+    /// Series with numbers from here on were not compared, and may be.
+    compared: usize,
+}
+
+impl Changed {
+    fn add(&mut self, series: &[SeriesId], compared: usize) {
+        self.series.extend(series);
+        self.compared = self.compared.min(compared);
+    }
+
+    fn may_have(&self, series: SeriesId) -> bool {
+        series.0 as usize >= self.compared || self.series.contains(&series)
+    }
+}
+
+impl Default for Changed {
+    fn default() -> Self {
+        Self { series: HashSet::new(), compared: usize::MAX }
+    }
+}
+
 impl Rejudgement {
+    /// Begins a pass; gives the generation that it is of.
+    async fn begin(&self) -> u64 {
+        let _unchanging = self.changing.lock().await;
+        *self.changed_meanwhile.lock() = Changed::default();
+        self.generation()
+    }
+
     pub(crate) fn progress(&self) -> Option<RejudgeProgress> {
         *self.progress.lock()
     }
@@ -130,6 +165,7 @@ impl Shared {
     pub(crate) fn take_up_basis(&self, next: NextBasis) {
         let NextBasis { basis, changed, compared, _changing } = next;
         self.applier.lock().judge.set_basis(basis, &changed, compared);
+        self.rejudgement.changed_meanwhile.lock().add(&changed, compared);
         if !changed.is_empty() {
             self.rejudgement.generation.fetch_add(1, Ordering::SeqCst);
             self.rejudgement.wanted.notify_one();
@@ -233,7 +269,7 @@ impl Shared {
         if self.metadata.lead().await?.is_none() {
             return Ok(());
         }
-        let generation = self.rejudgement.generation();
+        let generation = self.rejudgement.begin().await;
         if self.rejudgement.archived_generation.load(Ordering::SeqCst) < generation {
             if self.has_other_nodes.load(Ordering::SeqCst) {
                 tokio::time::sleep(BESIDE_OTHERS).await;
@@ -254,11 +290,15 @@ impl Shared {
             *self.rejudgement.progress.lock() = Some(RejudgeProgress { done, total });
             changed += self.rejudge_group(group, &known).await?;
             let _unchanging = self.rejudgement.changing.lock().await;
+            let judged: Vec<_> = {
+                let changed = self.rejudgement.changed_meanwhile.lock();
+                let unchanged = group.iter().filter(|due| !changed.may_have(due.series));
+                unchanged.map(|due| (due.series, due.config.fingerprint(), None)).collect()
+            };
+            self.note_judged(judged.into_iter()).await?;
             if self.rejudgement.generation() != generation {
-                return Ok(()); // from the start: it is wanted again
+                return Ok(()); // what is left, and what changed, is for the next pass, which is wanted
             }
-            let judged = group.iter().map(|due| (due.series, due.config.fingerprint(), None));
-            self.note_judged(judged).await?;
             done += group.len() as u64;
         }
         if changed > 0 {

@@ -11,8 +11,11 @@ use gwbank_store::RowNames;
 use gwbank_wire::Fault;
 use hashbrown::HashMap;
 
-use crate::fault::unknown_wells;
+use crate::fault::{impossible_value, unknown_wells};
 use crate::record::Content;
+
+/// Most series of a message whose impossible values get a dead letter each.
+const IMPOSSIBLE_LISTED_MAX: usize = 64;
 
 /// Rows without a sequence yet.
 #[derive(Debug, Default)]
@@ -44,6 +47,31 @@ pub(crate) fn keep_registered(mut readings: Vec<Reading>, mut faults: Vec<Fault>
     let unknown = take_unregistered(&mut readings, registry);
     faults.extend(unknown_wells(unknown));
     Content { readings, faults, ..Content::default() }
+}
+
+/// Whether a reading says a value that is no finite number.
+pub(crate) fn is_impossible(reading: &Reading) -> bool {
+    reading.value.is_some_and(|value| !value.is_finite())
+}
+
+/// Takes out the readings whose value is no finite number: NaN stands for a missing value in rows, and what the journal could
+/// not read back must not get into it. Decoders give none; this is the door of what was read elsewhere.
+pub(crate) fn take_impossible(readings: &mut Vec<Reading>) -> Vec<Fault> {
+    let mut faults: Vec<Fault> = Vec::new();
+    readings.retain(|reading| {
+        if !is_impossible(reading) {
+            return true;
+        }
+        let fault = impossible_value(reading);
+        match faults.iter_mut().find(|known| known.subject == fault.subject) {
+            Some(known) => known.readings += 1,
+            None if faults.len() < IMPOSSIBLE_LISTED_MAX => faults.push(fault),
+            // The last one stands for the rest, too.
+            None => faults.iter_mut().next_back().into_iter().for_each(|last| last.readings += 1),
+        }
+        false
+    });
+    faults
 }
 
 /// Takes out the readings of unregistered wells, and counts them by well in the order of first sight.

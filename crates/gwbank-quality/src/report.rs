@@ -7,6 +7,8 @@
 //!   are; what never arrived is told by `share_arrived`, against the usual interval of the series.
 //! - A **gap** is a time between readings of more than three usual intervals (the median). A reading without a value ends no
 //!   gap in the data: gaps are between values.
+//! - A sensor that goes on sending nonsense leaves no such gap, and yet indicators have none of its years: so the longest time
+//!   **without a usable value** is told besides, from the first reading to the last one.
 //! - A **stretch** joins objected readings with at most [`ReportRules::good_between_max`] others between them. The worst come
 //!   first: failed readings count twice, of equal ones the longer in time.
 
@@ -80,6 +82,9 @@ pub struct Report {
     pub gaps: usize,
     /// The longest time between values, whether a gap or not.
     pub longest_gap: Option<TimeSpan>,
+    /// The longest time in which no value was usable, from one usable value, or an end of the series, to the next; `None`
+    /// where that is no longer than the usual interval.
+    pub longest_unusable: Option<TimeSpan>,
     pub shifts: Vec<Shift>,
     /// Where a reference was there to compare with.
     pub drift: Option<Drift>,
@@ -122,12 +127,12 @@ pub fn report(
     judged.sort_by_key(|(point, _)| point.time);
     let mut by_flag: BTreeMap<QualityFlag, usize> = QualityFlag::ALL.iter().map(|&flag| (flag, 0)).collect();
     let mut by_test: BTreeMap<QcTest, usize> = BTreeMap::new();
-    let mut usable = 0;
+    let mut usable: Vec<Timestamp> = Vec::new();
     for (point, assessment) in &judged {
         *by_flag.entry(assessment.flag).or_default() += 1;
         assessment.tests.iter().for_each(|test| *by_test.entry(test).or_default() += 1);
         let counts = matches!(assessment.flag, QualityFlag::Pass | QualityFlag::NotEvaluated);
-        usable += usize::from(counts && point.present().is_some());
+        usable.extend((counts && point.present().is_some()).then_some(point.time));
     }
     let mut times: Vec<Timestamp> = judged.iter().map(|(point, _)| point.time).collect();
     times.dedup();
@@ -141,6 +146,7 @@ pub fn report(
         (with_value.len() as f64 / expected).min(1.0)
     });
     let between: Vec<TimeSpan> = with_value.windows(2).map(|pair| TimeSpan { from: pair[0], to: pair[1] }).collect();
+    let longest_unusable = span.and_then(|span| longest_unusable(span, &usable));
     let is_gap = |gap: &&TimeSpan| usual_interval_micros.is_some_and(|usual| gap.micros() > usual.saturating_mul(3));
     Report {
         readings: judged.len(),
@@ -149,12 +155,14 @@ pub fn report(
         out_of_order,
         by_flag,
         by_test,
-        share_usable: (!judged.is_empty()).then(|| usable as f64 / judged.len() as f64),
+        share_usable: (!judged.is_empty()).then(|| usable.len() as f64 / judged.len() as f64),
         usual_interval_micros,
         share_arrived,
         gaps: between.iter().filter(is_gap).count(),
         // Of equally long ones the first.
         longest_gap: between.iter().copied().rev().max_by_key(|gap| gap.micros()),
+        longest_unusable: longest_unusable
+            .filter(|stretch| usual_interval_micros.is_some_and(|usual| stretch.micros() > usual)),
         shifts,
         drift,
         worst_stretches: worst_stretches(rules, &judged),
@@ -169,6 +177,14 @@ fn out_of_order(judged: &[(Point, Assessment)]) -> usize {
         late
     };
     judged.iter().filter(is_late).count()
+}
+
+/// Of equally long ones the first.
+fn longest_unusable(span: TimeSpan, usable: &[Timestamp]) -> Option<TimeSpan> {
+    let from = std::iter::once(span.from).chain(usable.iter().copied());
+    let to = usable.iter().copied().chain([span.to]);
+    let stretches = from.zip(to).map(|(from, to)| TimeSpan { from, to });
+    stretches.reduce(|longest, next| if next.micros() > longest.micros() { next } else { longest })
 }
 
 fn usual_interval(times: &[Timestamp]) -> Option<i64> {
@@ -252,6 +268,25 @@ mod tests {
             (75, V, Pass),
         ]);
         assert_eq!((report.gaps, report.longest_gap.map(TimeSpan::micros)), (1, Some(60 * 60 * 1_000_000)));
+    }
+
+    /// A sensor that hangs in air for three years is heard every 15 minutes, and its well has no level in them.
+    #[test]
+    fn years_of_values_that_count_for_nothing_are_told() {
+        let mut list: Vec<_> = (0..400).map(|i| (i * 15, V, Pass)).collect();
+        for reading in &mut list[100..300] {
+            reading.2 = if reading.0 % 30 == 0 { Fail } else { Suspect };
+        }
+        let report = of(&list);
+        assert_eq!((report.gaps, report.longest_gap.map(TimeSpan::micros)), (0, Some(15 * 60 * 1_000_000)));
+        let minutes = |time: Timestamp| time.as_secs() / 60;
+        let told = |report: &Report| report.longest_unusable.map(|span| (minutes(span.from), minutes(span.to)));
+        assert_eq!(told(&report), Some((99 * 15, 300 * 15)));
+        // What never got better lasts to the last reading, what was bad from the start begins with the first.
+        list.truncate(250);
+        assert_eq!(told(&of(&list)), Some((99 * 15, 249 * 15)));
+        assert_eq!(told(&of(&list[150..])), Some((150 * 15, 249 * 15)), "nothing is usable");
+        assert_eq!(told(&of(&list[..90])), None, "all is");
     }
 
     #[test]

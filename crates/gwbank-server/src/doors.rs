@@ -178,6 +178,18 @@ pub trait FlagsDoor: Send + Sync + 'static {
     ) -> Result<Option<Explained>, FlagsDoorError>;
     /// The same of the drought of a province.
     async fn explain_province(&self, code: &str, of: ExplanationOf) -> Result<Explained, FlagsDoorError>;
+    /// Where a province stands in the last closed month, in words; of one without wells that it has none.
+    fn province_standing(&self, code: &str) -> StandingInWords;
+}
+
+/// Where a place stands as to low groundwater, for people to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StandingInWords {
+    pub month: Month,
+    /// A severity, `normal`, or the name of why nothing can be judged, as the class of the place's `sgi` says it.
+    pub class: &'static str,
+    pub text_en: String,
+    pub text_th: String,
 }
 
 /// Which number is explained, and how much of it is told.

@@ -10,7 +10,7 @@ use gwbank_store::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::doors::{Explained, GatewayStanding, PartState, PostedReceipt, ReplayedLetters};
+use crate::doors::{Explained, GatewayStanding, PartState, PostedReceipt, ReplayedLetters, StandingInWords};
 
 /// An instant as it leaves: RFC 3339 in Thai time.
 pub fn instant(time: Timestamp) -> String {
@@ -379,11 +379,30 @@ pub struct CoverageView {
     pub wells_reporting: u64,
 }
 
+/// Where a province stands as to low groundwater in the last closed month, judged or not, in a sentence of each language.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StandingView {
+    /// The month's first day.
+    pub month: String,
+    /// A severity, `normal`, or why it cannot be judged, such as `insufficient_record`.
+    pub class: &'static str,
+    pub text_en: String,
+    pub text_th: String,
+}
+
+impl From<StandingInWords> for StandingView {
+    fn from(standing: StandingInWords) -> Self {
+        let StandingInWords { month, class, text_en, text_th } = standing;
+        Self { month: month.first_day().date().to_string(), class, text_en, text_th }
+    }
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ProvinceDetail {
     #[serde(flatten)]
     pub province: ProvinceView,
     pub coverage: CoverageView,
+    pub standing: StandingView,
     /// The newest of each kind.
     pub indicators: Vec<IndicatorView>,
     pub flags: Vec<FlagView>,

@@ -91,6 +91,7 @@ pub(crate) fn ground_standing(
             rise_m_per_hour * 100.0
         ),
         what_would_clear_it: format!("readings over {} h without a steady rise", rules.ground_exit_hours),
+        what_would_clear_it_th: format!("ค่าที่วัดได้ตลอด {} ชั่วโมงไม่สูงขึ้นต่อเนื่อง", rules.ground_exit_hours),
     };
     Standing {
         severity,
@@ -158,6 +159,12 @@ pub(crate) fn well_standing(
                 limit + rules.exit_margin_m
             ),
             None => "a level that falls again".to_owned(),
+        },
+        what_would_clear_it_th: match deepest_limit {
+            Some(limit) => {
+                format!("ค่าที่วัดได้ทุกค่าตลอด {} ชั่วโมงลึกกว่า {:.2} ม. จากผิวดิน", rules.exit_hours, limit + rules.exit_margin_m)
+            }
+            None => "ระดับน้ำลดลงอีกครั้ง".to_owned(),
         },
     };
     Standing {
@@ -297,6 +304,10 @@ pub(crate) fn judge_place(
         ),
         what_would_clear_it: format!(
             "no well at danger depth: each falls {:.2} m below it for {} h",
+            inner.config.flood.exit_margin_m, inner.config.flood.exit_hours
+        ),
+        what_would_clear_it_th: format!(
+            "ไม่มีบ่อใดถึงเกณฑ์อันตราย โดยทุกบ่อลดลงต่ำกว่าเกณฑ์นั้น {:.2} ม. ตลอด {} ชั่วโมง",
             inner.config.flood.exit_margin_m, inner.config.flood.exit_hours
         ),
     };

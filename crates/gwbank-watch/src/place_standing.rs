@@ -31,6 +31,14 @@ pub struct ProvinceStanding {
 }
 
 impl ProvinceStanding {
+    /// A severity, `normal`, or the name of why nothing can be judged: the class of the place's `sgi`.
+    pub fn class(&self) -> &'static str {
+        match &self.judged {
+            Assessment::Given { value, .. } => value.map_or("normal", Severity::name),
+            Assessment::Insufficient { why, .. } => why.name(),
+        }
+    }
+
     /// A province without a single well that may carry drought.
     pub(crate) fn without_wells(province_code: &str, month: Month, rules: &PlaceRules) -> Self {
         let drought = gwbank_indicator::judge_place(&[], rules);
@@ -218,6 +226,11 @@ pub(crate) fn place_standing(
         what_would_clear_it: format!(
             "two closed months in a row with fewer than {:.0} % of the wells moderately low or worse and fewer than \
              {:.0} % severely low",
+            percent(rules.watch_share_moderate - rules.exit_share),
+            percent(rules.warning_share_severe - rules.exit_share)
+        ),
+        what_would_clear_it_th: format!(
+            "เดือนที่ปิดแล้วสองเดือนติดต่อกันมีบ่อที่ระดับน้ำต่ำกว่าปกติมากไม่ถึง {:.0}% และบ่อที่ต่ำระดับรุนแรงไม่ถึง {:.0}%",
             percent(rules.watch_share_moderate - rules.exit_share),
             percent(rules.warning_share_severe - rules.exit_share)
         ),

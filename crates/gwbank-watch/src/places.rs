@@ -237,9 +237,18 @@ fn judge_well_flag(inner: &Inner, member: &Member<'_>, latest: Month) -> (FlagKe
             put(&mut evidence, "low_since", json!(low_since.map(|month| month.to_string())));
             let rules = &inner.config.drought;
             let by_percentile = judgement.is_some_and(|j| j.limit > 0.0);
-            let exit = match (by_percentile, judgement) {
-                (true, Some(j)) => format!("the percentile at or above {:.0}", j.limit + rules.percentile_exit),
-                _ => format!("an SGI above {:.2}", rules.sgi_moderate + rules.sgi_exit),
+            let (exit, exit_th) = match (by_percentile, judgement) {
+                (true, Some(j)) => {
+                    let percentile = j.limit + rules.percentile_exit;
+                    (
+                        format!("the percentile at or above {percentile:.0}"),
+                        format!("เปอร์เซ็นไทล์ตั้งแต่ {percentile:.0} ขึ้นไป"),
+                    )
+                }
+                _ => {
+                    let sgi = rules.sgi_moderate + rules.sgi_exit;
+                    (format!("an SGI above {sgi:.2}"), format!("SGI สูงกว่า {sgi:.2}"))
+                }
             };
             let (facts_en, facts_th) = well_facts(judgement, basis.map_or(0, |b| b.n), latest);
             let story = Story {
@@ -253,6 +262,7 @@ fn judge_well_flag(inner: &Inner, member: &Member<'_>, latest: Month) -> (FlagKe
                 facts_en,
                 facts_th,
                 what_would_clear_it: format!("two closed months in a row with {exit}, not dry"),
+                what_would_clear_it_th: format!("เดือนที่ปิดแล้วสองเดือนติดต่อกันมี{exit_th} และบ่อไม่แห้ง"),
             };
             Judgement::Stands(Box::new(Standing {
                 severity,

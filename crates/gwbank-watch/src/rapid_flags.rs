@@ -53,6 +53,7 @@ pub(crate) fn judge_well(inner: &Inner, well: &Well, rises: &Rises, now: Timesta
                     facts_en: format!("The water rose by {rise_m:.2} m in {hours} h, more than {limit_m:.2} m"),
                     facts_th: format!("ระดับน้ำสูงขึ้น {rise_m:.2} ม. ใน {hours} ชั่วโมง เกิน {limit_m:.2} ม."),
                     what_would_clear_it: format!("readings over {} h without such a rise", rules.rapid_exit_hours),
+                    what_would_clear_it_th: format!("ค่าที่วัดได้ตลอด {} ชั่วโมงไม่สูงขึ้นเช่นนี้", rules.rapid_exit_hours),
                 };
                 let allowed = fresh_for(Hazard::RapidChange, rises.interval_micros, &inner.config.silence);
                 Judgement::Stands(Box::new(Standing {

@@ -151,6 +151,15 @@ fn judge_well(
             ),
             None => format!("{} days below the limit", rules.exit_days),
         },
+        what_would_clear_it_th: match limit {
+            Some(limit) => format!(
+                "ค่ามัธยฐาน {} วันต่ำกว่า {:.0} µS/cm ติดต่อกัน {} วัน",
+                rules.window_days,
+                limit * (1.0 - rules.exit_margin_share),
+                rules.exit_days
+            ),
+            None => format!("ค่าต่ำกว่าเกณฑ์ติดต่อกัน {} วัน", rules.exit_days),
+        },
     };
     Judgement::Stands(Box::new(Standing {
         severity,
@@ -294,6 +303,7 @@ fn judge_place(
         facts_en: format!("Wells turning saline: {named}"),
         facts_th: format!("บ่อที่น้ำเค็มขึ้น: {named}"),
         what_would_clear_it: "no well at warning or worse for salinity".to_owned(),
+        what_would_clear_it_th: "ไม่มีบ่อที่น้ำเค็มขึ้นตั้งแต่ระดับควรตรวจสอบ".to_owned(),
     };
     let standing = Standing {
         severity,

@@ -269,6 +269,10 @@ impl Subject<'_> {
                 Scope::Province => "readings from half of the wells or more".to_owned(),
                 _ => "a reading".to_owned(),
             },
+            what_would_clear_it_th: match scope {
+                Scope::Province => "มีค่าจากบ่อตั้งแต่ครึ่งหนึ่งขึ้นไป".to_owned(),
+                _ => "มีค่าส่งเข้ามาอีกครั้ง".to_owned(),
+            },
         };
         Judgement::Stands(Box::new(Standing {
             severity: Silence::SEVERITY,

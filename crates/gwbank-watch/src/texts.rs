@@ -5,6 +5,7 @@
 //!    ประกาศ, เตือนภัย and ภัยพิบัติ never occur but in "ไม่ใช่ประกาศเตือนภัย".
 //! 2. Every message says where (ตำบล อำเภอ), how many of how many wells, since when, one thing to do, whom to call, and
 //!    that it is no official warning.
+//! 3. What would clear it has a column of its own in English; in Thai it is a sentence of the detail.
 
 use gwbank_model::condition::{Hazard, Scope, Severity};
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, MONTH_NAMES, MONTH_NAMES_TH, Month, Timestamp};
@@ -15,6 +16,8 @@ use crate::config::Contacts;
 
 pub(crate) const NO_DECLARATION_TH: &str = "ไม่ใช่ประกาศเตือนภัย";
 pub(crate) const NO_DECLARATION_EN: &str = "This is not an official warning.";
+/// "This ends when": what would clear it follows.
+const CLEARED_TH: &str = "สถานะนี้สิ้นสุดเมื่อ";
 pub(crate) const RECORD_SHORT_TH: &str = "บันทึกยังสั้น ยังประเมินภัยแล้งไม่ได้";
 pub(crate) const RECORD_SHORT_EN: &str = "record too short to judge drought";
 pub(crate) const TOO_FEW_TH: &str = "ข้อมูลบ่อยังไม่พอ ยังประเมินภัยแล้งไม่ได้";
@@ -54,7 +57,9 @@ pub(crate) struct Story<'a> {
     /// The measured facts, a sentence without a full stop.
     pub facts_en: String,
     pub facts_th: String,
+    /// What ends the condition, in words that follow "this ends with".
     pub what_would_clear_it: String,
+    pub what_would_clear_it_th: String,
 }
 
 pub(crate) fn write(story: Story<'_>, contacts: &Contacts) -> Texts {
@@ -84,9 +89,9 @@ pub(crate) fn write(story: Story<'_>, contacts: &Contacts) -> Texts {
             story.facts_en
         ),
         detail_th: format!(
-            "{th}: {hazard_th} ({severity_th}) {n} จาก {total} บ่อ ตั้งแต่{since_th} {} {todo_th} ติดต่อ{call_th} \
-             {NO_DECLARATION_TH}",
-            story.facts_th
+            "{th}: {hazard_th} ({severity_th}) {n} จาก {total} บ่อ ตั้งแต่{since_th} {} {CLEARED_TH}{} {todo_th} \
+             ติดต่อ{call_th} {NO_DECLARATION_TH}",
+            story.facts_th, story.what_would_clear_it_th
         ),
         what_would_clear_it: story.what_would_clear_it,
     }
@@ -246,7 +251,8 @@ mod tests {
             since: Since::Instant(Timestamp::parse_rfc3339("2026-11-05T03:07:00+07:00").unwrap()),
             facts_en: "Depth to water 0.40 m".into(),
             facts_th: "ระดับน้ำลึก 0.40 ม. จากผิวดิน".into(),
-            what_would_clear_it: "x".into(),
+            what_would_clear_it: "readings over 6 h that are deeper".into(),
+            what_would_clear_it_th: "ค่าที่วัดได้ตลอด 6 ชั่วโมงลึกกว่านั้น".into(),
         };
         write(story, &Contacts::default())
     }
@@ -280,6 +286,9 @@ mod tests {
         );
         assert!(texts.detail_th.contains("ตั้งแต่วันที่ 5 พฤศจิกายน 2569 เวลา 03.07 น."), "{}", texts.detail_th);
         assert!(texts.detail_th.contains("โทร 1784"));
+        let cleared = "สถานะนี้สิ้นสุดเมื่อค่าที่วัดได้ตลอด 6 ชั่วโมงลึกกว่านั้น ";
+        assert!(texts.detail_th.contains(cleared), "{}", texts.detail_th);
+        assert_eq!(texts.what_would_clear_it, "readings over 6 h that are deeper");
         assert!(texts.detail_en.contains("6 of 9 wells, since 5 November 2026, 03:07 Bangkok time"));
         assert!(texts.headline_en.contains("Mueang Nakhon Ratchasima district, Nakhon Ratchasima"));
     }

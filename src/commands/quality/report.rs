@@ -149,10 +149,14 @@ fn print(well: &str, parameter: Parameter, report: &Report, findings: &[Finding]
             report.gaps,
             report
                 .longest_gap
-                .map(|gap| format!(", the longest {} ({})", duration(gap.micros()), shown(gap)))
+                .map(|gap| format!(", the longest time between values {} ({})", duration(gap.micros()), shown(gap)))
                 .unwrap_or_default()
         ),
     );
+    if let Some(stretch) = report.longest_unusable {
+        let told = format!("the longest {} ({})", duration(stretch.micros()), shown(stretch));
+        line("no usable value", told);
+    }
     for Shift { kind, from, to, size } in &report.shifts {
         line("shift", format!("{kind:?} of {size:+.3} ({})", shown(TimeSpan { from: *from, to: *to })).to_lowercase());
     }

@@ -96,6 +96,21 @@ fn instant(text: &str) -> Option<Timestamp> {
 fn number(text: &str) -> Option<f64> {
     match text {
         "" | "NaN" | "nan" | "NA" | "null" => Some(f64::NAN),
-        text => text.parse().ok(),
+        // Rust reads inf, and numbers that are too large as infinite.
+        text => text.parse().ok().filter(|number: &f64| number.is_finite()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_value_is_infinite() {
+        for text in ["inf", "-inf", "Infinity", "1e999", "x"] {
+            assert_eq!(number(text), None, "{text}");
+        }
+        assert!(["", "NaN", "NA"].iter().all(|text| number(text).is_some_and(f64::is_nan)));
+        assert_eq!(number("-3.5e2"), Some(-350.0));
     }
 }

@@ -50,6 +50,32 @@ pub struct Explanation {
     pub rules: WellRules,
 }
 
+/// What a month without a level lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lacks {
+    /// Days that count, and how many a level needs, of those that the month has.
+    pub counted: u32,
+    pub needed: u32,
+    pub of: u32,
+}
+
+impl Explanation {
+    /// `None` where the month has a level (or is dry), and where the well would have no standing whatever it measured.
+    pub fn lacks(&self) -> Option<Lacks> {
+        let MonthDays { counted, needed, .. } = self.days;
+        let of = self.month.days();
+        (self.outcome == Outcome::None(Why::NoLevel)).then_some(Lacks { counted, needed, of })
+    }
+
+    /// Years behind the number; of a month without a level those that it would be ranked among.
+    pub fn years_known(&self) -> u32 {
+        if self.basis.n > 0 {
+            return self.basis.n;
+        }
+        u32::try_from(self.group.iter().filter(|year| year.in_reference).count()).unwrap_or(u32::MAX)
+    }
+}
+
 /// The rules that were in force.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WellRules {

@@ -63,6 +63,34 @@ fn a_month_of_too_few_days_is_explained_by_its_days() {
     assert!(found.weaknesses.iter().any(|weakness| matches!(weakness, Weakness::OneSided { .. })));
 }
 
+/// Years that are ranked stand below, so "n = 0" would contradict them: what is missing is the month's own level.
+#[test]
+fn a_month_without_a_level_says_what_it_lacks_and_not_that_there_are_no_years() {
+    let mut days: Vec<DayLevel> = (2001..2013).flat_map(|year| april(year, 20, f64::from(year % 5))).collect();
+    days.extend(april(2013, 6, 3.0));
+    for (year, counted, more) in [(2013, 6, 9), (2015, 0, 15)] {
+        let found = explained(&days, Month::new(2015, 12), Month::new(year, 4), Indicator::Percentile);
+        let text = found.to_string();
+        for part in [
+            &format!(
+                "Verdict: none: the month has no level: {counted} of its 30 days have data that count, 15 are needed, {more} more"
+            ),
+            &format!("Years with this calendar month (n = 12; April {year} has no level, so no rank)"),
+            "Confidence\n  none, as there is no number\n",
+            "12 years; a climate normal has 30",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+        assert!(!text.contains("0/30") && !text.contains("n = 0"), "{text}");
+        let thai = found.told(Language::Thai, Detail::Full);
+        assert!(thai.contains(&format!("มีข้อมูลที่ใช้ได้ {counted} จาก 30 วัน")) && !thai.contains("n = 0"), "{thai}");
+    }
+    // A closed bank has no standing, whatever it measures.
+    let kind = WellKind { bank: Bank::Closed, ..WELL };
+    let record = WellRecord { name: "W", kind, days: &days, rules: rules(15), closed_through: Month::new(2015, 12) };
+    assert_eq!(explain_well(&record, Month::new(2013, 4), Indicator::Percentile).lacks(), None);
+}
+
 #[test]
 fn what_the_well_is_is_told() {
     let days: Vec<DayLevel> = (1990..2020).flat_map(|year| april(year, 20, f64::from(year % 7))).collect();
@@ -284,7 +312,7 @@ proptest! {
             }
         }
         let Some((level, in_reference)) = own else {
-            prop_assert!(sgi_text.contains("none: no level in this month"));
+            prop_assert!(sgi_text.contains("none: the month has no level"));
             return Ok(());
         };
         if !in_reference {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::explain::evidence::{
-    Confidence, Explanation, Formula, Indicator, LeftOut, LeftOutReason, MonthDays, Weakness,
+    Confidence, Explanation, Formula, Indicator, Lacks, LeftOut, LeftOutReason, MonthDays, Weakness,
 };
 use crate::explain::language::{Detail, Language, say, shortened};
 use crate::explain::limits::Limit;
@@ -33,25 +33,42 @@ impl fmt::Display for Explanation {
 fn write(found: &Explanation, language: Language, detail: Detail, f: &mut impl fmt::Write) -> fmt::Result {
     let words = Words::of(language);
     writeln!(f, "{}: {}, {}", words.indicator(found.indicator), found.well, words.month(found.month))?;
-    writeln!(f, "{}: {}", words.verdict, words.outcome(&found.outcome, found.basis.n))?;
+    let verdict = match found.lacks() {
+        Some(lacks) => words.no_number(&lacks.told(language)),
+        None => words.outcome(&found.outcome, found.basis.n),
+    };
+    writeln!(f, "{}: {verdict}", words.verdict)?;
     heading(words.the_month, f)?;
     write_days(found, words, f)?;
     if found.indicator == Indicator::PositionIndex {
         write_extent(found, language, f)?;
     } else {
-        writeln!(f, "\n{} (n = {})", words.years, found.basis.n)?;
+        let month = words.month(found.month);
+        let own = match found.lacks() {
+            Some(_) => say!(language, "; {month} has no level, so no rank", " {month}ไม่มีระดับน้ำ จึงไม่มีอันดับ"),
+            None => String::new(),
+        };
+        writeln!(f, "\n{} (n = {}{own})", words.years, found.years_known())?;
         write_years(found, words, f)?;
     }
     heading(words.formula, f)?;
-    write_lines(found.formulas.iter().map(|formula| formula.told(language)).collect(), words, f)?;
+    match found.lacks() {
+        Some(lacks) => writeln!(f, "  {}", words.no_number(&lacks.told(language)))?,
+        None => write_lines(found.formulas.iter().map(|formula| formula.told(language)).collect(), words, f)?,
+    }
     heading(words.limits, f)?;
     write_limits(&found.limits, words, f)?;
     heading(words.left_out, f)?;
     let left_out = found.left_out.iter().map(|left_out| left_out.told(language)).collect();
     write_lines(shortened(left_out, LEFT_OUT_LINES, language, detail), words, f)?;
     heading(words.confidence, f)?;
-    writeln!(f, "  {}", found.confidence.told(language))?;
-    writeln!(f, "  {}", words.shares(&found.basis))?;
+    match found.lacks() {
+        Some(_) => writeln!(f, "  {}", say!(language, "none, as there is no number", "ไม่มี เพราะไม่มีค่า"))?,
+        None => {
+            writeln!(f, "  {}", found.confidence.told(language))?;
+            writeln!(f, "  {}", words.shares(&found.basis))?;
+        }
+    }
     heading(words.weaknesses, f)?;
     write_lines(found.weaknesses.iter().map(|weakness| weakness.told(language)).collect(), words, f)
 }
@@ -196,6 +213,18 @@ fn beside(observed: f64, limit: f64) -> String {
 /// Whole numbers as such, others with four places.
 fn plain(value: f64) -> String {
     if value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.4}") }
+}
+
+impl Lacks {
+    fn told(self, language: Language) -> String {
+        let Lacks { counted, needed, of } = self;
+        let more = needed.saturating_sub(counted);
+        say!(
+            language,
+            "the month has no level: {counted} of its {of} days have data that count, {needed} are needed, {more} more",
+            "เดือนนี้ไม่มีระดับน้ำ: มีข้อมูลที่ใช้ได้ {counted} จาก {of} วัน ต้องมี {needed} วัน ขาดอีก {more} วัน"
+        )
+    }
 }
 
 impl Formula {

@@ -324,7 +324,7 @@ fn whole_well(found: &Explanation) -> Option<LeftOutReason> {
 
 fn weaknesses(found: &Explanation, levels: &[MonthlyLevel], closed_through: Month) -> Vec<Weakness> {
     let mut weaknesses = Vec::new();
-    let n = found.basis.n;
+    let n = found.years_known();
     let is_position = found.indicator == Indicator::PositionIndex;
     match well_trend(levels, closed_through, &found.rules.trend) {
         Assessment::Given { value, .. } if value.trend.direction != TrendDirection::NoTrend => {

@@ -4,19 +4,22 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use async_trait::async_trait;
 use gwbank_ingest::{IngestError, Pipeline, PipelineParts};
-use gwbank_model::{Month, Parameter, QcTest, QualityFlag, Seq, Timestamp, WellId};
+use gwbank_model::{Month, Parameter, QcTest, QualityFlag, Seq, SeriesId, Timestamp, WellId};
 use gwbank_quality::overrides::{LimitRow, QualityOverrides};
 use gwbank_quality::{Finding, Findings, SeriesConfig, WellFacts};
 use gwbank_store::{
-    DirtyMonth, Metadata, MetadataError, QualityFinding, Review, ReviewAction, ReviewId, SecondLookCommit,
-    SeriesFindings, WatchCommit,
+    Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, CommitReport, DirtyMonth, MaintenanceReport, Metadata,
+    MetadataError, QualityFinding, Review, ReviewAction, ReviewId, SecondLookCommit, SeriesFindings, Upkeep,
+    WatchCommit,
 };
 use proptest::prelude::*;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::gated::{GatedMetadata, WriteGate};
 use crate::model::{self, Crashes, Model, Step, WELLS, assert_holds, perform, revisions};
-use crate::rig::{Rig, START_SECS, block_on, depth, eventually, json, rounds};
+use crate::rig::{MoodyArchive, Rig, START_SECS, block_on, depth, eventually, json, rounds};
 
 const HEAD: &str = "well_id,parameter,limit_name,value\n";
 
@@ -335,6 +338,86 @@ async fn a_file_with_a_fault_changes_nothing() {
     let refused = pipeline.import_quality_limits(file.as_bytes()).await;
     assert!(matches!(&refused, Err(IngestError::Rows(faults)) if faults[0].line == 3), "{refused:?}");
     assert!(rig.metadata.quality_limits().await.unwrap().is_empty());
+}
+
+/// An archive of which no snapshot is taken but somebody finds something elsewhere meanwhile.
+#[derive(Debug)]
+struct Disturbed {
+    inner: MoodyArchive,
+    /// Asks for a finding, and waits until it was taken in; nobody answers once the test has seen enough.
+    asks: mpsc::Sender<oneshot::Sender<()>>,
+}
+
+#[async_trait]
+impl Archive for Disturbed {
+    async fn commit(&self, commit: ArchiveCommit) -> Result<CommitReport, ArchiveError> {
+        self.inner.commit(commit).await
+    }
+    async fn snapshot(&self) -> Result<Arc<dyn ArchiveSnapshot>, ArchiveError> {
+        let snapshot = self.inner.snapshot().await?;
+        let (answers, answer) = oneshot::channel();
+        if self.asks.send(answers).await.is_ok() {
+            let _ = answer.await;
+        }
+        Ok(snapshot)
+    }
+    async fn series_ends(&self) -> Result<Vec<(SeriesId, Timestamp)>, ArchiveError> {
+        self.inner.series_ends().await
+    }
+    async fn maintain(&self, upkeep: Upkeep) -> Result<MaintenanceReport, ArchiveError> {
+        self.inner.maintain(upkeep).await
+    }
+}
+
+/// A second look over a country brings findings in for hours, well by well: each of them changes what some series are judged
+/// by, and takes nothing back of what was done for the others.
+#[tokio::test]
+async fn findings_of_one_well_do_not_hold_up_another() {
+    let rig = Rig::new();
+    let pipeline = archived(&rig).await;
+    pipeline.ingest(json("gw", depth("B", START_SECS - 86_400, 3.0))).await.unwrap();
+    pipeline.flush().await.unwrap();
+    judged(&rig).await;
+    pipeline.halt().await.unwrap();
+
+    let (asks, mut asked) = mpsc::channel::<oneshot::Sender<()>>(1);
+    let parts = PipelineParts {
+        archive: Arc::new(Disturbed { inner: rig.archive.clone(), asks }),
+        metadata: Arc::new(rig.metadata.clone()),
+        names: rig.names.clone(),
+        clock: rig.clock.clone(),
+    };
+    let opening = tokio::spawn(Pipeline::open(rig.config.clone(), parts));
+    let of_a = || async {
+        let known = rig.metadata.judged_series().await.unwrap();
+        let fingerprint = config_of(&rig, "A").await.fingerprint();
+        known.iter().any(|s| (s.well_id.as_str(), s.fingerprint, s.under_way_since) == ("A", fingerprint, None))
+    };
+    // Whoever takes a snapshot while the pipeline opens finds nothing new.
+    let pipeline = loop {
+        tokio::select! {
+            biased;
+            Some(answers) = asked.recv() => drop(answers),
+            () = std::future::ready(()), if opening.is_finished() => break opening.await.unwrap().unwrap(),
+            () = tokio::task::yield_now() => {}
+        }
+    };
+    pipeline.import_quality_limits(format!("{HEAD}A,depth_to_water,spike.off,1\n").as_bytes()).await.unwrap();
+    assert!(!of_a().await);
+    let mut disturbances = 0;
+    while !of_a().await {
+        assert!(disturbances < 100, "A is held up");
+        let asks = tokio::time::timeout(std::time::Duration::from_secs(30), asked.recv()).await;
+        let answers = asks.expect("somebody looks").unwrap();
+        // Found, and found no more.
+        pipeline.take_second_look(second_look(FINDINGS[2 + disturbances % 2])).await.unwrap();
+        disturbances += 1;
+        let _ = answers.send(());
+    }
+    assert!(qualities(&rig).await.iter().all(|(_, spike)| !spike));
+    drop(asked);
+    judged(&rig).await;
+    pipeline.shutdown().await.unwrap();
 }
 
 /// Lets so many writes through, and then none.

@@ -29,12 +29,13 @@
 //! 3. A `wells` section without a parameter speaks of all parameters, so it cannot name limits in a unit.
 //! 4. Unknown names are refused, and what a limit cannot be: the error names the section, the key and the mend.
 //!    [`QualityOverrides::faults`] finds all of it at once, when the configuration is read; it also refuses what fails before
-//!    it is suspect.
+//!    it is suspect, and numbers by which a test would object to everything or to nothing.
 
 mod apply;
 mod limits;
 mod order;
 mod rows;
+mod sense;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -178,6 +179,7 @@ impl QualityOverrides {
         let mut found: Vec<OverrideError> = Vec::new();
         for (section, overrides) in self.sections_of(parameter, well) {
             let mut faults = overrides.apply(&mut config, &section);
+            faults.extend(sense::faults(&overrides, &config, &section));
             faults.extend(order::faults(&config, &defaults, &section));
             faults.retain(|fault| !found.iter().any(|known| is_same_limit(known, fault)));
             found.extend(faults);

@@ -162,6 +162,45 @@ fn what_fails_is_worse_than_what_is_suspect() {
 }
 
 #[test]
+fn limits_by_which_a_test_objects_to_everything_or_nothing_are_refused() {
+    const DEPTH: &str = "[wells.A.parameters.depth_to_water]\n";
+    refuses("[wells.A.gap]\nsilence_max_hours = 0", &["wells.A: gap.silence_max_hours: is 0", "`off`"]);
+    for (limits, told) in [
+        ("gap.silence_max_hours = 1e300", "gap.silence_max_hours: is 1000"),
+        ("gap.silence_max_hours = 900000", "more than a century"),
+        ("spike.suspect = 0", "spike.suspect: is 0, so that everything that moves"),
+        ("spike.gap_max_hours = 0", "spike.gap_max_hours: is 0, so that no readings would be compared"),
+        ("spike.grows_with_hours = 2", "spike.grows_with_hours: is 2; give 1"),
+        ("spike.relative_share = 33", "spike.relative_share: is 33, more than the whole value"),
+        ("rate_of_change.suspect_per_hour = 0", "rate_of_change.suspect_per_hour: is 0"),
+        ("rate_of_change.elapsed_min_minutes = 1e300", "more than a century"),
+        ("flat_line.suspect_hours = 0", "flat_line.suspect_hours: is 0"),
+        ("flat_line.suspect_readings_min = 1", "flat_line.suspect_readings_min: is 1; give a whole number"),
+        ("flat_line.fail_readings_min = 2.5", "flat_line.fail_readings_min: is 2.5"),
+        ("flat_line.fail_readings_min = 1e9", "from 2 (one reading always stands still) to 100000"),
+        ("attenuated_signal = { range_min = 0, suspect_hours = 9 }", "attenuated_signal.range_min: is 0"),
+        (
+            "attenuated_signal = { range_min = 1, suspect_readings_min = 9 }",
+            "attenuated_signal.suspect_hours: is missing, so that the number of readings changes nothing",
+        ),
+        ("climatology.utc_offset_hours = 700", "climatology.utc_offset_hours: is 700; give the hours of a zone"),
+    ] {
+        refuses(&format!("{DEPTH}{limits}"), &["wells.A.parameters.depth_to_water: ", told]);
+    }
+    // What means something stays allowed, the defaults above all.
+    for allowed in ["flat_line.tolerance = 0", "rate_of_change.elapsed_min_minutes = 0", "floor.at_or_above = 0"] {
+        assert_eq!(told(&parse(&format!("{DEPTH}{allowed}")).unwrap()), "", "{allowed}");
+    }
+    for &parameter in Parameter::ALL {
+        let mut stated = QualityOverrides::default();
+        for (limit, value) in SeriesConfig::default_for(parameter).named_limits() {
+            stated.set(None, Some(parameter), &limit, value).unwrap();
+        }
+        assert_eq!(told(&stated), "", "{parameter}");
+    }
+}
+
+#[test]
 fn all_faults_are_told_at_once() {
     let overrides = parse(
         "[parameters.ph]\nspike.suspect = -1\nflat_line.suspect_hours = 5\nclimatology.may.min = 5\n\

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use arrow::array::{AsArray, Float64Array};
-use arrow::compute::binary;
 use arrow::datatypes::{DataType, Float64Type};
 use datafusion::error::Result;
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
@@ -14,7 +13,8 @@ pub(super) const EC_25: Function = Function {
     name: "ec_25",
     form: "ec_25(ec, temperature)",
     kind: "scalar",
-    formula: "EC25 = EC / (1 + 0.0191 (T - 25)), EC in uS/cm, T in degrees Celsius",
+    formula: "EC25 = EC / (1 + 0.0191 (T - 25)), EC in uS/cm, T in degrees Celsius from -2 to 60; NULL for other temperatures \
+              and for a negative EC",
     source: "Standard Methods 2510; INDICATORS, salinity",
     example: "SELECT round(ec_25(1000, 30), 3)",
     example_result: "912.825",
@@ -43,13 +43,14 @@ pub(super) const WATER_COLUMN: Function = Function {
 /// Kilopascals of one metre of water at 1000 kg/m³ and standard gravity.
 const KPA_PER_METRE: f64 = 9.80665;
 
-type Formula = fn(f64, f64) -> f64;
+/// `None` where the formula does not hold.
+type Formula = fn(f64, f64) -> Option<f64>;
 
 pub(super) fn functions() -> Vec<ScalarUDF> {
     let formulas: [(&'static str, Formula); 3] = [
-        (EC_25.name, |ec, temperature| ec / (1.0 + 0.0191 * (temperature - 25.0))),
-        (DEPTH_TO_ELEVATION.name, |depth, ground_elevation| ground_elevation - depth),
-        (WATER_COLUMN.name, |pressure, barometric| (pressure - barometric) / KPA_PER_METRE),
+        (EC_25.name, gwbank_indicator::salinity::ec_25),
+        (DEPTH_TO_ELEVATION.name, |depth, ground_elevation| Some(ground_elevation - depth)),
+        (WATER_COLUMN.name, |pressure, barometric| Some((pressure - barometric) / KPA_PER_METRE)),
     ];
     let signature = || Signature::exact(vec![DataType::Float64, DataType::Float64], Volatility::Immutable);
     let function = |(name, formula)| ScalarUDF::new_from_impl(OfTwo { name, formula, signature: signature() });
@@ -92,7 +93,7 @@ impl ScalarUDFImpl for OfTwo {
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&args.args)?;
         let (a, b) = (arrays[0].as_primitive::<Float64Type>(), arrays[1].as_primitive::<Float64Type>());
-        let result: Float64Array = binary(a, b, self.formula)?;
+        let result: Float64Array = a.iter().zip(b).map(|(a, b)| (self.formula)(a?, b?)).collect();
         Ok(ColumnarValue::Array(Arc::new(result)))
     }
 }

@@ -57,6 +57,10 @@ fn formulas_take_whole_numbers_and_missing_values() {
             bench.rows("SELECT ec_25(500, 25), ec_25(NULL, 25), water_column(9.80665, 0)").await,
             ["500.0||1.0"]
         );
+        // Outside of what the formula is meant for there is no value: by it EC would fall to 0 and below at -27 degrees.
+        let outside =
+            "SELECT ec_25(500, -50), ec_25(500, 60.5), ec_25(-1, 25), ec_25(500, -2) > 1000, ec_25(500, 60) > 299";
+        assert_eq!(bench.rows(outside).await, ["|||true|true"]);
     });
 }
 

@@ -44,7 +44,7 @@ pub async fn list(State(app): State<Arc<App>>) -> Answer<Json<Page<ProvinceView>
     Ok(Json(Page { total: items.len() as u64, items }))
 }
 
-/// One province: newest indicators, coverage, open condition flags.
+/// One province: where it stands in words, newest indicators, coverage, open condition flags.
 #[utoipa::path(get, path = "/api/v1/provinces/{code}", tag = "provinces",
     params(("code" = String, Path, description = "DOPA code, two digits")),
     responses((status = 200, body = ProvinceDetail),
@@ -67,6 +67,7 @@ pub async fn show(State(app): State<Arc<App>>, Name(code): Name) -> Answer<Json<
     Ok(Json(ProvinceDetail {
         province: ProvinceView::new(province, here.len() as u64, flags.len() as u64),
         coverage,
+        standing: app.flags.province_standing(province.code).into(),
         indicators: indicators.iter().map(IndicatorView::from).collect(),
         flags: flags.iter().map(FlagView::from).collect(),
     }))

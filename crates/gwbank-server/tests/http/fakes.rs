@@ -212,6 +212,11 @@ impl FlagsDoor for FakeFlags {
         let (text_en, text_th) = (format!("drought of {code}"), String::new());
         Ok(Explained { month, indicator: "drought".to_owned(), value: None, class: None, text_en, text_th })
     }
+
+    fn province_standing(&self, code: &str) -> StandingInWords {
+        let (text_en, text_th) = (format!("{code}: record too short to judge drought"), "บันทึกยังสั้น".to_owned());
+        StandingInWords { month: Month::new(2026, 10), class: "insufficient_record", text_en, text_th }
+    }
 }
 
 #[derive(Default)]

@@ -82,6 +82,15 @@ fn provinces_and_flags() {
     assert_eq!(detail["iso_code"], "TH-30");
     assert_eq!(detail["coverage"]["observation_wells"], 2);
     assert_eq!(detail["flags"][0]["severity"], "extreme");
+    assert_eq!(
+        detail["standing"],
+        serde_json::json!({
+            "month": "2026-10-01",
+            "class": "insufficient_record",
+            "text_en": "30: record too short to judge drought",
+            "text_th": "บันทึกยังสั้น",
+        })
+    );
 
     let ids = |path: &str| {
         let list = server.get(path).json();

@@ -265,7 +265,7 @@ async fn a_short_record_is_said_to_be_short() {
     watch.run_monthly_once().await.unwrap();
     assert!(world.flags().await.is_empty());
     let standing = watch.province_standing("30");
-    assert_eq!(standing.judged.value(), None);
+    assert_eq!((standing.judged.value(), standing.class()), (None, "insufficient_record"));
     assert!(standing.text_en.starts_with("record too short to judge drought"), "{}", standing.text_en);
     assert!(standing.text_th.starts_with("บันทึกยังสั้น ยังประเมินภัยแล้งไม่ได้"), "{}", standing.text_th);
     assert_eq!(standing.evidence.dry, 1);

@@ -335,6 +335,14 @@ impl World {
         let mut found = flags.into_iter().filter(|f| f.hazard == hazard && f.scope == scope && f.place == place);
         let flag = found.next();
         assert!(found.next().is_none(), "two open flags of one place");
+        // What would clear a flag is told in both languages, whatever the hazard.
+        for ConditionFlag { what_would_clear_it, detail_th, .. } in &flag {
+            let (_, clears_th) = detail_th.split_once("สถานะนี้สิ้นสุดเมื่อ").expect("says when it ends");
+            assert!(
+                !what_would_clear_it.is_empty() && clears_th.starts_with(|c| ('ก'..='๙').contains(&c)),
+                "{detail_th}"
+            );
+        }
         flag
     }
 

@@ -4,7 +4,8 @@ use gwbank_model::{Reading, SiteStatus, TimeSource};
 use serde::ser::{SerializeMap, Serializer};
 
 /// An array of records with canonical names and units. A time that was resolved at arrival (`time_source` `received`) is
-/// written as one of the device: it is absolute by now, and no second arrival may move it.
+/// written as one of the device: it is absolute by now, and no second arrival may move it. A value that is no finite number is
+/// written as text, for JSON has none: read back it is a fault, and not a missing value.
 pub fn write(readings: &[Reading]) -> Vec<u8> {
     let mut payload = Vec::with_capacity(readings.len() * super::RECORD_BYTES_USUAL);
     let mut serializer = serde_json::Serializer::new(&mut payload);
@@ -28,7 +29,10 @@ impl serde::Serialize for Record<'_> {
             }
         }
         record.serialize_entry("parameter", parameter.name())?;
-        record.serialize_entry("value", value)?;
+        match value {
+            Some(value) if !value.is_finite() => record.serialize_entry("value", &value.to_string())?,
+            value => record.serialize_entry("value", value)?,
+        }
         if let Some(status) = site_status {
             record.serialize_entry("status", SiteStatus::name(*status))?;
         }
@@ -75,5 +79,25 @@ mod tests {
         assert_eq!(decoded.faults, []);
         assert_eq!(decoded.corrections, []);
         assert_eq!(decoded.readings, readings);
+    }
+
+    #[test]
+    fn a_value_that_json_cannot_hold_is_a_fault_and_not_missing() {
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let reading = Reading {
+                well: WellId::new("W-1").unwrap(),
+                parameter: Parameter::Ph,
+                time: Timestamp::from_secs(5),
+                time_source: TimeSource::Device,
+                value: Some(value),
+                site_status: None,
+                revision: 0,
+                time_raw: None,
+            };
+            let context = Context::import(Timestamp::from_secs(1_800_000_000));
+            let decoded = decode(Format::Json, &write(&[reading]), &context);
+            assert_eq!(decoded.readings, []);
+            assert_eq!((decoded.faults[0].reason, decoded.faults[0].readings), (crate::Reason::BadValue, 1));
+        }
     }
 }

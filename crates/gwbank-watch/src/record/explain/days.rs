@@ -31,6 +31,8 @@ fn of_gxg(asked: &Asked<'_>, kind: GxgKind, sense: Sense, days: &[CountedDay]) -
     let found = gxg(whole, sense, kind, rules);
     let (with, without): (Vec<&GxgYear>, Vec<&GxgYear>) = found.years.iter().partition(|year| year.level.is_some());
     let (n, needed) = (with.len(), rules.levels_min);
+    // The last month of the year that is under way.
+    let next = last.plus(23);
     let mut evidence = Evidence {
         used: vec![taken(kind).into()],
         limits: vec![
@@ -39,7 +41,11 @@ fn of_gxg(asked: &Asked<'_>, kind: GxgKind, sense: Sense, days: &[CountedDay]) -
                 "จำนวนระดับน้ำในวันที่ 14 หรือ 28 ที่แต่ละปีต้องมี: {needed}"
             ),
             years_needed(n, rules.years_min),
-            told!("years are whole; the last began in {last}", "ใช้เฉพาะปีที่ครบ ปีสุดท้ายเริ่ม {last}"),
+            told!(
+                "whole years only, as one that is not over lacks its high or its low: the last began in {last}, the next counts \
+                 from the close of {next}",
+                "ใช้เฉพาะปีที่ครบ เพราะปีที่ยังไม่จบอาจยังไม่ถึงช่วงน้ำสูงสุดหรือต่ำสุด: ปีสุดท้ายเริ่ม {last} ปีถัดไปจะนับเมื่อปิดเดือน {next}"
+            ),
             filled(rules.fill),
         ],
         left_out: without
