@@ -63,11 +63,12 @@ pub(crate) fn take_impossible(readings: &mut Vec<Reading>) -> Vec<Fault> {
             return true;
         }
         let fault = impossible_value(reading);
-        match faults.iter_mut().find(|known| known.subject == fault.subject) {
-            Some(known) => known.readings += 1,
-            None if faults.len() < IMPOSSIBLE_LISTED_MAX => faults.push(fault),
-            // The last one stands for the rest, too.
-            None => faults.iter_mut().next_back().into_iter().for_each(|last| last.readings += 1),
+        let is_full = faults.len() == IMPOSSIBLE_LISTED_MAX;
+        // The last one stands for the rest, too.
+        let last = faults.len().saturating_sub(1);
+        match faults.iter().position(|known| known.subject == fault.subject).or(is_full.then_some(last)) {
+            Some(known) => faults[known].readings += 1,
+            None => faults.push(fault),
         }
         false
     });

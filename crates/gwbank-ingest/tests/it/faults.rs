@@ -94,7 +94,9 @@ fn a_value_that_is_no_finite_number_is_dead_by_every_door() {
                 pipeline.ingest_readings(&gateway("gw"), readings(&values), Default::default()).await.unwrap()
             } else {
                 let (format, payload) = message(&values, shape);
-                pipeline.ingest(Message::new(gateway("gw"), "gwbank/v1/gw/readings", format, payload)).await.unwrap()
+                // A replay reads a payload by its topic.
+                let topic = if format == Format::Json { "gwbank/v1/gw/readings" } else { "gwbank/v1/gw/senml" };
+                pipeline.ingest(Message::new(gateway("gw"), topic, format, payload)).await.unwrap()
             };
             let finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
             let dead = (values.len() - finite.len()) as u64;
@@ -109,11 +111,11 @@ fn a_value_that_is_no_finite_number_is_dead_by_every_door() {
             assert_eq!(stored, finite);
             let letters = rig.dead_letters().await;
             assert!(letters.iter().all(|letter| letter.reason == "bad_value"), "{letters:?}");
-            assert_eq!(letters.iter().map(|letter| letter.count).sum::<u64>(), dead);
+            assert_eq!(letters.iter().map(|letter| letter.readings).sum::<u64>(), dead);
             // Nothing has mended them.
-            let report = pipeline.replay_dead_letters(Default::default()).await.unwrap();
-            assert_eq!((report.stored, report.left), (0, dead));
+            assert_eq!(pipeline.replay_dead_letters(Default::default()).await.unwrap().stored, 0);
             pipeline.shutdown().await.unwrap();
+            assert_eq!(rig.dead_letters().await.iter().map(|letter| letter.readings).sum::<u64>(), dead);
         });
     });
 }
