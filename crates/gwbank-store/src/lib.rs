@@ -32,9 +32,10 @@ pub use limits::{EffectiveLimit, LimitSource};
 pub use metadata::{
     ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterCause, DeadLetterFilter, DeadLetterId,
     DeadLetterSummary, DeadLetterUsage, DeadMessage, DirtyMonth, EXPIRED_SUBJECT, FlagTransition, GatewayCounts,
-    GatewayRecord, IndicatorKey, IndicatorRow, IngestCommit, JudgedSeries, LookAgain, Metadata, MetadataError,
-    NewDeadLetter, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitKey, QualityLimitsChange,
-    ReceivedContent, ReplayPermit, SecondLook, SecondLookCommit, SeriesFindings, SettledDeadLetter, WatchCommit,
+    GatewayRecord, IndicatorKey, IndicatorRevision, IndicatorRow, IngestCommit, JudgedSeries, LookAgain, Metadata,
+    MetadataError, NewDeadLetter, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitKey,
+    QualityLimitsChange, ReceivedContent, ReplayPermit, SecondLook, SecondLookCommit, SeriesFindings,
+    SettledDeadLetter, WatchCommit,
 };
 pub use schema::{
     RowNames, batch_to_revisions, batch_to_rows, columns, reading_schema, revision_schema, revisions_to_batch,

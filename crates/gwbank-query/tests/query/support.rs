@@ -65,6 +65,7 @@ pub struct Bench {
     pub names: RowNames,
     pub series: Vec<SeriesId>,
     pub registry: watch::Sender<Arc<Registry>>,
+    sources: QuerySources,
     /// What all versions ever taken amount to.
     pub truth: BTreeMap<Key, StoredVersions>,
     pub messages: i64,
@@ -135,8 +136,24 @@ impl Bench {
             limits: watch::channel(Arc::new(limits())).1,
             gateways: Arc::new(Gateways { archive: archive.clone(), inner: MetadataGateways(metadata.clone()) }),
         };
-        let engine = QueryEngine::new(config, sources).unwrap();
-        Self { engine, window, archive, metadata, names, series, registry, truth: BTreeMap::new(), messages: 1 }
+        let engine = QueryEngine::new(config, sources.clone()).unwrap();
+        Self {
+            engine,
+            window,
+            archive,
+            metadata,
+            names,
+            series,
+            registry,
+            sources,
+            truth: BTreeMap::new(),
+            messages: 1,
+        }
+    }
+
+    /// Over the same data.
+    pub fn another_engine(&self, config: QueryConfig) -> QueryEngine {
+        QueryEngine::new(config, self.sources.clone()).unwrap()
     }
 
     pub fn row(&self, series: usize, hours: i64, value: f64) -> Row {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::support::{NOW, check_in, show};
 use expect_test::{Expect, expect};
-use gwbank_wire::{Context, DEFAULT_SENTINELS, Decoded, DeviceProfile, DeviceProfiles, FieldReading, FieldRule, Format, decode};
+use gwbank_wire::{
+    Context, DEFAULT_SENTINELS, Decoded, DeviceProfile, DeviceProfiles, FieldReading, FieldRule, Format, decode,
+};
 use proptest::prelude::*;
 
 fn vendor() -> DeviceProfiles {
