@@ -360,6 +360,9 @@ pub struct SqlArguments {
     /// File to write [default: standard output]
     #[arg(long)]
     pub out: Option<PathBuf>,
+    /// Every table as gwbank knew it at this instant, such as 2026-05-01T00:00:00+07:00
+    #[arg(long, value_name = "INSTANT")]
+    pub as_known_at: Option<String>,
     #[command(flatten)]
     pub server: ServerArguments,
 }

@@ -45,7 +45,11 @@ pub fn run(general: &General, asked: &SqlArguments) -> Outcome {
     };
     let client = Client::needed(general, &asked.server)?;
     let headers = [("content-type", "application/json"), ("accept", accept)];
-    let body = json!({ "sql": statement }).to_string();
+    let body = match &asked.as_known_at {
+        None => json!({ "sql": statement }),
+        Some(at) => json!({ "sql": statement, "as_known_at": at }),
+    };
+    let body = body.to_string();
     let mut reply = client.send("POST", "/api/v1/sql", &headers, body.as_bytes())?;
     let id = reply.headers().get(ANSWER_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
     let shown = show(asked, &mut reply.body_mut().as_reader());

@@ -46,6 +46,13 @@ impl SqlDoor for Sql {
         let batches = result.stream.map(|batch| batch.map_err(sql_error)).boxed();
         Ok(SqlAnswer { schema: result.schema, batches })
     }
+
+    async fn query_as_known_at(&self, sql: &str, at: Timestamp) -> Result<SqlAnswer, SqlError> {
+        let request = Request { as_known_at: Some(at), ..Request::from(sql) };
+        let result = self.0.ask(request).await.map_err(sql_error)?;
+        let batches = result.stream.map(|batch| batch.map_err(sql_error)).boxed();
+        Ok(SqlAnswer { schema: result.schema, batches })
+    }
 }
 
 fn sql_error(error: QueryError) -> SqlError {
@@ -80,7 +87,8 @@ impl gwbank_pgwire::door::SqlDoor for PgWire {
 fn request(asked: Asked) -> Request {
     let Asked { sql, types, values, connection } = asked;
     let gwbank_pgwire::door::ConnectionFacts { user, process, settings } = connection.as_ref().clone();
-    Request { sql, types, values, connection: Some(Arc::new(ConnectionFacts { user, process, settings })) }
+    let connection = Some(Arc::new(ConnectionFacts { user, process, settings }));
+    Request { sql, types, values, connection, as_known_at: None }
 }
 
 fn sql_failure(error: QueryError) -> SqlFailure {

@@ -9,6 +9,7 @@ mod database;
 mod demo;
 mod history;
 mod indicators;
+mod known_at;
 mod levels;
 mod life;
 mod many_nodes;

@@ -31,7 +31,9 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 
 use crate::config::QueryConfig;
 use crate::error::{Limit, QueryError};
+use crate::gapfill;
 use crate::guard::{Guard, batch_bytes, check_constants, guarded};
+use crate::known_at;
 use crate::pg_catalog;
 use crate::readings::ReadCut;
 use crate::request::{self, Description, Request};
@@ -374,9 +376,14 @@ impl Runner {
             names = pg_catalog::names(&parsed);
             pg_catalog::rewrite(&mut parsed);
         }
+        gapfill::name_calls(&mut parsed)?;
         let session = shared.template.session(shared.read_cut(), &self.guard, request.connection.as_ref());
         let plan = session.statement_to_plan(parsed).await.map_err(|error| shared.translate(&error))?;
         statement::check_plan(&plan)?;
+        let plan = match request.known_at(&session)? {
+            Some(at) => known_at::as_known_at(plan, at).map_err(|error| shared.translate(&error))?,
+            None => plan,
+        };
         Ok(Logical { plan, session, names })
     }
 

@@ -9,10 +9,13 @@ use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{ParamValues, ScalarValue};
 use datafusion::config::ConfigOptions;
 use datafusion::error::Result as EngineResult;
+use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
+use gwbank_model::Timestamp;
 
 use crate::carried::carried_by_options;
 use crate::error::QueryError;
+use crate::known_at::KnownAt;
 
 /// A statement, its parameters, and who asks.
 #[derive(Debug, Clone, Default)]
@@ -22,6 +25,8 @@ pub struct Request {
     pub types: Vec<Option<DataType>>,
     /// Values of the parameters, each an array of one.
     pub values: Vec<ArrayRef>,
+    /// Every table as it was known at this instant; `None` is now.
+    pub as_known_at: Option<Timestamp>,
     /// Of a door that has connections.
     pub connection: Option<Arc<ConnectionFacts>>,
 }
@@ -29,6 +34,22 @@ pub struct Request {
 impl From<&str> for Request {
     fn from(sql: &str) -> Self {
         Self { sql: sql.to_owned(), ..Self::default() }
+    }
+}
+
+/// The setting of a connection that says as of when its tables are.
+const SETTING: &str = "gwbank.as_known_at";
+
+impl Request {
+    /// As of when tables are, by the request or by its connection.
+    pub(crate) fn known_at(&self, session: &SessionState) -> Result<Option<KnownAt>, QueryError> {
+        let began = session.execution_props().query_execution_start_time;
+        let now = began.map_or(Timestamp::MAX, |began| Timestamp::from_micros(began.timestamp_micros()));
+        if let Some(at) = self.as_known_at {
+            return KnownAt::new(at, now).map(Some);
+        }
+        let set = self.connection.as_ref().and_then(|connection| connection.setting(SETTING));
+        set.filter(|text| !text.is_empty()).map(|text| KnownAt::parse(text, now)).transpose()
     }
 }
 

@@ -19,7 +19,9 @@ use datafusion::prelude::SessionConfig;
 
 use crate::config::QueryConfig;
 use crate::functions;
+use crate::gapfill::{self, FillGaps};
 use crate::guard::{Guard, GuardOperators, GuardOption, guard_functions, rules_with_checkpoints};
+use crate::known_at::{self, AS_KNOWN_AT};
 use crate::latest::LatestOfSeries;
 use crate::pg_catalog::{self, Objects, PgCatalog};
 use crate::readings::ReadCut;
@@ -70,8 +72,12 @@ impl Template {
             .with_file_formats(Vec::new())
             .with_table_factories(std::collections::HashMap::new())
             // After the usual rules, among them the one that makes types agree.
-            .with_analyzer_rule(Arc::new(GuardOperators));
+            .with_analyzer_rule(Arc::new(GuardOperators))
+            .with_query_planner(gapfill::planner());
         let mut rules = rules_without_false_keys(Optimizer::new().rules);
+        // Once constants are folded, and while WHERE is where it was written.
+        let folded = rules.iter().position(|rule| rule.name() == "simplify_expressions").map_or(0, |place| place + 1);
+        rules.insert(folded, Arc::new(FillGaps { time_bucket: functions::time_bucket() }));
         rules.push(Arc::new(LatestOfSeries));
         if archive_summarizes {
             rules.push(Arc::new(SummarizeInArchive));
@@ -81,6 +87,7 @@ impl Template {
         functions::register(&mut state)?;
         pg_catalog::register_functions(&mut state, &objects)?;
         guard_functions(&mut state)?;
+        state.register_udtf(AS_KNOWN_AT.name, known_at::table_function(&tables));
         state.catalog_list().register_catalog(CATALOG.to_owned(), Arc::new(catalog));
         Ok(Self { state, tables, objects })
     }

@@ -25,6 +25,9 @@ use crate::metrics::MetricsText;
 #[async_trait]
 pub trait SqlDoor: Send + Sync + 'static {
     async fn query(&self, sql: &str) -> Result<SqlAnswer, SqlError>;
+
+    /// The same over tables as they were known at an instant.
+    async fn query_as_known_at(&self, sql: &str, at: Timestamp) -> Result<SqlAnswer, SqlError>;
 }
 
 pub struct SqlAnswer {

@@ -739,6 +739,10 @@ pub struct CountsView {
 pub struct SqlRequest {
     #[schema(example = "SELECT well_id, last_value(value ORDER BY time) FROM readings GROUP BY well_id")]
     pub sql: String,
+    /// Every table as gwbank knew it at this instant (RFC 3339 with offset); now when left out.
+    #[serde(default)]
+    #[schema(example = "2026-05-01T00:00:00+07:00")]
+    pub as_known_at: Option<String>,
 }
 
 /// Who takes note of a flag.

@@ -231,7 +231,8 @@ pub fn joined(
 }
 
 /// Copies everything that is not a reading, as of now: wells and installations, counts of gateways, dead letters, reviews,
-/// marks, indicators, flags. The position of the other metadata, which comes last, says that it is done; then nothing is done.
+/// marks, indicators, flags. What can be asked as it was known begins with it. The position of the other metadata, which comes
+/// last, says that it is done; then nothing is done.
 pub async fn copy_metadata(source: &dyn Metadata, target: &dyn Metadata) -> Result<bool, CopyError> {
     let (position, there) = (source.position().await?, target.position().await?);
     if there >= position {
@@ -248,14 +249,16 @@ pub async fn copy_metadata(source: &dyn Metadata, target: &dyn Metadata) -> Resu
     for review in source.reviews().await? {
         target.put_review(review, Vec::new()).await?;
     }
-    target
-        .commit_watch(WatchCommit {
-            indicators: source.indicators(None).await?,
-            flags: source.flags(false).await?,
-            transitions: source.flag_transitions(None).await?,
-            ..WatchCommit::default()
-        })
-        .await?;
+    let mut watched = WatchCommit {
+        indicators: source.indicators(None).await?,
+        flags: source.flags(false).await?,
+        transitions: source.flag_transitions(None).await?,
+        ..WatchCommit::default()
+    };
+    let begins = watched.instant().max(position.received_at());
+    watched.at = Some(begins);
+    target.commit_watch(watched).await?;
+    target.begin_history(begins).await?;
     let commit = IngestCommit {
         through: Some(position),
         gateways: source.gateways().await?,

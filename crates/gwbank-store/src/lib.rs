@@ -33,9 +33,10 @@ pub use limits::{EffectiveLimit, LimitSource};
 pub use metadata::{
     ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterCause, DeadLetterFilter, DeadLetterId,
     DeadLetterSummary, DeadLetterUsage, DeadMessage, DirtyMonth, EXPIRED_SUBJECT, FlagTransition, GatewayCounts,
-    GatewayRecord, IndicatorKey, IndicatorRow, IngestCommit, JudgedSeries, LookAgain, Metadata, MetadataError,
-    NewDeadLetter, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitKey, QualityLimitsChange,
-    ReceivedContent, ReplayPermit, SecondLook, SecondLookCommit, SeriesFindings, SettledDeadLetter, WatchCommit,
+    GatewayRecord, IndicatorKey, IndicatorRevision, IndicatorRow, IngestCommit, JudgedSeries, LookAgain, Metadata,
+    MetadataError, NewDeadLetter, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitKey,
+    QualityLimitsChange, ReceivedContent, ReplayPermit, SecondLook, SecondLookCommit, SeriesFindings,
+    SettledDeadLetter, WatchCommit,
 };
 pub use review::{Approvals, Review, ReviewAction, ReviewId, ReviewedVersion, Reviews, SeriesApprovals, Withdrawal};
 pub use schema::{

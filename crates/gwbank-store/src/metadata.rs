@@ -328,6 +328,14 @@ pub struct IndicatorRow {
     pub computed_at: Timestamp,
 }
 
+/// A row of the table `indicators` that was replaced by another one, or removed: one row of `indicator_revisions`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IndicatorRevision {
+    pub row: IndicatorRow,
+    /// It was shown until then.
+    pub superseded_at: Timestamp,
+}
+
 /// What there is one indicator row of.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IndicatorKey {
@@ -338,6 +346,11 @@ pub struct IndicatorKey {
 }
 
 impl IndicatorRow {
+    /// Whether another row says the same, whenever it was computed. Such a row takes no place and leaves no revision.
+    pub fn says_as(&self, other: &Self) -> bool {
+        *self == Self { computed_at: self.computed_at, ..other.clone() }
+    }
+
     pub fn key(&self) -> IndicatorKey {
         IndicatorKey {
             scope: self.scope,
@@ -407,11 +420,14 @@ pub struct OutboxMessage {
 /// What one evaluation of the watch changes, all or nothing.
 #[derive(Debug, Clone, Default)]
 pub struct WatchCommit {
-    /// Rows that are no more, taken away before new ones are put.
+    /// When it was evaluated. What it removes was known until then, and flags are as they are from then on.
+    pub at: Option<Timestamp>,
+    /// Rows that are no more, taken away before new ones are put. They stay as revisions.
     pub removed_indicators: Vec<IndicatorKey>,
-    /// Replace rows of equal (scope, place, indicator, period).
+    /// Replace rows of equal (scope, place, indicator, period) that say something else; those stay as revisions until the new
+    /// row's `computed_at`.
     pub indicators: Vec<IndicatorRow>,
-    /// Upsert by id. An equal transition (flag, instant, kind) and an equal outbox key are written once.
+    /// Upsert by id; how a flag was before stays as a version. An equal transition (flag, instant, kind) and an equal outbox key are written once.
     pub flags: Vec<ConditionFlag>,
     pub transitions: Vec<FlagTransition>,
     pub outbox: Vec<OutboxMessage>,
@@ -419,6 +435,16 @@ pub struct WatchCommit {
     pub evaluated: Vec<DirtyMonth>,
     /// Sets wells back that were looked at a second time; those that never were stay so.
     pub look_again: Vec<LookAgain>,
+}
+
+impl WatchCommit {
+    /// When it was evaluated; where it does not say, the latest time in it.
+    pub fn instant(&self) -> Timestamp {
+        let computed = self.indicators.iter().map(|row| row.computed_at);
+        let told = self.transitions.iter().map(|transition| transition.at);
+        let changed = self.flags.iter().map(|flag| flag.changed_at);
+        self.at.or_else(|| computed.chain(told).chain(changed).max()).unwrap_or(Timestamp::MIN)
+    }
 }
 
 /// Held while dead letters are replayed; whatever it keeps others away by ends when it is dropped.
@@ -446,6 +472,9 @@ pub trait Metadata: Debug + Send + Sync + 'static {
     /// Adds or replaces by (well, device, parameter, valid_from), as `put_wells`.
     async fn put_installations(&self, installations: Vec<Installation>, at: Seq) -> Result<(), MetadataError>;
     async fn installations(&self) -> Result<Vec<Installation>, MetadataError>;
+    /// As they were registered before a position.
+    async fn wells_before(&self, before: Seq) -> Result<Vec<Well>, MetadataError>;
+    async fn installations_before(&self, before: Seq) -> Result<Vec<Installation>, MetadataError>;
     /// Another one after each change of wells or installations, whoever made it. Where only one process can change them it
     /// may stay the same.
     async fn registry_version(&self) -> Result<Seq, MetadataError> {
@@ -507,6 +536,14 @@ pub trait Metadata: Debug + Send + Sync + 'static {
     async fn commit_conversion(&self, commit: ConversionCommit) -> Result<(), MetadataError>;
 
     async fn indicators(&self, place: Option<&str>) -> Result<Vec<IndicatorRow>, MetadataError>;
+    /// In the order in which they were superseded.
+    async fn indicator_revisions(&self, place: Option<&str>) -> Result<Vec<IndicatorRevision>, MetadataError>;
+    /// All flags as they were at an instant.
+    async fn flags_at(&self, at: Timestamp) -> Result<Vec<ConditionFlag>, MetadataError>;
+    /// From when on it can be told how wells, indicators and flags were: what was replaced before left no trace.
+    async fn history_since(&self) -> Result<Timestamp, MetadataError>;
+    /// For a copy, which has what there is and not what there was.
+    async fn begin_history(&self, at: Timestamp) -> Result<(), MetadataError>;
     /// All flags, or those that are not closed.
     async fn flags(&self, open_only: bool) -> Result<Vec<ConditionFlag>, MetadataError>;
     async fn flag_transitions(&self, flag_id: Option<&str>) -> Result<Vec<FlagTransition>, MetadataError>;

@@ -47,6 +47,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "postgres" / "0006_quality_limits",
     "postgres" / "0007_conversion",
     "postgres" / "0008_second_look",
+    "postgres" / "0009_history",
     "postgres" / "0010_reviews",
 ];
 

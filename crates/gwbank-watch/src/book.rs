@@ -91,6 +91,7 @@ pub(crate) struct Change {
 
 impl Change {
     pub fn add_to(&self, commit: &mut WatchCommit, at: Timestamp) {
+        commit.at = Some(at);
         commit.outbox.push(topics::message(&self.flag, self.transition.as_ref(), at));
         commit.flags.push(self.flag.clone());
         commit.transitions.extend(self.transition.clone());

@@ -404,7 +404,8 @@ impl Run<'_> {
 
     /// Commits what is staged and lets the memory follow.
     async fn commit(&mut self) -> Result<(), WatchError> {
-        let Stage { commit, series, records } = std::mem::take(&mut self.stage);
+        let Stage { mut commit, series, records } = std::mem::take(&mut self.stage);
+        commit.at = Some(self.now);
         let is_empty =
             commit.indicators.is_empty() && commit.removed_indicators.is_empty() && commit.evaluated.is_empty();
         if !is_empty {

@@ -25,9 +25,7 @@ use gwbank_model::{Seq, Timestamp};
 use gwbank_registry::{Installation, Well};
 use gwbank_store::{
     ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary,
-    DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, JudgedSeries, Metadata,
-    MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitsChange, ReceivedContent,
-    Review, ReviewId, SecondLook, SecondLookCommit, WatchCommit,
+    DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRevision, IndicatorRow, IngestCommit, JudgedSeries, Metadata, MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitsChange, ReceivedContent, Review, ReviewId, SecondLook, SecondLookCommit, WatchCommit,
 };
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
@@ -184,6 +182,15 @@ impl Metadata for SqliteMetadata {
         self.read("cannot read installations", registry::installations).await
     }
 
+    async fn wells_before(&self, before: Seq) -> Result<Vec<Well>, MetadataError> {
+        self.read("cannot read wells", move |connection| registry::wells_before(connection, before)).await
+    }
+
+    async fn installations_before(&self, before: Seq) -> Result<Vec<Installation>, MetadataError> {
+        self.read("cannot read installations", move |connection| registry::installations_before(connection, before))
+            .await
+    }
+
     async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeadLetterSummary>, MetadataError> {
         self.read("cannot read dead letters", move |connection| dead_letters::list(connection, &filter)).await
     }
@@ -266,6 +273,29 @@ impl Metadata for SqliteMetadata {
     async fn indicators(&self, place: Option<&str>) -> Result<Vec<IndicatorRow>, MetadataError> {
         let place = place.map(str::to_owned);
         self.read("cannot read indicators", move |connection| watch::indicators(connection, place.as_deref())).await
+    }
+
+    async fn indicator_revisions(&self, place: Option<&str>) -> Result<Vec<IndicatorRevision>, MetadataError> {
+        let place = place.map(str::to_owned);
+        let read = move |connection: &Connection| watch::indicator_revisions(connection, place.as_deref());
+        self.read("cannot read revisions of indicators", read).await
+    }
+
+    async fn flags_at(&self, at: Timestamp) -> Result<Vec<ConditionFlag>, MetadataError> {
+        self.read("cannot read versions of flags", move |connection| watch::flags_at(connection, at)).await
+    }
+
+    async fn history_since(&self) -> Result<Timestamp, MetadataError> {
+        let since = |connection: &Connection| ingest::number(connection, "history_since").map(Timestamp::from_micros);
+        self.read("cannot be read", since).await
+    }
+
+    async fn begin_history(&self, at: Timestamp) -> Result<(), MetadataError> {
+        self.write("cannot note where its history begins", move |transaction, _| {
+            transaction.execute("UPDATE numbers SET value = ?1 WHERE name = 'history_since'", [at.as_micros()])?;
+            Ok(())
+        })
+        .await
     }
 
     async fn flags(&self, open_only: bool) -> Result<Vec<ConditionFlag>, MetadataError> {

@@ -46,6 +46,23 @@ fn well(row: &Row) -> rusqlite::Result<Well> {
     })
 }
 
+/// A version that was there before a position, and had not ended yet.
+const KNOWN_BEFORE: &str = "valid_from_seq < ?1 AND (valid_to_seq IS NULL OR valid_to_seq >= ?1)";
+
+pub(super) fn wells_before(connection: &Connection, before: Seq) -> rusqlite::Result<Vec<Well>> {
+    let mut statement = connection
+        .prepare_cached(&format!("SELECT {WELL_COLUMNS} FROM well_versions WHERE {KNOWN_BEFORE} ORDER BY well_id"))?;
+    statement.query_map([before.as_i64()], well)?.collect()
+}
+
+pub(super) fn installations_before(connection: &Connection, before: Seq) -> rusqlite::Result<Vec<Installation>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {INSTALLATION_COLUMNS} FROM installation_versions WHERE {KNOWN_BEFORE}
+         ORDER BY well_id, device_id, parameter, valid_from"
+    ))?;
+    statement.query_map([before.as_i64()], installation)?.collect()
+}
+
 pub(super) fn wells(connection: &Connection) -> rusqlite::Result<Vec<Well>> {
     let mut statement = connection.prepare_cached(&format!("SELECT {WELL_COLUMNS} FROM wells ORDER BY well_id"))?;
     statement.query_map([], well)?.collect()

@@ -181,6 +181,38 @@ CREATE TABLE second_looks (
     well_id TEXT PRIMARY KEY, looked_through INTEGER NOT NULL, fingerprint INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 ", "
+-- What indicators and flags were before they changed. What was replaced before this table was there left no trace, so
+-- nothing is told of times before history_since.
+INSERT INTO numbers SELECT 'history_since',
+    CASE WHEN EXISTS (SELECT 1 FROM indicators) OR EXISTS (SELECT 1 FROM condition_flags)
+        THEN CAST(unixepoch('subsec') * 1000000 AS INTEGER) ELSE -9223372036854775807 - 1 END;
+CREATE TABLE indicator_revisions (
+    id INTEGER PRIMARY KEY,
+    place TEXT NOT NULL, indicator TEXT NOT NULL, period INTEGER NOT NULL, scope TEXT NOT NULL,
+    province_code TEXT NOT NULL, value REAL, class TEXT, confidence REAL, n INTEGER, years REAL,
+    computed_at INTEGER NOT NULL, approved_share REAL, quality_share REAL, superseded_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX indicator_revisions_by_place ON indicator_revisions (place);
+-- A trigger, as new rows, which are most, then cost nothing more.
+CREATE TRIGGER indicators_superseded BEFORE UPDATE ON indicators BEGIN
+    INSERT INTO indicator_revisions (place, indicator, period, scope, province_code, value, class, confidence, n, years,
+        computed_at, approved_share, quality_share, superseded_at)
+    VALUES (old.place, old.indicator, old.period, old.scope, old.province_code, old.value, old.class, old.confidence, old.n,
+        old.years, old.computed_at, old.approved_share, old.quality_share, new.computed_at);
+END;
+CREATE TABLE flag_versions (
+    number INTEGER PRIMARY KEY, known_from INTEGER NOT NULL,
+    id TEXT NOT NULL, scope TEXT NOT NULL, place TEXT NOT NULL, province_code TEXT NOT NULL,
+    district_code TEXT, subdistrict_code TEXT, well_id TEXT, hazard TEXT NOT NULL, severity TEXT NOT NULL,
+    state TEXT NOT NULL, raised_at INTEGER NOT NULL, changed_at INTEGER NOT NULL, closed_at INTEGER,
+    confidence REAL NOT NULL, wells_in INTEGER NOT NULL, wells_out INTEGER NOT NULL, coverage REAL NOT NULL,
+    rule TEXT NOT NULL, limit_value REAL, observed REAL, what_would_clear_it TEXT NOT NULL,
+    headline_en TEXT NOT NULL, headline_th TEXT NOT NULL, detail_en TEXT NOT NULL, detail_th TEXT NOT NULL,
+    acknowledged_by TEXT, acknowledged_at INTEGER
+) STRICT;
+CREATE INDEX flag_versions_by_id ON flag_versions (id, number);
+INSERT INTO flag_versions SELECT NULL, (SELECT value FROM numbers WHERE name = 'history_since'), f.* FROM condition_flags f;
+", "
 -- What people decided on stretches of series. Rows are never removed; withdrawn_* tell of who took one back.
 CREATE TABLE reviews (
     id INTEGER PRIMARY KEY, well_id TEXT NOT NULL, parameter TEXT NOT NULL, from_time INTEGER, to_time INTEGER,

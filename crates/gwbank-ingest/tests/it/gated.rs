@@ -8,9 +8,7 @@ use gwbank_model::{Seq, Timestamp};
 use gwbank_registry::{Installation, Well};
 use gwbank_store::{
     ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary,
-    DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, JudgedSeries, Metadata,
-    MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitsChange, ReceivedContent,
-    Review, ReviewId, SecondLook, SecondLookCommit, WatchCommit,
+    DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRevision, IndicatorRow, IngestCommit, JudgedSeries, Metadata, MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitsChange, ReceivedContent, Review, ReviewId, SecondLook, SecondLookCommit, WatchCommit,
 };
 
 /// Asked before and after each write. An error keeps the write from being made, or from being known to be.
@@ -64,6 +62,12 @@ impl Metadata for GatedMetadata {
     }
     async fn installations(&self) -> Answer<Vec<Installation>> {
         self.inner.installations().await
+    }
+    async fn wells_before(&self, before: Seq) -> Answer<Vec<Well>> {
+        self.inner.wells_before(before).await
+    }
+    async fn installations_before(&self, before: Seq) -> Answer<Vec<Installation>> {
+        self.inner.installations_before(before).await
     }
     async fn dead_letters(&self, filter: DeadLetterFilter) -> Answer<Vec<DeadLetterSummary>> {
         self.inner.dead_letters(filter).await
@@ -121,6 +125,18 @@ impl Metadata for GatedMetadata {
     }
     async fn indicators(&self, place: Option<&str>) -> Answer<Vec<IndicatorRow>> {
         self.inner.indicators(place).await
+    }
+    async fn indicator_revisions(&self, place: Option<&str>) -> Answer<Vec<IndicatorRevision>> {
+        self.inner.indicator_revisions(place).await
+    }
+    async fn flags_at(&self, at: Timestamp) -> Answer<Vec<ConditionFlag>> {
+        self.inner.flags_at(at).await
+    }
+    async fn history_since(&self) -> Answer<Timestamp> {
+        self.inner.history_since().await
+    }
+    async fn begin_history(&self, at: Timestamp) -> Answer<()> {
+        self.gated(self.inner.begin_history(at)).await
     }
     async fn flags(&self, open_only: bool) -> Answer<Vec<ConditionFlag>> {
         self.inner.flags(open_only).await

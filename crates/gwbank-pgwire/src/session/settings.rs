@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use gwbank_model::Timestamp;
+
 use crate::error::PgError;
 use crate::types::Zone;
 
@@ -22,6 +24,8 @@ enum Takes {
     Duration,
     Zone,
     DateStyle,
+    /// An instant with its offset, or nothing.
+    Instant,
 }
 
 #[derive(Debug)]
@@ -56,6 +60,8 @@ const DEFINITIONS: &[Definition] = &[
     define("default_transaction_isolation", "read committed", Takes::Anything),
     reported("default_transaction_read_only", "on", Takes::OneOf(&["on"])),
     define("extra_float_digits", "1", Takes::Anything),
+    // Every table as it was known then; empty is now.
+    define("gwbank.as_known_at", "", Takes::Instant),
     define("idle_in_transaction_session_timeout", "0", Takes::Duration),
     reported("in_hot_standby", "off", Takes::Nothing),
     reported("integer_datetimes", "on", Takes::Nothing),
@@ -201,6 +207,11 @@ impl Definition {
                 let zone = Zone::named(offset.as_deref().unwrap_or(value));
                 zone.map(|zone| zone.name().to_owned()).ok_or_else(invalid)
             }
+            Takes::Instant if value.trim().is_empty() => Ok(String::new()),
+            Takes::Instant => match Timestamp::parse_rfc3339(value.trim()) {
+                Some(_) => Ok(value.trim().to_owned()),
+                None => Err(invalid().hint("write an instant with its offset, such as '2026-05-01T00:00:00+07:00'")),
+            },
             Takes::DateStyle => date_style(value).ok_or_else(|| invalid().hint("only ISO is supported")),
         }
     }
@@ -278,6 +289,11 @@ mod tests {
         assert!(settings.set("timezone", Some("Mars")).is_err());
         settings.set("timezone", None).unwrap();
         assert_eq!(settings.zone().name(), "Asia/Bangkok");
+        settings.set("gwbank.as_known_at", Some(" 2026-05-01T00:00:00+07:00")).unwrap();
+        assert_eq!(settings.get("gwbank.as_known_at").unwrap().1, "2026-05-01T00:00:00+07:00");
+        assert_eq!(settings.set("gwbank.as_known_at", Some("2026-05-01")).unwrap_err().code, "22023");
+        settings.set("gwbank.as_known_at", None).unwrap();
+        assert_eq!(settings.get("gwbank.as_known_at").unwrap().1, "");
         settings.set("datestyle", Some("iso, mdy")).unwrap();
         assert_eq!(settings.get("DateStyle").unwrap().1, "ISO, MDY");
         settings.reset_all();

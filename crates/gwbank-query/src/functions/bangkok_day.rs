@@ -22,6 +22,7 @@ pub(super) const FUNCTION: Function = Function {
     form: "bangkok_day(time)",
     kind: "scalar",
     formula: "the civil date at +07:00: floor((time + 7 h) / 24 h)",
+    units: "date of an instant",
     source: "Thailand keeps +07:00 all year",
     example: "SELECT bangkok_day('2026-11-22T17:00:00Z')",
     example_result: "2026-11-23",

@@ -15,6 +15,7 @@ pub(super) const EC_25: Function = Function {
     kind: "scalar",
     formula: "EC25 = EC / (1 + 0.0191 (T - 25)), EC in uS/cm, T in degrees Celsius from -2 to 60; NULL for other temperatures \
               and for a negative EC",
+    units: "uS/cm, Cel; uS/cm",
     source: "Standard Methods 2510; INDICATORS, salinity",
     example: "SELECT round(ec_25(1000, 30), 3)",
     example_result: "912.825",
@@ -25,6 +26,7 @@ pub(super) const DEPTH_TO_ELEVATION: Function = Function {
     form: "depth_to_elevation(depth, ground_elevation)",
     kind: "scalar",
     formula: "elevation = ground elevation - depth to water, in metres; a negative depth is above ground",
+    units: "m below ground, m above the datum; m above the datum",
     source: "definition",
     example: "SELECT depth_to_elevation(3.5, 120.0)",
     example_result: "116.5",
@@ -35,6 +37,7 @@ pub(super) const WATER_COLUMN: Function = Function {
     form: "water_column(pressure, barometric_pressure)",
     kind: "scalar",
     formula: "h = (p - p_air) / 9.80665, in metres of water of 1000 kg/m3, pressures in kPa",
+    units: "kPa, kPa; m of water",
     source: "hydrostatic pressure with standard gravity",
     example: "SELECT round(water_column(150.0, 101.325), 4)",
     example_result: "4.9635",

@@ -17,6 +17,7 @@ pub(super) const LTTB: Function = Function {
     form: "lttb(time, value, n)",
     kind: "aggregate",
     formula: "list of n points (time, value): the first, the last, and of each of n - 2 buckets of equal count the one that spans the largest triangle with the point chosen before and the mean of the next bucket; missing values are left out",
+    units: "those of the value",
     source: "Largest-Triangle-Three-Buckets: Steinarsson 2013, Downsampling time series for visual representation; TimescaleDB toolkit lttb",
     example: "SELECT (lttb(t, v, 3))[2]['value'] FROM (VALUES ('2026-01-01T00:00:00Z', 1.0), ('2026-01-01T01:00:00Z', 9.0), ('2026-01-01T02:00:00Z', 1.2), ('2026-01-01T03:00:00Z', 1.0)) AS x(t, v)",
     example_result: "9.0",

@@ -10,7 +10,9 @@ mod trends;
 mod windows;
 mod zone;
 
-pub(crate) use time_bucket::bucket;
+pub(crate) use series::time_type;
+pub(crate) use time_bucket::{Cutter, bucket};
+pub(crate) use zone::offset_seconds;
 
 use std::sync::Arc;
 
@@ -24,7 +26,8 @@ use datafusion::logical_expr::ScalarUDF;
 
 use self::series::SeriesFunction;
 use crate::error::QueryError;
-use crate::tables::{BatchOf, Rows, Wanted};
+use crate::known_at::{AS_KNOWN_AT, KnownAt};
+use crate::tables::{BatchOf, Rows, Then, Wanted};
 
 /// One row of the table `gwbank_functions`.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +38,8 @@ pub struct Function {
     /// `scalar`, `aggregate`, `window` or `table`.
     pub kind: &'static str,
     pub formula: &'static str,
+    /// Of the arguments; of the result.
+    pub units: &'static str,
     pub source: &'static str,
     /// A query of one value.
     pub example: &'static str,
@@ -45,6 +50,7 @@ pub struct Function {
 /// Every function of ours that exists.
 pub const FUNCTIONS: &[Function] = &[
     time_bucket::FUNCTION,
+    crate::gapfill::GAPFILL,
     bangkok_day::FUNCTION,
     formulas::EC_25,
     formulas::DEPTH_TO_ELEVATION,
@@ -65,6 +71,7 @@ pub const FUNCTIONS: &[Function] = &[
     events::GXG,
     events::RECHARGE_WTF,
     lttb::LTTB,
+    AS_KNOWN_AT,
 ];
 
 /// Aggregates of whole series: with OVER each row would compute one anew.
@@ -77,13 +84,25 @@ pub(crate) fn is_of_partition(name: &str) -> bool {
     windows::names().any(|known| known == name)
 }
 
+/// How a window function of a whole partition is called.
+pub(crate) fn form_of_partition(name: &str) -> Option<&'static str> {
+    windows::functions_listed().find(|function| function.name == name).map(|function| function.form)
+}
+
 fn aggregates() -> impl Iterator<Item = &'static SeriesFunction> {
     trends::AGGREGATES.iter().chain(&events::AGGREGATES).chain(&lttb::AGGREGATES)
 }
 
+pub(crate) fn time_bucket() -> Arc<ScalarUDF> {
+    Arc::new(time_bucket::function())
+}
+
 pub(crate) fn register(state: &mut SessionState) -> Result<(), DataFusionError> {
-    let functions: Vec<ScalarUDF> =
-        [time_bucket::function(), bangkok_day::function()].into_iter().chain(formulas::functions()).collect();
+    let functions: Vec<ScalarUDF> = [time_bucket::function(), bangkok_day::function()]
+        .into_iter()
+        .chain(formulas::functions())
+        .chain(crate::gapfill::functions())
+        .collect();
     for function in functions {
         state.register_udf(Arc::new(function))?;
     }
@@ -106,6 +125,7 @@ fn of_functions(rows: &[Function]) -> BatchOf<'_, Function> {
         .text("form", |f| Some(f.form))
         .text("kind", |f| Some(f.kind))
         .text("formula", |f| Some(f.formula))
+        .text("units", |f| Some(f.units))
         .text("source", |f| Some(f.source))
         .text("example", |f| Some(f.example))
         .text("example_result", |f| Some(f.example_result))
@@ -115,6 +135,9 @@ fn of_functions(rows: &[Function]) -> BatchOf<'_, Function> {
 impl Rows for FunctionsTable {
     fn schema(&self) -> SchemaRef {
         of_functions(&[]).schema()
+    }
+    fn as_known_at(&self, _: KnownAt) -> Result<Then, QueryError> {
+        Ok(Then::AsNow)
     }
     async fn load(&self, _: Wanted) -> Result<RecordBatch, QueryError> {
         of_functions(FUNCTIONS).finish().map_err(|error| QueryError::Internal(error.to_string()))

@@ -127,7 +127,7 @@ impl SeriesAggregate {
 }
 
 /// A type of time as these functions take it; `None` where it is none.
-pub(super) fn time_type(given: &DataType) -> Option<DataType> {
+pub(crate) fn time_type(given: &DataType) -> Option<DataType> {
     match given {
         DataType::Timestamp(_, zone) => Some(DataType::Timestamp(TimeUnit::Microsecond, zone.clone())),
         DataType::Date32 | DataType::Date64 => Some(DataType::Timestamp(TimeUnit::Microsecond, None)),

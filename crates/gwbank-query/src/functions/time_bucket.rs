@@ -25,6 +25,7 @@ pub(super) const FUNCTION: Function = Function {
     form: "time_bucket(width, time [, origin | zone])",
     kind: "scalar",
     formula: "start of the bucket of that width that holds the time; buckets count from 2000-01-03 (months from 2000-01-01), from an origin, or in the local time of a zone",
+    units: "interval, instant; instant",
     source: "TimescaleDB time_bucket",
     example: "SELECT time_bucket('1 day', '2026-11-22T18:30:00Z', 'Asia/Bangkok')",
     example_result: "2026-11-22T17:00:00Z",
@@ -33,6 +34,8 @@ pub(super) const FUNCTION: Function = Function {
 /// Monday 2000-01-03, so that weeks start on Mondays.
 const ORIGIN: Timestamp = Timestamp::from_secs(946_857_600);
 const MICROS_PER_DAY: i64 = 86_400_000_000;
+/// Since January 1970: what a timestamp can tell of, and not much more.
+const MONTHS_MAX: i32 = 290_000 * 12;
 
 pub(super) fn function() -> ScalarUDF {
     ScalarUDF::new_from_impl(TimeBucket { signature: Signature::user_defined(Volatility::Immutable) })
@@ -153,20 +156,20 @@ fn each(
 }
 
 /// Cuts time into buckets.
-#[derive(Debug, Clone, Copy)]
-struct Cutter {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Cutter {
     width: Width,
     offset_seconds: i32,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Width {
     Micros { width: i64, origin: i64 },
     Months { width: i32, origin: Month },
 }
 
 impl Cutter {
-    fn new(width: &ScalarValue, third: Option<&ScalarValue>) -> Result<Self> {
+    pub(crate) fn new(width: &ScalarValue, third: Option<&ScalarValue>) -> Result<Self> {
         let (mut origin, mut offset) = (None, 0);
         match third {
             Some(ScalarValue::Utf8(Some(text))) => match (offset_seconds(text), Timestamp::parse_rfc3339(text)) {
@@ -187,7 +190,28 @@ impl Cutter {
         Ok(Self { width: Width::new(*width, origin)?, offset_seconds: offset })
     }
 
-    fn start_of(self, micros: i64) -> Result<i64> {
+    /// The bucket after the one that begins here; `None` beyond the range of timestamps.
+    pub(crate) fn after(self, start: i64) -> Option<i64> {
+        match self.width {
+            Width::Micros { width, .. } => start.checked_add(width),
+            Width::Months { width, .. } => {
+                let offset = i64::from(self.offset_seconds) * 1_000_000;
+                let month = Timestamp::from_micros(start.checked_add(offset)?).month(0);
+                let next = month.index().checked_add(width).filter(|index| *index <= MONTHS_MAX)?;
+                Month::from_index(next).start(0).as_micros().checked_sub(offset)
+            }
+        }
+    }
+
+    /// No bucket is longer.
+    pub(crate) fn micros_at_most(self) -> i64 {
+        match self.width {
+            Width::Micros { width, .. } => width,
+            Width::Months { width, .. } => i64::from(width).saturating_mul(31 * MICROS_PER_DAY),
+        }
+    }
+
+    pub(crate) fn start_of(self, micros: i64) -> Result<i64> {
         let offset = i64::from(self.offset_seconds) * 1_000_000;
         let start = micros.checked_add(offset).and_then(|local| match self.width {
             Width::Micros { width, origin } => {

@@ -25,6 +25,7 @@ pub(super) const SGI: Function = Function {
     form: "sgi(level) OVER (PARTITION BY well_id, date_part('month', month))",
     kind: "window",
     formula: "SGI = normal quantile of (r - 0.5)/n, r the average rank ascending among the n levels of the partition; level up = wetter; -1 moderate, -1.5 severe, -2 extreme drought",
+    units: "level in any unit; standard deviations",
     source: "Bloomfield & Marchant 2013, Hydrol. Earth Syst. Sci. 17, 4769-4787; pastas.stats.sgi where nothing is tied",
     example: "SELECT round(min(s), 6) FROM (SELECT sgi(level) OVER () AS s FROM (VALUES (-3.1), (-2.4), (-4.0)) AS x(level))",
     example_result: "-0.967422",
@@ -35,6 +36,7 @@ pub(super) const PERCENTILE_WEIBULL: Function = Function {
     form: "percentile_weibull(level) OVER (PARTITION BY well_id, date_part('month', month))",
     kind: "window",
     formula: "100 r/(n + 1), r the average rank ascending among the n levels of the partition",
+    units: "level in any unit; percent",
     source: "Weibull's plotting position; USGS, WMO HydroSOS",
     example: "SELECT max(p) FROM (SELECT percentile_weibull(level) OVER () AS p FROM (VALUES (-1.0), (-3.0), (-2.0)) AS x(level))",
     example_result: "75.0",
@@ -45,6 +47,7 @@ pub(super) const PERCENTILE_CLASS: Function = Function {
     form: "percentile_class(level) OVER (PARTITION BY well_id, date_part('month', month))",
     kind: "window",
     formula: "of percentile_weibull: < 10 much_below_normal, < 25 below_normal, <= 75 normal, <= 90 above_normal, else much_above_normal; NULL where n < 2",
+    units: "level in any unit; a name",
     source: "USGS, WMO HydroSOS",
     example: "SELECT string_agg(c, ' ') FROM (SELECT percentile_class(level) OVER () AS c FROM (VALUES (-2.0), (-2.0)) AS x(level))",
     example_result: "normal normal",
@@ -55,6 +58,7 @@ pub(super) const POSITION_INDEX: Function = Function {
     form: "position_index(level) OVER (PARTITION BY well_id)",
     kind: "window",
     formula: "100 (x - min)/(max - min) over the partition; NULL where all are equal",
+    units: "level in any unit; percent",
     source: "groundwater bulletins; descriptive",
     example: "SELECT min(p) FROM (SELECT position_index(level) OVER () AS p FROM (VALUES (-4.0), (-3.0), (-2.0)) AS x(level)) WHERE p > 0",
     example_result: "50.0",
@@ -65,6 +69,7 @@ pub(super) const SPI: Function = Function {
     form: "spi(rain, month, scale) OVER (PARTITION BY well_id)",
     kind: "window",
     formula: "normal quantile of p0 + (1 - p0) G(x), x the sum of the last scale months (all present), G the gamma distribution fitted by maximum likelihood to the positive sums of the calendar month, p0 the share of zeros; NULL below 20 years",
+    units: "rain in mm a month; standard deviations",
     source: "McKee, Doesken & Kleist 1993; WMO-No. 1090 (2012)",
     example: "SELECT round(min(s), 3) FROM (SELECT spi(10.0 * y, make_date(2000 + y, 6, 1), 1) OVER () AS s FROM unnest(range(1, 21)) AS x(y))",
     example_result: "-2.326",
@@ -75,6 +80,7 @@ pub(super) const LOCF: Function = Function {
     form: "locf(value) OVER (PARTITION BY well_id ORDER BY time)",
     kind: "window",
     formula: "the value, or where it is NULL the last one before it in the order of the window",
+    units: "those of the value",
     source: "last observation carried forward; TimescaleDB locf",
     example: "SELECT string_agg(CAST(v AS text), ' ' ORDER BY t) FROM (SELECT t, locf(v) OVER (ORDER BY t) AS v FROM (VALUES (1, 5.0), (2, NULL), (3, 7.0)) AS x(t, v))",
     example_result: "5.0 5.0 7.0",
@@ -85,6 +91,7 @@ pub(super) const INTERPOLATE: Function = Function {
     form: "interpolate(value, time) OVER (PARTITION BY well_id ORDER BY time)",
     kind: "window",
     formula: "the value, or where it is NULL that of the straight line in time between its neighbours with a value; NULL before the first and after the last",
+    units: "those of the value",
     source: "linear interpolation; TimescaleDB interpolate",
     example: "SELECT max(v) FROM (SELECT t, interpolate(v, t) OVER (ORDER BY t) AS v FROM (VALUES ('2026-01-01T00:00:00Z', 1.0), ('2026-01-01T01:00:00Z', NULL), ('2026-01-01T04:00:00Z', 5.0)) AS x(t, v)) WHERE v < 5",
     example_result: "2.0",
@@ -151,7 +158,11 @@ static SPECS: [Spec; 7] = [
 ];
 
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    SPECS.iter().map(|spec| spec.function.name)
+    functions_listed().map(|function| function.name)
+}
+
+pub(super) fn functions_listed() -> impl Iterator<Item = &'static Function> {
+    SPECS.iter().map(|spec| spec.function)
 }
 
 pub(super) fn functions() -> impl Iterator<Item = WindowUDF> {

@@ -2,7 +2,7 @@
 //! day of such a zone is always 24 hours.
 
 /// Seconds east of UTC.
-pub(super) fn offset_seconds(zone: &str) -> Option<i32> {
+pub(crate) fn offset_seconds(zone: &str) -> Option<i32> {
     match zone {
         "Asia/Bangkok" => Some(gwbank_model::BANGKOK_OFFSET_SECONDS),
         "UTC" | "Etc/UTC" | "Z" => Some(0),

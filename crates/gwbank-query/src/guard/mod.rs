@@ -62,6 +62,10 @@ impl Guard {
         Self { deadline, stopped: AtomicBool::new(false), planned: AtomicBool::new(false), config }
     }
 
+    pub(crate) fn config(&self) -> &QueryConfig {
+        &self.config
+    }
+
     /// Nobody waits for the query any more.
     pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);

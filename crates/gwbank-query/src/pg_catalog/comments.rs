@@ -7,6 +7,7 @@ const TABLES: &[(&str, &str)] = &[
     ("flag_transitions", "what became of each condition flag, with its evidence"),
     ("gateways", "who sends readings, and what became of them"),
     ("gwbank_functions", "functions of hydrology: form, formula, source and an example"),
+    ("indicator_revisions", "indicators that were computed anew or are no more, as they were"),
     ("indicators", "SGI, percentiles and other indicators of wells and places, by month"),
     ("installations", "what stood in the wells when"),
     ("levels_monthly", "monthly water levels, up is wetter"),

@@ -8,11 +8,21 @@ use async_trait::async_trait;
 use gwbank_store::{ConditionFlag, FlagTransition, Metadata};
 
 use super::batch::BatchOf;
-use super::small::{Rows, Wanted, internal};
+use super::small::{Rows, Then, Wanted, check_history, internal};
 use crate::error::QueryError;
+use crate::known_at::KnownAt;
 
 #[derive(Debug)]
-pub(super) struct ConditionFlags(pub(super) Arc<dyn Metadata>);
+pub(super) struct ConditionFlags {
+    metadata: Arc<dyn Metadata>,
+    at: Option<KnownAt>,
+}
+
+impl ConditionFlags {
+    pub(super) fn now(metadata: Arc<dyn Metadata>) -> Self {
+        Self { metadata, at: None }
+    }
+}
 
 fn of_flags(rows: &[ConditionFlag]) -> BatchOf<'_, ConditionFlag> {
     BatchOf::new(rows)
@@ -51,13 +61,31 @@ impl Rows for ConditionFlags {
         of_flags(&[]).schema()
     }
     async fn load(&self, _: Wanted) -> Result<RecordBatch, QueryError> {
-        let rows = self.0.flags(false).await.map_err(QueryError::metadata)?;
-        of_flags(&rows).finish().map_err(internal)
+        let rows = match self.at {
+            None => self.metadata.flags(false).await,
+            Some(at) => {
+                check_history(self.metadata.as_ref(), at).await?;
+                self.metadata.flags_at(at.time()).await
+            }
+        };
+        of_flags(&rows.map_err(QueryError::metadata)?).finish().map_err(internal)
+    }
+    fn as_known_at(&self, at: KnownAt) -> Result<Then, QueryError> {
+        Ok(Then::Rows(Arc::new(Self { metadata: self.metadata.clone(), at: Some(at) })))
     }
 }
 
 #[derive(Debug)]
-pub(super) struct FlagTransitions(pub(super) Arc<dyn Metadata>);
+pub(super) struct FlagTransitions {
+    metadata: Arc<dyn Metadata>,
+    at: Option<KnownAt>,
+}
+
+impl FlagTransitions {
+    pub(super) fn now(metadata: Arc<dyn Metadata>) -> Self {
+        Self { metadata, at: None }
+    }
+}
 
 fn of_transitions(rows: &[FlagTransition]) -> BatchOf<'_, FlagTransition> {
     BatchOf::new(rows)
@@ -79,7 +107,13 @@ impl Rows for FlagTransitions {
     }
 
     async fn load(&self, wanted: Wanted) -> Result<RecordBatch, QueryError> {
-        let rows = self.0.flag_transitions(wanted.text("flag_id")).await.map_err(QueryError::metadata)?;
+        let mut rows = self.metadata.flag_transitions(wanted.text("flag_id")).await.map_err(QueryError::metadata)?;
+        // They are never rewritten.
+        rows.retain(|row| self.at.is_none_or(|at| row.at <= at.time()));
         of_transitions(&rows).finish().map_err(internal)
+    }
+
+    fn as_known_at(&self, at: KnownAt) -> Result<Then, QueryError> {
+        Ok(Then::Rows(Arc::new(Self { metadata: self.metadata.clone(), at: Some(at) })))
     }
 }

@@ -59,24 +59,28 @@ impl GatewaySource for MetadataGateways {
 /// Adds every table that is not a view.
 pub(crate) fn register(template: &Template, sources: &QuerySources) -> Result<(), DataFusionError> {
     let QuerySources { metadata, registry, gateways, limits, reviews, .. } = sources;
+    use wells::Registered;
     template.add_table("readings", Arc::new(ReadingsTable::all(Table::Readings)))?;
     template.add_table("reading_revisions", Arc::new(ReadingsTable::all(Table::Revisions)))?;
     template.add_table("provinces", SmallTable::shared(places::Provinces))?;
     template.add_table("districts", SmallTable::shared(places::Districts))?;
     template.add_table("subdistricts", SmallTable::shared(places::Subdistricts))?;
-    template.add_table("wells", SmallTable::shared(wells::Wells(registry.clone())))?;
-    template.add_table("installations", SmallTable::shared(wells::Installations(registry.clone())))?;
+    template.add_table("wells", SmallTable::shared(wells::Wells(Registered::now(registry, metadata))))?;
+    template
+        .add_table("installations", SmallTable::shared(wells::Installations(Registered::now(registry, metadata))))?;
     template.add_table("quality_limits", SmallTable::shared(limits::QualityLimits(limits.clone())))?;
     template.add_table("quality_findings", SmallTable::shared(findings::QualityFindings(metadata.clone())))?;
     template.add_table("reviews", SmallTable::shared(reviews::ReviewsTable(reviews.clone())))?;
     template.add_table("gateways", SmallTable::shared(operations::Gateways(gateways.clone())))?;
     let letters = operations::DeadLetters { metadata: metadata.clone(), gateways: gateways.clone() };
     template.add_table("dead_letters", SmallTable::shared(letters))?;
-    template.add_table("indicators", SmallTable::shared(indicators::Indicators(metadata.clone())))?;
-    template.add_table("condition_flags", SmallTable::shared(flags::ConditionFlags(metadata.clone())))?;
-    template.add_table("flag_transitions", SmallTable::shared(flags::FlagTransitions(metadata.clone())))?;
+    template.add_table("indicators", SmallTable::shared(indicators::Indicators::now(metadata.clone())))?;
+    let revisions = indicators::IndicatorRevisions::now(metadata.clone());
+    template.add_table("indicator_revisions", SmallTable::shared(revisions))?;
+    template.add_table("condition_flags", SmallTable::shared(flags::ConditionFlags::now(metadata.clone())))?;
+    template.add_table("flag_transitions", SmallTable::shared(flags::FlagTransitions::now(metadata.clone())))?;
     template.add_table("gwbank_functions", SmallTable::shared(FunctionsTable))
 }
 
 pub(crate) use batch::BatchOf;
-pub(crate) use small::{Rows, SmallTable, Wanted};
+pub(crate) use small::{Rows, SmallTable, Then, Wanted};

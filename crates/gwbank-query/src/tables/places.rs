@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use gwbank_registry::places::{self, District, Province, Subdistrict};
 
 use super::batch::BatchOf;
-use super::small::{Rows, Wanted, internal};
+use super::small::{Rows, Then, Wanted, internal};
 use crate::error::QueryError;
+use crate::known_at::KnownAt;
 
 #[derive(Debug)]
 pub(super) struct Provinces;
@@ -27,6 +28,9 @@ fn of_provinces(rows: &[Province]) -> BatchOf<'_, Province> {
 impl Rows for Provinces {
     fn schema(&self) -> SchemaRef {
         of_provinces(&[]).schema()
+    }
+    fn as_known_at(&self, _: KnownAt) -> Result<Then, QueryError> {
+        Ok(Then::AsNow)
     }
     async fn load(&self, _: Wanted) -> Result<RecordBatch, QueryError> {
         of_provinces(places::provinces()).finish().map_err(internal)
@@ -49,6 +53,9 @@ impl Rows for Districts {
     fn schema(&self) -> SchemaRef {
         of_districts(&[]).schema()
     }
+    fn as_known_at(&self, _: KnownAt) -> Result<Then, QueryError> {
+        Ok(Then::AsNow)
+    }
     async fn load(&self, _: Wanted) -> Result<RecordBatch, QueryError> {
         of_districts(places::districts()).finish().map_err(internal)
     }
@@ -70,6 +77,9 @@ fn of_subdistricts(rows: &[Subdistrict]) -> BatchOf<'_, Subdistrict> {
 impl Rows for Subdistricts {
     fn schema(&self) -> SchemaRef {
         of_subdistricts(&[]).schema()
+    }
+    fn as_known_at(&self, _: KnownAt) -> Result<Then, QueryError> {
+        Ok(Then::AsNow)
     }
     async fn load(&self, _: Wanted) -> Result<RecordBatch, QueryError> {
         of_subdistricts(places::subdistricts()).finish().map_err(internal)

@@ -12,8 +12,10 @@ use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::scalar::ScalarValue;
+use gwbank_store::Metadata;
 
 use crate::error::QueryError;
+use crate::known_at::KnownAt;
 
 /// Rows of a batch: what operators expect, so that a big table does not come in one piece.
 const BATCH_ROWS: usize = 8192;
@@ -47,18 +49,44 @@ pub(crate) trait Rows: Debug + Send + Sync + 'static {
     }
 
     async fn load(&self, wanted: Wanted) -> std::result::Result<RecordBatch, QueryError>;
+
+    /// The same rows as they were known at an instant; what keeps no history refuses.
+    fn as_known_at(&self, _at: KnownAt) -> std::result::Result<Then, QueryError> {
+        Ok(Then::NotKept)
+    }
+}
+
+/// What was known of a table.
+#[derive(Debug)]
+pub(crate) enum Then {
+    /// The rows never change.
+    AsNow,
+    Rows(Arc<dyn Rows>),
+    /// What the rows were is not kept.
+    NotKept,
 }
 
 #[derive(Debug)]
-pub(crate) struct SmallTable<R> {
-    rows: R,
+pub(crate) struct SmallTable {
+    rows: Arc<dyn Rows>,
     schema: SchemaRef,
 }
 
-impl<R: Rows> SmallTable<R> {
-    pub(crate) fn shared(rows: R) -> Arc<dyn TableProvider> {
-        let schema = rows.schema();
-        Arc::new(Self { rows, schema })
+impl SmallTable {
+    pub(crate) fn shared(rows: impl Rows) -> Arc<dyn TableProvider> {
+        Arc::new(Self { schema: rows.schema(), rows: Arc::new(rows) })
+    }
+
+    /// `None` where it is the same at all times.
+    pub(crate) fn as_known_at(&self, name: &str, at: KnownAt) -> std::result::Result<Option<Self>, QueryError> {
+        match self.rows.as_known_at(at)? {
+            Then::AsNow => Ok(None),
+            Then::Rows(rows) => Ok(Some(Self { rows, schema: self.schema.clone() })),
+            Then::NotKept => Err(QueryError::Unsupported(format!(
+                "{name} as known at an instant: its rows are kept as they are now, without what they were before; RESET \
+                 gwbank.as_known_at (or leave as_known_at away) to see them, or ask without {name}"
+            ))),
+        }
     }
 
     fn equality(&self, filter: &Expr) -> Option<(String, String)> {
@@ -79,7 +107,7 @@ impl<R: Rows> SmallTable<R> {
 }
 
 #[async_trait]
-impl<R: Rows> TableProvider for SmallTable<R> {
+impl TableProvider for SmallTable {
     fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }
@@ -114,6 +142,19 @@ impl<R: Rows> TableProvider for SmallTable<R> {
         let plan = MemorySourceConfig::try_new_exec(&[pieces.collect()], self.schema.clone(), projection.cloned())?;
         Ok(plan)
     }
+}
+
+/// Refuses an instant from before revisions and versions were kept.
+pub(super) async fn check_history(metadata: &dyn Metadata, at: KnownAt) -> std::result::Result<(), QueryError> {
+    let since = metadata.history_since().await.map_err(QueryError::metadata)?;
+    if at.time() >= since {
+        return Ok(());
+    }
+    Err(QueryError::Unsupported(format!(
+        "wells, indicators and condition flags as known at {}: what they were is kept since {since}, when this data was taken over \
+         from an earlier program or copied; ask as of {since} or later",
+        at.time()
+    )))
 }
 
 /// An Arrow error while making a batch of our own rows is a mistake of ours.

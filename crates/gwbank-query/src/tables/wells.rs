@@ -1,4 +1,4 @@
-//! `wells` and `installations`: the registry as it is when the query scans it.
+//! `wells` and `installations`: the registry as it is when the query scans it, or as it was known.
 
 use std::sync::Arc;
 
@@ -6,14 +6,40 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use gwbank_registry::{Installation, Registry, Well};
+use gwbank_store::Metadata;
 use tokio::sync::watch;
 
 use super::batch::BatchOf;
-use super::small::{Rows, Wanted, internal};
+use super::small::{Rows, Then, Wanted, check_history, internal};
 use crate::error::QueryError;
+use crate::known_at::KnownAt;
+
+/// Where the rows come from.
+#[derive(Debug, Clone)]
+pub(super) struct Registered {
+    registry: watch::Receiver<Arc<Registry>>,
+    metadata: Arc<dyn Metadata>,
+    at: Option<KnownAt>,
+}
+
+impl Registered {
+    pub(super) fn now(registry: &watch::Receiver<Arc<Registry>>, metadata: &Arc<dyn Metadata>) -> Self {
+        Self { registry: registry.clone(), metadata: metadata.clone(), at: None }
+    }
+
+    /// How it was, in a store that can tell.
+    async fn then(&self, at: KnownAt) -> Result<&dyn Metadata, QueryError> {
+        check_history(self.metadata.as_ref(), at).await?;
+        Ok(self.metadata.as_ref())
+    }
+
+    fn at(&self, at: KnownAt) -> Self {
+        Self { at: Some(at), ..self.clone() }
+    }
+}
 
 #[derive(Debug)]
-pub(super) struct Wells(pub(super) watch::Receiver<Arc<Registry>>);
+pub(super) struct Wells(pub(super) Registered);
 
 fn of_wells(rows: &[Arc<Well>]) -> BatchOf<'_, Arc<Well>> {
     BatchOf::new(rows)
@@ -54,13 +80,25 @@ impl Rows for Wells {
         of_wells(&[]).schema()
     }
     async fn load(&self, _: Wanted) -> Result<RecordBatch, QueryError> {
-        let registry = self.0.borrow().clone();
-        of_wells(registry.wells()).finish().map_err(internal)
+        match self.0.at {
+            None => {
+                let registry = self.0.registry.borrow().clone();
+                of_wells(registry.wells()).finish().map_err(internal)
+            }
+            Some(at) => {
+                let wells = self.0.then(at).await?.wells_before(at.before()).await.map_err(QueryError::metadata)?;
+                let wells: Vec<Arc<Well>> = wells.into_iter().map(Arc::new).collect();
+                of_wells(&wells).finish().map_err(internal)
+            }
+        }
+    }
+    fn as_known_at(&self, at: KnownAt) -> Result<Then, QueryError> {
+        Ok(Then::Rows(Arc::new(Self(self.0.at(at)))))
     }
 }
 
 #[derive(Debug)]
-pub(super) struct Installations(pub(super) watch::Receiver<Arc<Registry>>);
+pub(super) struct Installations(pub(super) Registered);
 
 fn of_installations(rows: &[Installation]) -> BatchOf<'_, Installation> {
     BatchOf::new(rows)
@@ -84,7 +122,19 @@ impl Rows for Installations {
         of_installations(&[]).schema()
     }
     async fn load(&self, _: Wanted) -> Result<RecordBatch, QueryError> {
-        let registry = self.0.borrow().clone();
-        of_installations(registry.installations()).finish().map_err(internal)
+        match self.0.at {
+            None => {
+                let registry = self.0.registry.borrow().clone();
+                of_installations(registry.installations()).finish().map_err(internal)
+            }
+            Some(at) => {
+                let rows =
+                    self.0.then(at).await?.installations_before(at.before()).await.map_err(QueryError::metadata)?;
+                of_installations(&rows).finish().map_err(internal)
+            }
+        }
+    }
+    fn as_known_at(&self, at: KnownAt) -> Result<Then, QueryError> {
+        Ok(Then::Rows(Arc::new(Self(self.0.at(at)))))
     }
 }

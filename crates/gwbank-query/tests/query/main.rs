@@ -1,8 +1,10 @@
 //! SQL from outside, over archive and metadata in memory.
 
 mod functions;
+mod gapfill;
 mod golden;
 mod hostile;
+mod known_at;
 mod limits;
 mod pg_clients;
 mod plans;

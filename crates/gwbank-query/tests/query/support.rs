@@ -66,6 +66,7 @@ pub struct Bench {
     pub series: Vec<SeriesId>,
     pub registry: watch::Sender<Arc<Registry>>,
     pub reviews: watch::Sender<Arc<Reviews>>,
+    sources: QuerySources,
     /// What all versions ever taken amount to.
     pub truth: BTreeMap<Key, StoredVersions>,
     pub messages: i64,
@@ -138,7 +139,7 @@ impl Bench {
             reviews: reviewed,
             gateways: Arc::new(Gateways { archive: archive.clone(), inner: MetadataGateways(metadata.clone()) }),
         };
-        let engine = QueryEngine::new(config, sources).unwrap();
+        let engine = QueryEngine::new(config, sources.clone()).unwrap();
         Self {
             engine,
             window,
@@ -148,9 +149,15 @@ impl Bench {
             series,
             registry,
             reviews,
+            sources,
             truth: BTreeMap::new(),
             messages: 1,
         }
+    }
+
+    /// Over the same data.
+    pub fn another_engine(&self, config: QueryConfig) -> QueryEngine {
+        QueryEngine::new(config, self.sources.clone()).unwrap()
     }
 
     pub fn row(&self, series: usize, hours: i64, value: f64) -> Row {

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use gwbank_model::Timestamp;
 
 use super::input;
 use crate::broken_answers::BrokenAnswers;
@@ -66,9 +67,13 @@ pub async fn run(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) ->
     if request.sql.trim().is_empty() {
         return Err(Problem::new(Kind::INVALID_SQL, "the statement is empty"));
     }
+    let known_at = request.as_known_at.as_deref().map(instant).transpose()?;
     let time = QueryTime { began: Instant::now(), histogram: app.query_seconds.clone() };
     let answered = async {
-        let answer = app.sql.query(&request.sql).await?;
+        let answer = match known_at {
+            None => app.sql.query(&request.sql).await?,
+            Some(at) => app.sql.query_as_known_at(&request.sql, at).await?,
+        };
         hold_back(encode(format, answer).await?).await
     };
     let bytes = answered.await.inspect_err(|error| count_rejection(&app, error))?;
@@ -88,6 +93,14 @@ pub async fn run(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) ->
     headers.insert(header::VARY, HeaderValue::from_static("Accept"));
     headers.insert(ANSWER_ID, named);
     Ok(response)
+}
+
+fn instant(text: &str) -> Result<Timestamp, Problem> {
+    Timestamp::parse_rfc3339(text).ok_or_else(|| {
+        let told =
+            format!("as_known_at: {text:?} is no instant; write it with its offset, such as 2026-05-01T00:00:00+07:00");
+        Problem::new(Kind::INVALID_SQL, told)
+    })
 }
 
 /// Waits for the beginning of an answer, or for all of a short one.

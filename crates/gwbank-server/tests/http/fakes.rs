@@ -52,6 +52,10 @@ impl SqlDoor for FakeSql {
         let items = batches.into_iter().map(Ok).chain(end.map(Err)).collect::<Vec<_>>();
         Ok(SqlAnswer { schema, batches: stream::iter(items).boxed() })
     }
+
+    async fn query_as_known_at(&self, sql: &str, at: Timestamp) -> Result<SqlAnswer, SqlError> {
+        self.query(&format!("{sql} as known at {at}")).await
+    }
 }
 
 #[derive(Default)]

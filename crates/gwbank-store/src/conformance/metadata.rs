@@ -10,9 +10,7 @@ use gwbank_registry::{AquiferCondition, BankType, Installation, PressureKind, Sa
 use super::dead_letters;
 use crate::{
     ConditionFlag, ConversionCommit, ConvertedWell, DirtyMonth, FlagTransition, GatewayCounts, GatewayRecord,
-    IndicatorRow, IngestCommit, JudgedSeries, LookAgain, Metadata, OutboxMessage, QualityFinding, QualityLimit,
-    QualityLimitKey, QualityLimitsChange, ReceivedContent, Review, ReviewAction, ReviewId, SecondLook,
-    SecondLookCommit, SeriesFindings, WatchCommit, Withdrawal,
+    IndicatorRevision, IndicatorRow, IngestCommit, JudgedSeries, LookAgain, Metadata, OutboxMessage, QualityFinding, QualityLimit, QualityLimitKey, QualityLimitsChange, ReceivedContent, Review, ReviewAction, ReviewId, SecondLook, SecondLookCommit, SeriesFindings, WatchCommit, Withdrawal,
 };
 
 /// Tests an implementation of [`Metadata`]. `make` gives an empty one at each call.
@@ -159,11 +157,16 @@ async fn wells_are_replaced_by_id(metadata: &dyn Metadata) {
         ..Well::new(well_id("A-1"), "30", BankType::Closed)
     };
     metadata.put_wells(vec![full_well("B-1"), plain.clone()], seq(1)).await.expect("put");
+    let first = plain.clone();
     assert_eq!(metadata.wells().await.expect("wells"), [plain, full_well("B-1")], "sorted by id");
     let changed = Well { depth: Some(61.5), ..full_well("A-1") };
     metadata.put_wells(vec![changed.clone()], seq(2)).await.expect("put");
     metadata.put_wells(vec![changed.clone()], seq(3)).await.expect("put the same");
-    assert_eq!(metadata.wells().await.expect("wells"), [changed, full_well("B-1")]);
+    assert_eq!(metadata.wells().await.expect("wells"), [changed.clone(), full_well("B-1")]);
+    assert!(metadata.wells_before(seq(1)).await.expect("wells").is_empty());
+    let before = metadata.wells_before(seq(2)).await.expect("wells");
+    assert_eq!(before, [first, full_well("B-1")], "as they were registered then");
+    assert_eq!(metadata.wells_before(seq(3)).await.expect("wells"), [changed, full_well("B-1")]);
 
     let installation = Installation {
         well_id: well_id("A-1"),
@@ -195,12 +198,15 @@ async fn wells_are_replaced_by_id(metadata: &dyn Metadata) {
     let later = Installation { valid_from: at(100), ..installation.clone() };
     let all = vec![installation.clone(), bare.clone(), later.clone()];
     metadata.put_installations(all, seq(4)).await.expect("put");
-    let ended = Installation { valid_to: Some(at(100)), reason: Some("moved".to_owned()), ..installation };
-    let ended_bare = Installation { reason: Some("unknown".to_owned()), ..bare };
+    let ended = Installation { valid_to: Some(at(100)), reason: Some("moved".to_owned()), ..installation.clone() };
+    let ended_bare = Installation { reason: Some("unknown".to_owned()), ..bare.clone() };
     metadata.put_installations(vec![ended.clone(), ended_bare.clone()], seq(5)).await.expect("put");
     let mut found = metadata.installations().await.expect("installations");
     found.sort_by_key(|row| (row.device_id.clone(), row.valid_from));
-    assert_eq!(found, [ended_bare, ended, later]);
+    assert_eq!(found, [ended_bare, ended, later.clone()]);
+    let mut before = metadata.installations_before(seq(5)).await.expect("installations");
+    before.sort_by_key(|row| (row.device_id.clone(), row.valid_from));
+    assert_eq!(before, [bare, installation, later], "as they were registered then");
 }
 
 async fn a_mark_goes_when_it_was_evaluated(metadata: &dyn Metadata) {
@@ -472,6 +478,7 @@ async fn a_watch_commit_replaces_and_repeats(metadata: &dyn Metadata) {
         created_at: at(0),
     };
     let commit = WatchCommit {
+        at: Some(at(0)),
         removed_indicators: Vec::new(),
         indicators: vec![indicator("A", Some(-1.7)), indicator("B", None)],
         flags: vec![flag.clone()],
@@ -490,15 +497,30 @@ async fn a_watch_commit_replaces_and_repeats(metadata: &dyn Metadata) {
     // One goes, one comes back in the same commit, one was never there.
     let elsewhere = IndicatorRow { period: Month::new(2026, 4).start(0), ..indicator("B", None) };
     let gone = WatchCommit {
+        at: Some(at(4)),
         removed_indicators: vec![indicator("A", None).key(), indicator("B", None).key(), elsewhere.key()],
         indicators: vec![indicator("A", Some(-1.1))],
         ..WatchCommit::default()
     };
     metadata.commit_watch(gone).await.expect("commit");
     assert_eq!(metadata.indicators(None).await.expect("rows"), [indicator("A", Some(-1.1))]);
+    let revision = |row: IndicatorRow, n: i64| IndicatorRevision { row, superseded_at: at(n) };
+    let mut found = metadata.indicator_revisions(None).await.expect("revisions");
+    found.sort_by_key(|it| (it.row.place.clone(), it.superseded_at));
+    let expected = [
+        revision(indicator("A", Some(-1.7)), 1),
+        revision(indicator("A", Some(-1.2)), 4),
+        revision(indicator("B", None), 4),
+    ];
+    assert_eq!(found, expected, "what was replaced and what was removed, and nothing that was put again");
+    assert_eq!(metadata.indicator_revisions(Some("B")).await.expect("revisions"), expected[2..]);
+    assert_eq!(metadata.history_since().await.expect("an instant"), Timestamp::MIN, "the store was made with it");
+    metadata.begin_history(at(3)).await.expect("an instant");
+    assert_eq!(metadata.history_since().await.expect("an instant"), at(3));
 
     assert_eq!(metadata.flags(true).await.expect("flags"), std::slice::from_ref(&flag));
     assert_eq!(metadata.flag_transitions(None).await.expect("transitions"), std::slice::from_ref(&raised));
+    let opened = flag.clone();
     let closed = ConditionFlag {
         state: FlagState::Closed,
         closed_at: Some(at(9)),
@@ -513,6 +535,10 @@ async fn a_watch_commit_replaces_and_repeats(metadata: &dyn Metadata) {
     metadata.commit_watch(commit).await.expect("commit");
     assert!(metadata.flags(true).await.expect("flags").is_empty());
     assert_eq!(metadata.flags(false).await.expect("flags"), std::slice::from_ref(&closed));
+    assert!(metadata.flags_at(at(-1)).await.expect("flags").is_empty());
+    for (n, then) in [(0, &opened), (8, &opened), (9, &closed), (99, &closed)] {
+        assert_eq!(metadata.flags_at(at(n)).await.expect("flags"), std::slice::from_ref(then), "at {n}");
+    }
     assert_eq!(metadata.flag_transitions(Some(&closed.id)).await.expect("transitions"), [raised, cleared]);
     assert!(metadata.flag_transitions(Some("none")).await.expect("transitions").is_empty());
 

@@ -12,9 +12,7 @@ use parking_lot::RwLock;
 use super::dead_letters::DeadLetters;
 use crate::{
     ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary,
-    DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorKey, IndicatorRow, IngestCommit, JudgedSeries,
-    LookAgain, Metadata, MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitKey,
-    QualityLimitsChange, ReceivedContent, Review, ReviewId, SecondLook, SecondLookCommit, WatchCommit,
+    DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorKey, IndicatorRevision, IndicatorRow, IngestCommit, JudgedSeries, LookAgain, Metadata, MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitKey, QualityLimitsChange, ReceivedContent, Review, ReviewId, SecondLook, SecondLookCommit, WatchCommit,
 };
 
 type Marks = BTreeMap<(WellId, Parameter, Month), Seq>;
@@ -24,8 +22,9 @@ type InstallationKey = (WellId, Option<String>, Option<Parameter>, Timestamp);
 struct State {
     position: Seq,
     gateways: BTreeMap<GatewayId, GatewayRecord>,
-    wells: BTreeMap<WellId, Well>,
-    installations: BTreeMap<InstallationKey, Installation>,
+    /// Every version, the latest last.
+    wells: BTreeMap<WellId, Vec<(Seq, Well)>>,
+    installations: BTreeMap<InstallationKey, Vec<(Seq, Installation)>>,
     dead_letters: DeadLetters,
     contents: BTreeMap<(GatewayId, u64), Seq>,
     dirty: Marks,
@@ -38,7 +37,10 @@ struct State {
     looks: BTreeMap<WellId, SecondLook>,
     reviews: BTreeMap<ReviewId, Review>,
     indicators: BTreeMap<IndicatorKey, IndicatorRow>,
-    flags: BTreeMap<String, ConditionFlag>,
+    indicator_revisions: Vec<IndicatorRevision>,
+    history_since: Option<Timestamp>,
+    /// Every version, the latest last.
+    flags: BTreeMap<String, Vec<(Timestamp, ConditionFlag)>>,
     transitions: Vec<FlagTransition>,
     outbox: Vec<OutboxMessage>,
     outbox_keys: BTreeSet<String>,
@@ -78,6 +80,24 @@ fn oldest_marks(marks: &Marks, limit: usize) -> Vec<DirtyMonth> {
     months.sort_by_key(|month| month.seq);
     months.truncate(limit);
     months
+}
+
+/// Adds a version, unless it says what the latest one says. Two versions of one instant are one.
+fn put_version<K: Ord, T: PartialEq>(versions: &mut BTreeMap<K, Vec<(Seq, T)>>, key: K, at: Seq, new: T) {
+    let known = versions.entry(key).or_default();
+    if known.last().is_some_and(|(_, latest)| *latest == new) {
+        return;
+    }
+    known.retain(|(from, _)| *from != at);
+    known.push((at, new));
+}
+
+/// The latest versions of all, or the latest ones from before a position.
+fn versions_before<K, T: Clone>(versions: &BTreeMap<K, Vec<(Seq, T)>>, before: Option<Seq>) -> Vec<T> {
+    let is_known = |from: Seq| before.is_none_or(|before| from < before);
+    let latest =
+        |known: &Vec<(Seq, T)>| known.iter().rev().find(|(from, _)| is_known(*from)).map(|(_, row)| row.clone());
+    versions.values().filter_map(latest).collect()
 }
 
 /// In the order in which limits are listed.
@@ -164,25 +184,35 @@ impl Metadata for MemoryMetadata {
         Ok(self.0.read().gateways.values().cloned().collect())
     }
 
-    async fn put_wells(&self, wells: Vec<Well>, _at: Seq) -> Result<(), MetadataError> {
-        self.0.write().wells.extend(wells.into_iter().map(|well| (well.well_id.clone(), well)));
+    async fn put_wells(&self, wells: Vec<Well>, at: Seq) -> Result<(), MetadataError> {
+        let mut state = self.0.write();
+        wells.into_iter().for_each(|well| put_version(&mut state.wells, well.well_id.clone(), at, well));
         Ok(())
     }
 
     async fn wells(&self) -> Result<Vec<Well>, MetadataError> {
-        Ok(self.0.read().wells.values().cloned().collect())
+        Ok(versions_before(&self.0.read().wells, None))
     }
 
-    async fn put_installations(&self, installations: Vec<Installation>, _at: Seq) -> Result<(), MetadataError> {
-        let keyed = installations
-            .into_iter()
-            .map(|row| ((row.well_id.clone(), row.device_id.clone(), row.parameter, row.valid_from), row));
-        self.0.write().installations.extend(keyed);
+    async fn wells_before(&self, before: Seq) -> Result<Vec<Well>, MetadataError> {
+        Ok(versions_before(&self.0.read().wells, Some(before)))
+    }
+
+    async fn put_installations(&self, installations: Vec<Installation>, at: Seq) -> Result<(), MetadataError> {
+        let mut state = self.0.write();
+        for row in installations {
+            let key = (row.well_id.clone(), row.device_id.clone(), row.parameter, row.valid_from);
+            put_version(&mut state.installations, key, at, row);
+        }
         Ok(())
     }
 
     async fn installations(&self) -> Result<Vec<Installation>, MetadataError> {
-        Ok(self.0.read().installations.values().cloned().collect())
+        Ok(versions_before(&self.0.read().installations, None))
+    }
+
+    async fn installations_before(&self, before: Seq) -> Result<Vec<Installation>, MetadataError> {
+        Ok(versions_before(&self.0.read().installations, Some(before)))
     }
 
     async fn dead_letters(&self, filter: DeadLetterFilter) -> Result<Vec<DeadLetterSummary>, MetadataError> {
@@ -278,15 +308,30 @@ impl Metadata for MemoryMetadata {
     }
 
     async fn commit_watch(&self, commit: WatchCommit) -> Result<(), MetadataError> {
-        let WatchCommit { removed_indicators, indicators, flags, transitions, outbox, evaluated, look_again } = commit;
+        let at = commit.instant();
+        let WatchCommit { at: _, removed_indicators, indicators, flags, transitions, outbox, evaluated, look_again } =
+            commit;
         let mut state = self.0.write();
         for gone in removed_indicators {
-            state.indicators.remove(&gone);
+            if let Some(row) = state.indicators.remove(&gone) {
+                state.indicator_revisions.push(IndicatorRevision { row, superseded_at: at });
+            }
         }
-        for row in indicators {
-            state.indicators.insert(row.key(), row);
+        for new in indicators {
+            let superseded_at = new.computed_at;
+            if state.indicators.get(&new.key()).is_some_and(|known| known.says_as(&new)) {
+                continue;
+            }
+            if let Some(row) = state.indicators.insert(new.key(), new) {
+                state.indicator_revisions.push(IndicatorRevision { row, superseded_at });
+            }
         }
-        state.flags.extend(flags.into_iter().map(|flag| (flag.id.clone(), flag)));
+        for flag in flags {
+            let versions = state.flags.entry(flag.id.clone()).or_default();
+            if versions.last().is_none_or(|(_, latest)| *latest != flag) {
+                versions.push((at, flag));
+            }
+        }
         for new in transitions {
             let same = |t: &FlagTransition| (&t.flag_id, t.at, t.transition) == (&new.flag_id, new.at, new.transition);
             if !state.transitions.iter().any(same) {
@@ -330,9 +375,33 @@ impl Metadata for MemoryMetadata {
         Ok(state.indicators.values().filter(|row| place.is_none_or(|place| place == row.place)).cloned().collect())
     }
 
+    async fn indicator_revisions(&self, place: Option<&str>) -> Result<Vec<IndicatorRevision>, MetadataError> {
+        let state = self.0.read();
+        let wanted = state.indicator_revisions.iter().filter(|it| place.is_none_or(|place| place == it.row.place));
+        Ok(wanted.cloned().collect())
+    }
+
+    async fn flags_at(&self, at: Timestamp) -> Result<Vec<ConditionFlag>, MetadataError> {
+        let state = self.0.read();
+        let then = |versions: &Vec<(Timestamp, ConditionFlag)>| {
+            versions.iter().rev().find(|(from, _)| *from <= at).map(|(_, flag)| flag.clone())
+        };
+        Ok(state.flags.values().filter_map(then).collect())
+    }
+
+    async fn history_since(&self) -> Result<Timestamp, MetadataError> {
+        Ok(self.0.read().history_since.unwrap_or(Timestamp::MIN))
+    }
+
+    async fn begin_history(&self, at: Timestamp) -> Result<(), MetadataError> {
+        self.0.write().history_since = Some(at);
+        Ok(())
+    }
+
     async fn flags(&self, open_only: bool) -> Result<Vec<ConditionFlag>, MetadataError> {
         let state = self.0.read();
-        Ok(state.flags.values().filter(|flag| !open_only || flag.state != FlagState::Closed).cloned().collect())
+        let latest = state.flags.values().filter_map(|versions| versions.last()).map(|(_, flag)| flag);
+        Ok(latest.filter(|flag| !open_only || flag.state != FlagState::Closed).cloned().collect())
     }
 
     async fn flag_transitions(&self, flag_id: Option<&str>) -> Result<Vec<FlagTransition>, MetadataError> {

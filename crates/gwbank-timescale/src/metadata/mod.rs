@@ -19,9 +19,7 @@ use gwbank_model::{Seq, Timestamp};
 use gwbank_registry::{Installation, Well};
 use gwbank_store::{
     ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary,
-    DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRow, IngestCommit, JudgedSeries, Metadata,
-    MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitsChange, ReceivedContent,
-    ReplayPermit, Review, ReviewId, SecondLook, SecondLookCommit, WatchCommit,
+    DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRevision, IndicatorRow, IngestCommit, JudgedSeries, Metadata, MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitsChange, ReceivedContent, ReplayPermit, Review, ReviewId, SecondLook, SecondLookCommit, WatchCommit,
 };
 
 use parking_lot::Mutex;
@@ -150,6 +148,17 @@ impl Metadata for PostgresMetadata {
         self.read("cannot read installations", async |transaction| registry::installations(transaction).await).await
     }
 
+    async fn wells_before(&self, before: Seq) -> Result<Vec<Well>, MetadataError> {
+        self.read("cannot read wells", async |transaction| registry::wells_before(transaction, before).await).await
+    }
+
+    async fn installations_before(&self, before: Seq) -> Result<Vec<Installation>, MetadataError> {
+        self.read("cannot read installations", async |transaction| {
+            registry::installations_before(transaction, before).await
+        })
+        .await
+    }
+
     async fn registry_version(&self) -> Result<Seq, MetadataError> {
         self.read("cannot read the registry's version", async |transaction| registry::version(transaction).await).await
     }
@@ -276,6 +285,29 @@ impl Metadata for PostgresMetadata {
 
     async fn indicators(&self, place: Option<&str>) -> Result<Vec<IndicatorRow>, MetadataError> {
         self.read("cannot read indicators", async |transaction| watch::indicators(transaction, place).await).await
+    }
+
+    async fn indicator_revisions(&self, place: Option<&str>) -> Result<Vec<IndicatorRevision>, MetadataError> {
+        self.read("cannot read revisions of indicators", async |transaction| {
+            watch::indicator_revisions(transaction, place).await
+        })
+        .await
+    }
+
+    async fn flags_at(&self, at: Timestamp) -> Result<Vec<ConditionFlag>, MetadataError> {
+        self.read("cannot read versions of flags", async |transaction| watch::flags_at(transaction, at).await).await
+    }
+
+    async fn history_since(&self) -> Result<Timestamp, MetadataError> {
+        let read = async |transaction: &Transaction<'_>| watch::history_since(transaction).await;
+        Ok(self.read("cannot be read", read).await?.unwrap_or(Timestamp::MIN))
+    }
+
+    async fn begin_history(&self, at: Timestamp) -> Result<(), MetadataError> {
+        self.write("cannot note where its history begins", async |transaction| {
+            watch::begin_history(transaction, at).await
+        })
+        .await
     }
 
     async fn flags(&self, open_only: bool) -> Result<Vec<ConditionFlag>, MetadataError> {

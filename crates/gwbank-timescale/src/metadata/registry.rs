@@ -70,6 +70,33 @@ pub(super) async fn wells(transaction: &Transaction<'_>) -> Result<Vec<Well>, Wo
     Ok(rows.iter().map(well).collect::<Result<_, _>>()?)
 }
 
+/// A version that was there before a position, and had not ended yet.
+const KNOWN_BEFORE: &str = "valid_from_seq < $1 AND (valid_to_seq IS NULL OR valid_to_seq >= $1)";
+
+pub(super) async fn wells_before(transaction: &Transaction<'_>, before: Seq) -> Result<Vec<Well>, WorkError> {
+    let statement = transaction
+        .prepare_cached(&format!(
+            "SELECT {WELL_COLUMNS} FROM well_versions WHERE {KNOWN_BEFORE} ORDER BY well_id COLLATE \"C\""
+        ))
+        .await?;
+    let rows = transaction.query(&statement, &[&before.as_i64()]).await?;
+    Ok(rows.iter().map(well).collect::<Result<_, _>>()?)
+}
+
+pub(super) async fn installations_before(
+    transaction: &Transaction<'_>,
+    before: Seq,
+) -> Result<Vec<Installation>, WorkError> {
+    let statement = transaction
+        .prepare_cached(&format!(
+            "SELECT {INSTALLATION_COLUMNS} FROM installation_versions WHERE {KNOWN_BEFORE}
+             ORDER BY well_id COLLATE \"C\", device_id COLLATE \"C\", parameter COLLATE \"C\", valid_from"
+        ))
+        .await?;
+    let rows = transaction.query(&statement, &[&before.as_i64()]).await?;
+    Ok(rows.iter().map(installation).collect::<Result<_, _>>()?)
+}
+
 /// `INSERT` of one row whose key may be there: two versions of one instant are one, as nobody could tell them apart.
 fn replace(table: &str, columns: &str, key: &[&str]) -> String {
     let columns: Vec<&str> = columns.split(',').map(str::trim).collect();

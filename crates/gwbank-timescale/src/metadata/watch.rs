@@ -3,7 +3,10 @@
 use deadpool_postgres::Transaction;
 use futures::future::try_join_all;
 use gwbank_model::Timestamp;
-use gwbank_store::{ConditionFlag, FlagTransition, IndicatorKey, IndicatorRow, OutboxMessage, WatchCommit};
+use gwbank_store::{
+    ConditionFlag, FlagTransition, IndicatorKey, IndicatorRevision, IndicatorRow, OutboxMessage, WatchCommit,
+};
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::marks::{self, Marks};
@@ -12,10 +15,12 @@ use crate::error::WorkError;
 use crate::values::{Columns, Instant};
 
 pub(super) async fn commit(transaction: &Transaction<'_>, commit: &WatchCommit) -> Result<(), WorkError> {
-    let WatchCommit { removed_indicators, indicators, flags, transitions, outbox, evaluated, look_again } = commit;
-    remove_indicators(transaction, removed_indicators).await?;
+    let at = commit.instant();
+    let WatchCommit { at: _, removed_indicators, indicators, flags, transitions, outbox, evaluated, look_again } =
+        commit;
+    remove_indicators(transaction, removed_indicators, at).await?;
     put_indicators(transaction, indicators).await?;
-    put_flags(transaction, flags).await?;
+    put_flags(transaction, flags, at).await?;
     let statement = transaction
         .prepare_cached(
             "INSERT INTO flag_transitions (flag_id, at, transition, severity, evidence) VALUES ($1, $2, $3, $4, $5)
@@ -44,7 +49,11 @@ pub(super) async fn commit(transaction: &Transaction<'_>, commit: &WatchCommit) 
     marks::remove(transaction, Marks::Dirty, evaluated).await
 }
 
-async fn remove_indicators(transaction: &Transaction<'_>, gone: &[IndicatorKey]) -> Result<(), WorkError> {
+async fn remove_indicators(
+    transaction: &Transaction<'_>,
+    gone: &[IndicatorKey],
+    at: Timestamp,
+) -> Result<(), WorkError> {
     if gone.is_empty() {
         return Ok(());
     }
@@ -53,13 +62,17 @@ async fn remove_indicators(transaction: &Transaction<'_>, gone: &[IndicatorKey])
     let periods: Vec<Instant> = gone.iter().map(|key| Instant(key.period)).collect();
     let scopes: Vec<&str> = gone.iter().map(|key| key.scope.name()).collect();
     let statement = transaction
-        .prepare_cached(
-            "DELETE FROM indicators i
-             USING unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[]) g(place, indicator, period, scope)
-             WHERE (i.place, i.indicator, i.period, i.scope) = (g.place, g.indicator, g.period, g.scope)",
-        )
+        .prepare_cached(&format!(
+            "WITH gone AS (
+                DELETE FROM indicators i
+                USING unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[]) g(place, indicator, period, scope)
+                WHERE (i.place, i.indicator, i.period, i.scope) = (g.place, g.indicator, g.period, g.scope)
+                RETURNING i.*)
+             INSERT INTO indicator_revisions ({INDICATOR_COLUMNS}, superseded_at)
+             SELECT {INDICATOR_COLUMNS}, $5::timestamptz FROM gone"
+        ))
         .await?;
-    transaction.execute(&statement, &[&places, &indicators, &periods, &scopes]).await?;
+    transaction.execute(&statement, &[&places, &indicators, &periods, &scopes, &Instant(at)]).await?;
     Ok(())
 }
 
@@ -80,15 +93,32 @@ async fn put_indicators(transaction: &Transaction<'_>, rows: &[IndicatorRow]) ->
     }
     let statement = transaction
         .prepare_cached(
-            "INSERT INTO indicators (place, indicator, period, scope, province_code, value, class, confidence, n, years,
+            // Both parts of the statement see the rows as they were before it.
+            "WITH new(place, indicator, period, scope, province_code, value, class, confidence, n, years, computed_at,
+                approved_share, quality_share) AS (
+                SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::float8[],
+                    $7::text[], $8::float8[], $9::int[], $10::float8[], $11::timestamptz[], $12::float8[], $13::float8[])
+             ), replaced AS (
+                INSERT INTO indicator_revisions (place, indicator, period, scope, province_code, value, class, confidence, n,
+                    years, computed_at, approved_share, quality_share, superseded_at)
+                SELECT i.place, i.indicator, i.period, i.scope, i.province_code, i.value, i.class, i.confidence, i.n, i.years,
+                    i.computed_at, i.approved_share, i.quality_share, new.computed_at
+                FROM new JOIN indicators i USING (place, indicator, period, scope)
+                WHERE (i.province_code, i.value, i.class, i.confidence, i.n, i.years, i.approved_share, i.quality_share)
+                    IS DISTINCT FROM (new.province_code, new.value, new.class, new.confidence, new.n, new.years,
+                        new.approved_share, new.quality_share)
+             )
+             INSERT INTO indicators AS i (place, indicator, period, scope, province_code, value, class, confidence, n, years,
                 computed_at, approved_share, quality_share)
-             SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::float8[],
-                $7::text[], $8::float8[], $9::int[], $10::float8[], $11::timestamptz[], $12::float8[], $13::float8[])
+             SELECT * FROM new
              ON CONFLICT (place, indicator, period, scope) DO UPDATE SET
                 province_code = excluded.province_code, value = excluded.value, class = excluded.class,
                 confidence = excluded.confidence, n = excluded.n, years = excluded.years,
                 computed_at = excluded.computed_at, approved_share = excluded.approved_share,
-                quality_share = excluded.quality_share",
+                quality_share = excluded.quality_share
+             WHERE (i.province_code, i.value, i.class, i.confidence, i.n, i.years, i.approved_share, i.quality_share)
+                IS DISTINCT FROM (excluded.province_code, excluded.value, excluded.class, excluded.confidence, excluded.n,
+                    excluded.years, excluded.approved_share, excluded.quality_share)",
         )
         .await?;
     transaction
@@ -114,38 +144,71 @@ async fn put_indicators(transaction: &Transaction<'_>, rows: &[IndicatorRow]) ->
     Ok(())
 }
 
+const INDICATOR_COLUMNS: &str = "scope, place, province_code, period, indicator, value, class, confidence, n, years,
+    approved_share, quality_share, computed_at";
+
+fn indicator(columns: &mut Columns<'_>) -> Result<IndicatorRow, WorkError> {
+    Ok(IndicatorRow {
+        scope: columns.parsed()?,
+        place: columns.get()?,
+        province_code: columns.get()?,
+        period: columns.time()?,
+        indicator: columns.get()?,
+        value: columns.get()?,
+        class: columns.get()?,
+        confidence: columns.get()?,
+        n: columns.get()?,
+        years: columns.get()?,
+        approved_share: columns.get()?,
+        quality_share: columns.get()?,
+        computed_at: columns.time()?,
+    })
+}
+
+pub(super) async fn indicator_revisions(
+    transaction: &Transaction<'_>,
+    place: Option<&str>,
+) -> Result<Vec<IndicatorRevision>, WorkError> {
+    let statement = transaction
+        .prepare_cached(&format!(
+            "SELECT {INDICATOR_COLUMNS}, superseded_at FROM indicator_revisions
+             WHERE $1::text IS NULL OR place = $1 ORDER BY number"
+        ))
+        .await?;
+    let rows = transaction.query(&statement, &[&place]).await?;
+    let revision = |row| {
+        let mut columns = Columns::of(row);
+        Ok(IndicatorRevision { row: indicator(&mut columns)?, superseded_at: columns.time()? })
+    };
+    rows.iter().map(revision).collect()
+}
+
+/// `None` where everything is kept.
+pub(super) async fn history_since(transaction: &Transaction<'_>) -> Result<Option<Timestamp>, WorkError> {
+    let statement = transaction.prepare_cached("SELECT since FROM history").await?;
+    let row = transaction.query_one(&statement, &[]).await?;
+    Ok(Columns::of(&row).time_opt()?)
+}
+
+pub(super) async fn begin_history(transaction: &Transaction<'_>, at: Timestamp) -> Result<(), WorkError> {
+    let statement = transaction.prepare_cached("UPDATE history SET since = $1").await?;
+    transaction.execute(&statement, &[&Instant(at)]).await?;
+    Ok(())
+}
+
 pub(super) async fn indicators(
     transaction: &Transaction<'_>,
     place: Option<&str>,
 ) -> Result<Vec<IndicatorRow>, WorkError> {
     let statement = transaction
-        .prepare_cached(
-            "SELECT scope, place, province_code, period, indicator, value, class, confidence, n, years, approved_share,
-                quality_share, computed_at
+        .prepare_cached(&format!(
+            "SELECT {INDICATOR_COLUMNS}
              FROM indicators WHERE $1::text IS NULL OR place = $1
              ORDER BY place COLLATE \"C\", indicator COLLATE \"C\", period, scope COLLATE \"C\"",
-        )
+        ))
         .await?;
     let rows = transaction.query(&statement, &[&place]).await?;
-    let row = |row| {
-        let mut columns = Columns::of(row);
-        Ok(IndicatorRow {
-            scope: columns.parsed()?,
-            place: columns.get()?,
-            province_code: columns.get()?,
-            period: columns.time()?,
-            indicator: columns.get()?,
-            value: columns.get()?,
-            class: columns.get()?,
-            confidence: columns.get()?,
-            n: columns.get()?,
-            years: columns.get()?,
-            approved_share: columns.get()?,
-            quality_share: columns.get()?,
-            computed_at: columns.time()?,
-        })
-    };
-    rows.iter().map(row).collect()
+    rows.iter().map(|row| indicator(&mut Columns::of(row))).collect()
 }
 
 const FLAG_COLUMNS: &str =
@@ -153,7 +216,24 @@ const FLAG_COLUMNS: &str =
     state, raised_at, changed_at, closed_at, confidence, wells_in, wells_out, coverage, rule, limit_value, observed,
     what_would_clear_it, headline_en, headline_th, detail_en, detail_th, acknowledged_by, acknowledged_at";
 
-async fn put_flags(transaction: &Transaction<'_>, flags: &[ConditionFlag]) -> Result<(), WorkError> {
+/// The flag as it is now, as a version, where the latest version says something else.
+fn version_statement() -> String {
+    let of = |table: &str| {
+        let columns = FLAG_COLUMNS.split(',').map(|column| format!("{table}.{}", column.trim()));
+        columns.collect::<Vec<_>>().join(", ")
+    };
+    format!(
+        "INSERT INTO flag_versions (known_from, {FLAG_COLUMNS}) SELECT $2::timestamptz, {} FROM condition_flags f
+         WHERE f.id = $1 AND NOT EXISTS (
+            SELECT FROM flag_versions v WHERE v.number = (SELECT max(number) FROM flag_versions WHERE id = $1)
+            AND ({}) IS NOT DISTINCT FROM ({}))",
+        of("f"),
+        of("v"),
+        of("f")
+    )
+}
+
+async fn put_flags(transaction: &Transaction<'_>, flags: &[ConditionFlag], at: Timestamp) -> Result<(), WorkError> {
     if flags.is_empty() {
         return Ok(());
     }
@@ -167,6 +247,7 @@ async fn put_flags(transaction: &Transaction<'_>, flags: &[ConditionFlag]) -> Re
             set.join(", ")
         ))
         .await?;
+    let version = transaction.prepare_cached(&version_statement()).await?;
     // In order: one that closes makes room for the next of its hazard and place.
     for flag in flags {
         let well_id = flag.well_id.as_ref().map(|id| id.as_str());
@@ -205,6 +286,7 @@ async fn put_flags(transaction: &Transaction<'_>, flags: &[ConditionFlag]) -> Re
                 ],
             )
             .await?;
+        transaction.execute(&version, &[&flag.id, &Instant(at)]).await?;
     }
     Ok(())
 }
@@ -215,39 +297,52 @@ pub(super) async fn flags(transaction: &Transaction<'_>, open_only: bool) -> Res
         .prepare_cached(&format!("SELECT {FLAG_COLUMNS} FROM condition_flags {condition} ORDER BY id COLLATE \"C\""))
         .await?;
     let rows = transaction.query(&statement, &[]).await?;
-    let flag = |row| {
-        let mut columns = Columns::of(row);
-        Ok(ConditionFlag {
-            id: columns.get()?,
-            scope: columns.parsed()?,
-            place: columns.get()?,
-            province_code: columns.get()?,
-            district_code: columns.get()?,
-            subdistrict_code: columns.get()?,
-            well_id: columns.parsed_opt()?,
-            hazard: columns.parsed()?,
-            severity: columns.parsed()?,
-            state: columns.parsed()?,
-            raised_at: columns.time()?,
-            changed_at: columns.time()?,
-            closed_at: columns.time_opt()?,
-            confidence: columns.get()?,
-            wells_in: columns.number()?,
-            wells_out: columns.number()?,
-            coverage: columns.get()?,
-            rule: columns.get()?,
-            limit_value: columns.get()?,
-            observed: columns.get()?,
-            what_would_clear_it: columns.get()?,
-            headline_en: columns.get()?,
-            headline_th: columns.get()?,
-            detail_en: columns.get()?,
-            detail_th: columns.get()?,
-            acknowledged_by: columns.get()?,
-            acknowledged_at: columns.time_opt()?,
-        })
-    };
     rows.iter().map(flag).collect()
+}
+
+pub(super) async fn flags_at(transaction: &Transaction<'_>, at: Timestamp) -> Result<Vec<ConditionFlag>, WorkError> {
+    let statement = transaction
+        .prepare_cached(&format!(
+            "SELECT {FLAG_COLUMNS} FROM flag_versions v WHERE number = (
+                SELECT max(number) FROM flag_versions w WHERE w.id = v.id AND w.known_from <= $1)
+             ORDER BY id COLLATE \"C\""
+        ))
+        .await?;
+    let rows = transaction.query(&statement, &[&Instant(at)]).await?;
+    rows.iter().map(flag).collect()
+}
+
+fn flag(row: &Row) -> Result<ConditionFlag, WorkError> {
+    let mut columns = Columns::of(row);
+    Ok(ConditionFlag {
+        id: columns.get()?,
+        scope: columns.parsed()?,
+        place: columns.get()?,
+        province_code: columns.get()?,
+        district_code: columns.get()?,
+        subdistrict_code: columns.get()?,
+        well_id: columns.parsed_opt()?,
+        hazard: columns.parsed()?,
+        severity: columns.parsed()?,
+        state: columns.parsed()?,
+        raised_at: columns.time()?,
+        changed_at: columns.time()?,
+        closed_at: columns.time_opt()?,
+        confidence: columns.get()?,
+        wells_in: columns.number()?,
+        wells_out: columns.number()?,
+        coverage: columns.get()?,
+        rule: columns.get()?,
+        limit_value: columns.get()?,
+        observed: columns.get()?,
+        what_would_clear_it: columns.get()?,
+        headline_en: columns.get()?,
+        headline_th: columns.get()?,
+        detail_en: columns.get()?,
+        detail_th: columns.get()?,
+        acknowledged_by: columns.get()?,
+        acknowledged_at: columns.time_opt()?,
+    })
 }
 
 pub(super) async fn transitions(

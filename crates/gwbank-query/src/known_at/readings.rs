@@ -1,0 +1,49 @@
+//! Readings and their revisions, as of an instant.
+
+use std::sync::Arc;
+
+use datafusion::catalog::default_table_source::provider_as_source;
+use datafusion::common::ScalarValue;
+use datafusion::error::Result;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, ident, lit};
+
+use super::{KnownAt, Pinned};
+use crate::readings::{ReadingsTable, Table};
+
+/// `None` where it is as of an instant already.
+pub(super) fn then(table: &ReadingsTable, at: KnownAt) -> Result<Option<LogicalPlan>> {
+    let before = lit(at.before().as_i64());
+    let plan = match table.table {
+        Table::Readings => {
+            let stayed = scan(Table::Readings)?.filter(ident("seq").lt(before.clone()))?;
+            let held = ident("seq").lt(before.clone()).and(ident("superseded_seq").gt_eq(before));
+            let lost = scan(Table::Revisions)?.filter(held)?.project(columns(Table::Revisions))?;
+            stayed.project(columns(Table::Readings))?.union(lost.build()?)?
+        }
+        Table::Revisions => {
+            let both = ident("seq").lt(before.clone()).and(ident("superseded_seq").lt(before));
+            scan(Table::Revisions)?.filter(both)?
+        }
+    };
+    plan.build().map(Some)
+}
+
+fn scan(table: Table) -> Result<LogicalPlanBuilder> {
+    let name = match table {
+        Table::Readings => "readings",
+        Table::Revisions => "reading_revisions",
+    };
+    let provider = Pinned(Arc::new(ReadingsTable::all(table)));
+    LogicalPlanBuilder::scan(name, provider_as_source(Arc::new(provider)), None)
+}
+
+/// The columns of `readings`, as they come from a table.
+fn columns(table: Table) -> Vec<Expr> {
+    let has = table.schema();
+    let column = |field: &Arc<arrow::datatypes::Field>| match has.column_with_name(field.name()) {
+        Some(_) => ident(field.name()),
+        // What revisions do not tell: nobody approved them.
+        None => lit(ScalarValue::Utf8View(Some("provisional".to_owned()))).alias(field.name()),
+    };
+    Table::Readings.schema().fields().iter().map(column).collect()
+}
