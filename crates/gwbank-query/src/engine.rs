@@ -268,8 +268,8 @@ impl QueryEngine {
 impl Shared {
     pub(crate) fn read_cut(&self) -> Arc<ReadCut> {
         let QuerySources { window, archive, names, reviews, .. } = &self.sources;
-        let approvals = reviews.borrow().approvals().clone();
-        Arc::new(ReadCut::new(window.snapshot(), archive.clone(), names.clone(), approvals))
+        let reviews = reviews.borrow().clone();
+        Arc::new(ReadCut::new(window.snapshot(), archive.clone(), names.clone(), reviews))
     }
 
     pub(crate) fn runtime(&self) -> Result<&Runtime, QueryError> {
@@ -377,11 +377,14 @@ impl Runner {
             pg_catalog::rewrite(&mut parsed);
         }
         gapfill::name_calls(&mut parsed)?;
-        let session = shared.template.session(shared.read_cut(), &self.guard, request.connection.as_ref());
+        let cut = shared.read_cut();
+        let session = shared.template.session(cut.clone(), &self.guard, request.connection.as_ref());
         let plan = session.statement_to_plan(parsed).await.map_err(|error| shared.translate(&error))?;
         statement::check_plan(&plan)?;
         let plan = match request.known_at(&session)? {
-            Some(at) => known_at::as_known_at(plan, at).map_err(|error| shared.translate(&error))?,
+            Some(at) => {
+                known_at::as_known_at(plan, at, cut.reviews()).map_err(|error| shared.translate(&error))?
+            }
             None => plan,
         };
         Ok(Logical { plan, session, names })

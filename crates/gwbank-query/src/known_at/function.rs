@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::catalog::default_table_source::provider_as_source;
 use datafusion::catalog::{MemorySchemaProvider, SchemaProvider, TableFunctionArgs, TableFunctionImpl, TableProvider};
-use datafusion::common::ScalarValue;
+use datafusion::common::{ScalarValue, internal_err};
 use datafusion::datasource::ViewTable;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
@@ -14,6 +14,7 @@ use gwbank_model::Timestamp;
 use super::{KnownAt, as_known_at};
 use crate::error::QueryError;
 use crate::functions::Function;
+use crate::readings::ReadCut;
 
 pub(crate) const AS_KNOWN_AT: Function = Function {
     name: "as_known_at",
@@ -63,7 +64,10 @@ impl TableFunctionImpl for AsKnownAt {
             return invalid(format!("there is no table {name:?}; the tables are: {}", names.join(", ")));
         };
         let plan = LogicalPlanBuilder::scan(name, provider_as_source(table), None)?.build()?;
-        Ok(Arc::new(ViewTable::new(as_known_at(plan, at)?, None)))
+        let Some(cut) = args.session().config().get_extension::<ReadCut>() else {
+            return internal_err!("a query has a read cut");
+        };
+        Ok(Arc::new(ViewTable::new(as_known_at(plan, at, cut.reviews())?, None)))
     }
 }
 

@@ -17,6 +17,7 @@
 //! 5. Readings of a stretch that is not sealed yet are judged anew in their place: until it ends (at most the flush interval)
 //!    their quality is that of now.
 
+mod approval;
 mod function;
 mod readings;
 
@@ -31,6 +32,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
 use gwbank_model::{Seq, Timestamp};
+use gwbank_store::Reviews;
 
 use crate::error::QueryError;
 use crate::pg_catalog;
@@ -72,10 +74,15 @@ impl KnownAt {
     pub(crate) fn before(self) -> Seq {
         Seq::first_received_at(self.0.plus_micros(1))
     }
+
+    /// The last position that was.
+    pub(crate) fn through(self) -> Seq {
+        Seq::from_i64(self.before().as_i64() - 1)
+    }
 }
 
 /// The plan over tables as they were known.
-pub(crate) fn as_known_at(plan: LogicalPlan, at: KnownAt) -> Result<LogicalPlan> {
+pub(crate) fn as_known_at(plan: LogicalPlan, at: KnownAt, reviews: &Reviews) -> Result<LogicalPlan> {
     let replaced = plan.transform_up_with_subqueries(|node| match node {
         LogicalPlan::TableScan(scan) => {
             let Ok(provider) = source_as_provider(&scan.source) else {
@@ -84,7 +91,7 @@ pub(crate) fn as_known_at(plan: LogicalPlan, at: KnownAt) -> Result<LogicalPlan>
             let name = &scan.table_name;
             // Catalogs tell of what there is, not of what was measured.
             let is_catalog = name.schema() == Some(pg_catalog::SCHEMA);
-            let then = if is_catalog { None } else { table_then(name.table(), &provider, at)? };
+            let then = if is_catalog { None } else { table_then(name.table(), &provider, at, reviews)? };
             let Some(then) = then else {
                 return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
             };
@@ -119,9 +126,14 @@ enum Then {
 }
 
 /// `None` for what is not a table of ours, such as a catalog, or is as of an instant already.
-fn table_then(name: &str, provider: &Arc<dyn TableProvider>, at: KnownAt) -> Result<Option<Then>> {
+fn table_then(
+    name: &str,
+    provider: &Arc<dyn TableProvider>,
+    at: KnownAt,
+    reviews: &Reviews,
+) -> Result<Option<Then>> {
     if let Some(readings) = provider.downcast_ref::<ReadingsTable>() {
-        return readings::then(readings, at).map(|plan| plan.map(Then::Plan));
+        return readings::then(readings, at, reviews).map(|plan| plan.map(Then::Plan));
     }
     let Some(small) = provider.downcast_ref::<SmallTable>() else { return Ok(None) };
     match small.as_known_at(name, at).map_err(|error| error.into_engine())? {

@@ -15,6 +15,9 @@ use crate::readings::columns::{NAME, same_series_end};
 pub(crate) const NEEDED: [usize; 6] =
     [columns::WELL_ID, columns::PARAMETER, columns::TIME, columns::SEQ, columns::QC_TESTS, columns::GATEWAY_ID];
 
+/// The same by the names that SQL has for them.
+pub(crate) const NEEDED_NAMES: [&str; 6] = ["well_id", "parameter", "time", "seq", "qc_tests", "gateway_id"];
+
 /// A column of `provisional` and `approved`, from the columns of [`NEEDED`], as stored or as SQL shows them.
 pub(crate) fn approval(approvals: &Approvals, needed: [&ArrayRef; 6]) -> Result<ArrayRef, ArrowError> {
     let [wells, parameters, times, seqs, tests, gateways] = needed;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gwbank_model::{Key, Parameter, Row, Timestamp};
 use gwbank_recent::{RowFilter, WindowSnapshot};
-use gwbank_store::{Approvals, Archive, ArchiveSnapshot, RevisionRow, RowNames, ScanRequest, StoredVersions};
+use gwbank_store::{Approvals, Archive, ArchiveSnapshot, Reviews, RevisionRow, RowNames, ScanRequest, StoredVersions};
 use tokio::sync::OnceCell;
 
 use crate::error::QueryError;
@@ -17,7 +17,7 @@ pub(crate) struct ReadCut {
     window: Arc<WindowSnapshot>,
     archive: Arc<dyn Archive>,
     names: RowNames,
-    approvals: Arc<Approvals>,
+    reviews: Arc<Reviews>,
     archived: OnceCell<Arc<dyn ArchiveSnapshot>>,
 }
 
@@ -71,14 +71,18 @@ impl ReadCut {
         window: Arc<WindowSnapshot>,
         archive: Arc<dyn Archive>,
         names: RowNames,
-        approvals: Arc<Approvals>,
+        reviews: Arc<Reviews>,
     ) -> Self {
-        Self { window, archive, names, approvals, archived: OnceCell::new() }
+        Self { window, archive, names, reviews, archived: OnceCell::new() }
     }
 
     /// By the reviews that hold.
     pub(crate) fn approvals(&self) -> &Arc<Approvals> {
-        &self.approvals
+        self.reviews.approvals()
+    }
+
+    pub(crate) fn reviews(&self) -> &Arc<Reviews> {
+        &self.reviews
     }
 
     pub(crate) fn window(&self) -> &WindowSnapshot {

@@ -16,8 +16,8 @@ mod provider;
 mod slices;
 mod summary;
 
-pub(crate) use approval::APPROVED;
-pub(crate) use columns::{Table, same_series_end};
+pub(crate) use approval::{APPROVED, NEEDED_NAMES as APPROVAL_NEEDS, approval};
+pub(crate) use columns::{NAME, Table, same_series_end};
 pub(crate) use cut::ReadCut;
 pub(crate) use exec::{ReadingsExec, Wanted};
 pub(crate) use filter::ReadingFilter;

@@ -70,7 +70,7 @@ pub(crate) fn register(template: &Template, sources: &QuerySources) -> Result<()
         .add_table("installations", SmallTable::shared(wells::Installations(Registered::now(registry, metadata))))?;
     template.add_table("quality_limits", SmallTable::shared(limits::QualityLimits(limits.clone())))?;
     template.add_table("quality_findings", SmallTable::shared(findings::QualityFindings(metadata.clone())))?;
-    template.add_table("reviews", SmallTable::shared(reviews::ReviewsTable(reviews.clone())))?;
+    template.add_table("reviews", SmallTable::shared(reviews::ReviewsTable::now(reviews.clone())))?;
     template.add_table("gateways", SmallTable::shared(operations::Gateways(gateways.clone())))?;
     let letters = operations::DeadLetters { metadata: metadata.clone(), gateways: gateways.clone() };
     template.add_table("dead_letters", SmallTable::shared(letters))?;

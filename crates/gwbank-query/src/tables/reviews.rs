@@ -5,15 +5,35 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use gwbank_store::{Review, Reviews};
+use gwbank_model::Timestamp;
+use gwbank_store::{Review, Reviews, Withdrawal};
 use tokio::sync::watch;
 
 use super::batch::BatchOf;
-use super::small::{Rows, Wanted, internal};
+use super::small::{Rows, Then, Wanted, internal};
 use crate::error::QueryError;
+use crate::known_at::KnownAt;
 
 #[derive(Debug)]
-pub(super) struct ReviewsTable(pub(super) watch::Receiver<Arc<Reviews>>);
+pub(super) struct ReviewsTable {
+    reviews: watch::Receiver<Arc<Reviews>>,
+    at: Option<KnownAt>,
+}
+
+impl ReviewsTable {
+    pub(super) fn now(reviews: watch::Receiver<Arc<Reviews>>) -> Self {
+        Self { reviews, at: None }
+    }
+}
+
+/// As it was known: `None` before it was made.
+fn then(review: &Review, at: KnownAt) -> Option<Review> {
+    let known = at.through();
+    let by_then = |time: Option<Timestamp>| time.filter(|time| *time <= at.time());
+    let withdrawal = review.withdrawal.clone().filter(|withdrawal| withdrawal.seq <= known);
+    let withdrawal = withdrawal.map(|withdrawal| Withdrawal { done_at: by_then(withdrawal.done_at), ..withdrawal });
+    (review.seq <= known).then(|| Review { done_at: by_then(review.done_at), withdrawal, ..review.clone() })
+}
 
 fn of_reviews(rows: &[Review]) -> BatchOf<'_, Review> {
     BatchOf::new(rows)
@@ -43,7 +63,16 @@ impl Rows for ReviewsTable {
         of_reviews(&[]).schema()
     }
     async fn load(&self, _: Wanted) -> Result<RecordBatch, QueryError> {
-        let reviews = self.0.borrow().clone();
-        of_reviews(reviews.all()).finish().map_err(internal)
+        let reviews = self.reviews.borrow().clone();
+        match self.at {
+            None => of_reviews(reviews.all()).finish().map_err(internal),
+            Some(at) => {
+                let known: Vec<Review> = reviews.all().iter().filter_map(|review| then(review, at)).collect();
+                of_reviews(&known).finish().map_err(internal)
+            }
+        }
+    }
+    fn as_known_at(&self, at: KnownAt) -> Result<Then, QueryError> {
+        Ok(Then::Rows(Arc::new(Self { reviews: self.reviews.clone(), at: Some(at) })))
     }
 }
