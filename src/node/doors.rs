@@ -22,7 +22,7 @@ use gwbank_runtime::Clock;
 use gwbank_server::doors::{
     Explained, ExplanationOf, FlagsDoor, FlagsDoorError, GatewayStanding, IngestDoor, IngestDoorError, OperationsDoor,
     PartState, PostedReadings, PostedReceipt, ReadingFault, ReadingsFormat, ReadingsSource, ReplayedLetters, SqlAnswer,
-    SqlDoor, SqlError, SqlErrorKind, StandingInWords,
+    SqlDoor, SqlError, SqlErrorKind, SqlPlace, StandingInWords,
 };
 use gwbank_server::metrics::{FamilyKind, MetricsText};
 use gwbank_store::{
@@ -57,7 +57,8 @@ fn sql_error(error: QueryError) -> SqlError {
         QueryErrorKind::Unavailable => SqlErrorKind::ArchiveUnavailable,
         QueryErrorKind::Internal => SqlErrorKind::Internal,
     };
-    SqlError { kind, message: error.to_string() }
+    let place = error.place().map(|(line, column)| SqlPlace { line, column });
+    SqlError { kind, message: error.to_string(), place }
 }
 
 /// The same engine for PostgreSQL's clients.
@@ -383,6 +384,7 @@ pub struct Operations {
     external: Vec<watch::Receiver<ExternalState>>,
     clock: Arc<dyn Clock>,
     deliveries: Arc<Deliveries>,
+    engine: QueryEngine,
     transitions: Mutex<Option<(Instant, TransitionCounts)>>,
 }
 
@@ -393,8 +395,9 @@ impl Operations {
         external: Vec<watch::Receiver<ExternalState>>,
         clock: Arc<dyn Clock>,
         deliveries: Arc<Deliveries>,
+        engine: QueryEngine,
     ) -> Self {
-        Self { pipeline, metadata, external, clock, deliveries, transitions: Mutex::new(None) }
+        Self { pipeline, metadata, external, clock, deliveries, engine, transitions: Mutex::new(None) }
     }
 
     async fn transition_counts(&self) -> TransitionCounts {
@@ -534,6 +537,7 @@ impl OperationsDoor for Operations {
             let count = count.load(Ordering::Relaxed) as f64;
             deliveries.sample(&[("channel", "mqtt"), ("outcome", outcome)], count);
         }
+        text.gauge("queries_running", "SQL queries that run, by all doors", self.engine.stats().running as f64);
     }
 
     fn now(&self) -> Timestamp {

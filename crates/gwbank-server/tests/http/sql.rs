@@ -110,7 +110,7 @@ fn parquet_parses_back() {
 const MANY: i64 = 40_000;
 
 fn too_long() -> SqlError {
-    SqlError { kind: SqlErrorKind::Limit("seconds".into()), message: "too long".into() }
+    SqlError::new(SqlErrorKind::Limit("seconds".into()), "too long")
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn errors_before_the_first_row_have_a_type_of_their_own() {
         (SqlErrorKind::ArchiveUnavailable, "archive-unavailable", 503),
         (SqlErrorKind::Internal, "internal", 500),
     ] {
-        let error = SqlError { kind, message: "why".into() };
+        let error = SqlError::new(kind, "why");
         for script in [Script::Fails(error.clone()), Script::BreaksAfter(Vec::new(), error)] {
             *server.sql.script.lock() = Some(script);
             let reply = server.post_json("/api/v1/sql", r#"{"sql":"SELECT 1"}"#);
