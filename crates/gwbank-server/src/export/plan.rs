@@ -230,7 +230,7 @@ async fn ask_again(app: &App, statement: &str) -> Result<SqlAnswer, SqlError> {
 
 /// Whether too many queries ran.
 fn is_full(error: &SqlError) -> bool {
-    matches!(&error.kind, SqlErrorKind::Limit(limit) if limit.starts_with("concurrent"))
+    matches!(&error.kind, SqlErrorKind::Limit(limit) if limit.starts_with("concurrent") || limit == "waiting")
 }
 
 #[cfg(test)]
