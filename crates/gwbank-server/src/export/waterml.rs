@@ -17,14 +17,14 @@ use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int16Array, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int16Array, Int32Array, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use arrow::error::ArrowError;
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
-use gwbank_model::{BANGKOK_OFFSET_SECONDS, Parameter, QualityFlag, SiteStatus, Timestamp};
+use gwbank_model::{BANGKOK_OFFSET_SECONDS, Parameter, QcTests, QualityFlag, SiteStatus, Timestamp};
 use gwbank_registry::{Sampling, Well};
 
 use super::plan::{Plan, PlannedSeries, unexpected_columns};
@@ -59,7 +59,7 @@ const NIL: &str = "http://www.opengis.net/def/nil/OGC/0";
 const TERMS: [(&str, &str); 6] = [
     ("approval", "provisional, or approved by a hydrologist"),
     ("site_status", "how the site was at the measurement: dry, pumping, recently_pumped, obstructed, …"),
-    ("qc_tests", "the quality tests (QARTOD) that did not pass"),
+    ("qc_tests", "a quality test (QARTOD) that did not pass"),
     ("count", "how many readings a mean or sum is made of"),
     ("ground_elevation", "of the ground at the well, above its vertical datum"),
     ("well_depth", "of the well, below ground"),
@@ -184,7 +184,7 @@ fn monitoring_point(xml: &mut String, well: &Well) {
                  <gml:pos>{latitude} {longitude}</gml:pos></gml:Point></sams:shape>"
             );
         }
-        _ => xml.push_str("<sams:shape xsi:nil=\"true\" nilReason=\"unknown\"/>"),
+        _ => xml.push_str("<sams:shape nilReason=\"unknown\"/>"),
     }
     if let Some(datum) = &well.vertical_datum {
         let _ = write!(xml, "<wml2:verticalDatum xlink:title=\"{}\"/>", escaped(datum));
@@ -221,7 +221,7 @@ enum Rows {
     Raw {
         values: Float64Array,
         qualities: Int16Array,
-        tests: StringArray,
+        tests: Int32Array,
         statuses: StringArray,
         approvals: StringArray,
     },
@@ -246,7 +246,8 @@ impl Points {
         let (time, rows) = match interval {
             Interval::Raw => {
                 let (values, qualities) = (number("value")?, column(batch, "quality", &DataType::Int16)?);
-                let (tests, statuses, approvals) = (text("qc_tests")?, text("site_status")?, text("approval")?);
+                let tests = column(batch, "qc_tests", &DataType::Int32)?;
+                let (statuses, approvals) = (text("site_status")?, text("approval")?);
                 ("time", Rows::Raw { values, qualities, tests, statuses, approvals })
             }
             Interval::Daily | Interval::Monthly => {
@@ -290,7 +291,7 @@ impl Document {
                         &RawPoint {
                             value: values.is_valid(row).then(|| values.value(row)).filter(|value| value.is_finite()),
                             quality: qualities.is_valid(row).then(|| qualities.value(row)),
-                            tests: text(tests).filter(|tests| !tests.is_empty()),
+                            tests: QcTests::from_bits(u16::try_from(tests.value(row)).unwrap_or_default()),
                             status: text(statuses),
                             approval: text(approvals),
                         },
@@ -413,7 +414,7 @@ const PROVISIONAL: &str = "provisional";
 struct RawPoint {
     value: Option<f64>,
     quality: Option<i16>,
-    tests: Option<String>,
+    tests: QcTests,
     status: Option<String>,
     approval: Option<String>,
 }
@@ -424,7 +425,7 @@ fn raw_point(xml: &mut String, point: &RawPoint) {
     let flag = judged.and_then(|code| u8::try_from(code).ok()).and_then(QualityFlag::from_code);
     let status = status.as_deref().filter(|status| *status != SiteStatus::Ok.name());
     let approval = approval.as_deref().filter(|approval| *approval != PROVISIONAL);
-    let is_usual = flag == Some(QualityFlag::Pass) && tests.is_none() && status.is_none() && approval.is_none();
+    let is_usual = flag == Some(QualityFlag::Pass) && *tests == QcTests::NONE && status.is_none() && approval.is_none();
     if is_usual && value.is_some() {
         return;
     }
@@ -438,8 +439,8 @@ fn raw_point(xml: &mut String, point: &RawPoint) {
     if let Some(status) = status {
         category(xml, "site_status", status);
     }
-    if let Some(tests) = tests {
-        category(xml, "qc_tests", tests);
+    for test in tests.iter() {
+        category(xml, "qc_tests", test.name());
     }
     if value.is_none() && is_dry {
         // The level is deeper than the well can tell.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Float64Array, Int16Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    ArrayRef, Float64Array, Int16Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
 };
 use gwbank_model::{Parameter, WellId};
 use gwbank_registry::{BankType, Well};
@@ -47,7 +47,7 @@ fn rows() -> RecordBatch {
             true,
         ),
         ("quality", Arc::new(Int16Array::from(vec![1, 9, 1, 1, 3])) as ArrayRef, false),
-        ("qc_tests", texts(&[Some(""), None, None, None, Some("spike")]), true),
+        ("qc_tests", Arc::new(Int32Array::from(vec![0, 0, 0, 0, 1 << 5])) as ArrayRef, false),
         ("site_status", texts(&[Some("ok"), None, Some("dry"), None, None]), true),
         ("approval", texts(&[Some("provisional"), None, None, None, approved]), true),
     ])
@@ -77,7 +77,7 @@ fn csv_is_what_the_engine_gave_piece_by_piece() {
     assert_eq!(reply.header("content-disposition"), "attachment; filename=\"gwbank-2026-11-23.csv\"");
     let lines: Vec<&str> = reply.text().lines().collect();
     assert_eq!(lines[0], "well_id,parameter,unit,time,value,quality,qc_tests,site_status,approval");
-    assert_eq!(lines[1], "W-0,depth_to_water,m,2026-11-23T10:15:00+07:00,0.30000000000000004,1,,ok,provisional");
+    assert_eq!(lines[1], "W-0,depth_to_water,m,2026-11-23T10:15:00+07:00,0.30000000000000004,1,0,ok,provisional");
     // The large series in three stretches, the small one by itself; the fake gives the same five rows to each.
     assert_eq!(lines.len(), 1 + 4 * 5);
     let asked = server.sql.asked.lock();
