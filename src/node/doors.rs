@@ -42,10 +42,23 @@ pub struct Sql(pub QueryEngine);
 #[async_trait]
 impl SqlDoor for Sql {
     async fn query(&self, sql: &str) -> Result<SqlAnswer, SqlError> {
-        let result = self.0.query(sql).await.map_err(sql_error)?;
+        let result = self.0.query(sql).await.map_err(|error| placed(sql, error))?;
         let batches = result.stream.map(|batch| batch.map_err(sql_error)).boxed();
         Ok(SqlAnswer { schema: result.schema, batches })
     }
+}
+
+/// A statement that ends too early is at fault at its end, which the parser does not say.
+fn placed(sql: &str, error: QueryError) -> SqlError {
+    let ends_early = matches!(&error, QueryError::Syntax(message) if message.ends_with("found: EOF"));
+    let error = sql_error(error);
+    if error.place.is_some() || !ends_early {
+        return error;
+    }
+    let text = sql.trim_end();
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    let place = SqlPlace { line: text.matches('\n').count() + 1, column: last.chars().count() + 1 };
+    SqlError { place: Some(place), ..error }
 }
 
 fn sql_error(error: QueryError) -> SqlError {

@@ -81,6 +81,6 @@ fn an_error_names_its_place_in_the_statement() {
     }
     let said = place.run(&["sql", "SELECT 'บ่อ', nothing FROM wells"]);
     assert_eq!(said.code, 1);
-    let pointed = "LINE 1: SELECT 'บ่อ', nothing FROM wells\n                      ^";
+    let pointed = "LINE 1: SELECT 'บ่อ', nothing FROM wells\n                     ^";
     assert!(said.err.contains(pointed), "{}", said.err);
 }

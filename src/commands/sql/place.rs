@@ -37,7 +37,7 @@ mod tests {
         // Vowels and tone marks above and below take no place of their own.
         assert_eq!(
             pointed("SELECT 'บ่อน้ำ', nothing", 1, 18).unwrap(),
-            concat!("LINE 1: SELECT 'บ่อน้ำ', nothing\n", "                        ^")
+            concat!("LINE 1: SELECT 'บ่อน้ำ', nothing\n", "                       ^")
         );
         assert_eq!(pointed("SELECT", 1, 99).unwrap(), concat!("LINE 1: SELECT\n", "              ^"));
         assert_eq!(pointed("SELECT", 2, 1), None);

@@ -104,7 +104,8 @@ impl Words {
 
     /// Those that begin with the word, as it is typed.
     fn of_sql(&self, before: &str, word: &str) -> Vec<String> {
-        let last = before.trim_end().rsplit(|c: char| !is_of_word(c)).next().unwrap_or_default().to_lowercase();
+        let named = before.strip_suffix('.').unwrap_or(before.trim_end());
+        let last = named.rsplit(|c: char| !is_of_word(c)).next().unwrap_or_default().to_lowercase();
         if before.ends_with('.') {
             let columns = self.tables.get(&last).into_iter().flatten();
             return matching(columns.map(String::as_str), word).into_iter().collect();

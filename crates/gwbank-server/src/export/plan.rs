@@ -215,7 +215,8 @@ pub(crate) async fn batches(app: &Arc<App>, mut statements: VecDeque<String>) ->
             }
         }
     });
-    Ok(SqlAnswer { schema, batches: all.boxed() })
+    // Writers may ask again after the end.
+    Ok(SqlAnswer { schema, batches: all.fuse().boxed() })
 }
 
 async fn ask_again(app: &App, statement: &str) -> Result<SqlAnswer, SqlError> {
