@@ -70,7 +70,7 @@ fn an_error_names_its_place_in_the_statement() {
         ("SELECT well_id\nFROM wells\nWHERE nothing = 1", 3, 7),
         ("SELECT 1 +", 1, 11),
         ("SELECT well_id FROM\n  wels", 2, 3),
-        ("SELECT well_id FROM wells GROUP WHERE", 1, 33),
+        ("SELECT well_id FROM wells GROUP WHERE", 1, 27),
     ] {
         let problem = problem(sql);
         assert_eq!(
