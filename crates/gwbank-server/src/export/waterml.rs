@@ -111,13 +111,13 @@ pub(crate) fn waterml(
 fn head(plan: &Plan, generated_at: Timestamp, version: &str) -> String {
     let mut xml = HEAD.to_owned();
     let generated = instant(generated_at);
-    let _ = write!(
+    let _ = writeln!(
         xml,
         "<wml2:metadata><wml2:DocumentMetadata gml:id=\"document\">\
          <wml2:generationDate>{generated}</wml2:generationDate>\
          <wml2:version xlink:href=\"http://www.opengis.net/waterml/2.0\" xlink:title=\"WaterML 2.0\"/>\
          <wml2:generationSystem>gwbank {}</wml2:generationSystem>\
-         </wml2:DocumentMetadata></wml2:metadata>\n",
+         </wml2:DocumentMetadata></wml2:metadata>",
         escaped(version)
     );
     xml.push_str("<wml2:localDictionary><gml:Dictionary gml:id=\"terms\">");
@@ -218,18 +218,16 @@ struct Points {
 }
 
 enum Rows {
-    Raw {
-        values: Float64Array,
-        qualities: Int16Array,
-        tests: Int32Array,
-        statuses: StringArray,
-        approvals: StringArray,
-    },
-    Summed {
-        means: Float64Array,
-        sums: Float64Array,
-        counts: ArrayRef,
-    },
+    Raw(Box<RawColumns>),
+    Summed { means: Float64Array, sums: Float64Array, counts: ArrayRef },
+}
+
+struct RawColumns {
+    values: Float64Array,
+    qualities: Int16Array,
+    tests: Int32Array,
+    statuses: StringArray,
+    approvals: StringArray,
 }
 
 fn column<A: Clone + 'static>(batch: &RecordBatch, name: &str, to: &DataType) -> Result<A, ArrowError> {
@@ -248,7 +246,7 @@ impl Points {
                 let (values, qualities) = (number("value")?, column(batch, "quality", &DataType::Int16)?);
                 let tests = column(batch, "qc_tests", &DataType::Int32)?;
                 let (statuses, approvals) = (text("site_status")?, text("approval")?);
-                ("time", Rows::Raw { values, qualities, tests, statuses, approvals })
+                ("time", Rows::Raw(Box::new(RawColumns { values, qualities, tests, statuses, approvals })))
             }
             Interval::Daily | Interval::Monthly => {
                 let counts = batch.column_by_name("count").map(|counts| cast(counts, &DataType::Int64)).transpose()?;
@@ -284,7 +282,8 @@ impl Document {
             let Some(time) = points.times[row] else { continue };
             let _ = write!(xml, "<wml2:point><wml2:MeasurementTVP><wml2:time>{}</wml2:time>", instant(time));
             match &points.rows {
-                Rows::Raw { values, qualities, tests, statuses, approvals } => {
+                Rows::Raw(columns) => {
+                    let RawColumns { values, qualities, tests, statuses, approvals } = columns.as_ref();
                     let text = |column: &StringArray| column.is_valid(row).then(|| column.value(row).to_owned());
                     raw_point(
                         &mut xml,
@@ -385,11 +384,11 @@ impl Document {
             category(xml, "approval", PROVISIONAL);
         }
         let (interpolation, meaning) = interpolation(*parameter, self.interval);
-        let _ = write!(
+        let _ = writeln!(
             xml,
             "<wml2:uom code=\"{}\"/>\
              <wml2:interpolationType xlink:href=\"{DEFINITIONS}/interpolationType/{interpolation}\" \
-             xlink:title=\"{meaning}\"/>{}</wml2:DefaultTVPMeasurementMetadata></wml2:defaultPointMetadata>\n",
+             xlink:title=\"{meaning}\"/>{}</wml2:DefaultTVPMeasurementMetadata></wml2:defaultPointMetadata>",
             ucum(*parameter),
             over("aggregationDuration"),
         );
