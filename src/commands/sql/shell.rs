@@ -14,7 +14,6 @@ use anyhow::Context as _;
 use arrow::array::RecordBatch;
 use arrow::buffer::Buffer;
 use arrow::ipc::reader::StreamDecoder;
-use bytes::Bytes;
 use tokio::runtime::Runtime;
 
 use super::command::{self, Command};
@@ -332,7 +331,7 @@ async fn table(mut answer: Answer, look: Look, out: &mut (dyn Write + Send)) -> 
     let mut look = Some(look);
     let mut grid: Option<Grid> = None;
     while let Some(piece) = answer.next().await? {
-        let mut bytes = Buffer::from(Bytes::from(piece));
+        let mut bytes = Buffer::from(piece);
         while !bytes.is_empty() {
             let batch = decoder.decode(&mut bytes).context("the server's answer is not the Arrow stream expected")?;
             let Some(batch) = batch.filter(|batch| batch.num_rows() > 0) else { continue };

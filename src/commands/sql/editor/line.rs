@@ -42,7 +42,7 @@ impl Line {
         self.cursor = start + word.len();
     }
 
-    pub fn to_end(&mut self) {
+    pub fn go_to_end(&mut self) {
         self.cursor = self.text.len();
     }
 
@@ -84,11 +84,11 @@ impl Line {
         self.after_cursor().find('\n').map_or(self.text.len(), |place| self.cursor + place)
     }
 
-    pub fn to_line_start(&mut self) {
+    pub fn go_to_line_start(&mut self) {
         self.cursor = self.line_start();
     }
 
-    pub fn to_line_end(&mut self) {
+    pub fn go_to_line_end(&mut self) {
         self.cursor = self.line_end();
     }
 
@@ -100,7 +100,7 @@ impl Line {
         }
         let column = terminal::width(&self.text[start..self.cursor]);
         self.cursor = start - 1;
-        self.to_column(column);
+        self.go_to_column(column);
         true
     }
 
@@ -112,13 +112,13 @@ impl Line {
         }
         let column = terminal::width(&self.text[self.line_start()..self.cursor]);
         self.cursor = end + 1;
-        self.to_column(column);
+        self.go_to_column(column);
         true
     }
 
-    fn to_column(&mut self, column: usize) {
+    fn go_to_column(&mut self, column: usize) {
         let end = self.line_end();
-        self.to_line_start();
+        self.go_to_line_start();
         while self.cursor < end && terminal::width(&self.text[self.line_start()..self.cursor]) < column {
             self.right();
         }
@@ -179,7 +179,7 @@ mod tests {
         thai.right();
         thai.backspace();
         assert_eq!(thai.text(), "น้ำ่บ");
-        thai.to_line_start();
+        thai.go_to_line_start();
         thai.delete();
         assert_eq!(thai.text(), "ำ่บ");
     }

@@ -108,7 +108,7 @@ impl<'a> Session<'a> {
             if let Some(typed) = ended {
                 // What comes next begins below the text.
                 self.search = None;
-                self.line.to_end();
+                self.line.go_to_end();
                 self.draw(out, size())?;
                 let mark = if typed == Typed::Interrupted { "^C" } else { "" };
                 write!(out, "{mark}\r\n")?;
@@ -143,8 +143,8 @@ impl<'a> Session<'a> {
             Key::Backspace | Key::Ctrl('h') => line.backspace(),
             Key::Left | Key::Ctrl('b') => line.left(),
             Key::Right | Key::Ctrl('f') => line.right(),
-            Key::Home | Key::Ctrl('a') => line.to_line_start(),
-            Key::End | Key::Ctrl('e') => line.to_line_end(),
+            Key::Home | Key::Ctrl('a') => line.go_to_line_start(),
+            Key::End | Key::Ctrl('e') => line.go_to_line_end(),
             Key::Alt('b') => line.word_left(),
             Key::Alt('f') => line.word_right(),
             Key::Ctrl('k') => *self.killed = line.kill_to_line_end(),
