@@ -40,14 +40,12 @@ pub type Reply = ureq::http::Response<ureq::Body>;
 
 impl Client {
     pub fn new(base: &str, token: Option<String>) -> Self {
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_recv_response(Some(ANSWER_TIME))
-            .timeout_connect(Some(Duration::from_secs(10)))
-            .proxy(None)
-            .build()
-            .into();
-        Self { agent, base: base.trim_end_matches('/').to_owned(), token }
+        Self { agent: agent(ANSWER_TIME), base: base.trim_end_matches('/').to_owned(), token }
+    }
+
+    /// Waits so long for the beginning of an answer.
+    pub fn patient(self, answer_time: Duration) -> Self {
+        Self { agent: agent(answer_time), ..self }
     }
 
     /// The server that was named, or the one that runs on the data directory.
@@ -98,6 +96,10 @@ impl Client {
         &self.base
     }
 
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// Sends, and turns a problem document into an error.
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Outcome<Reply> {
         let mut reply = self.send_any(method, path, headers, body)?;
@@ -132,6 +134,16 @@ impl Client {
     }
 }
 
+fn agent(answer_time: Duration) -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_recv_response(Some(answer_time))
+        .timeout_connect(Some(Duration::from_secs(10)))
+        .proxy(None)
+        .build()
+        .into()
+}
+
 pub fn read_json<T: DeserializeOwned>(mut reply: Reply) -> Outcome<T> {
     let bytes = read_all(&mut reply)?;
     Ok(serde_json::from_slice(&bytes).context("the server's answer is not the JSON expected")?)
@@ -146,7 +158,8 @@ pub fn read_all(reply: &mut Reply) -> Outcome<Vec<u8>> {
 /// A choice that the server does not know is wrong use, whoever forwarded it.
 const WRONG_CHOICE: &str = "#problem-bad-parameter";
 
-fn refusal(status: u16, text: &str) -> Failure {
+/// What the server refused, as a failure of the command.
+pub fn refusal(status: u16, text: &str) -> Failure {
     let problem = serde_json::from_str::<Value>(text).unwrap_or_default();
     let said = anyhow!("{}", explain(status, text));
     match problem["type"].as_str() {

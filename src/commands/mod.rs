@@ -7,6 +7,7 @@ mod dead_letters;
 mod demo;
 mod doctor;
 mod explain;
+mod export;
 mod flags;
 mod hash;
 mod hindcast;
@@ -47,6 +48,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Command::Explain(asked) => explain::run(&general, &asked),
         Command::DeadLetters(asked) => dead_letters::run(&general, asked),
         Command::Sql(asked) => sql::run(&general, &asked),
+        Command::Export(asked) => export::run(&general, &asked),
         Command::Indicators(asked) => indicators::run(&general, &asked),
         Command::Flags(asked) => flags::run(&general, asked),
         Command::Hindcast(asked) => hindcast::run(&general, &asked),

@@ -22,7 +22,7 @@ use gwbank_runtime::Clock;
 use gwbank_server::doors::{
     Explained, ExplanationOf, FlagsDoor, FlagsDoorError, GatewayStanding, IngestDoor, IngestDoorError, OperationsDoor,
     PartState, PostedReadings, PostedReceipt, ReadingFault, ReadingsFormat, ReadingsSource, ReplayedLetters, SqlAnswer,
-    SqlDoor, SqlError, SqlErrorKind, StandingInWords,
+    SqlDoor, SqlError, SqlErrorKind, SqlPlace, StandingInWords,
 };
 use gwbank_server::metrics::{FamilyKind, MetricsText};
 use gwbank_store::{
@@ -42,7 +42,7 @@ pub struct Sql(pub QueryEngine);
 #[async_trait]
 impl SqlDoor for Sql {
     async fn query(&self, sql: &str) -> Result<SqlAnswer, SqlError> {
-        let result = self.0.query(sql).await.map_err(sql_error)?;
+        let result = self.0.query(sql).await.map_err(|error| placed(sql, error))?;
         let batches = result.stream.map(|batch| batch.map_err(sql_error)).boxed();
         Ok(SqlAnswer { schema: result.schema, batches })
     }
@@ -55,6 +55,19 @@ impl SqlDoor for Sql {
     }
 }
 
+/// A statement that ends too early is at fault at its end, which the parser does not say.
+fn placed(sql: &str, error: QueryError) -> SqlError {
+    let ends_early = matches!(&error, QueryError::Syntax(message) if message.ends_with("found: EOF"));
+    let error = sql_error(error);
+    if error.place.is_some() || !ends_early {
+        return error;
+    }
+    let text = sql.trim_end();
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    let place = SqlPlace { line: text.matches('\n').count() + 1, column: last.chars().count() + 1 };
+    SqlError { place: Some(place), ..error }
+}
+
 fn sql_error(error: QueryError) -> SqlError {
     let kind = match error.kind() {
         QueryErrorKind::Invalid => SqlErrorKind::Invalid,
@@ -64,7 +77,8 @@ fn sql_error(error: QueryError) -> SqlError {
         QueryErrorKind::Unavailable => SqlErrorKind::ArchiveUnavailable,
         QueryErrorKind::Internal => SqlErrorKind::Internal,
     };
-    SqlError { kind, message: error.to_string() }
+    let place = error.place().map(|(line, column)| SqlPlace { line, column });
+    SqlError { kind, message: error.to_string(), place }
 }
 
 /// The same engine for PostgreSQL's clients.
@@ -391,6 +405,7 @@ pub struct Operations {
     external: Vec<watch::Receiver<ExternalState>>,
     clock: Arc<dyn Clock>,
     deliveries: Arc<Deliveries>,
+    engine: QueryEngine,
     transitions: Mutex<Option<(Instant, TransitionCounts)>>,
 }
 
@@ -401,8 +416,9 @@ impl Operations {
         external: Vec<watch::Receiver<ExternalState>>,
         clock: Arc<dyn Clock>,
         deliveries: Arc<Deliveries>,
+        engine: QueryEngine,
     ) -> Self {
-        Self { pipeline, metadata, external, clock, deliveries, transitions: Mutex::new(None) }
+        Self { pipeline, metadata, external, clock, deliveries, engine, transitions: Mutex::new(None) }
     }
 
     async fn transition_counts(&self) -> TransitionCounts {
@@ -542,6 +558,7 @@ impl OperationsDoor for Operations {
             let count = count.load(Ordering::Relaxed) as f64;
             deliveries.sample(&[("channel", "mqtt"), ("outcome", outcome)], count);
         }
+        text.gauge("queries_running", "SQL queries that run, by all doors", self.engine.stats().running as f64);
     }
 
     fn now(&self) -> Timestamp {

@@ -213,6 +213,7 @@ impl Node {
             self.external.iter().map(ExternalSource::state).collect(),
             clock.clone(),
             deliveries,
+            self.engine.clone(),
         );
         let app = App::new(AppParts {
             sql: Arc::new(doors::Sql(self.engine.clone())),

@@ -47,6 +47,21 @@ pub struct SqlError {
     pub kind: SqlErrorKind,
     /// For the person who typed the query.
     pub message: String,
+    /// Where in the statement it is, where that is known.
+    pub place: Option<SqlPlace>,
+}
+
+/// A place in a statement: line and character of it, each from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SqlPlace {
+    pub line: usize,
+    pub column: usize,
+}
+
+impl SqlError {
+    pub fn new(kind: SqlErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), place: None }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use axum::response::IntoResponse;
 use axum::routing::MethodRouter;
 
 use crate::auth::Access;
+use crate::compress::{Coding, compress};
 use crate::problem::{Kind, Problem};
 use crate::state::App;
 
@@ -46,9 +47,10 @@ pub fn only(app: &Arc<App>, access: Access, route: MethodRouter<Arc<App>>) -> Me
     }))
 }
 
-/// Around everything: refuses foreign hosts and origins, ends what takes too long, adds the headers.
+/// Around everything: refuses foreign hosts and origins, ends what takes too long, adds the headers, compresses.
 pub async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Response<Body> {
     let method = request.method().clone();
+    let coding = Coding::accepted(request.headers());
     app.http_requests.begin();
     let mut response = match check(&app, &request) {
         Err(problem) => problem.into_response(),
@@ -63,6 +65,7 @@ pub async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -
     };
     app.http_requests.end(&method, response.status());
     secure(&mut response);
+    compress(&method, coding, &mut response);
     response
 }
 

@@ -5,7 +5,8 @@
 //!         ─→ guard: Host, Origin, security headers             [guard]
 //!         ─→ authentication → role → the route's access        [auth]
 //!         ─→ handler ─→ a door: SQL, ingest, flags, operations [routes, doors]
-//!         ←─ JSON | CSV | Arrow | Parquet | problem details    [encode, problem]
+//!         ←─ JSON | CSV | Arrow | Parquet | WaterML 2.0 | problem details    [encode, export, problem]
+//!         ←─ as it is, or compressed as the client reads it   [compress]
 //! ```
 //!
 //! # Rules
@@ -21,9 +22,11 @@
 
 pub mod auth;
 mod broken_answers;
+mod compress;
 mod decimate;
 pub mod doors;
 pub mod encode;
+mod export;
 mod guard;
 pub mod listen;
 pub mod metrics;

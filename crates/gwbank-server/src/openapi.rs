@@ -25,6 +25,7 @@ use crate::state::App;
         routes::health::flush,
         routes::sql::run,
         routes::sql::broken,
+        routes::export::export,
         routes::readings::post,
         routes::wells::list,
         routes::wells::show,

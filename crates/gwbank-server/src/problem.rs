@@ -160,7 +160,8 @@ impl IntoResponse for Problem {
 
 impl From<SqlError> for Problem {
     fn from(error: SqlError) -> Self {
-        match &error.kind {
+        let place = error.place;
+        let problem = match &error.kind {
             SqlErrorKind::Invalid => Problem::new(Kind::INVALID_SQL, error.message),
             SqlErrorKind::Failed => Problem::new(Kind::SQL_FAILED, error.message),
             SqlErrorKind::ReadOnly => Problem::new(Kind::READ_ONLY, error.message),
@@ -170,6 +171,10 @@ impl From<SqlError> for Problem {
             }
             SqlErrorKind::ArchiveUnavailable => Problem::new(Kind::ARCHIVE_UNAVAILABLE, error.message),
             SqlErrorKind::Internal => Problem::internal(&error),
+        };
+        match place {
+            Some(place) => problem.with("line", place.line as u64).with("column", place.column as u64),
+            None => problem,
         }
     }
 }
@@ -267,7 +272,7 @@ mod tests {
             ("concurrent_max", "query-limit-concurrent"),
             ("spill_bytes", "query-limit-spill"),
         ] {
-            let error = SqlError { kind: SqlErrorKind::Limit(limit.into()), message: "m".into() };
+            let error = SqlError::new(SqlErrorKind::Limit(limit.into()), "m");
             let problem = Problem::from(error);
             assert_eq!(problem.kind.name, name);
             assert_eq!(problem.to_json()["limit"], limit);
@@ -276,7 +281,7 @@ mod tests {
 
     #[test]
     fn an_internal_error_keeps_its_cause_to_itself() {
-        let problem = Problem::from(SqlError { kind: SqlErrorKind::Internal, message: "secret path".into() });
+        let problem = Problem::from(SqlError::new(SqlErrorKind::Internal, "secret path"));
         assert!(!problem.to_json().to_string().contains("secret"));
     }
 }

@@ -168,7 +168,7 @@ impl Writer {
 }
 
 fn encoding_failed(error: ArrowError) -> SqlError {
-    SqlError { kind: SqlErrorKind::Internal, message: format!("the answer cannot be written: {error}") }
+    SqlError::new(SqlErrorKind::Internal, format!("the answer cannot be written: {error}"))
 }
 
 /// The answer as a stream of bytes. Errors before the first byte come back as the result, so that they can still be

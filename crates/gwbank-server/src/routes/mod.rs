@@ -1,6 +1,7 @@
 //! The table of routes: path, method, who may, handler.
 
 pub(crate) mod dead_letters;
+pub(crate) mod export;
 pub(crate) mod flags;
 pub(crate) mod health;
 mod input;
@@ -41,6 +42,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/api/v1/status", guarded(Read, get(health::status)))
         .route("/api/v1/sql", guarded(Sql, post(sql::run)))
         .route("/api/v1/sql/{id}", guarded(Sql, get(sql::broken)))
+        .route("/api/v1/export", guarded(Sql, get(export::export)))
         .route("/api/v1/readings", guarded(Publish, post(readings::post)))
         .route("/api/v1/wells", guarded(Read, get(wells::list)).merge(guarded(Administer, put(wells::import))))
         .route("/api/v1/wells/{id}", guarded(Read, get(wells::show)))

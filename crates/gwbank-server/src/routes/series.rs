@@ -108,7 +108,7 @@ async fn chart_points(app: &App, sql: &str) -> Answer<Vec<ChartPoint>> {
     let mut points = Vec::new();
     while let Some(batch) = batches.next().await {
         append_points(&batch?, &mut points).map_err(|error| {
-            Problem::from(SqlError { kind: SqlErrorKind::Internal, message: format!("series columns: {error}") })
+            Problem::from(SqlError::new(SqlErrorKind::Internal, format!("series columns: {error}")))
         })?;
     }
     Ok(points)

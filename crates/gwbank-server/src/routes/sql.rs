@@ -42,11 +42,12 @@ impl Drop for QueryTime {
     }
 }
 
-/// Runs one read-only statement. The `Accept` header chooses the format.
+/// Runs one read-only statement. The `Accept` header chooses the format, `Accept-Encoding` the compression.
 ///
 /// Instants are in Thai time in JSON and CSV, in UTC in Arrow and Parquet. `seq` is larger than what JavaScript's numbers
 /// hold exactly. An answer that fails after its first rows ends the connection without its last chunk; why is told by
-/// `GET /api/v1/sql/{id}`, with the id of the header `gwbank-answer`.
+/// `GET /api/v1/sql/{id}`, with the id of the header `gwbank-answer`. A statement that cannot be planned has its place in the
+/// problem's members `line` and `column`, each from 1, where it is known.
 #[utoipa::path(post, path = "/api/v1/sql", tag = "sql", request_body = SqlRequest, responses(
     (status = 200, description = "the rows", content(
         (Vec<std::collections::HashMap<String, serde_json::Value>> = "application/json"),
@@ -77,10 +78,23 @@ pub async fn run(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) ->
         hold_back(encode(format, answer).await?).await
     };
     let bytes = answered.await.inspect_err(|error| count_rejection(&app, error))?;
+    let mut response = streamed(&app, bytes, format.content_type(), time);
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
+    Ok(response)
+}
+
+/// An answer that streams; why it breaks off, if it does, is remembered under its id. `held` lives as long as the answer does.
+pub(super) fn streamed<T: Send + 'static>(
+    app: &Arc<App>,
+    bytes: BoxStream<'static, Result<Bytes, SqlError>>,
+    content_type: &'static str,
+    held: T,
+) -> Response<Body> {
     let id = BrokenAnswers::new_id();
     let named = HeaderValue::from_str(&id).expect("hexadecimal");
+    let app = app.clone();
     let bytes = bytes.map(move |chunk| {
-        let _running = &time; // lives as long as the answer does
+        let _held = &held;
         chunk.inspect_err(|error| {
             count_rejection(&app, error);
             tracing::warn!(%error, answer = id, "an answer broke off");
@@ -89,10 +103,9 @@ pub async fn run(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) ->
     });
     let mut response = Response::new(Body::from_stream(bytes));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
-    headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(ANSWER_ID, named);
-    Ok(response)
+    response
 }
 
 fn instant(text: &str) -> Result<Timestamp, Problem> {
@@ -104,7 +117,7 @@ fn instant(text: &str) -> Result<Timestamp, Problem> {
 }
 
 /// Waits for the beginning of an answer, or for all of a short one.
-async fn hold_back(
+pub(super) async fn hold_back(
     bytes: BoxStream<'static, Result<Bytes, SqlError>>,
 ) -> Result<BoxStream<'static, Result<Bytes, SqlError>>, SqlError> {
     let mut bytes = bytes.fuse();

@@ -30,6 +30,8 @@ pub enum Script {
     Fails(SqlError),
     /// Rows, then an error in the midst.
     BreaksAfter(Vec<RecordBatch>, SqlError),
+    /// By the first text that the query has in it.
+    ByText(Vec<(&'static str, Script)>),
 }
 
 #[derive(Default)]
@@ -42,11 +44,16 @@ pub struct FakeSql {
 impl SqlDoor for FakeSql {
     async fn query(&self, sql: &str) -> Result<SqlAnswer, SqlError> {
         self.asked.lock().push(sql.to_owned());
-        let script = self.script.lock().clone().unwrap_or(Script::Rows(Vec::new()));
+        let mut script = self.script.lock().clone().unwrap_or(Script::Rows(Vec::new()));
+        while let Script::ByText(scripts) = script {
+            let meant = scripts.into_iter().find(|(text, _)| sql.contains(text));
+            script = meant.map_or(Script::Rows(Vec::new()), |(_, script)| script);
+        }
         let (batches, end) = match script {
             Script::Fails(error) => return Err(error),
             Script::Rows(batches) => (batches, None),
             Script::BreaksAfter(batches, error) => (batches, Some(error)),
+            Script::ByText(_) => unreachable!("resolved above"),
         };
         let schema = batches.first().map_or_else(|| Arc::new(arrow::datatypes::Schema::empty()), RecordBatch::schema);
         let items = batches.into_iter().map(Ok).chain(end.map(Err)).collect::<Vec<_>>();

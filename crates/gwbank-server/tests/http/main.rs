@@ -2,6 +2,7 @@
 
 mod auth;
 mod errors;
+mod export;
 mod fakes;
 mod hosts;
 mod pages;

@@ -7,7 +7,7 @@ use arrow::array::{
     TimestampMicrosecondArray,
 };
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type};
-use gwbank_server::doors::{SqlError, SqlErrorKind};
+use gwbank_server::doors::{SqlError, SqlErrorKind, SqlPlace};
 use gwbank_server::encode::SqlFormat;
 
 use crate::fakes::{Reply, Script, Server};
@@ -110,7 +110,7 @@ fn parquet_parses_back() {
 const MANY: i64 = 40_000;
 
 fn too_long() -> SqlError {
-    SqlError { kind: SqlErrorKind::Limit("seconds".into()), message: "too long".into() }
+    SqlError::new(SqlErrorKind::Limit("seconds".into()), "too long")
 }
 
 #[test]
@@ -163,13 +163,78 @@ fn errors_before_the_first_row_have_a_type_of_their_own() {
         (SqlErrorKind::ArchiveUnavailable, "archive-unavailable", 503),
         (SqlErrorKind::Internal, "internal", 500),
     ] {
-        let error = SqlError { kind, message: "why".into() };
+        let error = SqlError::new(kind, "why");
         for script in [Script::Fails(error.clone()), Script::BreaksAfter(Vec::new(), error)] {
             *server.sql.script.lock() = Some(script);
             let reply = server.post_json("/api/v1/sql", r#"{"sql":"SELECT 1"}"#);
             assert_eq!(reply.status, status);
             reply.problem(name);
         }
+    }
+}
+
+#[test]
+fn the_place_of_an_error_is_told_with_it() {
+    let server = Server::open();
+    let place = Some(SqlPlace { line: 2, column: 7 });
+    let error = SqlError { place, ..SqlError::new(SqlErrorKind::Invalid, "no such column") };
+    *server.sql.script.lock() = Some(Script::Fails(error));
+    let problem = server.post_json("/api/v1/sql", r#"{"sql":"SELECT 1"}"#).problem("invalid-sql");
+    assert_eq!((problem["line"].as_u64(), problem["column"].as_u64()), (Some(2), Some(7)));
+}
+
+fn plain(coding: &str, bytes: &[u8]) -> Vec<u8> {
+    use std::io::Read;
+    let mut plain = Vec::new();
+    match coding {
+        "gzip" => flate2::read::GzDecoder::new(bytes).read_to_end(&mut plain).unwrap(),
+        "zstd" => zstd::stream::read::Decoder::new(bytes).unwrap().read_to_end(&mut plain).unwrap(),
+        other => panic!("{other}"),
+    };
+    plain
+}
+
+#[test]
+fn answers_are_compressed_as_the_client_reads_them_and_parquet_never() {
+    let server = with_rows();
+    for format in SqlFormat::ALL {
+        let whole = ask(&server, format.media_type());
+        for coding in ["gzip", "zstd"] {
+            let headers =
+                [("content-type", "application/json"), ("accept", format.media_type()), ("accept-encoding", coding)];
+            let reply = server.send("POST", "/api/v1/sql", &headers, br#"{"sql":"SELECT 1"}"#);
+            if format == SqlFormat::Parquet {
+                assert_eq!((reply.header("content-encoding"), reply.body.len()), ("", whole.body.len()));
+                continue;
+            }
+            assert_eq!(reply.header("content-encoding"), coding, "{format:?}");
+            let vary: Vec<&str> = reply.headers.get_all("vary").iter().map(|value| value.to_str().unwrap()).collect();
+            assert_eq!(vary, ["Accept", "Accept-Encoding"]);
+            assert!(
+                reply.body.len() * 2 < whole.body.len(),
+                "{format:?}: {} of {}",
+                reply.body.len(),
+                whole.body.len()
+            );
+            assert!(plain(coding, &reply.body) == whole.body, "{format:?} {coding}");
+        }
+    }
+    // Too short to gain.
+    let headers = [("accept-encoding", "gzip")];
+    assert_eq!(server.send("GET", "/healthz", &headers, &[]).header("content-encoding"), "");
+}
+
+#[test]
+fn a_compressed_answer_that_breaks_off_is_unfinished_too() {
+    let server = Server::open();
+    *server.sql.script.lock() = Some(Script::BreaksAfter(vec![rows(0, MANY)], too_long()));
+    for coding in ["gzip", "zstd"] {
+        let answer = server.raw(&format!(
+            "POST /api/v1/sql HTTP/1.1\r\nhost: localhost\r\naccept-encoding: {coding}\r\n\
+             content-type: application/json\r\ncontent-length: 18\r\n\r\n{{\"sql\":\"SELECT 1\"}}"
+        ));
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains(&format!("content-encoding: {coding}")));
+        assert!(!answer.ends_with("0\r\n\r\n"), "{coding}: it looks whole");
     }
 }
 

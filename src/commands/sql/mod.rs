@@ -1,4 +1,17 @@
-//! `gwbank sql`
+//! `gwbank sql`: one statement, or a shell.
+//!
+//! - [`shell`]: statements one after the other; [`editor`] reads them, [`input`] cuts them, [`command`] are the shell's own,
+//!   [`words`] completes, [`door`] asks, [`grid`] shows rows.
+//! - [`place`]: where in a statement an error is.
+
+mod command;
+mod door;
+mod editor;
+mod grid;
+mod input;
+mod place;
+mod shell;
+mod words;
 
 use std::fmt;
 use std::fs::File;
@@ -8,18 +21,18 @@ use anyhow::Context as _;
 use arrow::ipc::reader::StreamReader;
 use arrow::util::pretty::pretty_format_batches;
 use gwbank_server::encode::presentable;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::output;
 use crate::arguments::{General, SqlArguments, SqlFormat};
-use crate::client::Client;
+use crate::client::{self, Client};
 use crate::failure::{Failure, Outcome};
 
 /// Names the answer, so that the server says why it broke off: what comes after the first rows has no status any more.
-const ANSWER_ID: &str = "gwbank-answer";
+pub(super) const ANSWER_ID: &str = "gwbank-answer";
 
 #[derive(Debug)]
-struct BrokeOff;
+pub(super) struct BrokeOff;
 
 impl fmt::Display for BrokeOff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,48 +41,67 @@ impl fmt::Display for BrokeOff {
 }
 
 pub fn run(general: &General, asked: &SqlArguments) -> Outcome {
-    let binary = matches!(asked.format, SqlFormat::Parquet | SqlFormat::Arrow);
-    if binary && asked.out.is_none() && std::io::stdout().is_terminal() {
+    let Some(statement) = &asked.statement else {
+        if !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+            let said = "a statement is missing: gwbank sql \"SELECT …\", or - to read it from standard input";
+            return Err(Failure::usage(anyhow::anyhow!(said)));
+        }
+        return shell::run(&Client::needed(general, &asked.server)?, asked);
+    };
+    if asked.format.is_binary() && asked.out.is_none() && std::io::stdout().is_terminal() {
         return Err(Failure::usage(anyhow::anyhow!("that format is not for a terminal; add --out FILE")));
     }
-    let mut statement = asked.statement.clone();
+    let mut statement = statement.clone();
     if statement == "-" {
         statement.clear();
         std::io::stdin().read_to_string(&mut statement)?;
     }
-    let accept = match asked.format {
-        SqlFormat::Csv => "text/csv",
-        SqlFormat::Json => "application/json",
-        SqlFormat::Parquet => "application/vnd.apache.parquet",
-        SqlFormat::Table | SqlFormat::Arrow => "application/vnd.apache.arrow.stream",
-    };
     let client = Client::needed(general, &asked.server)?;
-    let headers = [("content-type", "application/json"), ("accept", accept)];
+    let headers = [("content-type", "application/json"), ("accept", asked.format.accept())];
     let body = match &asked.as_known_at {
         None => json!({ "sql": statement }),
         Some(at) => json!({ "sql": statement, "as_known_at": at }),
     };
     let body = body.to_string();
-    let mut reply = client.send("POST", "/api/v1/sql", &headers, body.as_bytes())?;
+    let mut reply = client.send_any("POST", "/api/v1/sql", &headers, body.as_bytes())?;
+    if !reply.status().is_success() {
+        let text = reply.body_mut().read_to_string().unwrap_or_default();
+        return Err(refused(&statement, reply.status().as_u16(), &text));
+    }
     let id = reply.headers().get(ANSWER_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
     let shown = show(asked, &mut reply.body_mut().as_reader());
     shown.map_err(|failure| why(&client, id.as_deref(), failure))
 }
 
+/// What the server refused, with the place in the statement where it is known.
+fn refused(statement: &str, status: u16, text: &str) -> Failure {
+    let failure = client::refusal(status, text);
+    let problem = serde_json::from_str::<Value>(text).unwrap_or_default();
+    let member = |name: &str| problem[name].as_u64().and_then(|number| usize::try_from(number).ok());
+    let pointed =
+        member("line").zip(member("column")).and_then(|(line, column)| place::pointed(statement, line, column));
+    match (failure, pointed) {
+        (Failure::Failed(error), Some(pointed)) => Failure::failed(format!("{error:#}\n{pointed}")),
+        (failure, _) => failure,
+    }
+}
+
 /// Puts the server's reason in the place of an answer that broke off.
-fn why(client: &Client, id: Option<&str>, failure: Failure) -> Failure {
-    let Failure::Failed(error) = &failure else { return failure };
-    if error.downcast_ref::<BrokeOff>().is_none() {
+pub(super) fn why(client: &Client, id: Option<&str>, failure: Failure) -> Failure {
+    if !has_broken_off(&failure) {
         return failure;
     }
-    let reason = id.and_then(|id| client.get::<serde_json::Value>(&format!("/api/v1/sql/{id}")).ok());
-    match reason {
-        Some(problem) => {
-            let text = |member: &str| problem[member].as_str().unwrap_or_default().to_owned();
-            Failure::failed(format!("the answer broke off: {}: {}", text("title"), text("detail")))
-        }
-        None => failure,
-    }
+    let reason = id.and_then(|id| client.get::<Value>(&format!("/api/v1/sql/{id}")).ok());
+    reason.map_or(failure, |problem| broken_off(&problem))
+}
+
+fn has_broken_off(failure: &Failure) -> bool {
+    matches!(failure, Failure::Failed(error) if error.downcast_ref::<BrokeOff>().is_some())
+}
+
+fn broken_off(problem: &Value) -> Failure {
+    let text = |member: &str| problem[member].as_str().unwrap_or_default().to_owned();
+    Failure::failed(format!("the answer broke off: {}: {}", text("title"), text("detail")))
 }
 
 fn show(asked: &SqlArguments, rows: &mut dyn Read) -> Outcome {
