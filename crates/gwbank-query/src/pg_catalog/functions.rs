@@ -92,6 +92,8 @@ const FUNCTIONS: &[(&str, Kind)] = &[
     ("pg_get_ruledef", Kind::NoText),
     ("pg_get_triggerdef", Kind::NoText),
     ("pg_get_functiondef", Kind::NoText),
+    ("pg_get_function_sqlbody", Kind::NoText),
+    ("pg_get_function_arg_default", Kind::NoText),
     ("pg_get_function_result", Kind::RoutineResult),
     ("pg_get_function_arguments", Kind::RoutineArguments),
     ("pg_get_function_identity_arguments", Kind::RoutineArguments),

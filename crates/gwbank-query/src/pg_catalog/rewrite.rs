@@ -434,7 +434,7 @@ fn name_repeated(select: &mut Select) {
     let mut seen = HashSet::new();
     for (index, item) in select.projection.iter_mut().enumerate() {
         let (expr, name) = match item {
-            SelectItem::UnnamedExpr(expr) => (expr.clone(), expr.to_string()),
+            SelectItem::UnnamedExpr(expr) => (expr.clone(), told_apart_by(expr)),
             SelectItem::ExprWithAlias { expr, alias } => (expr.clone(), alias.value.clone()),
             _ => continue,
         };
@@ -442,6 +442,16 @@ fn name_repeated(select: &mut Select) {
             let alias = Ident::with_quote('"', format!("gwbank_column_{index}"));
             *item = SelectItem::ExprWithAlias { expr, alias };
         }
+    }
+}
+
+/// What the engine tells an expression from others by.
+fn told_apart_by(expr: &Expr) -> String {
+    let folded = |name: &Ident| if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() };
+    match expr {
+        Expr::CompoundIdentifier(names) => names.iter().map(folded).collect::<Vec<_>>().join("."),
+        Expr::Identifier(name) => folded(name),
+        other => other.to_string(),
     }
 }
 

@@ -52,23 +52,36 @@ struct Source {
 }
 
 impl Source {
+    fn has(&self, column: &Ident) -> bool {
+        let name = if column.quote_style.is_some() { column.value.clone() } else { column.value.to_lowercase() };
+        self.columns.field_with_name(&name).is_ok()
+    }
+
     fn items(&self) -> impl Iterator<Item = SelectItem> {
         self.columns.fields().iter().map(|field| {
-            let column = Ident::with_quote('"', field.name());
+            let column = written(field.name());
             SelectItem::UnnamedExpr(Expr::CompoundIdentifier(vec![self.qualifier.clone(), column]))
         })
     }
 }
 
+/// Without quotes where it needs none, as a person writes it.
+fn written(column: &str) -> Ident {
+    let is_plain = column.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    if is_plain { Ident::new(column) } else { Ident::with_quote('"', column) }
+}
+
 impl Expander<'_> {
     fn written_out(&self, select: &Select) -> Option<Vec<SelectItem>> {
         let plain = WildcardAdditionalOptions::default();
-        let mut items = Vec::new();
+        let (mut items, mut expanded) = (Vec::new(), Vec::new());
         for item in &select.projection {
             match item {
                 SelectItem::Wildcard(options) if *options == plain => {
                     for factor in all_factors(select)? {
-                        items.extend(self.source(factor)?.items());
+                        let source = self.source(factor)?;
+                        items.extend(source.items());
+                        expanded.push(source);
                     }
                 }
                 SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), options)
@@ -76,10 +89,21 @@ impl Expander<'_> {
                 {
                     let wanted = last(name)?.value.to_lowercase();
                     let mut sources = factors(select).filter_map(|factor| self.source(factor));
-                    items.extend(sources.find(|source| source.qualifier.value.to_lowercase() == wanted)?.items());
+                    let source = sources.find(|source| source.qualifier.value.to_lowercase() == wanted)?;
+                    items.extend(source.items());
+                    expanded.push(source);
                 }
                 SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..) => return None,
                 other => items.push(other.clone()),
+            }
+        }
+        // `well_id, *`: which column is meant is said, so that both are seen to be the same.
+        for item in &mut items {
+            if let SelectItem::UnnamedExpr(expr) = item
+                && let Expr::Identifier(column) = expr
+                && let Some(source) = expanded.iter().find(|source| source.has(column))
+            {
+                *expr = Expr::CompoundIdentifier(vec![source.qualifier.clone(), column.clone()]);
             }
         }
         Some(items)
@@ -147,7 +171,7 @@ mod tests {
     fn after(sql: &str) -> String {
         let objects = Arc::new(Objects::default());
         let column = |name: &str| Field::new(name, DataType::Utf8, true);
-        let wells = Arc::new(Schema::new(vec![column("well_id"), column("depth")]));
+        let wells = Arc::new(Schema::new(vec![column("well_id"), column("Depth")]));
         objects.fill(vec![("wells".to_owned(), false, wells)], Vec::new());
         let mut statement = DFParser::parse_sql(sql).unwrap().remove(0).unwrap();
         expand(&mut statement, &objects);
@@ -158,13 +182,13 @@ mod tests {
     fn columns_beside_a_star_are_written_out() {
         assert_eq!(
             after("SELECT w.well_id, w.*, 1 AS a FROM wells w"),
-            "SELECT w.well_id, w.\"well_id\", w.\"depth\", 1 AS a FROM wells w"
+            "SELECT w.well_id, w.well_id, w.\"Depth\", 1 AS a FROM wells w"
         );
         assert_eq!(
-            after("SELECT 1, * FROM public.wells"),
-            "SELECT 1, wells.\"well_id\", wells.\"depth\" FROM public.wells"
+            after("SELECT well_id, * FROM public.wells"),
+            "SELECT wells.well_id, wells.well_id, wells.\"Depth\" FROM public.wells"
         );
-        assert!(after("SELECT a.oid, a.* FROM pg_catalog.pg_am a").contains("a.\"amname\""));
+        assert!(after("SELECT a.oid, a.* FROM pg_catalog.pg_am a").contains("a.amname"));
         for unchanged in [
             "SELECT * FROM wells",
             "SELECT 1, x.* FROM other x",

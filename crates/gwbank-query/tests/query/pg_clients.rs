@@ -45,7 +45,8 @@ fn clients_are_answered() {
             include_str!("clients/dbeaver.sql"),
             include_str!("clients/grafana.sql"),
         ] {
-            for sql in statements(file) {
+            // What a connection answers itself does not come to the engine.
+            for sql in statements(file).filter(|sql| !sql.starts_with("SHOW ")) {
                 let values = texts(&bench, sql).await;
                 if let Err(error) = asked(&bench, sql, values).await {
                     refused.push(format!("{error}\n{sql}\n"));
