@@ -802,6 +802,9 @@ pub struct HashTokenArguments {
     /// Makes a new random token and prints it too
     #[arg(long)]
     pub new: bool,
+    /// Prints the line for PostgreSQL's clients too: the entry's name is their user name, the token their password
+    #[arg(long)]
+    pub scram: bool,
 }
 
 impl Arguments {

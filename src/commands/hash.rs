@@ -36,5 +36,9 @@ pub fn token(asked: &HashTokenArguments) -> Outcome {
     } else {
         secret()?
     };
-    output::line(&format!("sha256 = \"{}\"", token_digest(&token)))
+    output::line(&format!("sha256 = \"{}\"", token_digest(&token)))?;
+    if asked.scram {
+        output::line(&format!("scram = \"{}\"", Verifier::new(&token)))?;
+    }
+    Ok(())
 }

@@ -39,6 +39,11 @@ pub struct TokenEntry {
     /// For role `gateway`: the only id under which it sends.
     #[serde(default)]
     pub gateway: String,
+    /// The same token as the password of PostgreSQL's clients, whose user name is the entry's name, as PostgreSQL keeps it;
+    /// "" where it may not be used there. The digest above would not do: of a password SCRAM shows the server no more than
+    /// a proof, which only a salted verifier of the password itself can check.
+    #[serde(default)]
+    pub scram: String,
 }
 
 /// A gateway's MQTT user name (its id) and password; the same works for HTTP Basic.
@@ -102,14 +107,24 @@ impl AuthSection {
         if self.is_empty() {
             return Ok(Users::Everybody);
         }
+        let people = self.users.iter().enumerate().map(|(index, user)| {
+            let UserEntry { name, role, scram, .. } = user;
+            (format!("auth.users[{index}]"), name, role, scram)
+        });
+        let programs = self.tokens.iter().enumerate().map(|(index, token)| {
+            let TokenEntry { name, role, scram, .. } = token;
+            (format!("auth.tokens[{index}]"), name, role, scram)
+        });
         let (mut users, mut problems) = (HashMap::new(), Vec::new());
-        for (index, user) in self.users.iter().enumerate().filter(|(_, user)| !user.scram.is_empty()) {
-            match Verifier::parse(&user.scram) {
+        for (entry, name, role, scram) in people.chain(programs).filter(|(.., scram)| !scram.is_empty()) {
+            match Verifier::parse(scram) {
                 Ok(verifier) => {
-                    let may_query = user.role.parse().is_ok_and(|role| Access::Sql.permits(role));
-                    users.insert(user.name.clone(), User { verifier, may_query });
+                    let may_query = role.parse().is_ok_and(|role| Access::Sql.permits(role));
+                    if users.insert(name.clone(), User { verifier, may_query }).is_some() {
+                        problems.push((format!("{entry}.name"), format!("{name:?} is another entry's name, too")));
+                    }
                 }
-                Err(error) => problems.push((format!("auth.users[{index}].scram"), error.to_string())),
+                Err(error) => problems.push((format!("{entry}.scram"), error.to_string())),
             }
         }
         if problems.is_empty() { Ok(Users::Known(users)) } else { Err(problems) }

@@ -210,10 +210,16 @@ impl Config {
         }
         if let Err(problems) = self.auth.sql_users() {
             for (key, problem) in problems {
-                found.error(key, problem, "write what `gwbank hash-password --scram` prints");
+                found.error(
+                    key,
+                    problem,
+                    "write what `gwbank hash-password --scram` or `gwbank hash-token --scram` prints, each name once",
+                );
             }
         }
-        let has_sql_user = self.auth.users.iter().any(|user| !user.scram.is_empty());
+        let scrams = self.auth.users.iter().map(|user| &user.scram);
+        let has_sql_user =
+            scrams.chain(self.auth.tokens.iter().map(|token| &token.scram)).any(|scram| !scram.is_empty());
         if !self.postgres_wire.listen.is_empty() && !self.auth.is_empty() && !has_sql_user {
             let mend =
                 "add scram to [[auth.users]] (`gwbank hash-password --scram`), or set postgres_wire.listen = \"\"";

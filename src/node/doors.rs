@@ -15,6 +15,7 @@ use gwbank_ingest::{
 use gwbank_model::condition::Scope;
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, GatewayId, Parameter, Reading, Seq, Timestamp, WellId};
 use gwbank_pgwire::door::{Answer, Asked, Described, SqlFailure};
+use gwbank_pgwire::{DoorCounts, DoorStats};
 use gwbank_quality::SeriesConfig;
 use gwbank_query::{ConnectionFacts, GatewaySource, QueryEngine, QueryError, QueryErrorKind, Request};
 use gwbank_registry::{Installation, Registry, Well};
@@ -406,6 +407,8 @@ pub struct Operations {
     clock: Arc<dyn Clock>,
     deliveries: Arc<Deliveries>,
     engine: QueryEngine,
+    /// Of the door for PostgreSQL's clients, where there is one.
+    postgres_wire: Option<Arc<DoorStats>>,
     transitions: Mutex<Option<(Instant, TransitionCounts)>>,
 }
 
@@ -417,8 +420,10 @@ impl Operations {
         clock: Arc<dyn Clock>,
         deliveries: Arc<Deliveries>,
         engine: QueryEngine,
+        postgres_wire: Option<Arc<DoorStats>>,
     ) -> Self {
-        Self { pipeline, metadata, external, clock, deliveries, engine, transitions: Mutex::new(None) }
+        let transitions = Mutex::new(None);
+        Self { pipeline, metadata, external, clock, deliveries, engine, postgres_wire, transitions }
     }
 
     async fn transition_counts(&self) -> TransitionCounts {
@@ -441,6 +446,25 @@ impl Operations {
         *self.transitions.lock() = Some((Instant::now(), counts.clone()));
         counts
     }
+}
+
+fn write_postgres_wire(text: &mut MetricsText, counts: &DoorCounts) {
+    let help = "Connections of PostgreSQL clients that were accepted, whatever became of them";
+    text.counter("postgres_wire_connections_total", help, counts.accepted);
+    let help = "Connections of PostgreSQL clients that are open, those of strangers among them";
+    text.gauge("postgres_wire_connections_open", help, counts.open as f64);
+    text.gauge("postgres_wire_sessions", "PostgreSQL clients that were let in and are there", counts.sessions as f64);
+    let help = "Connections of PostgreSQL clients that were refused";
+    let mut refused = text.family("postgres_wire_refused_total", FamilyKind::Counter, help);
+    for (refusal, count) in &counts.refused {
+        refused.sample(&[("reason", refusal.name())], *count as f64);
+    }
+    let help = "Statements of PostgreSQL clients under way, until the last row is sent";
+    text.gauge("postgres_wire_statements_running", help, counts.running as f64);
+    text.counter("postgres_wire_cancels_total", "Requests to cancel that named a connection rightly", counts.cancels);
+    let (buckets, help) =
+        (&counts.seconds_buckets, "Time of a PostgreSQL client's statement, until its last row is sent");
+    text.histogram("postgres_wire_statement_seconds", help, buckets, counts.statements, counts.seconds_sum);
 }
 
 fn external_part(index: usize, state: &ExternalState) -> PartState {
@@ -559,6 +583,9 @@ impl OperationsDoor for Operations {
             deliveries.sample(&[("channel", "mqtt"), ("outcome", outcome)], count);
         }
         text.gauge("queries_running", "SQL queries that run, by all doors", self.engine.stats().running as f64);
+        if let Some(stats) = &self.postgres_wire {
+            write_postgres_wire(text, &stats.counts());
+        }
     }
 
     fn now(&self) -> Timestamp {

@@ -27,7 +27,7 @@ use gwbank_conversion::{Converter, ConverterHandle, ConverterParts};
 use gwbank_ingest::embedded::EmbeddedBroker;
 use gwbank_ingest::external::ExternalSource;
 use gwbank_ingest::{IngestError, Pipeline};
-use gwbank_pgwire::{PgWireError, PgWireServer, ServerParts};
+use gwbank_pgwire::{DoorStats, PgWireError, PgWireServer, ServerParts};
 use gwbank_query::{QueryEngine, QuerySources};
 use gwbank_review::Reviewer;
 use gwbank_runtime::{Clock, ShutdownTrigger, SystemClock};
@@ -175,7 +175,8 @@ impl Node {
         }
         if let Some(http) = http {
             self.addresses.http = Some(http.address().to_string());
-            self.serve_http(http, clock, deliveries)?;
+            let stats = postgres_wire.as_ref().map(PgWireServer::stats);
+            self.serve_http(http, clock, deliveries, stats)?;
         }
         if let Some(postgres_wire) = postgres_wire {
             self.addresses.postgres_wire = Some(postgres_wire.address().to_string());
@@ -202,7 +203,13 @@ impl Node {
         Ok(())
     }
 
-    fn serve_http(&mut self, http: HttpServer, clock: Arc<dyn Clock>, deliveries: Arc<courier::Deliveries>) -> Outcome {
+    fn serve_http(
+        &mut self,
+        http: HttpServer,
+        clock: Arc<dyn Clock>,
+        deliveries: Arc<courier::Deliveries>,
+        postgres_wire: Option<Arc<DoorStats>>,
+    ) -> Outcome {
         let mut credentials =
             self.config.auth.credentials().map_err(|problems| anyhow::anyhow!("[auth] is wrong: {problems:?}"))?;
         credentials.set_local_token(&addresses::write_local_token(&self.config.data_dir)?);
@@ -214,6 +221,7 @@ impl Node {
             clock.clone(),
             deliveries,
             self.engine.clone(),
+            postgres_wire,
         );
         let app = App::new(AppParts {
             sql: Arc::new(doors::Sql(self.engine.clone())),

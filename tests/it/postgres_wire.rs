@@ -1,5 +1,5 @@
 //! The door for PostgreSQL's clients, with the real ones: psql, psycopg, asyncpg, SQLAlchemy with pandas, node-postgres,
-//! pgJDBC.
+//! pgJDBC, psqlODBC, RPostgreSQL; what DBeaver and Grafana ask is asked by drivers of theirs.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -60,6 +60,20 @@ fn psql_finds_its_way() {
     let columns = asked(&server, "\\d readings");
     assert!(columns.contains("time|timestamp with time zone||not null|"), "{columns}");
     assert!(asked(&server, "\\d+ wells").contains("depth|double precision"));
+    let listed = asked(&server, "\\dv+");
+    assert!(listed.contains("levels_monthly|view|gwbank|permanent"), "{listed}");
+    let functions = asked(&server, "\\df");
+    assert!(
+        functions.contains("public|time_bucket|timestamp with time zone|width, time [, origin | zone]|func"),
+        "{functions}"
+    );
+    assert!(functions.contains("|mann_kendall|json|value, time|agg"), "{functions}");
+    assert!(asked(&server, "\\dn+").contains("public|gwbank|"));
+    assert!(asked(&server, "\\l+").starts_with("gwbank|gwbank|UTF8|"));
+    assert!(asked(&server, "\\du").starts_with("gwbank|"));
+    for command in ["\\df+ sgi", "\\du+", "\\db", "\\dT", "\\drds", "\\dD", "\\da", "\\do", "\\dc"] {
+        psql(&server, "gwbank", "", &["-c", command]).good();
+    }
     for command in ["\\d", "\\dv", "\\di", "\\dn", "\\df", "\\du", "\\l", "\\dx", "\\dp", "\\z"] {
         psql(&server, "gwbank", "", &["-c", command]).good();
     }
@@ -73,6 +87,47 @@ fn psql_finds_its_way() {
     assert_eq!(types, "well_id|25");
 }
 
+/// `script` gives psql a terminal, without which it completes nothing.
+#[test]
+fn psql_completes_words() {
+    let (place, server) = started("");
+    let target = format!("postgresql://gwbank@{}/gwbank", server.postgres_wire);
+    let typed = place.file(
+        "typed",
+        "SELECT 'a' || count(*) FROM prov\t;\nSELECT 'b' || count(*) FROM wells WHERE well_\t= 'W1';\n\
+         \\dt reading_rev\t\n\\df time_b\t\n\\q\n",
+    );
+    let shell = format!("psql -X -A -t -P pager=off '{target}'");
+    let terminal = Command::new("script")
+        .args(["-qec", &shell, "/dev/null"])
+        .stdin(std::fs::File::open(typed).unwrap())
+        .env("TERM", "dumb")
+        .env("PGPASSFILE", "/dev/null")
+        .output()
+        .expect("script of util-linux runs");
+    let shown = String::from_utf8_lossy(&terminal.stdout);
+    for expected in ["a77", "b1", "public|reading_revisions|table|gwbank", "public|time_bucket|"] {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
+}
+
+/// The statements of a file of `crates/gwbank-query/tests/query/clients`.
+fn statements_of(file: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("crates/gwbank-query/tests/query/clients").join(file)
+}
+
+#[test]
+fn psql_asks_what_dbeaver_and_grafana_ask() {
+    let (place, server) = started("");
+    let readings = asked(&server, "SELECT 'readings'::regclass::oid");
+    for file in ["dbeaver.sql", "grafana.sql"] {
+        let statements = std::fs::read_to_string(statements_of(file)).unwrap();
+        let with_ids = statements.replace("$1", &readings).replace("$2", &readings).replace("\n;;\n", ";\n");
+        let script = place.file(file, &with_ids);
+        psql(&server, "gwbank", "", &["-f", script.to_str().unwrap()]).good();
+    }
+}
+
 #[test]
 fn sessions_are_ones_own_and_nothing_is_written() {
     let (_place, server) = started("");
@@ -83,6 +138,9 @@ fn sessions_are_ones_own_and_nothing_is_written() {
                   FETCH 2 FROM c; MOVE 7 IN c; FETCH c; COMMIT";
     assert_eq!(asked(&server, cursor), "0\n1\n9");
     assert_eq!(asked(&server, "PREPARE p (int) AS SELECT $1 + 1; EXECUTE p (41)"), "42");
+    let computed = "PREPARE p (int, timestamptz, text) AS SELECT $1 + 1, $2 > '2026-01-01', $3; \
+                    EXECUTE p (40 + abs(-1), now() + INTERVAL '1 day', upper('a') || 'b')";
+    assert_eq!(asked(&server, computed), "42|t|Ab");
     for (sql, code) in [
         ("INSERT INTO wells VALUES ('x')", "25006"),
         ("COPY wells TO '/tmp/x'", "25006"),
@@ -121,12 +179,13 @@ fn all_seen(output: &Output, steps: usize) {
     assert_eq!(seen.len(), steps, "{text}");
 }
 
-fn script(server: &Server, program: PathBuf, name: &str) -> Output {
+fn script(server: &Server, program: PathBuf, name: &str, arguments: &[&str]) -> Output {
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name);
     let (host, port) = server.postgres_wire.split_once(':').unwrap();
     Command::new(program)
         .arg(script)
         .args([host, port])
+        .args(arguments)
         .env("NODE_PATH", clients().join("node/node_modules"))
         .output()
         .expect("the client runs")
@@ -135,7 +194,45 @@ fn script(server: &Server, program: PathBuf, name: &str) -> Output {
 #[test]
 fn pythons_clients_get_what_they_expect() {
     let (_place, server) = started("");
-    all_seen(&script(&server, clients().join("python/bin/python"), "postgres_matrix.py"), 20);
+    all_seen(&script(&server, python(), "postgres_matrix.py", &[]), 20);
+}
+
+fn python() -> PathBuf {
+    clients().join("python/bin/python")
+}
+
+#[test]
+fn grafana_gets_what_it_expects() {
+    let (_place, server) = started("");
+    let statements = statements_of("grafana.sql");
+    let count = std::fs::read_to_string(&statements).unwrap().matches("\n;;\n").count() + 1;
+    let output = script(&server, python(), "postgres_grafana.py", &[statements.to_str().unwrap()]);
+    all_seen(&output, count + 10);
+}
+
+#[test]
+fn r_gets_what_it_expects() {
+    let (_place, server) = started("");
+    all_seen(&script(&server, "Rscript".into(), "postgres_matrix.R", &[]), 12);
+}
+
+#[test]
+fn odbc_gets_what_it_expects() {
+    let config = |certificates: &Certificates| {
+        format!(
+            "[postgres_wire]\ntls_certificate = {:?}\ntls_key = {:?}\n\
+             [[auth.users]]\nname = \"somchai\"\nrole = \"hydrologist\"\n{}\n",
+            certificates.server,
+            certificates.key,
+            hashed("rain")
+        )
+    };
+    let certificates_dir = Place::new();
+    let certificates = Certificates::make(certificates_dir.dir.path(), "ours");
+    let (_place, server) = started(&config(&certificates));
+    let driver = clients().join("odbc/psqlodbcw.so");
+    let arguments = [driver.to_str().unwrap(), "rain", certificates.authority.to_str().unwrap()];
+    all_seen(&script(&server, python(), "postgres_odbc.py", &arguments), 22);
 }
 
 #[test]
@@ -155,14 +252,20 @@ fn pgjdbc_gets_what_it_expects() {
     let (host, port) = server.postgres_wire.split_once(':').unwrap();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/PostgresMatrix.java");
     let mut java = Command::new("java");
-    java.arg("-cp").arg(clients().join("java/postgresql.jar")).args([script, host, port]);
-    all_seen(&java.output().expect("java runs; scripts/test installs it"), 12);
+    java.arg("-cp")
+        .arg(clients().join("java/postgresql.jar"))
+        .args([script, host, port])
+        .arg(statements_of("dbeaver.sql"));
+    all_seen(&java.output().expect("java runs; scripts/test installs it"), 14);
 }
 
 fn hashed(password: &str) -> String {
-    let mut child =
-        gwbank().args(["hash-password", "--scram"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+    made("hash-password", password)
+}
+
+fn made(command: &str, secret: &str) -> String {
+    let mut child = gwbank().args([command, "--scram"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(secret.as_bytes()).unwrap();
     String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
 }
 
@@ -173,11 +276,13 @@ fn who_comes_in_is_known_and_encrypted() {
     let config = format!(
         "[postgres_wire]\ntls_certificate = {:?}\ntls_key = {:?}\n\
          [[auth.users]]\nname = \"somchai\"\nrole = \"hydrologist\"\n{}\n\
-         [[auth.users]]\nname = \"malee\"\nrole = \"office\"\n{}\n",
+         [[auth.users]]\nname = \"malee\"\nrole = \"office\"\n{}\n\
+         [[auth.tokens]]\nname = \"dashboard\"\nrole = \"hydrologist\"\n{}\n",
         certificates.server,
         certificates.key,
         hashed("บ่อน้ำ"),
-        hashed("office")
+        hashed("office"),
+        made("hash-token", "0123456789abcdef")
     );
     let place = Place::new();
     place.file("gwbank.toml", &config);
@@ -188,11 +293,14 @@ fn who_comes_in_is_known_and_encrypted() {
     let said =
         psql(&server, &target("somchai", "%E0%B8%9A%E0%B9%88%E0%B8%AD%E0%B8%99%E0%B9%89%E0%B8%B3"), &verified, &select);
     assert_eq!(said.good().trim(), "somchai");
+    let bound = format!("{verified}&channel_binding=require");
+    let program = psql(&server, &target("dashboard", "0123456789abcdef"), &bound, &select);
+    assert_eq!(program.good().trim(), "dashboard");
     let refused = |user: &str, options: &str, text: &str| {
         let said = psql(&server, user, options, &select);
         assert!(said.code != 0 && said.err.contains(text), "{user}{options}: {said:?}");
     };
-    refused("somchai:wrong", &verified, "password authentication failed for user \"somchai\"");
+    refused("somchai:wrong", &bound, "password authentication failed for user \"somchai\"");
     refused("nobody:wrong", &verified, "password authentication failed for user \"nobody\"");
     refused("malee:office", &verified, "does not permit SQL");
     refused("somchai:wrong", "?sslmode=disable", "connections without TLS are refused");
@@ -222,4 +330,90 @@ fn what_is_no_client_harms_nobody() {
     }
     until("the queries have ended", || (asked(&server, "SELECT 1") == "1").then_some(()));
     assert!(server.sql("SELECT count(*) AS n FROM readings")[0]["n"] == 1000);
+    drop(silent);
+    until("nobody is connected", || (metric(&server, "gwbank_postgres_wire_connections_open") == 0.0).then_some(()));
+    assert_eq!(metric(&server, "gwbank_postgres_wire_statements_running"), 0.0);
+    assert!(metric(&server, "gwbank_postgres_wire_statement_seconds_count") >= 20.0);
+    assert!(metric(&server, "gwbank_postgres_wire_refused_total{reason=\"startup\"}") >= 2.0);
+}
+
+fn metric(server: &Server, name: &str) -> f64 {
+    let (status, text) = server.ask("GET", "/metrics", &[], b"");
+    assert_eq!(status, 200);
+    let text = String::from_utf8(text).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().unwrap()
+}
+
+/// What `/proc` tells of the server's memory, and how many files it has open.
+fn resources(server: &Server) -> (u64, usize) {
+    let process = server.process();
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let kibibytes: u64 = line.split_whitespace().next().unwrap().parse().unwrap();
+    (kibibytes << 10, std::fs::read_dir(format!("/proc/{process}/fd")).unwrap().count())
+}
+
+/// Bytes that a client sends after the start.
+fn query(sql: &str) -> Vec<u8> {
+    [&b"Q"[..], &(sql.len() as u32 + 5).to_be_bytes(), sql.as_bytes(), b"\0"].concat()
+}
+
+/// One that asks for more than it reads, and vanishes.
+fn vanish(server: &Server, number: usize) {
+    let startup = b"\0\0\0\x15\0\x03\0\0user\0gwbank\0\0";
+    let mut stream = TcpStream::connect(&server.postgres_wire).unwrap();
+    let asked = match number % 5 {
+        0 => Vec::new(),
+        1 => query("SELECT * FROM generate_series(1, 100000000000)"),
+        2 => query("SELECT count(*) FROM generate_series(1, 100000000000)"),
+        3 => query("BEGIN; DECLARE c CURSOR FOR SELECT * FROM readings, generate_series(1, 1000000); FETCH 5 FROM c"),
+        _ => query("SELECT count(*) FROM pg_class")[..9].to_vec(),
+    };
+    stream.write_all(&[&startup[..], &asked].concat()).unwrap();
+    let mut answer = [0; 512];
+    assert!(stream.read(&mut answer).unwrap() > 0);
+}
+
+#[test]
+fn nothing_is_left_of_clients_that_vanish() {
+    const KEPT_BYTES_MAX: u64 = 64 << 20;
+    let rounds = std::env::var("GWBANK_TEST_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(100);
+    let (_place, server) = started("");
+    let run = |count: usize| {
+        (0..count).for_each(|number| vanish(&server, number));
+        until("nobody is connected and nothing runs", || {
+            let gauges = ["gwbank_postgres_wire_connections_open", "gwbank_postgres_wire_statements_running"];
+            gauges.iter().all(|gauge| metric(&server, gauge) == 0.0).then_some(())
+        });
+    };
+    run(50);
+    let (memory, files) = resources(&server);
+    run(rounds);
+    let (after, files_after) = resources(&server);
+    assert!(after.saturating_sub(memory) < KEPT_BYTES_MAX, "{memory} bytes before, {after} after {rounds} clients");
+    // Connections of HTTP, by which metrics are read, come and go.
+    assert!(files_after <= files + 8, "{files} files before, {files_after} after {rounds} clients");
+    assert_eq!(asked(&server, "SELECT count(*) FROM readings"), "1000");
+}
+
+#[test]
+fn a_huge_answer_is_fetched_in_bounded_memory() {
+    const MEMORY_BYTES_MAX: u64 = 100 << 20;
+    let (_place, server) = started("");
+    asked(&server, "SELECT 1");
+    let (before, _) = resources(&server);
+    // A hundred million rows, of which a few are fetched; and two million of them to the end.
+    let cursor = "BEGIN; DECLARE c CURSOR FOR SELECT value, 'a text of some length' FROM generate_series(1, 100000000) AS g (value); \
+                  FETCH 3 FROM c; MOVE 500000 IN c; FETCH 1 FROM c; COMMIT";
+    assert!(asked(&server, cursor).ends_with("500004|a text of some length"));
+    let streamed = psql(
+        &server,
+        "gwbank",
+        "",
+        &["-v", "FETCH_COUNT=1000", "-o", "/dev/null", "-c", "SELECT * FROM generate_series(1, 300000)"],
+    );
+    streamed.good();
+    let (after, _) = resources(&server);
+    assert!(after.saturating_sub(before) < MEMORY_BYTES_MAX, "{before} bytes before, {after} after");
 }

@@ -183,6 +183,11 @@ impl Server {
         Self { child, http, mqtt, postgres_wire }
     }
 
+    /// Its number to the system.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks over HTTP; gives status and body.
     pub fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> (u16, Vec<u8>) {
         let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();

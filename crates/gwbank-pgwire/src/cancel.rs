@@ -44,13 +44,15 @@ impl Cancels {
         Registered { key: BackendKey { process, secret }, cancelled, registry: self.0.clone() }
     }
 
-    /// A wrong key is no error: nobody is told.
-    pub fn cancel(&self, key: BackendKey) {
+    /// Whether the key was right; who sent a wrong one is not told.
+    pub fn cancel(&self, key: BackendKey) -> bool {
         if let Some((secret, sender)) = self.0.connections.lock().get(&key.process)
             && bool::from(secret.ct_eq(&key.secret))
         {
             sender.send_replace(());
+            return true;
         }
+        false
     }
 }
 
@@ -69,12 +71,12 @@ mod tests {
         let cancels = Cancels::default();
         let (one, other) = (cancels.register(), cancels.register());
         assert_ne!(one.key.process, other.key.process);
-        cancels.cancel(BackendKey { secret: one.key.secret.wrapping_add(1), ..one.key });
+        assert!(!cancels.cancel(BackendKey { secret: one.key.secret.wrapping_add(1), ..one.key }));
         assert!(!one.cancelled.has_changed().unwrap());
-        cancels.cancel(one.key);
+        assert!(cancels.cancel(one.key));
         assert!(one.cancelled.has_changed().unwrap() && !other.cancelled.has_changed().unwrap());
         let gone = one.key;
         drop(one);
-        cancels.cancel(gone);
+        assert!(!cancels.cancel(gone));
     }
 }

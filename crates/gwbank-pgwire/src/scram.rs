@@ -5,6 +5,8 @@
 //!    `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`. Nobody logs in with it.
 //! 2. A name that nobody has is asked for its password like any other, with a salt that stays the same for the name.
 //! 3. Proofs are compared in constant time.
+//! 4. Where the channel can be bound (RFC 5929, `tls-server-end-point`) and the client says that it could and the server
+//!    could not, somebody between them took the offer away: refused.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -17,6 +19,9 @@ use ring::pbkdf2::{self, PBKDF2_HMAC_SHA256};
 use subtle::ConstantTimeEq;
 
 pub const MECHANISM: &str = "SCRAM-SHA-256";
+/// The same, bound to the server's certificate.
+pub const MECHANISM_BOUND: &str = "SCRAM-SHA-256-PLUS";
+const BINDING: &str = "p=tls-server-end-point";
 
 /// Of new verifiers; what PostgreSQL's clients bear without a noticeable wait.
 const ITERATIONS: u32 = 4096;
@@ -92,6 +97,13 @@ fn hash(data: &[u8]) -> Key {
     digest(&SHA256, data).as_ref().try_into().unwrap_or_default()
 }
 
+impl Verifier {
+    /// One that no password fits.
+    pub(crate) fn decoy() -> Self {
+        decoy(&[0; 32], "")
+    }
+}
+
 /// For names that nobody has: a verifier that no password fits. `secret` is this process's own.
 pub fn decoy(secret: &Key, name: &str) -> Verifier {
     let salt = hmac(secret, name.as_bytes());
@@ -107,18 +119,31 @@ pub fn decoy(secret: &Key, name: &str) -> Verifier {
 pub enum ScramError {
     #[error("malformed SCRAM message")]
     Malformed,
-    #[error("channel binding is not supported")]
+    #[error("SCRAM channel binding negotiation error")]
     ChannelBinding,
+    #[error("SCRAM channel binding check failed: the client sees another certificate")]
+    OtherChannel,
     #[error("the password is wrong")]
     WrongPassword,
+}
+
+/// What the channel can be bound to, and whether the client chose to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel<'a> {
+    /// No TLS, or a certificate that binds nothing.
+    Unbindable,
+    /// The client chose the mechanism without binding where it was offered.
+    Unbound,
+    /// Hash of the certificate.
+    Bound(&'a [u8]),
 }
 
 /// A dialogue after the client's first message.
 #[derive(Debug)]
 pub struct Exchange {
     verifier: Verifier,
-    /// The client's header, which it repeats in its last message.
-    header: String,
+    /// The client's header and what it binds to, which it repeats in its last message.
+    header: Vec<u8>,
     first_bare: String,
     /// What was answered.
     pub server_first: String,
@@ -126,16 +151,23 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    pub fn begin(verifier: Verifier, client_first: &[u8]) -> Result<Self, ScramError> {
-        Self::with_nonce(verifier, client_first, &STANDARD.encode(rand::random::<[u8; NONCE_BYTES]>()))
+    pub fn begin(verifier: Verifier, channel: Channel<'_>, client_first: &[u8]) -> Result<Self, ScramError> {
+        Self::with_nonce(verifier, channel, client_first, &STANDARD.encode(rand::random::<[u8; NONCE_BYTES]>()))
     }
 
-    fn with_nonce(verifier: Verifier, client_first: &[u8], own_nonce: &str) -> Result<Self, ScramError> {
+    fn with_nonce(
+        verifier: Verifier,
+        channel: Channel<'_>,
+        client_first: &[u8],
+        own_nonce: &str,
+    ) -> Result<Self, ScramError> {
         let text = std::str::from_utf8(client_first).map_err(|_| ScramError::Malformed)?;
         let (binding, rest) = text.split_once(',').ok_or(ScramError::Malformed)?;
-        // "y": the client could bind, and believes that the server cannot, which is so.
-        if !matches!(binding, "n" | "y") {
-            return Err(ScramError::ChannelBinding);
+        // "n": the client cannot bind. "y": it could, and believes that the server cannot.
+        match (binding, channel) {
+            ("n", Channel::Unbindable | Channel::Unbound) | ("y", Channel::Unbindable) => {}
+            (BINDING, Channel::Bound(_)) => {}
+            _ => return Err(ScramError::ChannelBinding),
         }
         let (authorization, bare) = rest.split_once(',').ok_or(ScramError::Malformed)?;
         if !authorization.is_empty() || bare.starts_with("m=") {
@@ -150,7 +182,10 @@ impl Exchange {
         };
         let salt = STANDARD.encode(&verifier.salt);
         let server_first = format!("r={nonce},s={salt},i={}", verifier.iterations);
-        let header = format!("{binding},{authorization},");
+        let mut header = format!("{binding},{authorization},").into_bytes();
+        if let Channel::Bound(end_point) = channel {
+            header.extend_from_slice(end_point);
+        }
         Ok(Self { verifier, header, first_bare: bare.to_owned(), server_first, nonce })
     }
 
@@ -162,7 +197,8 @@ impl Exchange {
         let binding = attributes.next().and_then(|binding| binding.strip_prefix("c=")).ok_or(ScramError::Malformed)?;
         let nonce = attributes.next().and_then(|nonce| nonce.strip_prefix("r=")).ok_or(ScramError::Malformed)?;
         if binding != STANDARD.encode(&self.header) {
-            return Err(ScramError::ChannelBinding);
+            let is_bound = self.header.starts_with(BINDING.as_bytes());
+            return Err(if is_bound { ScramError::OtherChannel } else { ScramError::ChannelBinding });
         }
         if nonce != self.nonce {
             return Err(ScramError::Malformed);
@@ -194,7 +230,7 @@ mod tests {
     fn of_example(password: &str) -> Exchange {
         let salt = STANDARD.decode("W22ZaJ0SNY7soEsUEjb6gQ==").unwrap();
         let verifier = Verifier::with_salt(password, &salt, 4096);
-        Exchange::with_nonce(verifier, CLIENT_FIRST.as_bytes(), SERVER_NONCE).unwrap()
+        Exchange::with_nonce(verifier, Channel::Unbindable, CLIENT_FIRST.as_bytes(), SERVER_NONCE).unwrap()
     }
 
     #[test]
@@ -211,6 +247,27 @@ mod tests {
         assert_eq!(of_example("pencil").finish(other_nonce.as_bytes()), Err(ScramError::Malformed));
         let downgraded = CLIENT_FINAL.replace("biws", "eSws");
         assert_eq!(of_example("pencil").finish(downgraded.as_bytes()), Err(ScramError::ChannelBinding));
+    }
+
+    #[test]
+    fn a_channel_is_bound_where_both_can() {
+        let begin = |channel, header: &str| {
+            Exchange::begin(Verifier::with_salt("x", b"salt", 1), channel, format!("{header},,n=,r=abc").as_bytes())
+        };
+        let refused = |channel, header: &str| begin(channel, header).unwrap_err() == ScramError::ChannelBinding;
+        assert!(begin(Channel::Unbound, "n").is_ok() && begin(Channel::Unbindable, "y").is_ok());
+        assert!(refused(Channel::Unbound, "y"), "the offer was taken away");
+        assert!(refused(Channel::Unbound, BINDING) && refused(Channel::Bound(b"hash"), "n"));
+        assert!(refused(Channel::Bound(b"hash"), "p=tls-unique"));
+        let exchange = begin(Channel::Bound(b"hash"), BINDING).unwrap();
+        let nonce = exchange.nonce.clone();
+        let other = STANDARD.encode("p=tls-server-end-point,,other");
+        let last = format!("c={other},r={nonce},p={}=", "A".repeat(43));
+        assert_eq!(exchange.finish(last.as_bytes()), Err(ScramError::OtherChannel));
+        let exchange = begin(Channel::Bound(b"hash"), BINDING).unwrap();
+        let same = STANDARD.encode("p=tls-server-end-point,,hash");
+        let last = format!("c={same},r={},p={}=", exchange.nonce, "A".repeat(43));
+        assert_eq!(exchange.finish(last.as_bytes()), Err(ScramError::WrongPassword));
     }
 
     #[test]
@@ -233,7 +290,7 @@ mod tests {
         #[test]
         fn no_message_breaks_it(first in "[a-z=,\\PC]{0,40}", last in "[cr=,p\\PC]{0,60}") {
             let verifier = Verifier::with_salt("x", b"salt", 1);
-            if let Ok(exchange) = Exchange::begin(verifier, first.as_bytes()) {
+            if let Ok(exchange) = Exchange::begin(verifier, Channel::Unbindable, first.as_bytes()) {
                 prop_assert!(exchange.finish(last.as_bytes()).is_err());
             }
             prop_assert!(of_example("pencil").finish(last.as_bytes()).is_err());

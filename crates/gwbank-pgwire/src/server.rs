@@ -19,6 +19,7 @@ use crate::auth::{Gatekeeper, Users};
 use crate::cancel::Cancels;
 use crate::connection::{DoorParts, serve};
 use crate::door::SqlDoor;
+use crate::stats::DoorStats;
 use crate::tls::{TlsError, TlsFiles};
 
 /// How long running queries may take once shutdown has begun: a third of the ten seconds that the process has.
@@ -69,6 +70,7 @@ pub struct ServerParts {
 pub struct PgWireServer {
     listener: TcpListener,
     address: SocketAddr,
+    stats: Arc<DoorStats>,
 }
 
 impl PgWireServer {
@@ -77,11 +79,16 @@ impl PgWireServer {
         let failed = |source| PgWireError::Listen { address: address.to_owned(), source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let bound = listener.local_addr().map_err(failed)?;
-        Ok(Self { listener, address: bound })
+        Ok(Self { listener, address: bound, stats: Arc::default() })
     }
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What it will count.
+    pub fn stats(&self) -> Arc<DoorStats> {
+        self.stats.clone()
     }
 
     /// What answers until shutdown. Fails where the certificate cannot be served with: never without what was asked for.
@@ -94,11 +101,12 @@ impl PgWireServer {
         let parts = Arc::new(DoorParts {
             door,
             gatekeeper: Gatekeeper::new(users),
-            tls: tls.map(|files| files.acceptor()).transpose()?,
+            tls: tls.map(|files| files.door()).transpose()?,
             tls_required,
             places: Arc::new(Semaphore::new(limits.connections_max)),
             limits,
             cancels: Cancels::default(),
+            stats: self.stats.clone(),
         });
         Ok(self.run(parts, shutdown))
     }
@@ -114,10 +122,11 @@ impl PgWireServer {
             };
             match accepted {
                 Ok((stream, peer, socket)) => {
+                    let open = parts.stats.accept();
                     let serving = serve(stream, peer, parts.clone(), shutdown.clone());
                     connections.spawn(async move {
                         serving.await;
-                        drop(socket);
+                        drop((socket, open));
                     });
                 }
                 Err(error) => {

@@ -373,6 +373,7 @@ impl Runner {
         let mut parsed = statement::parse(&request.sql)?;
         let mut names = None;
         if request.connection.is_some() {
+            pg_catalog::expand(&mut parsed, shared.template.objects());
             names = pg_catalog::names(&parsed);
             pg_catalog::rewrite(&mut parsed);
         }

@@ -18,7 +18,7 @@ use datafusion::optimizer::Optimizer;
 use datafusion::prelude::SessionConfig;
 
 use crate::config::QueryConfig;
-use crate::functions;
+use crate::functions::{self, FUNCTIONS};
 use crate::gapfill::{self, FillGaps};
 use crate::guard::{Guard, GuardOperators, GuardOption, guard_functions, rules_with_checkpoints};
 use crate::known_at::{self, AS_KNOWN_AT};
@@ -92,6 +92,10 @@ impl Template {
         Ok(Self { state, tables, objects })
     }
 
+    pub(crate) fn objects(&self) -> &Arc<Objects> {
+        &self.objects
+    }
+
     pub(crate) fn state(&self) -> &SessionState {
         &self.state
     }
@@ -107,7 +111,7 @@ impl Template {
         names
     }
 
-    /// Tells the catalogs of the tables: to be called when all are there.
+    /// Tells the catalogs of the tables and functions: to be called when all are there.
     pub(crate) async fn fill_catalogs(&self) -> Result<(), DataFusionError> {
         let mut found = Vec::new();
         for name in self.table_names() {
@@ -115,7 +119,13 @@ impl Template {
                 found.push((name, table.table_type() == TableType::View, table.schema()));
             }
         }
-        self.objects.fill(found);
+        let mut functions = Vec::new();
+        for function in FUNCTIONS {
+            let example = self.state.create_logical_plan(function.example).await;
+            let result = example.ok().and_then(|plan| functions::result_of(&plan, function.name));
+            functions.push((function, result));
+        }
+        self.objects.fill(found, functions);
         Ok(())
     }
 

@@ -17,7 +17,7 @@ impl Connection {
         let formats = vec![Format::Text; rows.width()];
         let mut interrupts = self.interrupts();
         backend::copy_out(&mut self.socket.output, rows.width());
-        let mut writer = Writer { format, cell: BytesMut::new() };
+        let writer = Writer::new(format);
         if format.header() {
             let names: Vec<&str> = rows.schema().fields().iter().map(|field| field.name().as_str()).collect();
             backend::message(&mut self.socket.output, b'd', |out| writer.header(&names, out));
@@ -28,7 +28,7 @@ impl Connection {
                 .map_err(|error| PgError::new("XX000", format!("the answer cannot be written: {error}")))?;
             for row in 0..batch.num_rows() {
                 backend::message(&mut self.socket.output, b'd', |out| writer.row(&columns, row, out));
-                self.socket.flush_much().await?;
+                self.socket.flush_much(&mut interrupts).await?;
             }
             copied += batch.num_rows();
         }
@@ -59,27 +59,37 @@ impl CopyFormat {
 
 struct Writer<'a> {
     format: &'a CopyFormat,
-    /// One value before it is escaped.
-    cell: BytesMut,
+    /// By byte: whether a value that has it is not written as it is.
+    special: [bool; 256],
 }
 
-impl Writer<'_> {
-    fn header(&mut self, names: &[&str], out: &mut BytesMut) {
+impl<'a> Writer<'a> {
+    fn new(format: &'a CopyFormat) -> Self {
+        let mut special = [false; 256];
+        let bytes: &[u8] = match format {
+            CopyFormat::Text { delimiter, .. } => &[b'\\', b'\n', b'\r', b'\t', *delimiter],
+            CopyFormat::Csv { delimiter, quote, .. } => &[b'\n', b'\r', *delimiter, *quote],
+        };
+        bytes.iter().for_each(|&byte| special[usize::from(byte)] = true);
+        Self { format, special }
+    }
+
+    fn header(&self, names: &[&str], out: &mut BytesMut) {
         for (index, name) in names.iter().enumerate() {
             self.separate(index, out);
-            self.put(name.as_bytes(), out);
+            let start = out.len();
+            out.put_slice(name.as_bytes());
+            self.escape_from(start, out);
         }
         out.put_u8(b'\n');
     }
 
-    fn row(&mut self, columns: &[Column], row: usize, out: &mut BytesMut) {
+    fn row(&self, columns: &[Column], row: usize, out: &mut BytesMut) {
         for (index, column) in columns.iter().enumerate() {
             self.separate(index, out);
-            self.cell.clear();
-            if column.put_bare_text(row, &mut self.cell) {
-                let cell = std::mem::take(&mut self.cell);
-                self.put(&cell, out);
-                self.cell = cell;
+            let start = out.len();
+            if column.put_bare_text(row, out) {
+                self.escape_from(start, out);
             } else {
                 out.put_slice(self.format.null().as_bytes());
             }
@@ -93,7 +103,22 @@ impl Writer<'_> {
         }
     }
 
-    fn put(&self, value: &[u8], out: &mut BytesMut) {
+    /// Escapes the value that was written from `start` on; most need nothing of it.
+    fn escape_from(&self, start: usize, out: &mut BytesMut) {
+        let value = &out[start..];
+        let is_plain = !value.iter().any(|&byte| self.special[usize::from(byte)])
+            && match self.format {
+                CopyFormat::Text { .. } => true,
+                CopyFormat::Csv { null, quote_all, .. } => !quote_all && value != null.as_bytes() && value != b"\\.",
+            };
+        if !is_plain {
+            let value = out[start..].to_vec();
+            out.truncate(start);
+            self.put_escaped(&value, out);
+        }
+    }
+
+    fn put_escaped(&self, value: &[u8], out: &mut BytesMut) {
         match self.format {
             CopyFormat::Text { delimiter, .. } => {
                 for &byte in value {
@@ -107,12 +132,7 @@ impl Writer<'_> {
                     }
                 }
             }
-            CopyFormat::Csv { delimiter, null, quote, escape, quote_all, .. } => {
-                let special = |byte: &u8| matches!(byte, b'\n' | b'\r') || byte == delimiter || byte == quote;
-                let quoted = *quote_all || value == null.as_bytes() || value == b"\\." || value.iter().any(special);
-                if !quoted {
-                    return out.put_slice(value);
-                }
+            CopyFormat::Csv { quote, escape, .. } => {
                 out.put_u8(*quote);
                 for &byte in value {
                     if byte == *quote || byte == *escape {
@@ -132,8 +152,10 @@ mod tests {
 
     fn written(format: CopyFormat, value: &str) -> String {
         let mut out = BytesMut::new();
-        Writer { format: &format, cell: BytesMut::new() }.put(value.as_bytes(), &mut out);
-        String::from_utf8(out.to_vec()).unwrap()
+        out.put_slice(b"before");
+        out.put_slice(value.as_bytes());
+        Writer::new(&format).escape_from(6, &mut out);
+        String::from_utf8(out[6..].to_vec()).unwrap()
     }
 
     #[test]

@@ -9,8 +9,8 @@ use crate::door::Asked;
 use crate::error::PgError;
 use crate::protocol::backend;
 use crate::session::{Portal, PortalState, Prepared, no_portal};
-use crate::sql::{Command, CopyOut, FetchCount, Statement, command, statements};
-use crate::types::{Format, PgType, Scalar, parameter};
+use crate::sql::{Argument, Command, CopyOut, FetchCount, Statement, command, statements};
+use crate::types::{Format, PgType, Scalar, columns, parameter};
 
 /// What a command comes to.
 pub(super) enum Run {
@@ -53,6 +53,7 @@ impl Connection {
             }
             let command = command(statement)?;
             self.session.check_may_run(&command)?;
+            let _counted = self.stats.statement();
             let run = self.run_command(&command, Some(statement.chars_before)).await?;
             self.answer_simple(run).await?;
         }
@@ -289,7 +290,7 @@ impl Connection {
         Ok(Prepared { command: Some(command), parameters, described, chars_before: statement.chars_before, bytes })
     }
 
-    async fn execute_prepared(&mut self, name: &str, arguments: &[Option<String>]) -> Result<Run, Stop> {
+    async fn execute_prepared(&mut self, name: &str, arguments: &[Argument]) -> Result<Run, Stop> {
         let prepared = self.session.statement(name)?.clone();
         let (given, wanted) = (arguments.len(), prepared.parameters.len());
         if given != wanted {
@@ -297,7 +298,8 @@ impl Connection {
             return Err(PgError::syntax(message).hint(format!("expected {wanted} parameters but got {given}")).into());
         }
         let zone = self.session.settings.zone().clone();
-        let values = arguments.iter().zip(&prepared.parameters).map(|(argument, &pg_type)| match argument {
+        let texts = self.argument_texts(arguments).await?;
+        let values = texts.iter().zip(&prepared.parameters).map(|(text, &pg_type)| match text {
             Some(text) => parameter::from_text(pg_type, text, &zone),
             None => parameter::value(pg_type, Format::Text, None, &zone),
         });
@@ -312,6 +314,39 @@ impl Connection {
             }
             Some(other) => Box::pin(self.run_command(other, None)).await,
         }
+    }
+
+    /// What the arguments of an `EXECUTE` come to; what is no literal is computed by the engine, all in one.
+    async fn argument_texts(&mut self, arguments: &[Argument]) -> Result<Vec<Option<String>>, Stop> {
+        let computed: Vec<String> = arguments.iter().filter_map(Argument::expression).collect();
+        let mut computed = if computed.is_empty() {
+            Vec::new()
+        } else {
+            let asked = self.asked(&format!("SELECT {}", computed.join(", ")));
+            let mut rows = self.query(asked, None).await?;
+            self.only_row(&mut rows).await?
+        }
+        .into_iter();
+        let texts = arguments.iter().map(|argument| match argument {
+            Argument::Null => Ok(None),
+            Argument::Literal(text) => Ok(Some(text.clone())),
+            Argument::Expression(_) => computed.next().ok_or_else(|| PgError::syntax("an argument is no expression")),
+        });
+        Ok(texts.collect::<Result<_, _>>()?)
+    }
+
+    /// The texts of an answer of one row.
+    async fn only_row(&mut self, rows: &mut Rows) -> Result<Vec<Option<String>>, Stop> {
+        let (zone, formats) = (self.session.settings.zone().clone(), vec![Format::Text; rows.width()]);
+        let mut interrupts = self.interrupts();
+        while let Some(batch) = rows.batch(&mut self.socket, &mut interrupts).await? {
+            if batch.num_rows() == 1 {
+                let columns = columns(&batch, &formats, &zone)
+                    .map_err(|error| PgError::new("XX000", format!("an argument cannot be read: {error}")))?;
+                return Ok(columns.iter().map(|column| column.text(0)).collect());
+            }
+        }
+        Err(PgError::syntax("the arguments are no row").into())
     }
 
     pub(super) async fn declare(&mut self, name: &str, held: bool, binary: bool, asked: Asked) -> Result<Run, Stop> {

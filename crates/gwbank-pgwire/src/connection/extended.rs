@@ -121,6 +121,7 @@ impl Connection {
             return Ok(());
         };
         self.session.check_may_run(command)?;
+        let _counted = self.stats.statement();
         if let PortalState::Ready = portal.state {
             match self.run_bound(command, prepared.chars_before, &portal.values).await? {
                 Run::Rows { rows, .. } => portal.state = PortalState::Running(rows),

@@ -29,11 +29,13 @@ use crate::error::{PgError, Severity};
 use crate::protocol::backend;
 use crate::protocol::frontend::Message;
 use crate::session::Session;
+use crate::stats::DoorStats;
 use socket::{Interrupts, Socket, Stop};
 
 pub(crate) struct Connection {
     socket: Socket,
     door: Arc<dyn SqlDoor>,
+    stats: Arc<DoorStats>,
     session: Session,
     cancelled: watch::Receiver<()>,
     /// Of the request at hand.

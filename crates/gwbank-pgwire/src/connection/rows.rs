@@ -66,10 +66,12 @@ impl Rows {
         socket: &mut Socket,
         interrupts: &mut Interrupts,
     ) -> Result<Option<RecordBatch>, Stop> {
+        // A stream that is always ready never waits, and a request may be cancelled all the same.
+        interrupts.check()?;
         let next = match self.batches.next().now_or_never() {
             Some(next) => next,
             None => {
-                socket.flush().await?;
+                socket.flush_unless(interrupts).await?;
                 socket.unless_interrupted(interrupts, self.batches.next()).await?
             }
         };
@@ -148,7 +150,7 @@ impl Connection {
                     break;
                 }
                 put_row(&mut self.socket, &current.columns, row);
-                self.socket.flush_much().await?;
+                self.socket.flush_much(&mut interrupts).await?;
             }
             sent += count;
             current.next += count;

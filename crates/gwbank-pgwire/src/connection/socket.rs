@@ -2,7 +2,8 @@
 //!
 //! # Rules
 //! 1. Memory for a client is bounded: what it sends ahead, and what it does not read.
-//! 2. While the server works for a client it looks whether the client is still there: work for nobody is dropped.
+//! 2. A request ends at its time or its cancel, also while it waits for a client that does not read.
+//! 3. While the server works for a client it looks whether the client is still there: work for nobody is dropped.
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
@@ -62,24 +63,44 @@ pub struct Interrupts {
 }
 
 impl Interrupts {
+    /// Whether the request may go on, asked without waiting.
+    pub fn check(&mut self) -> Result<(), PgError> {
+        if self.cancelled.has_changed().unwrap_or(false) {
+            self.cancelled.mark_unchanged();
+            return Err(cancelled());
+        }
+        match self.deadline {
+            Some(deadline) if deadline <= Instant::now() => Err(timed_out()),
+            _ => Ok(()),
+        }
+    }
+
     async fn cancel(&mut self) -> PgError {
-        let cancelled = async {
+        let asked = async {
             if self.cancelled.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
         };
-        let timed_out = async {
+        let late = async {
             match self.deadline {
                 Some(deadline) => sleep_until(deadline).await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
-            () = cancelled => PgError::new("57014", "canceling statement due to user request"),
-            () = timed_out => PgError::new("57014", "canceling statement due to statement timeout")
-                .hint("SET statement_timeout to more, or narrow the time or the wells"),
+            () = asked => cancelled(),
+            () = late => timed_out(),
         }
     }
+}
+
+fn cancelled() -> PgError {
+    PgError::new("57014", "canceling statement due to user request")
+}
+
+fn timed_out() -> PgError {
+    PgError::new("57014", "canceling statement due to statement timeout")
+        .hint("SET statement_timeout to more, or narrow the time or the wells")
 }
 
 #[derive(Debug)]
@@ -153,9 +174,19 @@ impl Socket {
         Ok(())
     }
 
-    /// Sends when enough has come together.
-    pub async fn flush_much(&mut self) -> Result<(), Stop> {
-        if self.output.len() < SENT_BYTES { Ok(()) } else { self.flush().await }
+    /// Sends when enough has come together. A client that does not read keeps its request no longer than the request may
+    /// take: what was not sent yet stays, so that an error can follow it.
+    pub async fn flush_much(&mut self, interrupts: &mut Interrupts) -> Result<(), Stop> {
+        if self.output.len() < SENT_BYTES { Ok(()) } else { self.flush_unless(interrupts).await }
+    }
+
+    /// Sends everything, unless something ends the request before.
+    pub async fn flush_unless(&mut self, interrupts: &mut Interrupts) -> Result<(), Stop> {
+        tokio::select! {
+            biased;
+            error = interrupts.cancel() => Err(error.into()),
+            flushed = self.flush() => flushed,
+        }
     }
 
     pub async fn close(mut self) {

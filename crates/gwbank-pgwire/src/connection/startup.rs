@@ -11,7 +11,7 @@ use std::sync::Arc;
 use gwbank_runtime::Shutdown;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use super::Connection;
 use super::socket::{Socket, Stop};
@@ -22,19 +22,22 @@ use crate::door::SqlDoor;
 use crate::error::PgError;
 use crate::protocol::backend;
 use crate::protocol::frontend::{Message, Opening};
-use crate::scram::{self, Exchange, Verifier};
+use crate::scram::{self, Channel, Exchange, Verifier};
 use crate::server::Limits;
 use crate::session::{Session, Settings};
+use crate::stats::{DoorStats, Refusal};
+use crate::tls::TlsDoor;
 
 /// What all connections share.
 pub(crate) struct DoorParts {
     pub(crate) door: Arc<dyn SqlDoor>,
     pub(crate) gatekeeper: Gatekeeper,
-    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) tls: Option<TlsDoor>,
     pub(crate) tls_required: bool,
     pub(crate) limits: Limits,
     pub(crate) places: Arc<Semaphore>,
     pub(crate) cancels: Cancels,
+    pub(crate) stats: Arc<DoorStats>,
 }
 
 /// The first byte of a TLS handshake: a client that asks for TLS at once.
@@ -43,16 +46,23 @@ const TLS_HANDSHAKE: u8 = 0x16;
 /// Serves one connection to its end.
 pub(crate) async fn serve(stream: TcpStream, peer: SocketAddr, parts: Arc<DoorParts>, shutdown: Shutdown) {
     let starting = tokio::time::timeout(parts.limits.startup_time, start(stream, peer, &parts));
-    let Ok(Some((socket, session, registered))) = starting.await else { return };
+    let (socket, session, registered) = match starting.await {
+        Ok(Some(started)) => started,
+        Ok(None) => return,
+        Err(_) => return parts.stats.refuse(Refusal::Startup),
+    };
     let Ok(_place) = parts.places.clone().try_acquire_owned() else {
+        parts.stats.refuse(Refusal::Places);
         return refuse(socket, &PgError::fatal("53300", "sorry, too many clients already")).await;
     };
+    let _session = parts.stats.session();
     let mut socket = socket;
     socket.trust();
     greet(&mut socket, &registered);
     let mut connection = Connection {
         socket,
         door: parts.door.clone(),
+        stats: parts.stats.clone(),
         session,
         cancelled: registered.cancelled.clone(),
         deadline: None,
@@ -88,7 +98,8 @@ async fn start(stream: TcpStream, peer: SocketAddr, parts: &DoorParts) -> Option
             backend::negotiate_protocol(&mut socket.output, &options);
         }
         if let Some(verifier) = parts.gatekeeper.verifier(&asked.user, peer.ip())? {
-            authenticate(&mut socket, verifier).await.map_err(|stop| match stop {
+            let end_point = parts.tls.as_ref().filter(|_| socket.is_tls()).and_then(|tls| tls.end_point.as_deref());
+            authenticate(&mut socket, verifier, end_point).await.map_err(|stop| match stop {
                 Stop::Error(error) if error.code == WRONG_PASSWORD => {
                     parts.gatekeeper.refuse(&asked.user, peer.ip()).into()
                 }
@@ -104,6 +115,11 @@ async fn start(stream: TcpStream, peer: SocketAddr, parts: &DoorParts) -> Option
         Ok((session, registered)) => Some((socket, session, registered)),
         Err(Stop::Error(error)) => {
             tracing::debug!(%peer, %error, "a connection is refused");
+            parts.stats.refuse(match (error.code, socket.is_tls()) {
+                ("28000", false) if parts.tls_required => Refusal::Tls,
+                ("28000" | WRONG_PASSWORD | "42501", _) => Refusal::Credentials,
+                _ => Refusal::Startup,
+            });
             refuse(socket, &PgError { severity: crate::error::Severity::Fatal, ..error }).await;
             None
         }
@@ -116,7 +132,7 @@ async fn open(stream: TcpStream, parts: &DoorParts) -> Option<(Socket, u16, Vec<
     let mut first = [0];
     let begins_with_tls = stream.peek(&mut first).await.ok()? == 1 && first[0] == TLS_HANDSHAKE;
     let mut socket = if begins_with_tls {
-        let stream = parts.tls.as_ref()?.accept(stream).await.ok()?;
+        let stream = encrypted(stream, parts).await?;
         // Without the name of the protocol it may be a client of another one that was led here.
         (stream.get_ref().1.alpn_protocol() == Some(b"postgresql")).then_some(())?;
         Socket::new(Stream::Tls(Box::new(stream)))
@@ -127,6 +143,7 @@ async fn open(stream: TcpStream, parts: &DoorParts) -> Option<(Socket, u16, Vec<
         let opening = match socket.opening().await {
             Ok(opening) => opening,
             Err(Stop::Error(error)) => {
+                parts.stats.refuse(Refusal::Startup);
                 refuse(socket, &error).await;
                 return None;
             }
@@ -135,13 +152,15 @@ async fn open(stream: TcpStream, parts: &DoorParts) -> Option<(Socket, u16, Vec<
         match opening {
             Opening::Start { minor, parameters } => return Some((socket, minor, parameters)),
             Opening::Cancel(key) => {
-                parts.cancels.cancel(key);
+                if parts.cancels.cancel(key) {
+                    parts.stats.cancelled();
+                }
                 return None;
             }
             Opening::Tls if parts.tls.is_some() && !socket.is_tls() => {
                 socket.output.extend_from_slice(b"S");
                 socket.flush().await.ok()?;
-                let stream = parts.tls.as_ref()?.accept(socket.into_plain()?).await.ok()?;
+                let stream = encrypted(socket.into_plain()?, parts).await?;
                 socket = Socket::new(Stream::Tls(Box::new(stream)));
             }
             Opening::Tls | Opening::Gss => {
@@ -152,14 +171,37 @@ async fn open(stream: TcpStream, parts: &DoorParts) -> Option<(Socket, u16, Vec<
     }
 }
 
+/// After the handshake of TLS.
+async fn encrypted(stream: TcpStream, parts: &DoorParts) -> Option<TlsStream<TcpStream>> {
+    let shaken = match &parts.tls {
+        Some(tls) => tls.acceptor.accept(stream).await.ok(),
+        None => None,
+    };
+    if shaken.is_none() {
+        parts.stats.refuse(Refusal::Tls);
+    }
+    shaken
+}
+
 const WRONG_PASSWORD: &str = "28P01";
 
-async fn authenticate(socket: &mut Socket, verifier: Verifier) -> Result<(), Stop> {
+async fn authenticate(socket: &mut Socket, verifier: Verifier, end_point: Option<&[u8]>) -> Result<(), Stop> {
     let wrong = || PgError::fatal(WRONG_PASSWORD, "password authentication failed");
-    backend::sasl_mechanisms(&mut socket.output, &[scram::MECHANISM]);
+    let mechanisms: &[&str] = match end_point {
+        Some(_) => &[scram::MECHANISM_BOUND, scram::MECHANISM],
+        None => &[scram::MECHANISM],
+    };
+    backend::sasl_mechanisms(&mut socket.output, mechanisms);
     let Message::Password(first) = socket.message().await? else { return Err(unexpected().into()) };
-    let first = initial_response(&first).ok_or_else(unexpected)?;
-    let exchange = Exchange::begin(verifier, &first).map_err(|error| PgError::fatal("08P01", error.to_string()))?;
+    let (mechanism, first) = initial_response(&first).ok_or_else(unexpected)?;
+    let channel = match (mechanism, end_point) {
+        (scram::MECHANISM_BOUND, Some(end_point)) => Channel::Bound(end_point),
+        (scram::MECHANISM, Some(_)) => Channel::Unbound,
+        (scram::MECHANISM, None) => Channel::Unbindable,
+        _ => return Err(unexpected().into()),
+    };
+    let begun = Exchange::begin(verifier, channel, first);
+    let exchange = begun.map_err(|error| PgError::fatal("08P01", error.to_string()))?;
     backend::sasl_continue(&mut socket.output, &exchange.server_first);
     let Message::Password(last) = socket.message().await? else { return Err(unexpected().into()) };
     let proof = exchange.finish(&last).map_err(|error| match error {
@@ -175,11 +217,11 @@ fn unexpected() -> PgError {
 }
 
 /// Mechanism, length, and the client's first message.
-fn initial_response(bytes: &[u8]) -> Option<Vec<u8>> {
+fn initial_response(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let end = bytes.iter().position(|&byte| byte == 0)?;
+    let mechanism = std::str::from_utf8(&bytes[..end]).ok()?;
     let (length, data) = bytes[end + 1..].split_first_chunk::<4>()?;
-    let is_known = &bytes[..end] == scram::MECHANISM.as_bytes();
-    (is_known && usize::try_from(i32::from_be_bytes(*length)).ok()? == data.len()).then(|| data.to_vec())
+    (usize::try_from(i32::from_be_bytes(*length)).ok()? == data.len()).then_some((mechanism, data))
 }
 
 /// What a startup packet asks for.
@@ -275,8 +317,9 @@ mod tests {
 
     #[test]
     fn the_first_step_of_sasl() {
-        assert_eq!(initial_response(b"SCRAM-SHA-256\0\0\0\0\x02n,").unwrap(), b"n,");
+        let first = initial_response(b"SCRAM-SHA-256\0\0\0\0\x02n,");
+        assert_eq!(first, Some(("SCRAM-SHA-256", &b"n,"[..])));
         assert_eq!(initial_response(b"SCRAM-SHA-256\0\0\0\0\x03n,"), None);
-        assert_eq!(initial_response(b"PLAIN\0\0\0\0\x02n,"), None);
+        assert_eq!(initial_response(b"\xff\0\0\0\0\x02n,"), None);
     }
 }

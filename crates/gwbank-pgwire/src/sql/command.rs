@@ -37,7 +37,7 @@ pub enum Command {
     },
     Execute {
         name: String,
-        arguments: Vec<Option<String>>,
+        arguments: Vec<Argument>,
     },
     /// `None` for all.
     Deallocate(Option<String>),
@@ -59,6 +59,25 @@ pub enum Command {
     DiscardSome,
     /// `LISTEN`, `UNLISTEN`: nobody notifies, so nothing is missed.
     Listen(&'static str),
+}
+
+/// An argument of `EXECUTE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Argument {
+    Null,
+    Literal(String),
+    /// For the engine.
+    Expression(String),
+}
+
+impl Argument {
+    /// As an element of a list that may hold nothing but expressions.
+    pub fn expression(&self) -> Option<String> {
+        match self {
+            Self::Expression(sql) => Some(format!("({sql})")),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -322,20 +341,45 @@ impl<'b> Words<'_, 'b> {
         self.end().map(|()| Command::Execute { name, arguments })
     }
 
-    /// A literal, with or without a cast.
-    fn argument(&mut self) -> Result<Option<String>, PgError> {
+    /// A literal, or any expression up to the comma or parenthesis that ends it.
+    fn argument(&mut self) -> Result<Argument, PgError> {
+        let mut literal = *self;
+        if let Some(argument) = literal.literal()
+            && literal.peek().is_some_and(|token| token.is_symbol(',') || token.is_symbol(')'))
+        {
+            *self = literal;
+            return Ok(argument);
+        }
+        let (start, mut depth) = (self.at, 0usize);
+        loop {
+            let Some(token) = self.peek() else { return Err(self.unexpected()) };
+            match token.kind {
+                TokenKind::Symbol('(' | '[') => depth += 1,
+                TokenKind::Symbol(')' | ',') if depth == 0 => break,
+                TokenKind::Symbol(')' | ']') => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            self.at += 1;
+        }
+        if self.at == start {
+            return Err(self.unexpected());
+        }
+        Ok(Argument::Expression(self.statement.between(start, self.at).to_owned()))
+    }
+
+    fn literal(&mut self) -> Option<Argument> {
         if self.take("null") {
-            return Ok(None);
+            return Some(Argument::Null);
         }
         let minus = if self.take_symbol('-') { "-" } else { "" };
-        let value = self.value()?;
-        while self.take_symbol(':') {
-            if !self.take_symbol(':') {
-                return Err(self.unexpected());
-            }
-            self.name()?;
-        }
-        Ok(Some(format!("{minus}{value}")))
+        let value = match self.peek().map(|token| &token.kind)? {
+            TokenKind::Word(truth) if matches!(truth.as_str(), "true" | "false") && minus.is_empty() => truth.clone(),
+            TokenKind::Text(text) if minus.is_empty() => text.clone(),
+            TokenKind::Number => self.statement.between(self.at, self.at + 1).to_owned(),
+            _ => return None,
+        };
+        self.at += 1;
+        Some(Argument::Literal(format!("{minus}{value}")))
     }
 
     fn deallocate(mut self) -> Result<Command, PgError> {
@@ -424,11 +468,28 @@ mod tests {
         let prepared = of("PREPARE p (int, numeric(3,1)) AS SELECT $1, $2").unwrap();
         let types = vec!["int".to_owned(), "numeric(3,1)".to_owned()];
         assert_eq!(prepared, Command::Prepare { name: "p".into(), types, sql: "SELECT $1, $2".into() });
-        let arguments = vec![Some("-1".to_owned()), Some("it's".to_owned()), None];
+        let literal = |text: &str| Argument::Literal(text.to_owned());
+        let expression = |sql: &str| Argument::Expression(sql.to_owned());
+        let arguments = vec![
+            literal("-1"),
+            literal("it's"),
+            Argument::Null,
+            expression("'1'::text"),
+            expression("least(1, (2 + 3))"),
+            expression("now() - INTERVAL '1 day'"),
+            expression("ARRAY[1, 2]"),
+            literal("true"),
+            expression("current_date"),
+        ];
         assert_eq!(
-            of("EXECUTE p (-1, 'it''s'::text, NULL)").unwrap(),
+            of("EXECUTE p (-1, 'it''s', NULL, '1'::text, least(1, (2 + 3)), now() - INTERVAL '1 day', ARRAY[1, 2], \
+                true, current_date)")
+            .unwrap(),
             Command::Execute { name: "p".into(), arguments }
         );
+        for bad in ["EXECUTE p (1,)", "EXECUTE p (", "EXECUTE p (1", "EXECUTE p (1) x", "EXECUTE p ()"] {
+            assert_eq!(of(bad).unwrap_err().code, "42601", "{bad}");
+        }
         assert_eq!(
             of("DECLARE c NO SCROLL CURSOR WITHOUT HOLD FOR SELECT 1 FOR x").unwrap(),
             Command::Declare { name: "c".into(), hold: false, binary: false, sql: "SELECT 1 FOR x".into() }

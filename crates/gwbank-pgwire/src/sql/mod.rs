@@ -8,6 +8,6 @@ mod command;
 mod copy;
 mod lexer;
 
-pub use command::{Command, FetchCount, command};
+pub use command::{Argument, Command, FetchCount, command};
 pub use copy::{CopyFormat, CopyOut};
 pub use lexer::{Statement, statements};

@@ -141,8 +141,85 @@ fn put_local(out: &mut BytesMut, micros: i64) -> bool {
     before
 }
 
-pub fn put_instant(out: &mut BytesMut, micros: i64, zone: &Zone) {
-    let offset = zone.offset(micros);
+/// What instants of one column have in common: most are of the day of the one before, so that neither the day is computed
+/// nor the zone asked again.
+#[derive(Debug, Default)]
+pub struct Recent {
+    /// Day in UTC, and the zone's offset all through it.
+    offset: Option<(i64, i32)>,
+    /// Local day, and what is written of it.
+    day: Option<(i64, [u8; 10])>,
+}
+
+impl Recent {
+    /// In the zone, with its offset.
+    pub fn put(&mut self, out: &mut BytesMut, micros: i64, zone: &Zone) {
+        let offset = self.offset(micros, zone);
+        let local = micros.saturating_add(i64::from(offset) * MICROS_PER_SECOND);
+        let (day, of_day) = (local.div_euclid(MICROS_PER_DAY), local.rem_euclid(MICROS_PER_DAY) as u64);
+        let is_plain = offset % 3600 == 0 && (FOUR_DIGITS_FROM..FOUR_DIGITS_TO).contains(&day);
+        if !is_plain {
+            return put_instant_at(out, micros, offset);
+        }
+        let date = match self.day {
+            Some((known, date)) if known == day => date,
+            _ => {
+                let mut text = BytesMut::with_capacity(16);
+                put_day(&mut text, day);
+                let mut date = [0; 10];
+                date.copy_from_slice(&text[..10]);
+                self.day = Some((day, date));
+                date
+            }
+        };
+        let mut text = *b"0000-00-00 00:00:00.000000+00";
+        text[..10].copy_from_slice(&date);
+        let (seconds, fraction) = (of_day / 1_000_000, of_day % 1_000_000);
+        two_digits(&mut text[11..13], seconds / 3600);
+        two_digits(&mut text[14..16], seconds / 60 % 60);
+        two_digits(&mut text[17..19], seconds % 60);
+        let mut end = 19;
+        if fraction > 0 {
+            let mut left = fraction;
+            for digit in text[20..26].iter_mut().rev() {
+                *digit = b'0' + (left % 10) as u8;
+                left /= 10;
+            }
+            end = 26;
+            while text[end - 1] == b'0' {
+                end -= 1;
+            }
+        }
+        text[end] = if offset < 0 { b'-' } else { b'+' };
+        two_digits(&mut text[end + 1..end + 3], u64::from(offset.unsigned_abs() / 3600));
+        out.put_slice(&text[..end + 3]);
+    }
+
+    fn offset(&mut self, micros: i64, zone: &Zone) -> i32 {
+        let day = micros.div_euclid(MICROS_PER_DAY);
+        match self.offset {
+            Some((known, offset)) if known == day => offset,
+            _ => {
+                let offset = zone.offset(micros);
+                // Clocks are put forward and back within months, never within a day: alike at both ends is alike between.
+                let ends = [day.saturating_mul(MICROS_PER_DAY), (day + 1).saturating_mul(MICROS_PER_DAY) - 1];
+                self.offset = ends.iter().all(|&end| zone.offset(end) == offset).then_some((day, offset));
+                offset
+            }
+        }
+    }
+}
+
+/// Days of the years 0001 to 9999.
+const FOUR_DIGITS_FROM: i64 = -719_162;
+const FOUR_DIGITS_TO: i64 = 2_932_897;
+
+fn two_digits(text: &mut [u8], number: u64) {
+    text[0] = b'0' + (number / 10) as u8;
+    text[1] = b'0' + (number % 10) as u8;
+}
+
+fn put_instant_at(out: &mut BytesMut, micros: i64, offset: i32) {
     let before = put_local(out, micros.saturating_add(i64::from(offset) * MICROS_PER_SECOND));
     out.put_u8(if offset < 0 { b'-' } else { b'+' });
     let east = offset.unsigned_abs();
@@ -193,11 +270,17 @@ pub fn put_interval(out: &mut BytesMut, months: i32, days: i32, micros: i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn written(write: impl FnOnce(&mut BytesMut)) -> String {
         let mut out = BytesMut::new();
         write(&mut out);
         String::from_utf8(out.to_vec()).unwrap()
+    }
+
+    /// With nothing remembered.
+    fn put_instant(out: &mut BytesMut, micros: i64, zone: &Zone) {
+        put_instant_at(out, micros, zone.offset(micros));
     }
 
     #[test]
@@ -222,6 +305,35 @@ mod tests {
         assert_eq!(interval(1, 1, 0), "1 mon 1 day");
         assert_eq!(interval(0, 0, -90_000_000), "-00:01:30");
         assert_eq!(interval(0, 0, 360_000_000_000), "100:00:00");
+    }
+
+    proptest! {
+        /// Instants of a few days, as columns have them, and some from anywhere.
+        #[test]
+        fn what_is_remembered_changes_nothing(
+            start in -70_000_000_000_000_000i64..260_000_000_000_000_000,
+            steps in proptest::collection::vec(-90_000_000_000i64..90_000_000_000, 1..40),
+            zone in proptest::sample::select(vec!["Asia/Bangkok", "Europe/Berlin", "+05:45", "-03:30", "UTC"]),
+            whole_seconds: bool,
+        ) {
+            let (zone, mut recent) = (Zone::named(zone).unwrap(), Recent::default());
+            let mut micros = start;
+            for step in steps {
+                micros += if whole_seconds { step / MICROS_PER_SECOND * MICROS_PER_SECOND } else { step };
+                let remembered = written(|out| recent.put(out, micros, &zone));
+                prop_assert_eq!(remembered, written(|out| put_instant(out, micros, &zone)));
+            }
+        }
+
+        #[test]
+        fn any_instant_is_written(micros: i64) {
+            let zone = Zone::utc();
+            let mut recent = Recent::default();
+            prop_assert_eq!(
+                written(|out| recent.put(out, micros, &zone)),
+                written(|out| put_instant(out, micros, &zone))
+            );
+        }
     }
 
     #[test]

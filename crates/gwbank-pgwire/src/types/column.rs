@@ -1,5 +1,7 @@
 //! A column of a batch, ready to write any of its values.
 
+use std::cell::RefCell;
+
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, GenericByteArray, GenericByteViewArray, PrimitiveArray};
 use arrow::array::{RecordBatch, StringArray};
 use arrow::compute::cast;
@@ -11,7 +13,7 @@ use arrow::datatypes::{
 use arrow::error::ArrowError;
 use bytes::{BufMut, BytesMut};
 
-use super::calendar::{put_clock, put_date, put_instant, put_interval, put_timestamp};
+use super::calendar::{Recent, put_clock, put_date, put_interval, put_timestamp};
 use super::json::JsonCells;
 use super::list::ListCells;
 use super::number::{put_float, put_single};
@@ -46,6 +48,12 @@ impl Column {
         }
         let length = i32::try_from(out.len() - start - 4).unwrap_or(i32::MAX);
         out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+    }
+
+    /// The value alone.
+    pub fn text(&self, row: usize) -> Option<String> {
+        let mut out = BytesMut::new();
+        self.put_bare_text(row, &mut out).then(|| String::from_utf8_lossy(&out).into_owned())
     }
 
     /// Appends the value alone; false where it is null.
@@ -99,7 +107,7 @@ pub(super) fn cells(array: &ArrayRef, zone: &Zone) -> Result<Box<dyn Cells>, Arr
             let micros = as_type(&DataType::Timestamp(TimeUnit::Microsecond, with_zone.clone()))?;
             let micros = micros.as_primitive().clone();
             match with_zone {
-                Some(_) => Box::new(Instant(micros, zone.clone())),
+                Some(_) => Box::new(Instant { micros, zone: zone.clone(), recent: RefCell::default() }),
                 None => Box::new(LocalTime(micros)),
             }
         }
@@ -207,17 +215,21 @@ cells! {
     binary: binary::put_interval(out, 0, 0, self.0.value(row));
 }
 
-struct Instant(PrimitiveArray<TimestampMicrosecondType>, Zone);
+struct Instant {
+    micros: PrimitiveArray<TimestampMicrosecondType>,
+    zone: Zone,
+    recent: RefCell<Recent>,
+}
 
 impl Cells for Instant {
     fn is_null(&self, row: usize) -> bool {
-        self.0.is_null(row)
+        self.micros.is_null(row)
     }
     fn put_text(&self, row: usize, out: &mut BytesMut) {
-        put_instant(out, self.0.value(row), &self.1);
+        self.recent.borrow_mut().put(out, self.micros.value(row), &self.zone);
     }
     fn put_binary(&self, row: usize, out: &mut BytesMut) {
-        out.put_i64(binary::micros(self.0.value(row)));
+        out.put_i64(binary::micros(self.micros.value(row)));
     }
 }
 

@@ -126,7 +126,8 @@ fn separate(out: &mut BytesMut, index: usize) {
 
 /// Makes a JSON text of what was written since `start`.
 fn quote(out: &mut BytesMut, start: usize) {
-    let text = out.split_off(start);
+    let text = out[start..].to_vec();
+    out.truncate(start);
     out.put_u8(b'"');
     for &byte in &text {
         match byte {

@@ -94,7 +94,8 @@ fn quote(out: &mut BytesMut, start: usize) {
     if !element.is_empty() && !element.eq_ignore_ascii_case(b"NULL") && !element.iter().any(special) {
         return;
     }
-    let element = out.split_off(start);
+    let element = out[start..].to_vec();
+    out.truncate(start);
     out.put_u8(b'"');
     for &byte in &element {
         if matches!(byte, b'"' | b'\\') {

@@ -7,9 +7,66 @@ use bytes::{BufMut, BytesMut};
 /// As `extra_float_digits = 1` writes it: the fewest digits that give the number back, and an exponent where PostgreSQL
 /// writes one.
 pub fn put_float(out: &mut BytesMut, number: f64) {
+    if put_short_decimal(out, number) {
+        return;
+    }
     put_shortest(out, number, |out| {
         let _ = write!(out, "{number}");
     });
+}
+
+/// Decimals that a short number is looked for with: readings have three, and nine digits before the point are left.
+const SHORT_DECIMALS: usize = 6;
+const SHORT_SCALE: f64 = 1e6;
+/// Up to fifteen digits a decimal is told from every other by the double next to it.
+const SHORT_MAX: f64 = 1e15;
+
+/// Writes a number that has few decimals; false where it is none, or where PostgreSQL writes an exponent.
+///
+/// A whole number below 2^53 divided by a power of ten up to 10^22 is the double next to that decimal. So if `n / 10^6` gives
+/// the number back, the decimal is one that reads as the number; and as it has at most fifteen digits no shorter one does,
+/// but for the zeros at its end.
+fn put_short_decimal(out: &mut BytesMut, number: f64) -> bool {
+    let scaled = (number.abs() * SHORT_SCALE).round();
+    let is_plain = number.abs() >= 1e-4 || number.to_bits() == 0;
+    // What is not finite is not below it.
+    let is_short = is_plain && scaled < SHORT_MAX && scaled / SHORT_SCALE == number.abs();
+    if !is_short {
+        return false;
+    }
+    let digits = scaled as u64;
+    let (whole, mut fraction) = (digits / SHORT_SCALE as u64, digits % SHORT_SCALE as u64);
+    let mut text = [b'0'; 2 + 15 + 1];
+    let mut end = text.len();
+    if fraction > 0 {
+        let mut decimals = SHORT_DECIMALS;
+        while fraction.is_multiple_of(10) {
+            fraction /= 10;
+            decimals -= 1;
+        }
+        for _ in 0..decimals {
+            end -= 1;
+            text[end] = b'0' + (fraction % 10) as u8;
+            fraction /= 10;
+        }
+        end -= 1;
+        text[end] = b'.';
+    }
+    let (last, mut left) = (text.len(), whole);
+    loop {
+        end -= 1;
+        text[end] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    if number < 0.0 {
+        end -= 1;
+        text[end] = b'-';
+    }
+    out.put_slice(&text[end..last]);
+    true
 }
 
 /// The same of the digits that tell one single from the next.
@@ -190,6 +247,14 @@ mod tests {
             let point = if fraction.is_empty() { "" } else { "." };
             let decimal = format!("{sign}{whole}{point}{fraction}");
             prop_assert_eq!(numeric_text(&binary(&decimal)).unwrap(), decimal);
+        }
+
+        #[test]
+        fn short_decimals_are_the_shortest(whole in -2_000_000_000i64..2_000_000_000, decimals in 0i32..9) {
+            let number = whole as f64 / 10f64.powi(decimals);
+            if number == 0.0 || number.abs() >= 1e-4 {
+                prop_assert_eq!(float(number), number.to_string());
+            }
         }
 
         #[test]

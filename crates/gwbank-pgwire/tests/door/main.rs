@@ -1,11 +1,13 @@
 //! The protocol from outside, byte by byte.
 
+mod fuzz;
+mod leaks;
 mod support;
 
+use std::sync::atomic::Ordering;
+
 use gwbank_pgwire::{Limits, User, Users, Verifier};
-use proptest::prelude::*;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 
 use support::{Client, Door, code, kinds};
 
@@ -82,15 +84,89 @@ async fn a_query_is_cancelled_or_runs_out_of_time() {
     let mut client = door.client().await;
     client.send(b'Q', b"silent\0").await;
     door.until_busy().await;
-    let mut other = TcpStream::connect(door.address).await.unwrap();
-    let request = [&16u32.to_be_bytes()[..], &80_877_102u32.to_be_bytes(), &client.key].concat();
-    other.write_all(&request).await.unwrap();
+    door.cancel(&client).await;
     assert_eq!(code(&client.until_ready().await), "57014");
     door.until_idle().await;
     client.query("SET statement_timeout = 50").await;
     assert_eq!(code(&client.query("silent").await), "57014");
     assert_eq!(kinds(&client.query("rows 1").await), "TDCZ");
     door.until_idle().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_sent_is_cancelled_or_runs_out_of_time() {
+    let door = Door::open().await;
+    let mut client = door.client().await;
+    client.send(b'Q', b"wide\0").await;
+    client.receive().await;
+    door.cancel(&client).await;
+    let received = client.until_ready().await;
+    assert_eq!((code(&received).as_str(), &kinds(&received)[kinds(&received).len() - 2..]), ("57014", "EZ"));
+    assert_eq!(door.stats.counts().cancels, 1);
+    client.query("SET statement_timeout = 50").await;
+    for sql in ["wide", "COPY (wide) TO STDOUT"] {
+        assert_eq!(code(&client.query(sql).await), "57014", "{sql}");
+    }
+    assert_eq!(kinds(&client.query("rows 1").await), "TDCZ");
+    door.until_idle().await;
+}
+
+#[tokio::test]
+async fn who_does_not_read_keeps_no_query_beyond_its_time() {
+    let door = Door::open().await;
+    let mut client = door.client().await;
+    client.query("SET statement_timeout = 100").await;
+    for sql in ["wide", "COPY (wide) TO STDOUT"] {
+        client.send(b'Q', &[sql.as_bytes(), b"\0"].concat()).await;
+        client.receive().await;
+        // Nothing more of the answer is read.
+        door.until_idle().await;
+        let received = client.until_ready().await;
+        assert_eq!(code(&received), "57014", "what was sent is whole, and the error follows it");
+    }
+    client.query("SET statement_timeout = 0").await;
+    client.send(b'Q', b"wide\0").await;
+    client.receive().await;
+    door.cancel(&client).await;
+    door.until_idle().await;
+    assert_eq!(code(&client.until_ready().await), "57014");
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_fetched_in_parts() {
+    let door = Door::open().await;
+    let mut client = door.client().await;
+    client.query("BEGIN; DECLARE c CURSOR FOR endless").await;
+    for part in 1..=50 {
+        let received = client.query("FETCH 1000 FROM c").await;
+        assert_eq!(kinds(&received), format!("T{}CZ", "D".repeat(1000)), "part {part}");
+        // A batch has a hundred rows: what is not fetched is not made.
+        assert!(door.engine.batches.load(Ordering::SeqCst) <= part * 10 + 1);
+    }
+    client.query("COMMIT").await;
+    door.until_idle().await;
+}
+
+#[tokio::test]
+async fn statements_and_refusals_are_counted() {
+    let door = Door::with(Users::Everybody, Limits { connections_max: 1, ..Limits::default() }).await;
+    let mut client = door.client().await;
+    client.query("rows 1; nonsense").await;
+    extended(&mut client, "rows 2", None, 0).await;
+    client.send(b'S', b"").await;
+    client.until_ready().await;
+    let mut second = door.stranger().await;
+    second.start(&[("user", "gwbank")]).await;
+    assert_eq!(code(&second.until_ready().await), "53300");
+    let mut third = door.stranger().await;
+    third.stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    third.until_ready().await;
+    let counts = door.stats.counts();
+    assert_eq!((counts.statements, counts.running, counts.sessions, counts.accepted), (3, 0, 1, 3));
+    let refused = counts.refused.map(|(refusal, count)| (refusal.name(), count));
+    assert_eq!(refused, [("credentials", 0), ("places", 1), ("tls", 0), ("startup", 1)]);
+    drop((client, second, third));
+    door.until_empty().await;
 }
 
 #[tokio::test]
@@ -106,7 +182,7 @@ async fn a_stop_ends_who_rests_and_says_so() {
 async fn places_are_bounded() {
     let door = Door::with(Users::Everybody, Limits { connections_max: 1, ..Limits::default() }).await;
     let _first = door.client().await;
-    let mut second = Client { stream: TcpStream::connect(door.address).await.unwrap(), key: Vec::new() };
+    let mut second = door.stranger().await;
     second.start(&[("user", "gwbank")]).await;
     assert_eq!(code(&second.until_ready().await), "53300");
 }
@@ -117,7 +193,7 @@ async fn a_password_is_asked_for() {
     let users = Users::Known([("somchai".to_owned(), user)].into());
     let door = Door::with(users, Limits::default()).await;
     for name in ["somchai", "nobody"] {
-        let mut client = Client { stream: TcpStream::connect(door.address).await.unwrap(), key: Vec::new() };
+        let mut client = door.stranger().await;
         client.start(&[("user", name)]).await;
         let (kind, body) = client.receive().await.unwrap();
         assert_eq!((kind, &body[..]), (b'R', &b"\0\0\0\x0aSCRAM-SHA-256\0\0"[..]));
@@ -128,39 +204,10 @@ async fn a_password_is_asked_for() {
         client.send(b'p', format!("c=biws,{nonce},p={}=", "A".repeat(43)).as_bytes()).await;
         assert_eq!(code(&client.until_ready().await), "28P01", "{name}");
         // Nothing but a password is read from a stranger.
-        let mut client = Client { stream: TcpStream::connect(door.address).await.unwrap(), key: Vec::new() };
+        let mut client = door.stranger().await;
         client.start(&[("user", name)]).await;
         client.receive().await;
         client.send(b'Q', b"rows 1\0").await;
         assert_eq!(code(&client.until_ready().await), "08P01");
     }
-}
-
-/// Sends bytes, before or after a start, and leaves.
-async fn disturb(door: &Door, bytes: &[u8], after_start: bool) {
-    let mut client = Client { stream: TcpStream::connect(door.address).await.unwrap(), key: Vec::new() };
-    if after_start {
-        client.start(&[("user", "gwbank")]).await;
-    }
-    let _refused = client.stream.write_all(bytes).await;
-    let _refused = client.stream.shutdown().await;
-    client.until_ready().await;
-}
-
-#[test]
-fn no_bytes_break_the_door() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let door = runtime.block_on(Door::open());
-    let message =
-        (proptest::sample::select(b"QPBDECHSXpdcfFz".to_vec()), proptest::collection::vec(any::<u8>(), 0..40));
-    let framed = message.prop_map(|(kind, body)| [&[kind][..], &(body.len() as u32 + 4).to_be_bytes(), &body].concat());
-    let messages = proptest::collection::vec(framed, 0..6).prop_map(|messages| messages.concat());
-    let junk = proptest::collection::vec(any::<u8>(), 0..200);
-    proptest!(ProptestConfig::with_cases(200), |(bytes in prop_oneof![messages, junk], cut in 0usize..400, start: bool)| {
-        runtime.block_on(disturb(&door, &bytes[..cut.min(bytes.len())], start));
-    });
-    runtime.block_on(async {
-        assert_eq!(kinds(&door.client().await.query("rows 1").await), "TDCZ");
-        door.until_idle().await;
-    });
 }

@@ -5,26 +5,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use futures::StreamExt;
 use futures::stream;
 use gwbank_pgwire::door::{Answer, Asked, Described, SqlDoor, SqlFailure};
-use gwbank_pgwire::{Limits, PgWireServer, ServerParts, Users};
+use gwbank_pgwire::{DoorStats, Limits, PgWireServer, ServerParts, Users};
 use gwbank_runtime::ShutdownTrigger;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 /// Longer than anything takes on a loaded machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Answers `rows N` with the numbers below N, `endless` with numbers for ever, `silent` with nothing for ever, `value` with
-/// its parameter; everything else fails.
+/// Answers `rows N` with the numbers below N, `endless` with numbers for ever, `wide` with long texts for ever, `silent` with
+/// nothing for ever, `value` with its parameter; everything else fails.
 #[derive(Debug, Default, Clone)]
 pub struct Engine {
     /// Answers that are under way.
     pub running: Arc<AtomicUsize>,
+    /// Batches of endless answers that were asked for.
+    pub batches: Arc<AtomicUsize>,
 }
 
 struct Running(Arc<AtomicUsize>);
@@ -42,8 +44,15 @@ impl Drop for Running {
     }
 }
 
+/// Of each text of `wide`.
+const WIDE_BYTES: usize = 32 << 10;
+
 fn schema() -> SchemaRef {
     Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, true)]))
+}
+
+fn texts() -> SchemaRef {
+    Arc::new(Schema::new(vec![Field::new("t", DataType::Utf8, true)]))
 }
 
 fn batch(column: ArrayRef) -> RecordBatch {
@@ -59,6 +68,7 @@ impl SqlDoor for Engine {
     async fn describe(&self, asked: Asked) -> Result<Described, SqlFailure> {
         let parameters = if asked.sql == "value" { vec![Some(DataType::Int64)] } else { vec![] };
         match asked.sql.split(' ').next() {
+            Some("wide") => Ok(Described { parameters, schema: texts() }),
             Some("rows" | "endless" | "silent" | "value") => Ok(Described { parameters, schema: schema() }),
             _ => Err(unknown()),
         }
@@ -69,7 +79,19 @@ impl SqlDoor for Engine {
         let mut words = asked.sql.split(' ');
         let batches = match (words.next(), words.next()) {
             (Some("rows"), Some(count)) => stream::iter([Ok(numbers(0, count.parse().unwrap()))]).boxed(),
-            (Some("endless"), _) => stream::iter(0..).map(|step| Ok(numbers(step * 100, step * 100 + 100))).boxed(),
+            (Some("endless"), _) => {
+                let batches = self.batches.clone();
+                let numbers = move |step: i64| {
+                    batches.fetch_add(1, Ordering::SeqCst);
+                    Ok(numbers(step * 100, step * 100 + 100))
+                };
+                stream::iter(0..).map(numbers).boxed()
+            }
+            (Some("wide"), _) => {
+                let text: ArrayRef = Arc::new(StringArray::from(vec!["x".repeat(WIDE_BYTES)]));
+                let batch = RecordBatch::try_new(texts(), vec![text]).unwrap();
+                stream::repeat_with(move || Ok(batch.clone())).boxed()
+            }
             (Some("silent"), _) => stream::pending().boxed(),
             (Some("value"), _) => {
                 let value = asked.values[0].clone();
@@ -82,7 +104,8 @@ impl SqlDoor for Engine {
             let _running = &running;
             batch
         });
-        Ok(Answer { schema: schema(), batches: batches.boxed() })
+        let schema = if asked.sql == "wide" { texts() } else { schema() };
+        Ok(Answer { schema, batches: batches.boxed() })
     }
 }
 
@@ -94,6 +117,7 @@ pub struct Door {
     pub address: SocketAddr,
     pub engine: Engine,
     pub trigger: ShutdownTrigger,
+    pub stats: Arc<DoorStats>,
 }
 
 impl Door {
@@ -104,16 +128,16 @@ impl Door {
     pub async fn with(users: Users, limits: Limits) -> Self {
         let engine = Engine::default();
         let server = PgWireServer::bind("127.0.0.1:0").await.unwrap();
-        let (address, trigger) = (server.address(), ShutdownTrigger::new());
+        let (address, trigger, stats) = (server.address(), ShutdownTrigger::new(), server.stats());
         let door = Arc::new(engine.clone());
         let parts = ServerParts { door, users, tls: None, tls_required: false, limits };
         tokio::spawn(server.serve(parts, trigger.listener()).unwrap());
-        Self { address, engine, trigger }
+        Self { address, engine, trigger, stats }
     }
 
     /// A client that was let in.
     pub async fn client(&self) -> Client {
-        let mut client = Client { stream: TcpStream::connect(self.address).await.unwrap(), key: Vec::new() };
+        let mut client = self.stranger().await;
         client.start(&[("user", "gwbank")]).await;
         let greeting = client.until_ready().await;
         client.key = greeting.iter().find(|(kind, _)| *kind == b'K').unwrap().1.clone();
@@ -121,12 +145,37 @@ impl Door {
     }
 
     pub async fn until_idle(&self) {
-        let idle = async {
-            while self.engine.running.load(Ordering::SeqCst) > 0 {
+        self.until("an answer goes on for nobody", || self.engine.running.load(Ordering::SeqCst) == 0).await;
+    }
+
+    /// Nobody is connected and nothing runs.
+    pub async fn until_empty(&self) {
+        self.until_idle().await;
+        let is_empty = || {
+            let counts = self.stats.counts();
+            (counts.open, counts.sessions, counts.running) == (0, 0, 0)
+        };
+        self.until("a connection stays", is_empty).await;
+    }
+
+    async fn until(&self, what: &str, is_so: impl Fn() -> bool) {
+        let waiting = async {
+            while !is_so() {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(PATIENCE, idle).await.expect("an answer goes on for nobody");
+        tokio::time::timeout(PATIENCE, waiting).await.expect(what);
+    }
+
+    /// A client that says nothing yet.
+    pub async fn stranger(&self) -> Client {
+        Client { stream: BufReader::new(TcpStream::connect(self.address).await.unwrap()), key: Vec::new() }
+    }
+
+    /// Asks for the end of what a client does.
+    pub async fn cancel(&self, client: &Client) {
+        let request = [&16u32.to_be_bytes()[..], &80_877_102u32.to_be_bytes(), &client.key].concat();
+        self.stranger().await.stream.write_all(&request).await.unwrap();
     }
 
     pub async fn until_busy(&self) {
@@ -137,7 +186,7 @@ impl Door {
 }
 
 pub struct Client {
-    pub stream: TcpStream,
+    pub stream: BufReader<TcpStream>,
     /// Process and secret.
     pub key: Vec<u8>,
 }

@@ -17,12 +17,13 @@ pub(crate) use zone::offset_seconds;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, SchemaRef};
 use async_trait::async_trait;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::error::DataFusionError;
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::ScalarUDF;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, ScalarUDF};
 
 use self::series::SeriesFunction;
 use crate::error::QueryError;
@@ -113,6 +114,31 @@ pub(crate) fn register(state: &mut SessionState) -> Result<(), DataFusionError> 
         state.register_udwf(Arc::new(function))?;
     }
     Ok(())
+}
+
+/// What a function gives in a plan that calls it.
+pub(crate) fn result_of(plan: &LogicalPlan, name: &str) -> Option<DataType> {
+    let mut found = None;
+    let walked = plan.apply_with_subqueries(|node| {
+        let inputs = node.inputs();
+        let columns = inputs.first().map_or(node.schema(), |input| input.schema());
+        node.apply_expressions(|expr| {
+            expr.apply(|expr| {
+                let called = match expr {
+                    Expr::ScalarFunction(call) => call.func.name(),
+                    Expr::AggregateFunction(call) => call.func.name(),
+                    Expr::WindowFunction(call) => call.fun.name(),
+                    _ => return Ok(TreeNodeRecursion::Continue),
+                };
+                if called != name {
+                    return Ok(TreeNodeRecursion::Continue);
+                }
+                found = expr.get_type(columns).ok();
+                Ok(TreeNodeRecursion::Stop)
+            })
+        })
+    });
+    walked.ok().and(found)
 }
 
 /// The table `gwbank_functions`.

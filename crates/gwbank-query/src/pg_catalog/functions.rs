@@ -44,8 +44,11 @@ enum Kind {
     TypeOid,
     ClassOid,
     ClassName,
-    TableComment,
+    RoutineResult,
+    RoutineArguments,
+    ObjectComment,
     ColumnComment,
+    Identifiers,
     SizePretty,
     QuoteIdentifier,
 }
@@ -89,9 +92,11 @@ const FUNCTIONS: &[(&str, Kind)] = &[
     ("pg_get_ruledef", Kind::NoText),
     ("pg_get_triggerdef", Kind::NoText),
     ("pg_get_functiondef", Kind::NoText),
-    ("pg_get_function_result", Kind::NoText),
-    ("pg_get_function_arguments", Kind::NoText),
-    ("pg_get_function_identity_arguments", Kind::NoText),
+    ("pg_get_function_sqlbody", Kind::NoText),
+    ("pg_get_function_arg_default", Kind::NoText),
+    ("pg_get_function_result", Kind::RoutineResult),
+    ("pg_get_function_arguments", Kind::RoutineArguments),
+    ("pg_get_function_identity_arguments", Kind::RoutineArguments),
     ("pg_get_partkeydef", Kind::NoText),
     ("pg_get_serial_sequence", Kind::NoText),
     ("pg_get_statisticsobjdef_columns", Kind::NoText),
@@ -113,9 +118,10 @@ const FUNCTIONS: &[(&str, Kind)] = &[
     ("gwbank_no_texts", Kind::NoTexts),
     ("gwbank_regclass_oid", Kind::ClassOid),
     ("gwbank_regclass_name", Kind::ClassName),
-    ("obj_description", Kind::TableComment),
+    ("obj_description", Kind::ObjectComment),
     ("col_description", Kind::ColumnComment),
     ("quote_ident", Kind::QuoteIdentifier),
+    ("parse_ident", Kind::Identifiers),
 ];
 
 pub(super) fn functions(objects: &Arc<Objects>) -> Vec<ScalarUDF> {
@@ -168,7 +174,7 @@ impl ScalarUDFImpl for CatalogFunction {
             Kind::Truth(_) => DataType::Boolean,
             Kind::Number(_) => DataType::Int64,
             Kind::Process | Kind::TypeOid | Kind::ClassOid => DataType::Int32,
-            Kind::Schemas | Kind::NoTexts => DataType::new_list(DataType::Utf8, true),
+            Kind::Schemas | Kind::NoTexts | Kind::Identifiers => DataType::new_list(DataType::Utf8, true),
             _ => DataType::Utf8,
         })
     }
@@ -226,8 +232,17 @@ impl CatalogFunction {
                 let found = number(row).and_then(|oid| objects.name_of(oid));
                 found.or_else(|| text(row).map(str::to_owned))
             }),
-            Kind::TableComment => {
-                named(&|row| number(row).and_then(|oid| objects.by_oid(oid)?.comment()).map(str::to_owned))
+            Kind::ObjectComment => named(&|row| number(row).and_then(|oid| objects.comment(oid)).map(str::to_owned)),
+            Kind::RoutineResult => named(&|row| types::sql_name(objects.routine(number(row)?)?.result_oid())),
+            Kind::RoutineArguments => {
+                named(&|row| number(row).and_then(|oid| objects.routine(oid)).map(|known| known.arguments().to_owned()))
+            }
+            Kind::Identifiers => {
+                let mut names = ListBuilder::new(StringBuilder::new());
+                for row in 0..rows {
+                    names.append_option(text(row).map(|name| identifiers(name).into_iter().map(Some)));
+                }
+                Arc::new(names.finish())
             }
             Kind::ColumnComment => {
                 let Some(second) = arrays.get(1) else { return exec_err!("{} needs two arguments", self.name) };
@@ -270,8 +285,38 @@ fn texts(array: &ArrayRef) -> Result<StringArray> {
     Ok(cast(array, &DataType::Utf8)?.as_string::<i32>().clone())
 }
 
+/// `a."B c"` as its names, folded as SQL folds them.
+fn identifiers(name: &str) -> Vec<String> {
+    let (mut names, mut in_quotes) = (vec![String::new()], false);
+    let mut letters = name.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let last = names.len() - 1;
+        match letter {
+            '"' if in_quotes && letters.next_if_eq(&'"').is_some() => names[last].push('"'),
+            '"' => in_quotes = !in_quotes,
+            '.' if !in_quotes => names.push(String::new()),
+            letter if in_quotes => names[last].push(letter),
+            letter if letter.is_whitespace() => {}
+            letter => names[last].extend(letter.to_lowercase()),
+        }
+    }
+    names
+}
+
 fn quoted(name: &str) -> String {
     let is_plain = name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
     if is_plain { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_taken_apart() {
+        assert_eq!(identifiers("Public.\"Odd \"\"x\"\".y\""), ["public", "Odd \"x\".y"]);
+        assert_eq!(identifiers("readings"), ["readings"]);
+        assert_eq!(quoted("Odd"), "\"Odd\"");
+    }
 }

@@ -7,8 +7,10 @@
 //!
 //! # Rules
 //! 1. Nothing is told that is not so: there are no indexes, constraints or triggers, so the tables of them are empty.
-//! 2. Object ids are counted from the sorted names, so that they stay for as long as the program does.
-//! 3. The schema is asked by name and lists nothing: `SHOW TABLES` shows what a hydrologist looks for.
+//! 2. Statements that join or repeat are rewritten on their way to the engine, and columns keep the names that PostgreSQL
+//!    would give them.
+//! 3. Object ids are counted from the sorted names, so that they stay for as long as the program does.
+//! 4. The schema is asked by name and lists nothing: `SHOW TABLES` shows what a hydrologist looks for.
 
 mod comments;
 mod functions;
@@ -17,6 +19,7 @@ mod objects;
 mod rewrite;
 mod tables;
 mod types;
+mod wildcards;
 
 use std::sync::Arc;
 
@@ -29,6 +32,7 @@ use datafusion::execution::session_state::SessionState;
 pub(crate) use names::{named, names};
 pub(crate) use objects::Objects;
 pub(crate) use rewrite::rewrite;
+pub(crate) use wildcards::expand;
 
 /// The name of the schema.
 pub(crate) const SCHEMA: &str = "pg_catalog";

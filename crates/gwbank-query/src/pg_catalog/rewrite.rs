@@ -19,7 +19,7 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
     FunctionArguments, GroupByExpr, Ident, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem,
-    SetExpr, TableFactor, TableWithJoins, Value, ValueWithSpan, VisitMut, VisitorMut,
+    SetExpr, TableAlias, TableFactor, TableWithJoins, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
@@ -69,6 +69,16 @@ impl VisitorMut for Rewriter {
     }
 
     fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+        if let TableFactor::Table { name, alias, args: None, .. } = factor
+            && let [ObjectNamePart::Identifier(schema), ObjectNamePart::Identifier(table)] = name.0.as_slice()
+            && schema.value.eq_ignore_ascii_case("information_schema")
+            && let Some(ours) = tables::of_information_schema(&table.value.to_lowercase())
+        {
+            // Columns are named by the table as it was.
+            let table = table.clone();
+            alias.get_or_insert_with(|| TableAlias { explicit: true, name: table, columns: Vec::new(), at: None });
+            *name = object_name(&[SCHEMA, &ours]);
+        }
         if let TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } = factor {
             strip_schema(name);
         }
@@ -279,11 +289,20 @@ fn rewritten(expr: &mut Expr) -> Option<Expr> {
             give_one_row(query);
             None
         }
+        // A dashboard's way to ask which schemas need not be named: all tables are in one.
+        Expr::InSubquery { expr, subquery, negated } if takes_search_path_apart(subquery) => {
+            Some(Expr::InList { expr: expr.clone(), list: vec![text("public")], negated: *negated })
+        }
         Expr::Exists { subquery, negated } if is_without_rows(&subquery.body) => {
             Some(Expr::Value(ValueWithSpan { value: Value::Boolean(*negated), span: Span::empty() }))
         }
         _ => None,
     }
+}
+
+fn takes_search_path_apart(subquery: &Query) -> bool {
+    let text = subquery.to_string().to_lowercase().replace(' ', "");
+    text.contains("string_to_array(current_setting('search_path'),',')")
 }
 
 /// Of `current_schemas(…)`, which is always the same: a table function takes nothing that is still to be computed.
@@ -415,7 +434,7 @@ fn name_repeated(select: &mut Select) {
     let mut seen = HashSet::new();
     for (index, item) in select.projection.iter_mut().enumerate() {
         let (expr, name) = match item {
-            SelectItem::UnnamedExpr(expr) => (expr.clone(), expr.to_string()),
+            SelectItem::UnnamedExpr(expr) => (expr.clone(), told_apart_by(expr)),
             SelectItem::ExprWithAlias { expr, alias } => (expr.clone(), alias.value.clone()),
             _ => continue,
         };
@@ -423,6 +442,16 @@ fn name_repeated(select: &mut Select) {
             let alias = Ident::with_quote('"', format!("gwbank_column_{index}"));
             *item = SelectItem::ExprWithAlias { expr, alias };
         }
+    }
+}
+
+/// What the engine tells an expression from others by.
+fn told_apart_by(expr: &Expr) -> String {
+    let folded = |name: &Ident| if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() };
+    match expr {
+        Expr::CompoundIdentifier(names) => names.iter().map(folded).collect::<Vec<_>>().join("."),
+        Expr::Identifier(name) => folded(name),
+        other => other.to_string(),
     }
 }
 

@@ -87,6 +87,29 @@ pub(super) fn named(name: &str) -> Option<&'static PgType> {
     TYPES.iter().find(|known| known.name == name || known.sql_name == name)
 }
 
+/// As `pg_type` names it.
+pub(super) fn name(oid: i32) -> Option<String> {
+    TYPES.iter().find_map(|known| {
+        if known.oid == oid {
+            Some(known.name.to_owned())
+        } else {
+            (known.array_oid == oid).then(|| format!("_{}", known.name))
+        }
+    })
+}
+
+/// Bits of a number's digits.
+pub(super) fn precision(oid: i32) -> Option<i32> {
+    match oid {
+        21 => Some(16),
+        23 => Some(32),
+        20 => Some(64),
+        700 => Some(24),
+        701 => Some(53),
+        _ => None,
+    }
+}
+
 /// As `format_type` writes it.
 pub(super) fn sql_name(oid: i32) -> Option<String> {
     TYPES.iter().find_map(|known| {

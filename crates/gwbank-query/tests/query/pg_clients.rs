@@ -42,8 +42,11 @@ fn clients_are_answered() {
             include_str!("clients/psql.sql"),
             include_str!("clients/sqlalchemy.sql"),
             include_str!("clients/pgjdbc.sql"),
+            include_str!("clients/dbeaver.sql"),
+            include_str!("clients/grafana.sql"),
         ] {
-            for sql in statements(file) {
+            // What a connection answers itself does not come to the engine.
+            for sql in statements(file).filter(|sql| !sql.starts_with("SHOW ")) {
                 let values = texts(&bench, sql).await;
                 if let Err(error) = asked(&bench, sql, values).await {
                     refused.push(format!("{error}\n{sql}\n"));
@@ -51,6 +54,41 @@ fn clients_are_answered() {
             }
         }
         assert!(refused.is_empty(), "{} refused:\n{}", refused.len(), refused.join("\n"));
+    });
+}
+
+#[test]
+fn functions_are_listed() {
+    run(async {
+        let bench = Bench::new(config(), usize::MAX);
+        let sql = "SELECT proname, prokind, pg_get_function_arguments(oid), pg_get_function_result(oid) \
+                   FROM pg_proc WHERE proname IN ('time_bucket', 'sgi', 'mann_kendall', 'percentile_class') ORDER BY 1";
+        let expected = [
+            "mann_kendall|a|value, time|json",
+            "percentile_class|w|level|text",
+            "sgi|w|level|double precision",
+            "time_bucket|f|width, time [, origin | zone]|timestamp with time zone",
+        ];
+        assert_eq!(asked(&bench, sql, vec![]).await.unwrap(), expected);
+        let counts = "SELECT count(*), count(DISTINCT oid) FROM pg_proc";
+        let functions = bench.rows("SELECT count(*) FROM gwbank_functions").await[0].clone();
+        assert_eq!(asked(&bench, counts, vec![]).await.unwrap(), [format!("{functions}|{functions}")]);
+        let commented = "SELECT count(obj_description(oid, 'pg_proc')) FROM pg_proc";
+        assert_eq!(asked(&bench, commented, vec![]).await.unwrap(), [functions]);
+    });
+}
+
+#[test]
+fn a_star_may_stand_beside_columns() {
+    run(async {
+        let bench = Bench::new(config(), usize::MAX);
+        let sql = "SELECT p.province_code, p.*, p.province_code AS again FROM (SELECT 1) x, provinces p \
+                   WHERE province_code = '30'";
+        let told = bench.engine.describe(request(sql, vec![])).await.unwrap();
+        let names: Vec<&str> = told.schema.fields().iter().map(|field| field.name().as_str()).collect();
+        assert_eq!((names[0], names[names.len() - 1]), ("province_code", "again"));
+        assert_eq!(names.iter().filter(|name| **name == "province_code").count(), 2);
+        assert_eq!(asked(&bench, sql, vec![]).await.unwrap().len(), 1);
     });
 }
 
