@@ -7,6 +7,7 @@ mod command_line;
 mod conservation;
 mod database;
 mod demo;
+mod flight_sql;
 mod history;
 mod indicators;
 mod levels;

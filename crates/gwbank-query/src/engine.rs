@@ -32,9 +32,9 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 use crate::config::QueryConfig;
 use crate::error::{Limit, QueryError};
 use crate::guard::{Guard, batch_bytes, check_constants, guarded};
-use crate::pg_catalog;
+use crate::pg_catalog::{self, TableFacts};
 use crate::readings::ReadCut;
-use crate::request::{self, Description, Request};
+use crate::request::{self, Description, Dialect, Request};
 use crate::session::{self, Template};
 use crate::statement;
 use crate::tables::{self, GatewaySource};
@@ -188,6 +188,11 @@ impl QueryEngine {
             finished: counters.finished.load(Ordering::Relaxed),
             rejected: rejected.map(|(limit, count)| (limit, count.load(Ordering::Relaxed))).collect(),
         }
+    }
+
+    /// Tables and views, by name.
+    pub fn tables(&self) -> Vec<TableFacts> {
+        self.0.template.objects().facts()
     }
 
     /// Plans and starts a query. The caller is inside a Tokio runtime with its timer.
@@ -370,7 +375,7 @@ impl Runner {
         let shared = &self.shared;
         let mut parsed = statement::parse(&request.sql)?;
         let mut names = None;
-        if request.connection.is_some() {
+        if request.connection.as_ref().is_some_and(|connection| connection.dialect == Dialect::PostgreSql) {
             names = pg_catalog::names(&parsed);
             pg_catalog::rewrite(&mut parsed);
         }

@@ -100,6 +100,10 @@ impl Template {
         names
     }
 
+    pub(crate) fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
     /// Tells the catalogs of the tables: to be called when all are there.
     pub(crate) async fn fill_catalogs(&self) -> Result<(), DataFusionError> {
         let mut found = Vec::new();

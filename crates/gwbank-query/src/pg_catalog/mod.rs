@@ -28,6 +28,7 @@ use datafusion::execution::session_state::SessionState;
 
 pub(crate) use names::{named, names};
 pub(crate) use objects::Objects;
+pub use objects::TableFacts;
 pub(crate) use rewrite::rewrite;
 
 /// The name of the schema.

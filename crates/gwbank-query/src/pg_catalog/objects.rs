@@ -49,6 +49,18 @@ impl Relation {
     }
 }
 
+/// A table or view, as every door may tell of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableFacts {
+    pub name: String,
+    pub is_view: bool,
+    pub schema: SchemaRef,
+    /// What it is for.
+    pub comment: Option<&'static str>,
+    /// The same of each column.
+    pub column_comments: Vec<Option<&'static str>>,
+}
+
 /// The tables, by name. Filled once, before the first query.
 #[derive(Debug, Default)]
 pub(crate) struct Objects(RwLock<Vec<Relation>>);
@@ -60,6 +72,17 @@ impl Objects {
         let numbered = tables.into_iter().zip(FIRST_OID..);
         let relation = |((name, is_view, schema), oid)| Relation { oid, name, is_view, schema };
         *self.0.write() = numbered.map(relation).collect();
+    }
+
+    pub(crate) fn facts(&self) -> Vec<TableFacts> {
+        let facts = |relation: &Relation| TableFacts {
+            name: relation.name.clone(),
+            is_view: relation.is_view,
+            schema: relation.schema.clone(),
+            comment: relation.comment(),
+            column_comments: (1..).zip(relation.schema.fields()).map(|(n, _)| relation.column_comment(n)).collect(),
+        };
+        self.0.read().iter().map(facts).collect()
     }
 
     pub(super) fn relations(&self) -> Vec<Relation> {
