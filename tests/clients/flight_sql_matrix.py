@@ -128,7 +128,7 @@ def errors(connection):
         refused("executemany", "read-only", lambda: cursor.executemany("SELECT $1::int", [(1,), (2,)]))
         table = pyarrow.table({"a": [1]})
         refused("ingest", "read-only", lambda: cursor.adbc_ingest("wells", table, mode="append"))
-        refused("rows", "query.rows_max", lambda: fetched(cursor, "SELECT * FROM generate_series(1, 2000000)"))
+        refused("limit of rows", "query.rows_max", lambda: fetched(cursor, "SELECT * FROM generate_series(1, 600000)"))
         # The connection is good for more.
         cursor.execute("SELECT 1")
         check("after errors", cursor.fetchall() == [(1,)])
@@ -136,12 +136,12 @@ def errors(connection):
 
 def streaming(connection):
     with connection.cursor() as cursor:
-        cursor.execute("SELECT value AS n FROM generate_series(1, 1000000)")
+        cursor.execute("SELECT value AS n FROM generate_series(1, 300000)")
         batches = cursor.fetch_record_batch()
         rows, largest = 0, 0
         for batch in batches:
             rows, largest = rows + batch.num_rows, max(largest, batch.nbytes)
-        check("stream", rows == 1_000_000 and largest <= 2 << 20 or (rows, largest))
+        check("stream", rows == 300_000 and largest <= 2 << 20 or (rows, largest))
     with connection.cursor() as cursor:
         threading.Timer(1, cursor.adbc_cancel).start()
         refused("cancel", "ancel", lambda: fetched(cursor, ENDLESS), Exception)

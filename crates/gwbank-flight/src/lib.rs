@@ -10,7 +10,7 @@
 //! ```
 //!
 //! # Rules
-//! 1. **A query runs at DoGet.** A ticket is the statement itself [`ticket`]: nothing is computed or held for a client that
+//! 1. **A query runs at DoGet.** A ticket is the statement itself: nothing is computed or held for a client that
 //!    never comes back with it.
 //! 2. An answer is never held in memory: a batch is encoded, sent and forgotten.
 //! 3. Whoever goes away, cancels or is too slow drops the query, which stops it, also while nobody reads from it.
