@@ -17,6 +17,6 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certifica
 COPY --from=build /src/target/release/gwbank /usr/local/bin/gwbank
 USER gwbank
 VOLUME /var/lib/gwbank
-EXPOSE 1883 8080
+EXPOSE 1883 8080 50051
 ENTRYPOINT ["gwbank"]
 CMD ["serve", "--data-dir", "/var/lib/gwbank"]

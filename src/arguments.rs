@@ -116,6 +116,9 @@ pub struct ServeArguments {
     /// Overrides postgres_wire.listen
     #[arg(long, value_name = "ADDRESS")]
     pub postgres_listen: Option<String>,
+    /// Overrides flight_sql.listen
+    #[arg(long, value_name = "ADDRESS")]
+    pub flight_listen: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -129,6 +132,9 @@ pub struct DemoArguments {
     /// Port for psql and other clients of PostgreSQL; another free one where it is taken
     #[arg(long, default_value_t = 5433)]
     pub postgres_port: u16,
+    /// Port for ADBC and other clients of Arrow Flight SQL; another free one where it is taken
+    #[arg(long, default_value_t = 50051)]
+    pub flight_port: u16,
     /// Same seed, same weather, same readings
     #[arg(long, default_value_t = SimConfig::DEFAULT_SEED)]
     pub seed: u64,

@@ -14,6 +14,7 @@ pub mod cpu;
 pub mod load;
 pub mod ours;
 pub mod readings;
+pub mod recent;
 pub mod stats;
 
 use std::path::PathBuf;
@@ -62,4 +63,8 @@ pub fn print_machine() {
 
 pub fn runtime(name: &str) -> Result<tokio::runtime::Runtime, Error> {
     Ok(tokio::runtime::Builder::new_multi_thread().thread_name(name).enable_all().build()?)
+}
+
+pub fn expect(found: usize, wanted: usize) -> Result<(), Error> {
+    if found == wanted { Ok(()) } else { Err(format!("{found} rows where {wanted} were expected").into()) }
 }

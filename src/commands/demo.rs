@@ -41,7 +41,7 @@ const INDICATORS_PATIENCE: Duration = Duration::from_secs(120);
 
 pub fn run(general: &General, asked: &DemoArguments) -> Outcome {
     if general.config.is_some() || !general.sets.is_empty() {
-        let problem = "the demo takes no configuration: give it --mqtt-port, --http-port, --postgres-port and --data-dir, or use `gwbank serve`";
+        let problem = "the demo takes no configuration: give it --mqtt-port, --http-port, --postgres-port, --flight-port and --data-dir, or use `gwbank serve`";
         return Err(Failure::usage(anyhow::anyhow!(problem)));
     }
     let began = Instant::now();
@@ -84,6 +84,7 @@ fn demo_config(asked: &DemoArguments, data_dir: PathBuf, start: Timestamp) -> Re
     config.mqtt.listen = free_address("MQTT", asked.mqtt_port)?;
     config.http.listen = free_address("HTTP", asked.http_port)?;
     config.postgres_wire.listen = free_address("the PostgreSQL door", asked.postgres_port)?;
+    config.flight_sql.listen = free_address("the Flight SQL door", asked.flight_port)?;
     // Device clocks that have lost their date are still found out.
     config.ingest.earliest_time = start.plus_secs(-86_400).to_rfc3339(0);
     // Its banks measure none.
@@ -239,6 +240,8 @@ impl Demo<'_> {
         output::line(&format!("\n  status page  http://{http}/\n  API          http://{http}/api/docs"))?;
         let postgres_wire = self.node.addresses.postgres_wire.as_deref().unwrap_or_default();
         output::line(&format!("  SQL          psql postgresql://gwbank@{postgres_wire}/gwbank"))?;
+        let flight_sql = self.node.addresses.flight_sql.as_deref().unwrap_or_default();
+        output::line(&format!("  Flight SQL   grpc://{flight_sql}   (ADBC: pandas, polars)"))?;
         output::line(&format!("  MQTT         mqtt://{mqtt}   (flags: gwbank/v1/flags/#)"))?;
         output::line(&format!("  files        {}", self.data_dir.display()))?;
         output::line("\nThree queries to try:")?;

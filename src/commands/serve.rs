@@ -12,6 +12,7 @@ pub fn run(general: &General, asked: &ServeArguments) -> Outcome {
     overrides.option("--mqtt-listen", "mqtt.listen", asked.mqtt_listen.clone());
     overrides.option("--http-listen", "http.listen", asked.http_listen.clone());
     overrides.option("--postgres-listen", "postgres_wire.listen", asked.postgres_listen.clone());
+    overrides.option("--flight-listen", "flight_sql.listen", asked.flight_listen.clone());
     let loaded = load_or_explain(&overrides)?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
@@ -32,7 +33,8 @@ pub fn run(general: &General, asked: &ServeArguments) -> Outcome {
         let shown = |address: &Option<String>| address.clone().unwrap_or_else(|| "none".to_owned());
         let (mqtt, http) = (shown(&node.addresses.mqtt), shown(&node.addresses.http));
         let postgres_wire = shown(&node.addresses.postgres_wire);
-        tracing::info!(%mqtt, %http, %postgres_wire, data_dir = %data_dir.display(), "ready");
+        let flight_sql = shown(&node.addresses.flight_sql);
+        tracing::info!(%mqtt, %http, %postgres_wire, %flight_sql, data_dir = %data_dir.display(), "ready");
         let name = stopping.await;
         tracing::info!(signal = name, "stopping");
         node.stop().await;

@@ -71,6 +71,7 @@ impl Config {
             ("mqtt.tls_listen", self.mqtt.tls_listen.as_str()),
             ("http.listen", self.http.listen.as_str()),
             ("postgres_wire.listen", self.postgres_wire.listen.as_str()),
+            ("flight_sql.listen", self.flight_sql.listen.as_str()),
         ]
         .into_iter()
         .filter(|(_, address)| !address.is_empty())
@@ -85,7 +86,7 @@ impl Config {
         if self.data_dir.as_os_str().is_empty() {
             found.error("data_dir", "it is empty", "name a directory");
         }
-        let takes_in = |key: &str| !key.starts_with("postgres_wire");
+        let takes_in = |key: &str| !key.starts_with("postgres_wire") && !key.starts_with("flight_sql");
         if !self.doors().any(|(key, _)| takes_in(key)) && self.mqtt.external.is_empty() {
             let mend = "set http.listen or mqtt.listen, or add [[mqtt.external]]";
             found.error("http.listen", "no door is open and no broker is named: nothing could come in", mend);
@@ -121,11 +122,8 @@ impl Config {
                 found.error(key, format!("{address} is reached from outside and mqtt.anonymous is true"), mend);
             }
         }
-        if !self.flight_sql.listen.is_empty() {
-            let mend = "set it to \"\" and use POST /api/v1/sql";
-            found.error("flight_sql.listen", "this version does not have this door yet", mend);
-        }
         self.check_postgres_wire(found);
+        self.check_flight_sql(found);
         let (certificate, tls_key) = (&self.mqtt.tls_certificate, &self.mqtt.tls_key);
         let mend = "give mqtt.tls_certificate and mqtt.tls_key, both PEM files";
         match self.mqtt.tls() {
@@ -199,6 +197,28 @@ impl Config {
             let problem =
                 format!("{} is reached from outside without TLS: whoever is between reads along", section.listen);
             found.add(Weight::Warning, "postgres_wire.listen", problem, mend);
+        }
+    }
+
+    fn check_flight_sql(&self, found: &mut Findings) {
+        let section = &self.flight_sql;
+        let mend = "give flight_sql.tls_certificate and flight_sql.tls_key, both PEM files";
+        if section.tls_certificate.is_empty() != section.tls_key.is_empty() {
+            found.error("flight_sql.tls_certificate", "TLS needs a certificate and its key", mend);
+        } else if let Some(files) = section.tls()
+            && let Err(error) = files.check()
+        {
+            let is_key = error.file == files.key;
+            let key = if is_key { "flight_sql.tls_key" } else { "flight_sql.tls_certificate" };
+            found.error(key, error.to_string(), mend);
+        }
+        let beyond = door_address(&section.listen).is_ok_and(|door| !door.loopback);
+        if beyond && section.tls().is_none() {
+            let problem = format!(
+                "{} is reached from outside without TLS: whoever is between reads along, passwords too",
+                section.listen
+            );
+            found.add(Weight::Warning, "flight_sql.listen", problem, mend);
         }
     }
 
@@ -408,6 +428,7 @@ pub fn zone_seconds(zone: &str) -> Option<i32> {
 mod tests {
     use super::*;
 
+    use crate::config::FlightSqlSection;
     use crate::config::auth::UserEntry;
 
     fn errors(config: &Config) -> Vec<String> {
@@ -438,6 +459,21 @@ mod tests {
     }
 
     #[test]
+    fn doors_of_sql_have_their_certificates_or_none() {
+        let mut config = Config::default();
+        config.flight_sql.tls_key = "key.pem".into();
+        assert_eq!(errors(&config), ["flight_sql.tls_certificate"]);
+        config.flight_sql.tls_certificate = "no such file".into();
+        assert_eq!(errors(&config), ["flight_sql.tls_certificate"]);
+        config.flight_sql = FlightSqlSection { listen: "0.0.0.0:50051".into(), ..FlightSqlSection::default() };
+        assert_eq!(errors(&config), ["flight_sql.listen"]);
+        config.insecure = true;
+        let problems = config.problems();
+        assert_eq!((problems.len(), problems[0].key.as_str()), (1, "flight_sql.listen"));
+        assert_eq!(problems[0].weight, Weight::Warning);
+    }
+
+    #[test]
     fn addresses() {
         for good in ["127.0.0.1:0", "[::1]:1883", "localhost:80"] {
             assert!(door_address(good).unwrap().loopback, "{good}");
@@ -461,16 +497,12 @@ mod tests {
     }
 
     #[test]
-    fn doors_and_archives_of_later_versions_say_so() {
+    fn what_no_version_knows_is_refused() {
         let mut config = Config::default();
-        config.flight_sql.listen = "127.0.0.1:50051".into();
         config.archive.kind = "clickhouse".into();
         config.indicators.qualities = vec![7];
         config.ingest.earliest_time = "yesterday".into();
-        assert_eq!(
-            errors(&config),
-            ["flight_sql.listen", "archive.kind", "ingest.earliest_time", "indicators.qualities"]
-        );
+        assert_eq!(errors(&config), ["archive.kind", "ingest.earliest_time", "indicators.qualities"]);
     }
 
     #[test]

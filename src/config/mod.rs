@@ -39,7 +39,7 @@ pub struct Config {
     pub mqtt: MqttSection,
     pub http: DoorSection,
     pub postgres_wire: PostgresWireSection,
-    pub flight_sql: DoorSection,
+    pub flight_sql: FlightSqlSection,
     pub archive: ArchiveSection,
     pub journal: JournalSection,
     pub window: WindowSection,
@@ -64,7 +64,7 @@ impl Default for Config {
             mqtt: MqttSection::default(),
             http: DoorSection { listen: "127.0.0.1:8080".to_owned() },
             postgres_wire: PostgresWireSection::default(),
-            flight_sql: DoorSection::default(),
+            flight_sql: FlightSqlSection::default(),
             archive: ArchiveSection::default(),
             journal: JournalSection::default(),
             window: WindowSection::default(),
@@ -192,6 +192,33 @@ impl Default for PostgresWireSection {
             tls_key: String::new(),
             tls_required: true,
         }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FlightSqlSection {
+    /// Address and port; port 0 takes a free one; "" for none.
+    pub listen: String,
+    /// PEM files; with them every client speaks TLS, without them none.
+    pub tls_certificate: String,
+    pub tls_key: String,
+}
+
+impl Default for FlightSqlSection {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:50051".to_owned(), tls_certificate: String::new(), tls_key: String::new() }
+    }
+}
+
+impl FlightSqlSection {
+    /// The certificate of the door, where it has one.
+    pub fn tls(&self) -> Option<gwbank_flight::TlsFiles> {
+        let is_wanted = !self.tls_certificate.is_empty() || !self.tls_key.is_empty();
+        is_wanted.then(|| gwbank_flight::TlsFiles {
+            certificate: PathBuf::from(&self.tls_certificate),
+            key: PathBuf::from(&self.tls_key),
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Pipeline, engine and watch as the server's doors.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures::StreamExt;
 use gwbank_conversion::{LevelSink, SensorChange, SinkError};
+use gwbank_flight::door as flight;
 use gwbank_ingest::external::ExternalState;
 use gwbank_ingest::{
     Format, GatewayRow, IngestError, LimitsApplied, Message, Pipeline, ReadingsOptions, RejudgeProgress, SourceKind,
@@ -17,15 +19,19 @@ use gwbank_model::{BANGKOK_OFFSET_SECONDS, GatewayId, Parameter, Reading, Seq, T
 use gwbank_pgwire::door::{Answer, Asked, Described, SqlFailure};
 use gwbank_pgwire::{DoorCounts, DoorStats};
 use gwbank_quality::SeriesConfig;
-use gwbank_query::{ConnectionFacts, GatewaySource, QueryEngine, QueryError, QueryErrorKind, Request};
+use gwbank_query::{
+    ConnectionFacts, Dialect, GatewaySource, Limit, QueryEngine, QueryError, QueryErrorKind, Request, TableFacts,
+};
 use gwbank_registry::{Installation, Registry, Well};
 use gwbank_runtime::Clock;
+use gwbank_server::auth::{Access, Authenticator, Credentials};
 use gwbank_server::doors::{
     Explained, ExplanationOf, FlagsDoor, FlagsDoorError, GatewayStanding, IngestDoor, IngestDoorError, OperationsDoor,
     PartState, PostedReadings, PostedReceipt, ReadingFault, ReadingsFormat, ReadingsSource, ReplayedLetters, SqlAnswer,
     SqlDoor, SqlError, SqlErrorKind, SqlPlace, StandingInWords,
 };
 use gwbank_server::metrics::{FamilyKind, MetricsText};
+use gwbank_server::problem::Kind;
 use gwbank_store::{
     ArchiveError, ConditionFlag, DeadLetterFilter, EffectiveLimit, GatewayRecord, Metadata, MetadataError,
     QualityLimitKey, SecondLookCommit,
@@ -102,12 +108,89 @@ impl gwbank_pgwire::door::SqlDoor for PgWire {
 fn request(asked: Asked) -> Request {
     let Asked { sql, types, values, connection } = asked;
     let gwbank_pgwire::door::ConnectionFacts { user, process, settings } = connection.as_ref().clone();
-    let connection = Some(Arc::new(ConnectionFacts { user, process, settings }));
-    Request { sql, types, values, connection, as_known_at: None }
+    let facts = ConnectionFacts { user, process, settings, dialect: Dialect::PostgreSql };
+    Request { sql, types, values, connection: Some(Arc::new(facts)), as_known_at: None }
 }
 
 fn sql_failure(error: QueryError) -> SqlFailure {
     SqlFailure { sqlstate: error.sqlstate(), place: error.place(), message: error.to_string() }
+}
+
+/// The same engine for clients of Arrow Flight SQL.
+pub struct FlightSql(pub QueryEngine);
+
+#[async_trait]
+impl gwbank_flight::door::SqlDoor for FlightSql {
+    async fn describe(&self, asked: flight::Asked) -> Result<flight::Described, flight::SqlFailure> {
+        let told = self.0.describe(flight_request(asked)).await.map_err(flight_failure)?;
+        Ok(flight::Described { parameters: told.parameters, schema: told.schema })
+    }
+
+    async fn query(&self, asked: flight::Asked) -> Result<flight::Answer, flight::SqlFailure> {
+        let result = self.0.ask(flight_request(asked)).await.map_err(flight_failure)?;
+        let batches = result.stream.map(|batch| batch.map_err(flight_failure)).boxed();
+        Ok(flight::Answer { schema: result.schema, batches })
+    }
+
+    fn tables(&self) -> Vec<flight::Table> {
+        let table = |TableFacts { name, is_view, schema, comment, column_comments }| flight::Table {
+            name,
+            is_view,
+            schema,
+            remarks: comment.map(str::to_owned),
+            column_remarks: column_comments.into_iter().map(|comment| comment.map(str::to_owned)).collect(),
+        };
+        self.0.tables().into_iter().map(table).collect()
+    }
+}
+
+fn flight_request(asked: flight::Asked) -> Request {
+    let flight::Asked { sql, types, values, caller } = asked;
+    let flight::Caller { user, settings } = caller.as_ref().clone();
+    // Data frames want every column to have a name of its own.
+    let facts = ConnectionFacts { user, process: 0, settings, dialect: Dialect::Engine };
+    Request { sql, types, values, connection: Some(Arc::new(facts)), as_known_at: None }
+}
+
+fn flight_failure(error: QueryError) -> flight::SqlFailure {
+    let kind = match (&error, error.kind()) {
+        (QueryError::Cancelled, _) => flight::FailureKind::Cancelled,
+        (QueryError::Unsupported(_), _) => flight::FailureKind::Unsupported,
+        (_, QueryErrorKind::Invalid | QueryErrorKind::Failed) => flight::FailureKind::Invalid,
+        (_, QueryErrorKind::ReadOnly) => flight::FailureKind::ReadOnly,
+        (_, QueryErrorKind::Limit(Limit::Seconds)) => flight::FailureKind::TimedOut,
+        (_, QueryErrorKind::Limit(_)) => flight::FailureKind::Limit,
+        (_, QueryErrorKind::Unavailable) => flight::FailureKind::Unavailable,
+        (_, QueryErrorKind::Internal) => flight::FailureKind::Internal,
+    };
+    flight::SqlFailure { kind, message: error.to_string() }
+}
+
+/// Who may come in at the Flight SQL door: as over HTTP.
+pub struct Keeper(Authenticator);
+
+impl Keeper {
+    pub fn new(credentials: Credentials) -> Self {
+        Self(Authenticator::new(credentials))
+    }
+}
+
+#[async_trait]
+impl flight::Doorkeeper for Keeper {
+    fn is_open(&self) -> bool {
+        self.0.is_open()
+    }
+
+    async fn admit(&self, authorization: &str, peer: IpAddr) -> Result<flight::Visitor, flight::Denied> {
+        let principal = self.0.admit(authorization, peer).await.map_err(|problem| {
+            if problem.kind == Kind::TOO_MANY_FAILURES {
+                flight::Denied::TooManyFailures(problem.detail)
+            } else {
+                flight::Denied::Unknown(problem.detail)
+            }
+        })?;
+        Ok(flight::Visitor { name: principal.name, may_query: Access::Sql.permits(principal.role) })
+    }
 }
 
 /// Who knows the gateways, for the table `gateways`.
@@ -409,6 +492,8 @@ pub struct Operations {
     engine: QueryEngine,
     /// Of the door for PostgreSQL's clients, where there is one.
     postgres_wire: Option<Arc<DoorStats>>,
+    /// Of the door, where it is open.
+    flight_sql: Option<Arc<gwbank_flight::DoorStats>>,
     transitions: Mutex<Option<(Instant, TransitionCounts)>>,
 }
 
@@ -421,9 +506,10 @@ impl Operations {
         deliveries: Arc<Deliveries>,
         engine: QueryEngine,
         postgres_wire: Option<Arc<DoorStats>>,
+        flight_sql: Option<Arc<gwbank_flight::DoorStats>>,
     ) -> Self {
         let transitions = Mutex::new(None);
-        Self { pipeline, metadata, external, clock, deliveries, engine, postgres_wire, transitions }
+        Self { pipeline, metadata, external, clock, deliveries, engine, postgres_wire, flight_sql, transitions }
     }
 
     async fn transition_counts(&self) -> TransitionCounts {
@@ -577,6 +663,9 @@ impl OperationsDoor for Operations {
         for (hazard, count) in self.transition_counts().await {
             transitions.sample(&[("hazard", &hazard)], count as f64);
         }
+        if let Some(stats) = &self.flight_sql {
+            flight_metrics(&stats.counts(), text);
+        }
         let mut deliveries = text.family("deliveries_total", FamilyKind::Counter, "Messages of condition flags");
         for (outcome, count) in [("delivered", &self.deliveries.delivered), ("failed", &self.deliveries.failed)] {
             let count = count.load(Ordering::Relaxed) as f64;
@@ -591,4 +680,25 @@ impl OperationsDoor for Operations {
     fn now(&self) -> Timestamp {
         Timestamp::from_micros(self.clock.now_micros())
     }
+}
+
+fn flight_metrics(counts: &gwbank_flight::DoorCounts, text: &mut MetricsText) {
+    let help = "Connections that the Flight SQL door accepted";
+    text.counter("flight_sql_connections_total", help, counts.accepted);
+    text.gauge("flight_sql_connections", "Connections that are open at the Flight SQL door", counts.open as f64);
+    let help = "Connections of clients that were let in at the Flight SQL door";
+    text.gauge("flight_sql_sessions", help, counts.sessions as f64);
+    let help = "Connections and calls that the Flight SQL door refused";
+    let mut refused = text.family("flight_sql_refused_total", FamilyKind::Counter, help);
+    for (refusal, count) in counts.refused {
+        refused.sample(&[("reason", refusal.name())], count as f64);
+    }
+    text.gauge("flight_sql_queries_running", "Queries under way at the Flight SQL door", counts.running as f64);
+    text.counter("flight_sql_cancels_total", "Queries that clients of Flight SQL cancelled", counts.cancels);
+    text.counter("flight_sql_rows_total", "Rows that the Flight SQL door sent", counts.rows);
+    let help = "Prepared statements that are kept at the Flight SQL door";
+    text.gauge("flight_sql_prepared_statements", help, counts.prepared as f64);
+    let help = "Time of a query at the Flight SQL door, from DoGet to its last row";
+    let (buckets, sum) = (&counts.seconds_buckets, counts.seconds_sum);
+    text.histogram("flight_sql_query_seconds", help, buckets, counts.statements, sum);
 }

@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use gwbank_conversion::{Converter, ConverterHandle, ConverterParts};
+use gwbank_flight::{FlightServer, FlightServerError};
 use gwbank_ingest::embedded::EmbeddedBroker;
 use gwbank_ingest::external::ExternalSource;
 use gwbank_ingest::{IngestError, Pipeline};
@@ -31,6 +32,7 @@ use gwbank_pgwire::{DoorStats, PgWireError, PgWireServer, ServerParts};
 use gwbank_query::{QueryEngine, QuerySources};
 use gwbank_review::Reviewer;
 use gwbank_runtime::{Clock, ShutdownTrigger, SystemClock};
+use gwbank_server::auth::Credentials;
 use gwbank_server::{App, AppParts, HttpServer, Limits, Reach, router};
 use gwbank_store::Metadata;
 use gwbank_watch::{Watch, WatchHandle, WatchParts};
@@ -44,6 +46,9 @@ use lock::DataDirLock;
 const SETTLE_TIME: Duration = Duration::from_secs(4);
 /// For the last flush; what it leaves is replayed from the journal.
 const FLUSH_TIME: Duration = Duration::from_secs(4);
+
+/// How much longer than the engine computes a client of Flight SQL may take for its answer.
+const ANSWER_GRACE: Duration = Duration::from_secs(30);
 
 /// A running server.
 pub struct Node {
@@ -149,6 +154,17 @@ impl Node {
                 })?)
             }
         };
+        let flight_sql = match self.config.flight_sql.listen.as_str() {
+            "" => None,
+            address => {
+                let bound = FlightServer::bind(address).await;
+                Some(bound.map_err(|error| match &error {
+                    FlightServerError::Listen { source, .. } => cannot_listen("flight_sql.listen", address, source),
+                    _ => Failure::Failed(anyhow::Error::new(error)),
+                })?)
+            }
+        };
+        let flight_stats = flight_sql.is_some().then(Arc::<gwbank_flight::DoorStats>::default);
         let deliveries = Arc::new(courier::Deliveries::default());
         if let Some(settings) = settings::embedded(&self.config)? {
             let started = EmbeddedBroker::start(settings, self.pipeline.clone(), self.trigger.listener()).await;
@@ -176,11 +192,15 @@ impl Node {
         if let Some(http) = http {
             self.addresses.http = Some(http.address().to_string());
             let stats = postgres_wire.as_ref().map(PgWireServer::stats);
-            self.serve_http(http, clock, deliveries, stats)?;
+            self.serve_http(http, clock, deliveries, stats, flight_stats.clone())?;
         }
         if let Some(postgres_wire) = postgres_wire {
             self.addresses.postgres_wire = Some(postgres_wire.address().to_string());
             self.serve_postgres_wire(postgres_wire)?;
+        }
+        if let Some((flight_sql, stats)) = flight_sql.zip(flight_stats) {
+            self.addresses.flight_sql = Some(flight_sql.address().to_string());
+            self.serve_flight_sql(flight_sql, stats)?;
         }
         self.addresses.write(&self.config.data_dir)?;
         Ok(())
@@ -203,15 +223,41 @@ impl Node {
         Ok(())
     }
 
+    fn serve_flight_sql(&mut self, server: FlightServer, stats: Arc<gwbank_flight::DoorStats>) -> Outcome {
+        let seconds_max = Duration::from_secs(self.config.query.seconds_max);
+        let parts = gwbank_flight::ServerParts {
+            door: Arc::new(doors::FlightSql(self.engine.clone())),
+            keeper: Arc::new(doors::Keeper::new(self.credentials()?)),
+            tls: self.config.flight_sql.tls(),
+            limits: gwbank_flight::Limits {
+                // The engine ends a query by itself; what it has made by then is still to be taken.
+                answer_time: seconds_max + ANSWER_GRACE,
+                statement_time: seconds_max,
+                statement_bytes_max: gwbank_query::STATEMENT_BYTES_MAX,
+                ..gwbank_flight::Limits::default()
+            },
+            version: env!("CARGO_PKG_VERSION"),
+            stats,
+        };
+        let serving = server.serve(parts, self.trigger.listener()).context("flight_sql")?;
+        self.tasks.push(tokio::spawn(serving));
+        Ok(())
+    }
+
+    fn credentials(&self) -> Outcome<Credentials> {
+        let credentials = self.config.auth.credentials();
+        Ok(credentials.map_err(|problems| anyhow::anyhow!("[auth] is wrong: {problems:?}"))?)
+    }
+
     fn serve_http(
         &mut self,
         http: HttpServer,
         clock: Arc<dyn Clock>,
         deliveries: Arc<courier::Deliveries>,
         postgres_wire: Option<Arc<DoorStats>>,
+        flight_sql: Option<Arc<gwbank_flight::DoorStats>>,
     ) -> Outcome {
-        let mut credentials =
-            self.config.auth.credentials().map_err(|problems| anyhow::anyhow!("[auth] is wrong: {problems:?}"))?;
+        let mut credentials = self.credentials()?;
         credentials.set_local_token(&addresses::write_local_token(&self.config.data_dir)?);
         let limits = Limits::default();
         let operations = doors::Operations::new(
@@ -222,6 +268,7 @@ impl Node {
             deliveries,
             self.engine.clone(),
             postgres_wire,
+            flight_sql,
         );
         let app = App::new(AppParts {
             sql: Arc::new(doors::Sql(self.engine.clone())),

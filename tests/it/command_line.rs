@@ -42,11 +42,11 @@ fn check_config_names_file_line_key_and_mend() {
     assert_eq!(said.code, 2);
     assert!(said.err.contains("gwbank.toml:4: windows: unknown field `windows`"), "{}", said.err);
 
-    place.file("gwbank.toml", "[http]\nlisten = \"0.0.0.0:8080\"\n[flight_sql]\nlisten = \"127.0.0.1:50051\"\n");
+    place.file("gwbank.toml", "[http]\nlisten = \"0.0.0.0:8080\"\n[flight_sql]\ntls_key = \"key.pem\"\n");
     let said = place.run(&["check-config"]);
     assert_eq!(said.code, 2);
     assert!(said.err.contains("gwbank.toml:2: http.listen: 0.0.0.0:8080 is reached from outside"), "{}", said.err);
-    assert!(said.err.contains("gwbank.toml:4: flight_sql.listen: this version does not have"), "{}", said.err);
+    assert!(said.err.contains("flight_sql.tls_certificate: TLS needs a certificate and its key"), "{}", said.err);
     assert_eq!(place.run(&["serve"]).code, 2, "the server does not start with it");
 
     place.file("gwbank.toml", include_str!("../../gwbank.example.toml"));

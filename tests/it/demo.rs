@@ -22,6 +22,8 @@ fn the_printed_commands_work_as_printed() {
             "0",
             "--postgres-port",
             "0",
+            "--flight-port",
+            "0",
             "--data-dir",
             "demo",
         ])

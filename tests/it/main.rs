@@ -8,6 +8,7 @@ mod conservation;
 mod database;
 mod demo;
 mod export;
+mod flight_sql;
 mod history;
 mod indicators;
 mod known_at;

@@ -18,6 +18,7 @@ pub fn gwbank() -> Command {
     }
     // Tests run side by side.
     command.env("GWBANK__POSTGRES_WIRE__LISTEN", "127.0.0.1:0");
+    command.env("GWBANK__FLIGHT_SQL__LISTEN", "127.0.0.1:0");
     command
 }
 
@@ -162,6 +163,8 @@ pub struct Server {
     pub mqtt: String,
     /// Host and port for PostgreSQL's clients.
     pub postgres_wire: String,
+    /// Host and port for Flight SQL's clients.
+    pub flight_sql: String,
 }
 
 impl Server {
@@ -180,7 +183,8 @@ impl Server {
         let http = format!("http://{}", addresses["http"].as_str().unwrap());
         let mqtt = format!("mqtt://{}", addresses["mqtt"].as_str().unwrap());
         let postgres_wire = addresses["postgres_wire"].as_str().unwrap_or_default().to_owned();
-        Self { child, http, mqtt, postgres_wire }
+        let flight_sql = addresses["flight_sql"].as_str().unwrap_or_default().to_owned();
+        Self { child, http, mqtt, postgres_wire, flight_sql }
     }
 
     /// Its number to the system.

@@ -34,9 +34,9 @@ use crate::error::{Limit, QueryError};
 use crate::gapfill;
 use crate::guard::{Guard, batch_bytes, check_constants, guarded};
 use crate::known_at;
-use crate::pg_catalog;
+use crate::pg_catalog::{self, TableFacts};
 use crate::readings::ReadCut;
-use crate::request::{self, Description, Request};
+use crate::request::{self, Description, Dialect, Request};
 use crate::session::{self, Template};
 use crate::statement;
 use crate::tables::{self, GatewaySource};
@@ -190,6 +190,11 @@ impl QueryEngine {
             finished: counters.finished.load(Ordering::Relaxed),
             rejected: rejected.map(|(limit, count)| (limit, count.load(Ordering::Relaxed))).collect(),
         }
+    }
+
+    /// Tables and views, by name.
+    pub fn tables(&self) -> Vec<TableFacts> {
+        self.0.template.objects().facts()
     }
 
     /// Plans and starts a query. The caller is inside a Tokio runtime with its timer.
@@ -372,7 +377,7 @@ impl Runner {
         let shared = &self.shared;
         let mut parsed = statement::parse(&request.sql)?;
         let mut names = None;
-        if request.connection.is_some() {
+        if request.connection.as_ref().is_some_and(|connection| connection.dialect == Dialect::PostgreSql) {
             pg_catalog::expand(&mut parsed, shared.template.objects());
             names = pg_catalog::names(&parsed);
             pg_catalog::rewrite(&mut parsed);

@@ -45,5 +45,7 @@ pub use config::{ConfigProblem, LevelRules, QueryConfig};
 pub use engine::{QueryEngine, QueryResult, QuerySources, QueryStats};
 pub use error::{Limit, Named, QueryError, QueryErrorKind};
 pub use known_earlier::EarlierValue;
-pub use request::{ConnectionFacts, Description, Request};
+pub use pg_catalog::TableFacts;
+pub use request::{ConnectionFacts, Description, Dialect, Request};
+pub use statement::STATEMENT_BYTES_MAX;
 pub use tables::{GatewayRow, GatewaySource, MetadataGateways};

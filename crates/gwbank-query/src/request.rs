@@ -59,6 +59,17 @@ pub struct ConnectionFacts {
     pub user: String,
     pub process: i32,
     pub settings: Vec<(String, String)>,
+    pub dialect: Dialect,
+}
+
+/// Whose words a connection's statements are in, and whose names it expects its columns to have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// What only PostgreSQL writes is put in the engine's words; `min(value)` is a column `min`.
+    #[default]
+    PostgreSql,
+    /// As at doors without connections: `min(value)` is a column `min(readings.value)`, so that no two have one name.
+    Engine,
 }
 
 impl ConnectionFacts {

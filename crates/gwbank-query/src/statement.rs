@@ -18,7 +18,7 @@ use crate::unnest_keys::check_groups;
 const RECURSION_MAX: usize = 50;
 
 /// Longer statements are refused: nobody types them, and operators in a row nest as deep as they are many.
-pub(crate) const STATEMENT_BYTES_MAX: usize = 64 << 10;
+pub const STATEMENT_BYTES_MAX: usize = 64 << 10;
 
 /// The one statement of a text, if it is one that may run.
 pub(crate) fn parse(sql: &str) -> Result<Statement, QueryError> {

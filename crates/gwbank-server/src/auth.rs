@@ -12,6 +12,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -254,6 +255,15 @@ impl Authenticator {
             return Err(unauthenticated("send a bearer token, or a user name and password"));
         };
         let text = value.to_str().map_err(|_| unauthenticated("the Authorization header is not text"))?;
+        self.recognise(text, peer).await
+    }
+
+    /// The same of the header alone, for a door that is not HTTP.
+    pub async fn admit(&self, authorization: &str, peer: IpAddr) -> Result<Principal, Problem> {
+        self.recognise(authorization, Some(Peer(peer))).await
+    }
+
+    async fn recognise(&self, text: &str, peer: Option<Peer>) -> Result<Principal, Problem> {
         let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
         if scheme.eq_ignore_ascii_case("bearer") {
             self.token(rest.trim())

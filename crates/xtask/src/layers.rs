@@ -29,7 +29,7 @@ const LINES: &[&[&str]] = &[
     &["gwbank-ingest"],
     &["gwbank-query"],
     &["gwbank-watch", "gwbank-conversion", "gwbank-review"],
-    &["gwbank-server", "gwbank-pgwire"],
+    &["gwbank-server", "gwbank-pgwire", "gwbank-flight"],
     &["gwbank"],
 ];
 
@@ -44,9 +44,9 @@ const EXCLUSIVE: &[(&str, &[&str])] = &[
     // The second for Delta's table provider.
     ("datafusion", &["gwbank-query", "gwbank-delta"]),
     ("axum", &["gwbank-server"]),
-    ("tokio-rustls", &["gwbank-pgwire"]),
-    ("tonic", &["gwbank-server"]),
-    ("arrow-flight", &["gwbank-server"]),
+    ("tokio-rustls", &["gwbank-pgwire", "gwbank-flight"]),
+    ("tonic", &["gwbank-flight"]),
+    ("arrow-flight", &["gwbank-flight"]),
 ];
 
 /// Same input, same output: no clock, no disk, no network.

@@ -31,6 +31,7 @@ use datafusion::execution::session_state::SessionState;
 
 pub(crate) use names::{named, names};
 pub(crate) use objects::Objects;
+pub use objects::TableFacts;
 pub(crate) use rewrite::rewrite;
 pub(crate) use wildcards::expand;
 

@@ -84,6 +84,18 @@ impl Routine {
     }
 }
 
+/// A table or view, as every door may tell of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableFacts {
+    pub name: String,
+    pub is_view: bool,
+    pub schema: SchemaRef,
+    /// What it is for.
+    pub comment: Option<&'static str>,
+    /// The same of each column.
+    pub column_comments: Vec<Option<&'static str>>,
+}
+
 /// Tables and functions, by name. Filled once, before the first query.
 #[derive(Debug, Default)]
 pub(crate) struct Objects {
@@ -106,6 +118,17 @@ impl Objects {
         let numbered = functions.into_iter().zip(FIRST_ROUTINE_OID..);
         let routine = |((function, result), oid)| Routine { oid, function, result };
         *self.routines.write() = numbered.map(routine).collect();
+    }
+
+    pub(crate) fn facts(&self) -> Vec<TableFacts> {
+        let facts = |relation: &Relation| TableFacts {
+            name: relation.name.clone(),
+            is_view: relation.is_view,
+            schema: relation.schema.clone(),
+            comment: relation.comment(),
+            column_comments: (1..).zip(relation.schema.fields()).map(|(n, _)| relation.column_comment(n)).collect(),
+        };
+        self.relations.read().iter().map(facts).collect()
     }
 
     pub(super) fn relations(&self) -> Vec<Relation> {

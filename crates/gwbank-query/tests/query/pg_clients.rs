@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, StringArray};
 use arrow::datatypes::DataType;
-use gwbank_query::{ConnectionFacts, QueryError, Request};
+use gwbank_query::{ConnectionFacts, Dialect, QueryError, Request};
 
 use crate::support::{Bench, config, run, text_rows};
 
 fn request(sql: &str, values: Vec<ArrayRef>) -> Request {
     let settings = vec![("TimeZone".to_owned(), "UTC".to_owned())];
-    let facts = ConnectionFacts { user: "somchai".to_owned(), process: 7, settings };
+    let facts = ConnectionFacts { user: "somchai".to_owned(), process: 7, settings, dialect: Dialect::PostgreSql };
     let types = values.iter().map(|value| Some(value.data_type().clone())).collect();
     Request { sql: sql.to_owned(), types, values, connection: Some(Arc::new(facts)), as_known_at: None }
 }
