@@ -16,7 +16,7 @@ use gwbank_model::condition::Scope;
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, GatewayId, Parameter, Reading, Seq, Timestamp, WellId};
 use gwbank_pgwire::door::{Answer, Asked, Described, SqlFailure};
 use gwbank_quality::SeriesConfig;
-use gwbank_query::{ConnectionFacts, GatewaySource, QueryEngine, QueryError, QueryErrorKind, Request};
+use gwbank_query::{ConnectionFacts, GatewaySource, QueryEngine, QueryError, QueryErrorKind, QueryStats, Request};
 use gwbank_registry::{Installation, Registry, Well};
 use gwbank_runtime::Clock;
 use gwbank_server::doors::{
@@ -41,8 +41,8 @@ pub struct Sql(pub QueryEngine);
 
 #[async_trait]
 impl SqlDoor for Sql {
-    async fn query(&self, sql: &str) -> Result<SqlAnswer, SqlError> {
-        let result = self.0.query(sql).await.map_err(sql_error)?;
+    async fn query(&self, user: &str, sql: &str) -> Result<SqlAnswer, SqlError> {
+        let result = self.0.ask(Request::of(user, sql)).await.map_err(sql_error)?;
         let batches = result.stream.map(|batch| batch.map_err(sql_error)).boxed();
         Ok(SqlAnswer { schema: result.schema, batches })
     }
@@ -80,7 +80,9 @@ impl gwbank_pgwire::door::SqlDoor for PgWire {
 fn request(asked: Asked) -> Request {
     let Asked { sql, types, values, connection } = asked;
     let gwbank_pgwire::door::ConnectionFacts { user, process, settings } = connection.as_ref().clone();
-    Request { sql, types, values, connection: Some(Arc::new(ConnectionFacts { user, process, settings })) }
+    let asked_by = user.clone();
+    let connection = Some(Arc::new(ConnectionFacts { user, process, settings }));
+    Request { sql, user: asked_by, types, values, connection }
 }
 
 fn sql_failure(error: QueryError) -> SqlFailure {
@@ -362,6 +364,19 @@ impl FlagsDoor for Flags {
     }
 }
 
+fn query_metrics(stats: &QueryStats, text: &mut MetricsText) {
+    let QueryStats { running, waiting, memory_bytes, spilled_bytes, finished, rejected } = stats;
+    text.gauge("queries_running", "SQL queries that run, by all doors", *running as f64);
+    text.gauge("queries_waiting", "SQL queries that wait for their turn", *waiting as f64);
+    text.gauge("query_memory_bytes", "Memory of the operators of all queries", *memory_bytes as f64);
+    text.gauge("query_spilled_bytes", "Temporary files of all queries", *spilled_bytes as f64);
+    text.counter("queries_finished_total", "SQL queries that ended, however they did", *finished);
+    let mut family = text.family("queries_rejected_total", FamilyKind::Counter, "SQL queries ended by a limit");
+    for (limit, count) in rejected {
+        family.sample(&[("limit", limit.name())], *count as f64);
+    }
+}
+
 /// How long counted transitions are told again: counting reads them all.
 const TRANSITIONS_FRESH: Duration = Duration::from_secs(30);
 
@@ -373,6 +388,7 @@ pub struct Operations {
     external: Vec<watch::Receiver<ExternalState>>,
     clock: Arc<dyn Clock>,
     deliveries: Arc<Deliveries>,
+    engine: QueryEngine,
     transitions: Mutex<Option<(Instant, TransitionCounts)>>,
 }
 
@@ -383,8 +399,9 @@ impl Operations {
         external: Vec<watch::Receiver<ExternalState>>,
         clock: Arc<dyn Clock>,
         deliveries: Arc<Deliveries>,
+        engine: QueryEngine,
     ) -> Self {
-        Self { pipeline, metadata, external, clock, deliveries, transitions: Mutex::new(None) }
+        Self { pipeline, metadata, external, clock, deliveries, engine, transitions: Mutex::new(None) }
     }
 
     async fn transition_counts(&self) -> TransitionCounts {
@@ -506,6 +523,7 @@ impl OperationsDoor for Operations {
         let left = status.rejudgement.map_or(0, |RejudgeProgress { done, total }| total - done);
         text.gauge("rejudge_series_left", "Series whose stored readings are still to be judged anew", left as f64);
         text.gauge("archive_lag_readings", "Readings durable and not archived", status.unarchived_rows as f64);
+        query_metrics(&self.engine.stats(), text);
         match soon(self.metadata.dead_letter_usage()).await {
             Ok(usage) => {
                 text.gauge("dead_letters_bytes", "Bytes that dead letters take", usage.bytes as f64);

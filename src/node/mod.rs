@@ -44,6 +44,8 @@ use lock::DataDirLock;
 const SETTLE_TIME: Duration = Duration::from_secs(4);
 /// For the last flush; what it leaves is replayed from the journal.
 const FLUSH_TIME: Duration = Duration::from_secs(4);
+/// How much longer HTTP waits for an answer to begin than the query engine, which has the better error.
+const ANSWER_GRACE: Duration = Duration::from_secs(5);
 
 /// A running server.
 pub struct Node {
@@ -206,13 +208,18 @@ impl Node {
         let mut credentials =
             self.config.auth.credentials().map_err(|problems| anyhow::anyhow!("[auth] is wrong: {problems:?}"))?;
         credentials.set_local_token(&addresses::write_local_token(&self.config.data_dir)?);
-        let limits = Limits::default();
+        let default = Limits::default();
+        // A query that reaches a limit of its own says so itself.
+        let query = &self.config.query;
+        let query_time = Duration::from_secs(query.seconds_max.saturating_add(query.wait_seconds_max)) + ANSWER_GRACE;
+        let limits = Limits { request_time: default.request_time.max(query_time), ..default };
         let operations = doors::Operations::new(
             self.pipeline.clone(),
             self.metadata.clone(),
             self.external.iter().map(ExternalSource::state).collect(),
             clock.clone(),
             deliveries,
+            self.engine.clone(),
         );
         let app = App::new(AppParts {
             sql: Arc::new(doors::Sql(self.engine.clone())),

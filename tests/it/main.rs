@@ -8,6 +8,7 @@ mod conservation;
 mod database;
 mod demo;
 mod history;
+mod hostile;
 mod indicators;
 mod levels;
 mod life;

@@ -11,7 +11,7 @@ use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{Query, SetExpr, Statement as SqlStatement};
 
 use crate::error::QueryError;
-use crate::guard::check_size;
+use crate::guard::{check_plan_size, check_size};
 use crate::unnest_keys::check_groups;
 
 /// Levels of nested parentheses and subqueries: deeper text is a mistake or an attack on the stack.
@@ -98,6 +98,7 @@ fn check_body(body: &SetExpr) -> Result<(), QueryError> {
 
 /// Refuses a plan that has a part that would change something, however deep, or that is not what was asked for.
 pub(crate) fn check_plan(plan: &LogicalPlan) -> Result<(), QueryError> {
+    check_plan_size(plan)?;
     let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     read_only.verify_plan(plan).map_err(|error| QueryError::ReadOnly { what: error.strip_backtrace() })?;
     check_groups(plan)

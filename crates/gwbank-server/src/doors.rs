@@ -24,7 +24,8 @@ use crate::metrics::MetricsText;
 /// Runs read-only SQL.
 #[async_trait]
 pub trait SqlDoor: Send + Sync + 'static {
-    async fn query(&self, sql: &str) -> Result<SqlAnswer, SqlError>;
+    /// `user`: who asks, as users take turns.
+    async fn query(&self, user: &str, sql: &str) -> Result<SqlAnswer, SqlError>;
 }
 
 pub struct SqlAnswer {

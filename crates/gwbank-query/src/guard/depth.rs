@@ -1,7 +1,9 @@
-//! How deep an expression may nest, and how many SELECTs a statement may have.
+//! How deep an expression may nest, how many SELECTs a statement may have, and of how many operators its plan may be.
 
 use std::ops::ControlFlow;
 
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::sqlparser::ast::{Expr, Select, Statement, Visit, Visitor};
 
 use crate::error::QueryError;
@@ -12,6 +14,10 @@ const DEPTH_MAX: usize = 1_500;
 
 /// A chain of UNIONs of thousands is planned for minutes, in steps that nothing can interrupt.
 const SELECTS_MAX: usize = 256;
+
+/// A table of a WITH that names the one before twice doubles the plan, however short its text. Planning walks all of it
+/// several times within one step.
+const OPERATORS_MAX: usize = 5_000;
 
 #[derive(Default)]
 struct Size {
@@ -53,5 +59,21 @@ pub(crate) fn check_size(statement: &Statement) -> Result<(), QueryError> {
     match statement.visit(&mut Size::default()) {
         ControlFlow::Continue(()) => Ok(()),
         ControlFlow::Break(problem) => Err(QueryError::Invalid(problem)),
+    }
+}
+
+pub(crate) fn check_plan_size(plan: &LogicalPlan) -> Result<(), QueryError> {
+    let mut operators = 0;
+    let counted = plan.apply_with_subqueries(|_| {
+        operators += 1;
+        Ok(if operators > OPERATORS_MAX { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    match counted {
+        Ok(_) if operators <= OPERATORS_MAX => Ok(()),
+        Ok(_) => Err(QueryError::Invalid(format!(
+            "the statement comes to more than the {OPERATORS_MAX} operations that are taken: a table of a WITH counts as \
+             often as it is named"
+        ))),
+        Err(error) => Err(QueryError::Invalid(error.strip_backtrace())),
     }
 }

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use axum::{Extension, Json};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 
 use super::input;
+use crate::auth::Principal;
 use crate::broken_answers::BrokenAnswers;
-use crate::doors::{SqlError, SqlErrorKind};
+use crate::doors::SqlError;
 use crate::encode::{SqlFormat, encode};
 use crate::metrics::TimeHistogram;
 use crate::problem::{Answer, Kind, Problem};
@@ -57,7 +58,12 @@ impl Drop for QueryTime {
     (status = 422, description = "not a query that can be planned, a value that it fails on, or a limit", body = ProblemView, content_type = "application/problem+json"),
     (status = 429, description = "too many queries at once", body = ProblemView, content_type = "application/problem+json"),
 ))]
-pub async fn run(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer<Response<Body>> {
+pub async fn run(
+    State(app): State<Arc<App>>,
+    Extension(principal): Extension<Principal>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer<Response<Body>> {
     let accept = headers.get(header::ACCEPT).map(|value| value.to_str().unwrap_or("?"));
     let format = SqlFormat::from_accept(accept)?;
     input::require_type(&headers, &["application/json"])?;
@@ -68,16 +74,15 @@ pub async fn run(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) ->
     }
     let time = QueryTime { began: Instant::now(), histogram: app.query_seconds.clone() };
     let answered = async {
-        let answer = app.sql.query(&request.sql).await?;
+        let answer = app.sql.query(&principal.name, &request.sql).await?;
         hold_back(encode(format, answer).await?).await
     };
-    let bytes = answered.await.inspect_err(|error| count_rejection(&app, error))?;
+    let bytes = answered.await?;
     let id = BrokenAnswers::new_id();
     let named = HeaderValue::from_str(&id).expect("hexadecimal");
     let bytes = bytes.map(move |chunk| {
         let _running = &time; // lives as long as the answer does
         chunk.inspect_err(|error| {
-            count_rejection(&app, error);
             tracing::warn!(%error, answer = id, "an answer broke off");
             app.broken_answers.remember(&id, error.clone().into());
         })
@@ -125,10 +130,4 @@ pub async fn broken(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answ
     reason.map(|problem| Json(problem.to_json())).ok_or_else(|| {
         Problem::new(Kind::UNKNOWN_ANSWER, "no answer of this id broke off, or it is forgotten: run the query again")
     })
-}
-
-fn count_rejection(app: &App, error: &SqlError) {
-    if let SqlErrorKind::Limit(limit) = &error.kind {
-        app.queries_rejected.add(limit, 1);
-    }
 }

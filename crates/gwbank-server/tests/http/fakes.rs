@@ -40,7 +40,7 @@ pub struct FakeSql {
 
 #[async_trait]
 impl SqlDoor for FakeSql {
-    async fn query(&self, sql: &str) -> Result<SqlAnswer, SqlError> {
+    async fn query(&self, _: &str, sql: &str) -> Result<SqlAnswer, SqlError> {
         self.asked.lock().push(sql.to_owned());
         let script = self.script.lock().clone().unwrap_or(Script::Rows(Vec::new()));
         let (batches, end) = match script {
