@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::sql::sqlparser::ast::{Expr, Select, Statement, Visit, Visitor};
+use datafusion::sql::sqlparser::ast::{Expr, Select, Statement, TableFactor, Visit, Visitor};
 
 use crate::error::QueryError;
 
@@ -19,10 +19,14 @@ const SELECTS_MAX: usize = 256;
 /// several times within one step.
 const OPERATORS_MAX: usize = 5_000;
 
+/// Each join makes a list of the columns of all tables before it.
+const TABLES_MAX: usize = 256;
+
 #[derive(Default)]
 struct Size {
     depth: usize,
     selects: usize,
+    tables: usize,
 }
 
 impl Visitor for Size {
@@ -42,6 +46,14 @@ impl Visitor for Size {
     fn post_visit_expr(&mut self, _: &Expr) -> ControlFlow<String> {
         self.depth -= 1;
         ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, _: &TableFactor) -> ControlFlow<String> {
+        self.tables += 1;
+        if self.tables <= TABLES_MAX {
+            return ControlFlow::Continue(());
+        }
+        ControlFlow::Break(format!("the statement joins more than the {TABLES_MAX} tables that are taken"))
     }
 
     fn pre_visit_select(&mut self, _: &Select) -> ControlFlow<String> {

@@ -12,7 +12,7 @@ fn request(sql: &str, values: Vec<ArrayRef>) -> Request {
     let settings = vec![("TimeZone".to_owned(), "UTC".to_owned())];
     let facts = ConnectionFacts { user: "somchai".to_owned(), process: 7, settings };
     let types = values.iter().map(|value| Some(value.data_type().clone())).collect();
-    Request { sql: sql.to_owned(), types, values, connection: Some(Arc::new(facts)) }
+    Request { sql: sql.to_owned(), user: facts.user.clone(), types, values, connection: Some(Arc::new(facts)) }
 }
 
 async fn asked(bench: &Bench, sql: &str, values: Vec<ArrayRef>) -> Result<Vec<String>, QueryError> {

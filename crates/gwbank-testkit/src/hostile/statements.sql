@@ -544,10 +544,10 @@ SELECT * FROM pg_authid
 -- unknown: another catalog
 SELECT * FROM ignored.readings
 
--- unknown: a catalog is written
+-- refused: a catalog is written
 INSERT INTO pg_catalog.pg_class SELECT * FROM pg_catalog.pg_class
 
--- unknown: a catalog is written
+-- refused: a catalog is written
 DELETE FROM information_schema.tables
 
 -- unknown: settings of the engine as a table
@@ -607,7 +607,7 @@ SELECT '{{1000 x x}}
 -- malformed: a join of a thousand
 SELECT 1 FROM wells{{2000 x  JOIN wells USING (well_id)}}
 
--- malformed: nothing but semicolons
+-- odd: nothing but semicolons
 {{60000 x ;}}
 
 -- endless: ten tables, every combination, none fits
@@ -656,22 +656,22 @@ SELECT max(levenshtein(repeat('ab', 2000 + x % 2), repeat('ba', 2000 + x % 3))) 
 SELECT max(x) FROM (SELECT unnest(range(1, 1000 + a.x % 2)) AS x FROM generate_series(1, 1000000000) AS a(x))
 
 -- endless: a text looked for in a text, which nearly fits everywhere
-SELECT count(*) FROM generate_series(1, 1000000000) AS a(x) WHERE strpos(repeat('a', 100000 + x % 2), repeat('a', 50000) || 'b') > 0
+SELECT count(*) FROM generate_series(1, 1000000000) AS a(x) WHERE strpos(repeat('a', 4000 + x % 2), repeat('a', 2000) || 'b') > 0
 
--- endless: sums of a long text
-SELECT count(*) FROM generate_series(1, 1000000000) AS a(x) WHERE sha512(repeat('x', 10000 + x % 2)) = ''::bytea
+-- endless: letters for letters
+SELECT count(*) FROM generate_series(1, 1000000000) AS a(x) WHERE translate(repeat('ab', 1000 + x % 2), 'ab', 'ba') = ''
 
 -- endless: a list in a list
-SELECT count(*) FROM generate_series(1, 1000000) AS a(x) WHERE array_has_all(range(1, 20000 + x % 2), range(20001, 40000))
+SELECT count(*) FROM generate_series(1, 1000000) AS a(x) WHERE array_has_all(range(1, 500 + x % 2), range(20001, 20500))
 
 -- endless: what two lists have in common
-SELECT count(*) FROM generate_series(1, 1000000) AS a(x) WHERE array_has_any(range(1, 20000 + x % 2), range(20001, 40000))
+SELECT count(*) FROM generate_series(1, 1000000) AS a(x) WHERE array_has_any(range(1, 500 + x % 2), range(20001, 20500))
 
 -- endless: lists without what is there twice
-SELECT sum(array_length(array_distinct(range(1, 2000 + x % 2)))) FROM generate_series(1, 1000000000) AS a(x)
+SELECT sum(array_length(array_distinct(range(1, 500 + x % 2)))) FROM generate_series(1, 1000000000) AS a(x)
 
 -- endless: lists in order
-SELECT sum(array_sort(range(1, 5000 + x % 2), 'DESC')[1]) FROM generate_series(1, 1000000000) AS a(x)
+SELECT sum(array_sort(range(1, 500 + x % 2), 'DESC')[1]) FROM generate_series(1, 1000000000) AS a(x)
 
 -- endless: a query for each row
 SELECT count(*) FROM generate_series(1, 100000) AS a(x) WHERE x > (SELECT count(*) FROM generate_series(1, 100000) AS b(y) WHERE b.y % 1000 <> a.x % 1000 AND b.y + a.x < 0)
@@ -696,6 +696,9 @@ SELECT count(*) FROM generate_series(1, 1000000000000) AS a(x) WHERE (x::text)::
 
 -- endless: a time written and read a trillion times
 SELECT count(*) FROM generate_series(1, 1000000000000) AS a(x) WHERE to_char(to_timestamp(x % 100000), '{{20 x %Y-%m-%d }}') = ''
+
+-- greedy: lists held against each other, element by element
+SELECT count(*) FROM wells WHERE array_has_all(range(1, 1000000 + length(well_id)), range(2000001, 3000000))
 
 -- greedy: a text of a billion
 SELECT repeat('x', 1000000000)
@@ -815,7 +818,7 @@ WITH RECURSIVE t AS (SELECT [1, 2] AS l UNION ALL SELECT array_concat(l, l) FROM
 SELECT * FROM generate_series(1, 1000000000) AS a(x) ORDER BY x DESC
 
 -- greedy: everything in an order that must be computed
-SELECT * FROM generate_series(1, 1000000000) AS a(x) ORDER BY md5(x::text)
+SELECT * FROM generate_series(1, 1000000000) AS a(x) ORDER BY reverse(x::text)
 
 -- greedy: two long texts in a list
 SELECT [repeat('x', 30000), repeat('y', 30000 + x)] FROM generate_series(1, 100000) AS a(x)
