@@ -673,7 +673,7 @@ SELECT sum(array_length(array_distinct(range(1, 500 + x % 2)))) FROM generate_se
 -- endless: lists in order
 SELECT sum(array_sort(range(1, 500 + x % 2), 'DESC')[1]) FROM generate_series(1, 1000000000) AS a(x)
 
--- endless: a query for each row
+-- odd: a query for each row
 SELECT count(*) FROM generate_series(1, 100000) AS a(x) WHERE x > (SELECT count(*) FROM generate_series(1, 100000) AS b(y) WHERE b.y % 1000 <> a.x % 1000 AND b.y + a.x < 0)
 
 -- endless: NOT IN with every row of the other side
