@@ -285,7 +285,7 @@ impl Config {
     fn check_bounds(&self, found: &mut Findings) {
         // The largest message that is taken, 16 MiB of what nobody can read, must fit: else it would wait for ever.
         let journal_bytes_min = self.journal.segment_bytes.saturating_mul(2).max(32 << 20);
-        let at_least: [(&str, u64, u64); 18] = [
+        let at_least: [(&str, u64, u64); 19] = [
             ("archive.flush_interval_seconds", self.archive.flush_interval_seconds, 1),
             ("archive.connections_max", self.archive.connections_max as u64, 4),
             ("archive.statement_timeout_seconds", self.archive.statement_timeout_seconds, 1),
@@ -301,8 +301,9 @@ impl Config {
             ("query.memory_bytes_per_query", self.query.memory_bytes_per_query as u64, 1 << 20),
             ("query.rows_max", self.query.rows_max, 1),
             ("query.seconds_max", self.query.seconds_max, 1),
+            ("query.memory_bytes_for_all", self.query.memory_bytes_for_all as u64, 1 << 20),
             ("query.concurrent_max", self.query.concurrent_max as u64, 1),
-            ("query.spill_bytes_max", self.query.spill_bytes_max, 0),
+            ("query.concurrent_per_user_max", self.query.concurrent_per_user_max as u64, 1),
             ("indicators.min_days_per_month", u64::from(self.indicators.min_days_per_month), 1),
         ];
         for (key, value, minimum) in at_least {
@@ -525,6 +526,9 @@ mod tests {
         assert_eq!(wrong("http.listen = \"\"\nmqtt.listen = \"\""), ["http.listen"]);
         assert_eq!(wrong("ingest.earliest_time = \"2558-01-01T00:00:00Z\""), ["ingest.earliest_time"]);
         assert_eq!(wrong("query.threads = 10000"), ["query.threads"]);
+        assert_eq!(wrong("query.concurrent_per_user_max = 0"), ["query.concurrent_per_user_max"]);
+        assert_eq!(wrong("query.memory_bytes_for_all = 1000"), ["query.memory_bytes_for_all"]);
+        assert_eq!(wrong("query.waiting_max = 0\nquery.spill_bytes_for_all = 0"), [""; 0]);
         assert_eq!(wrong("indicators.min_days_per_month = 32"), ["indicators.min_days_per_month"]);
         assert_eq!(wrong("indicators.evaporation_mm_per_day = -1.0"), ["indicators.evaporation_mm_per_day"]);
     }

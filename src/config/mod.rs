@@ -329,22 +329,33 @@ impl Default for DeadLettersSection {
 #[serde(deny_unknown_fields, default)]
 pub struct QuerySection {
     pub memory_bytes_per_query: usize,
+    pub memory_bytes_for_all: usize,
     pub rows_max: u64,
     pub seconds_max: u64,
     pub concurrent_max: usize,
+    pub concurrent_per_user_max: usize,
+    pub waiting_max: usize,
+    pub wait_seconds_max: u64,
     pub spill_bytes_max: u64,
+    pub spill_bytes_for_all: u64,
     /// 0 for half of the machine's cores, at least two.
     pub threads: usize,
 }
 
 impl Default for QuerySection {
     fn default() -> Self {
+        let default = gwbank_query::QueryConfig::default();
         Self {
-            memory_bytes_per_query: 256 << 20,
-            rows_max: 10_000_000,
-            seconds_max: 120,
-            concurrent_max: 8,
-            spill_bytes_max: 4 << 30,
+            memory_bytes_per_query: default.memory_bytes_per_query,
+            memory_bytes_for_all: default.memory_bytes_for_all,
+            rows_max: default.rows_max,
+            seconds_max: default.seconds_max,
+            concurrent_max: default.concurrent_max,
+            concurrent_per_user_max: default.concurrent_per_user_max,
+            waiting_max: default.waiting_max,
+            wait_seconds_max: default.wait_seconds_max,
+            spill_bytes_max: default.spill_bytes_max,
+            spill_bytes_for_all: default.spill_bytes_for_all,
             threads: 0,
         }
     }

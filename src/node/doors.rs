@@ -20,7 +20,8 @@ use gwbank_pgwire::door::{Answer, Asked, Described, SqlFailure};
 use gwbank_pgwire::{DoorCounts, DoorStats};
 use gwbank_quality::SeriesConfig;
 use gwbank_query::{
-    ConnectionFacts, Dialect, GatewaySource, Limit, QueryEngine, QueryError, QueryErrorKind, Request, TableFacts,
+    ConnectionFacts, Dialect, GatewaySource, Limit, QueryEngine, QueryError, QueryErrorKind, QueryStats, Request,
+    TableFacts,
 };
 use gwbank_registry::{Installation, Registry, Well};
 use gwbank_runtime::Clock;
@@ -48,15 +49,15 @@ pub struct Sql(pub QueryEngine);
 
 #[async_trait]
 impl SqlDoor for Sql {
-    async fn query(&self, sql: &str) -> Result<SqlAnswer, SqlError> {
-        let result = self.0.query(sql).await.map_err(|error| placed(sql, error))?;
+    async fn query(&self, user: &str, sql: &str) -> Result<SqlAnswer, SqlError> {
+        let result = self.0.ask(Request::of(user, sql)).await.map_err(|error| placed(sql, error))?;
         let batches = result.stream.map(|batch| batch.map_err(sql_error)).boxed();
         Ok(SqlAnswer { schema: result.schema, batches })
     }
 
-    async fn query_as_known_at(&self, sql: &str, at: Timestamp) -> Result<SqlAnswer, SqlError> {
-        let request = Request { as_known_at: Some(at), ..Request::from(sql) };
-        let result = self.0.ask(request).await.map_err(sql_error)?;
+    async fn query_as_known_at(&self, user: &str, sql: &str, at: Timestamp) -> Result<SqlAnswer, SqlError> {
+        let request = Request { as_known_at: Some(at), ..Request::of(user, sql) };
+        let result = self.0.ask(request).await.map_err(|error| placed(sql, error))?;
         let batches = result.stream.map(|batch| batch.map_err(sql_error)).boxed();
         Ok(SqlAnswer { schema: result.schema, batches })
     }
@@ -108,8 +109,9 @@ impl gwbank_pgwire::door::SqlDoor for PgWire {
 fn request(asked: Asked) -> Request {
     let Asked { sql, types, values, connection } = asked;
     let gwbank_pgwire::door::ConnectionFacts { user, process, settings } = connection.as_ref().clone();
+    let asked_by = user.clone();
     let facts = ConnectionFacts { user, process, settings, dialect: Dialect::PostgreSql };
-    Request { sql, types, values, connection: Some(Arc::new(facts)), as_known_at: None }
+    Request { sql, user: asked_by, types, values, connection: Some(Arc::new(facts)), as_known_at: None }
 }
 
 fn sql_failure(error: QueryError) -> SqlFailure {
@@ -148,8 +150,9 @@ fn flight_request(asked: flight::Asked) -> Request {
     let flight::Asked { sql, types, values, caller } = asked;
     let flight::Caller { user, settings } = caller.as_ref().clone();
     // Data frames want every column to have a name of its own.
+    let asked_by = user.clone();
     let facts = ConnectionFacts { user, process: 0, settings, dialect: Dialect::Engine };
-    Request { sql, types, values, connection: Some(Arc::new(facts)), as_known_at: None }
+    Request { sql, user: asked_by, types, values, connection: Some(Arc::new(facts)), as_known_at: None }
 }
 
 fn flight_failure(error: QueryError) -> flight::SqlFailure {
@@ -478,6 +481,19 @@ impl FlagsDoor for Flags {
     }
 }
 
+fn query_metrics(stats: &QueryStats, text: &mut MetricsText) {
+    let QueryStats { running, waiting, memory_bytes, spilled_bytes, finished, rejected } = stats;
+    text.gauge("queries_running", "SQL queries that run, by all doors", *running as f64);
+    text.gauge("queries_waiting", "SQL queries that wait for their turn", *waiting as f64);
+    text.gauge("query_memory_bytes", "Memory of the operators of all queries", *memory_bytes as f64);
+    text.gauge("query_spilled_bytes", "Temporary files of all queries", *spilled_bytes as f64);
+    text.counter("queries_finished_total", "SQL queries that ended, however they did", *finished);
+    let mut family = text.family("queries_rejected_total", FamilyKind::Counter, "SQL queries ended by a limit");
+    for (limit, count) in rejected {
+        family.sample(&[("limit", limit.name())], *count as f64);
+    }
+}
+
 /// How long counted transitions are told again: counting reads them all.
 const TRANSITIONS_FRESH: Duration = Duration::from_secs(30);
 
@@ -650,6 +666,7 @@ impl OperationsDoor for Operations {
         let left = status.rejudgement.map_or(0, |RejudgeProgress { done, total }| total - done);
         text.gauge("rejudge_series_left", "Series whose stored readings are still to be judged anew", left as f64);
         text.gauge("archive_lag_readings", "Readings durable and not archived", status.unarchived_rows as f64);
+        query_metrics(&self.engine.stats(), text);
         match soon(self.metadata.dead_letter_usage()).await {
             Ok(usage) => {
                 text.gauge("dead_letters_bytes", "Bytes that dead letters take", usage.bytes as f64);
@@ -671,7 +688,6 @@ impl OperationsDoor for Operations {
             let count = count.load(Ordering::Relaxed) as f64;
             deliveries.sample(&[("channel", "mqtt"), ("outcome", outcome)], count);
         }
-        text.gauge("queries_running", "SQL queries that run, by all doors", self.engine.stats().running as f64);
         if let Some(stats) = &self.postgres_wire {
             write_postgres_wire(text, &stats.counts());
         }

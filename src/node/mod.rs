@@ -46,9 +46,10 @@ use lock::DataDirLock;
 const SETTLE_TIME: Duration = Duration::from_secs(4);
 /// For the last flush; what it leaves is replayed from the journal.
 const FLUSH_TIME: Duration = Duration::from_secs(4);
-
+/// How much longer HTTP waits for an answer to begin than the query engine, which has the better error.
+const ANSWER_GRACE: Duration = Duration::from_secs(5);
 /// How much longer than the engine computes a client of Flight SQL may take for its answer.
-const ANSWER_GRACE: Duration = Duration::from_secs(30);
+const TAKING_GRACE: Duration = Duration::from_secs(30);
 
 /// A running server.
 pub struct Node {
@@ -231,7 +232,7 @@ impl Node {
             tls: self.config.flight_sql.tls(),
             limits: gwbank_flight::Limits {
                 // The engine ends a query by itself; what it has made by then is still to be taken.
-                answer_time: seconds_max + ANSWER_GRACE,
+                answer_time: seconds_max + TAKING_GRACE,
                 statement_time: seconds_max,
                 statement_bytes_max: gwbank_query::STATEMENT_BYTES_MAX,
                 ..gwbank_flight::Limits::default()
@@ -259,7 +260,11 @@ impl Node {
     ) -> Outcome {
         let mut credentials = self.credentials()?;
         credentials.set_local_token(&addresses::write_local_token(&self.config.data_dir)?);
-        let limits = Limits::default();
+        let default = Limits::default();
+        // A query that reaches a limit of its own says so itself.
+        let query = &self.config.query;
+        let query_time = Duration::from_secs(query.seconds_max.saturating_add(query.wait_seconds_max)) + ANSWER_GRACE;
+        let limits = Limits { request_time: default.request_time.max(query_time), ..default };
         let operations = doors::Operations::new(
             self.pipeline.clone(),
             self.metadata.clone(),

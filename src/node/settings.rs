@@ -95,10 +95,15 @@ pub fn query(config: &Config) -> QueryConfig {
     let section = &config.query;
     QueryConfig {
         memory_bytes_per_query: section.memory_bytes_per_query,
+        memory_bytes_for_all: section.memory_bytes_for_all,
         rows_max: section.rows_max,
         seconds_max: section.seconds_max,
         concurrent_max: section.concurrent_max,
+        concurrent_per_user_max: section.concurrent_per_user_max,
+        waiting_max: section.waiting_max,
+        wait_seconds_max: section.wait_seconds_max,
         spill_bytes_max: section.spill_bytes_max,
+        spill_bytes_for_all: section.spill_bytes_for_all,
         threads: if section.threads == 0 { default.threads } else { section.threads },
         spill_dir: Some(config.data_dir.join("spill")),
         levels: levels(config),

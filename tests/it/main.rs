@@ -10,6 +10,7 @@ mod demo;
 mod export;
 mod flight_sql;
 mod history;
+mod hostile;
 mod indicators;
 mod known_at;
 mod levels;

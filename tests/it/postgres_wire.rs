@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::certificates::Certificates;
 use crate::program::{Place, Said, Server, gwbank, until};
 
-fn psql(server: &Server, user: &str, options: &str, arguments: &[&str]) -> Said {
+pub fn psql(server: &Server, user: &str, options: &str, arguments: &[&str]) -> Said {
     let target = format!("postgresql://{user}@{}/gwbank{options}", server.postgres_wire);
     let mut client = Command::new("psql");
     client.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", &target]).args(arguments);

@@ -217,6 +217,13 @@ impl Server {
         serde_json::from_slice(&body).unwrap()
     }
 
+    /// The most memory that the process has had, in bytes.
+    pub fn memory_peak(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.split_whitespace().next().unwrap().parse::<usize>().unwrap() << 10
+    }
+
     /// As a power cut ends it.
     pub fn kill(mut self) {
         self.child.kill().unwrap();

@@ -18,26 +18,28 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{SendableRecordBatchStream, execute_stream};
 use futures::stream::{BoxStream, Stream};
 use futures::{FutureExt, StreamExt};
 use gwbank_recent::Window;
 use gwbank_registry::Registry;
 use gwbank_store::{Archive, EffectiveLimit, Metadata, Reviews, RowNames};
 use tokio::runtime::Runtime;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 
 use crate::config::QueryConfig;
 use crate::error::{Limit, QueryError};
 use crate::gapfill;
-use crate::guard::{Guard, batch_bytes, check_constants, guarded};
+use crate::guard::{Guard, batch_bytes, check_constants, guarded, without_guards};
 use crate::known_at;
 use crate::pg_catalog::{self, TableFacts};
+use crate::queue::{Bounds, Crowded, Place, Queue};
 use crate::readings::ReadCut;
 use crate::request::{self, Description, Dialect, Request};
-use crate::session::{self, Template};
+use crate::session::{self, ForAll, Template};
 use crate::statement;
 use crate::tables::{self, GatewaySource};
 use crate::views;
@@ -80,7 +82,8 @@ pub(crate) struct Shared {
     pub(crate) sources: QuerySources,
     template: Template,
     tables: Vec<String>,
-    places: Arc<Semaphore>,
+    queue: Queue,
+    for_all: ForAll,
     counters: Counters,
     runtime: Option<Runtime>,
 }
@@ -96,6 +99,11 @@ struct Counters {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryStats {
     pub running: usize,
+    /// Queries that wait for their turn.
+    pub waiting: usize,
+    /// What the operators of all queries have, of memory and in temporary files.
+    pub memory_bytes: u64,
+    pub spilled_bytes: u64,
     pub finished: u64,
     /// Queries that ended at a limit.
     pub rejected: Vec<(Limit, u64)>,
@@ -143,7 +151,8 @@ impl QueryEngine {
             remove_leftovers(dir);
         }
         let internal = |error: datafusion::error::DataFusionError| QueryError::Internal(crate::error::chain(&error));
-        let template = Template::new(&config, sources.archive.summarizes()).map_err(internal)?;
+        let for_all = ForAll::new(&config);
+        let template = Template::new(&config, &for_all, sources.archive.summarizes()).map_err(internal)?;
         tables::register(&template, &sources).map_err(internal)?;
         let number = Arc::new(AtomicUsize::new(0));
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -166,7 +175,12 @@ impl QueryEngine {
         Ok(Self(Arc::new(Shared {
             tables: template.table_names(),
             template,
-            places: Arc::new(Semaphore::new(config.concurrent_max)),
+            queue: Queue::new(Bounds {
+                running_max: config.concurrent_max,
+                running_max_per_user: config.concurrent_per_user_max,
+                waiting_max: config.waiting_max,
+            }),
+            for_all,
             counters: Counters::default(),
             runtime: Some(runtime),
             config,
@@ -187,6 +201,9 @@ impl QueryEngine {
         let rejected = Limit::ALL.into_iter().zip(&counters.rejected);
         QueryStats {
             running: counters.running.load(Ordering::Relaxed),
+            waiting: self.0.queue.waiting(),
+            memory_bytes: self.0.for_all.memory.reserved() as u64,
+            spilled_bytes: self.0.for_all.spill.bytes(),
             finished: counters.finished.load(Ordering::Relaxed),
             rejected: rejected.map(|(limit, count)| (limit, count.load(Ordering::Relaxed))).collect(),
         }
@@ -213,7 +230,8 @@ impl QueryEngine {
 
     /// Plans a query and tells of its parameters and columns. It takes its turn as one that runs.
     pub async fn describe(&self, request: Request) -> Result<Description, QueryError> {
-        let (runner, task_guard) = self.runner().await?;
+        let taken = self.runner(&request.user).await.inspect_err(|error| self.0.count(error));
+        let (runner, task_guard) = taken?;
         let (sender, receiver) = oneshot::channel();
         let deadline = runner.0.deadline;
         let describing = async move {
@@ -235,17 +253,20 @@ impl QueryEngine {
     }
 
     /// What runs a query, once it is its turn.
-    async fn runner(&self) -> Result<((Runner, mpsc::Receiver<Message>), Arc<Guard>), QueryError> {
+    async fn runner(&self, user: &str) -> Result<((Runner, mpsc::Receiver<Message>), Arc<Guard>), QueryError> {
         let shared = self.0.clone();
-        let seconds = Duration::from_secs(shared.config.seconds_max);
-        let places = shared.places.clone();
-        let place = match timeout(QueryConfig::QUEUE_WAIT.min(seconds), places.acquire_owned()).await {
+        let patience = Duration::from_secs(shared.config.wait_seconds_max);
+        let place = match timeout(patience, shared.queue.place(user)).await {
             Ok(Ok(place)) => place,
-            Ok(Err(_)) => return Err(QueryError::Closed),
+            Ok(Err(Crowded)) => return Err(Limit::Waiting.reached(&shared.config)),
+            Err(_) if shared.queue.is_at_own_bound(user) => {
+                return Err(Limit::ConcurrentPerUser.reached(&shared.config));
+            }
             Err(_) => return Err(Limit::Concurrent.reached(&shared.config)),
         };
-        let deadline = Instant::now() + seconds;
-        let guard = Arc::new(Guard::new(shared.config.clone(), deadline.into_std()));
+        let deadline = Instant::now() + Duration::from_secs(shared.config.seconds_max);
+        let memory = shared.for_all.memory.clone();
+        let guard = Arc::new(Guard::new(shared.config.clone(), memory, deadline.into_std()));
         let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
         let running = Running::new(&shared, place);
         let runner = Runner { shared, deadline, guard: guard.clone(), sender, _running: running };
@@ -254,7 +275,7 @@ impl QueryEngine {
 
     async fn start(&self, request: Request) -> Result<QueryResult, QueryError> {
         let shared = self.0.clone();
-        let ((runner, batches), guard) = self.runner().await?;
+        let ((runner, batches), guard) = self.runner(&request.user).await?;
         let deadline = runner.deadline;
         let (schema_sender, schema_receiver) = oneshot::channel();
         let task = shared.runtime()?.spawn(runner.run(request, schema_sender));
@@ -306,11 +327,11 @@ impl Drop for Shared {
 /// A place among the concurrent queries, for as long as the query computes.
 struct Running {
     shared: Arc<Shared>,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Running {
-    fn new(shared: &Arc<Shared>, place: OwnedSemaphorePermit) -> Self {
+    fn new(shared: &Arc<Shared>, place: Place) -> Self {
         shared.counters.running.fetch_add(1, Ordering::Relaxed);
         Self { shared: shared.clone(), _place: place }
     }
@@ -388,9 +409,7 @@ impl Runner {
         let plan = session.statement_to_plan(parsed).await.map_err(|error| shared.translate(&error))?;
         statement::check_plan(&plan)?;
         let plan = match request.known_at(&session)? {
-            Some(at) => {
-                known_at::as_known_at(plan, at, cut.reviews()).map_err(|error| shared.translate(&error))?
-            }
+            Some(at) => known_at::as_known_at(plan, at, cut.reviews()).map_err(|error| shared.translate(&error))?,
             None => plan,
         };
         Ok(Logical { plan, session, names })
@@ -402,10 +421,7 @@ impl Runner {
         Ok(Description { schema: pg_catalog::named(&told.schema, names), ..told })
     }
 
-    async fn plan(
-        &self,
-        request: &Request,
-    ) -> Result<(SchemaRef, datafusion::physical_plan::SendableRecordBatchStream), QueryError> {
+    async fn plan(&self, request: &Request) -> Result<(SchemaRef, SendableRecordBatchStream), QueryError> {
         let shared = &self.shared;
         let translate = |error| shared.translate(&error);
         let Logical { plan, session, names } = self.logical(request).await?;
@@ -416,12 +432,17 @@ impl Runner {
         let physical = planner.create_physical_plan(&optimized, &session).await.map_err(translate)?;
         let physical = guarded(physical, &self.guard).map_err(translate)?;
         self.guard.planned();
-        let task = session::task(&shared.config, &session).map_err(translate)?;
-        let stream = execute_stream(physical, task).map_err(translate)?;
+        let task = session::task(&shared.config, &shared.for_all, &session).map_err(translate)?;
+        let mut stream = execute_stream(physical, task).map_err(translate)?;
+        if matches!(optimized, LogicalPlan::Analyze(_)) {
+            let schema = stream.schema();
+            let shown = stream.map(|batch| batch.map(|batch| without_guards(&batch)));
+            stream = Box::pin(RecordBatchStreamAdapter::new(schema, shown));
+        }
         Ok((pg_catalog::named(&stream.schema(), names), stream))
     }
 
-    async fn pump(&self, stream: &mut datafusion::physical_plan::SendableRecordBatchStream) -> Result<(), QueryError> {
+    async fn pump(&self, stream: &mut SendableRecordBatchStream) -> Result<(), QueryError> {
         let config = &self.shared.config;
         let mut rows = 0;
         while let Some(batch) = stream.next().await {

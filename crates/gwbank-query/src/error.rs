@@ -9,6 +9,7 @@ use datafusion::error::DataFusionError;
 use gwbank_store::{ArchiveError, MetadataError};
 
 use crate::config::QueryConfig;
+use crate::{memory, spill};
 
 type Cause = Arc<dyn Error + Send + Sync>;
 
@@ -62,10 +63,18 @@ pub enum Named {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Limit {
     Memory,
+    /// Of all queries together.
+    MemoryForAll,
     Rows,
     Seconds,
     Concurrent,
+    /// Of one user.
+    ConcurrentPerUser,
+    /// Queries that wait for their turn.
+    Waiting,
     SpillBytes,
+    /// Of all queries together.
+    SpillBytesForAll,
 }
 
 /// What kind of error it is, for those who translate it to a protocol.
@@ -80,26 +89,56 @@ pub enum QueryErrorKind {
 }
 
 impl Limit {
-    pub const ALL: [Limit; 5] = [Limit::Memory, Limit::Rows, Limit::Seconds, Limit::Concurrent, Limit::SpillBytes];
+    pub const ALL: [Limit; 9] = [
+        Limit::Memory,
+        Limit::MemoryForAll,
+        Limit::Rows,
+        Limit::Seconds,
+        Limit::Concurrent,
+        Limit::ConcurrentPerUser,
+        Limit::Waiting,
+        Limit::SpillBytes,
+        Limit::SpillBytesForAll,
+    ];
 
     /// As the metric `queries_rejected_total{limit}` names it.
     pub const fn name(self) -> &'static str {
         match self {
             Limit::Memory => "memory",
+            Limit::MemoryForAll => "memory_for_all",
             Limit::Rows => "rows",
             Limit::Seconds => "seconds",
             Limit::Concurrent => "concurrent",
+            Limit::ConcurrentPerUser => "concurrent_per_user",
+            Limit::Waiting => "waiting",
             Limit::SpillBytes => "spill_bytes",
+            Limit::SpillBytesForAll => "spill_bytes_for_all",
         }
     }
 
     pub const fn config_key(self) -> &'static str {
         match self {
             Limit::Memory => "query.memory_bytes_per_query",
+            Limit::MemoryForAll => "query.memory_bytes_for_all",
             Limit::Rows => "query.rows_max",
             Limit::Seconds => "query.seconds_max",
             Limit::Concurrent => "query.concurrent_max",
+            Limit::ConcurrentPerUser => "query.concurrent_per_user_max",
+            Limit::Waiting => "query.waiting_max",
             Limit::SpillBytes => "query.spill_bytes_max",
+            Limit::SpillBytesForAll => "query.spill_bytes_for_all",
+        }
+    }
+
+    /// Whether others, not the query alone, have used it up: a while later it may pass.
+    const fn is_shared(self) -> bool {
+        match self {
+            Limit::MemoryForAll
+            | Limit::Concurrent
+            | Limit::ConcurrentPerUser
+            | Limit::Waiting
+            | Limit::SpillBytesForAll => true,
+            Limit::Memory | Limit::Rows | Limit::Seconds | Limit::SpillBytes => false,
         }
     }
 
@@ -107,10 +146,28 @@ impl Limit {
         let key = self.config_key();
         let (what, mend) = match self {
             Limit::Memory => ("needs more memory than", "narrow the time or the wells, or aggregate first"),
+            Limit::MemoryForAll => (
+                "needs more memory beside the other queries than",
+                "try again when they are done, narrow the time or the wells, or aggregate first",
+            ),
             Limit::Rows => ("answers with more rows than", "add a LIMIT, narrow it, or aggregate"),
             Limit::Seconds => ("takes more seconds than", "narrow the time or the wells"),
-            Limit::Concurrent => ("found more queries running than", "try again in a moment"),
+            Limit::Concurrent => {
+                ("waited in vain for its turn, as there are as many queries running as", "try again in a moment")
+            }
+            Limit::ConcurrentPerUser => (
+                "waited in vain for its turn, as there are as many queries of this user running as",
+                "let one of them end, or cancel it: cursors that are open count, too",
+            ),
+            Limit::Waiting => (
+                "is refused, as there are as many queries waiting for their turn as",
+                "try again in a moment, and ask for fewer things at a time",
+            ),
             Limit::SpillBytes => ("spills more bytes than", "narrow the time or the wells, or aggregate first"),
+            Limit::SpillBytesForAll => (
+                "spills more bytes beside the other queries than",
+                "try again when they are done, narrow the time or the wells, or aggregate first",
+            ),
         };
         format!("the query {what} the limit {key} = {value} allows; {mend}")
     }
@@ -118,10 +175,14 @@ impl Limit {
     pub(crate) fn reached(self, config: &QueryConfig) -> QueryError {
         let value = match self {
             Limit::Memory => config.memory_bytes_per_query as u64,
+            Limit::MemoryForAll => config.memory_bytes_for_all as u64,
             Limit::Rows => config.rows_max,
             Limit::Seconds => config.seconds_max,
             Limit::Concurrent => config.concurrent_max as u64,
+            Limit::ConcurrentPerUser => config.concurrent_per_user_max as u64,
+            Limit::Waiting => config.waiting_max as u64,
             Limit::SpillBytes => config.spill_bytes_max,
+            Limit::SpillBytesForAll => config.spill_bytes_for_all,
         };
         QueryError::Limit { limit: self, value }
     }
@@ -160,7 +221,10 @@ impl QueryError {
 
     /// Whether the same query may succeed later, unchanged.
     pub fn may_retry(&self) -> bool {
-        matches!(self.kind(), QueryErrorKind::Unavailable | QueryErrorKind::Limit(Limit::Concurrent))
+        match self.kind() {
+            QueryErrorKind::Limit(limit) => limit.is_shared(),
+            kind => kind == QueryErrorKind::Unavailable,
+        }
     }
 
     /// The code that PostgreSQL's clients understand.
@@ -173,9 +237,9 @@ impl QueryError {
             Self::Unknown { what: Named::Function, .. } => "42883",
             Self::Unsupported(_) => "0A000",
             Self::ReadOnly { .. } => "25006",
-            Self::Limit { limit: Limit::Memory, .. } => "53200",
-            Self::Limit { limit: Limit::Concurrent, .. } => "53300",
-            Self::Limit { limit: Limit::Rows | Limit::SpillBytes, .. } => "53400",
+            Self::Limit { limit: Limit::Memory | Limit::MemoryForAll, .. } => "53200",
+            Self::Limit { limit: Limit::Concurrent | Limit::ConcurrentPerUser | Limit::Waiting, .. } => "53300",
+            Self::Limit { limit: Limit::Rows | Limit::SpillBytes | Limit::SpillBytesForAll, .. } => "53400",
             Self::Limit { limit: Limit::Seconds, .. } | Self::Cancelled => "57014",
             Self::ArchiveUnavailable { .. } | Self::MetadataUnavailable(_) => "58000",
             Self::Closed => "57P01",
@@ -218,8 +282,15 @@ impl QueryError {
             return own.clone();
         }
         // A spill writer's error comes as text inside an I/O error of Arrow.
-        if chain(error).contains(SPILL_LIMIT_REACHED) {
-            return Limit::SpillBytes.reached(config);
+        let said = chain(error);
+        for (words, limit) in [
+            (SPILL_LIMIT_REACHED, Limit::SpillBytes),
+            (spill::FOR_ALL_REACHED, Limit::SpillBytesForAll),
+            (memory::FOR_ALL_REACHED, Limit::MemoryForAll),
+        ] {
+            if said.contains(words) {
+                return limit.reached(config);
+            }
         }
         let place = place(error);
         match error.find_root() {

@@ -13,9 +13,11 @@
 //!    window's `covers_from` the window alone answers; before it the archive and what is pending, one winner a key. So
 //!    no plan shape changes an answer.
 //! 3. **Complete or an error.** When the archive is needed and down, the query fails and says so.
-//! 4. **Limits** on memory, rows, seconds, concurrent queries and spilled bytes, each with its own error that names the
-//!    limit and its key. A dropped result stops computing, and so does a plan that never yields: see `guard`.
-//! 5. **Away from ingest.** Queries run on a runtime of their own.
+//! 4. **Limits** on rows and seconds, on memory and spilled bytes of a query and of all together, and on queries at a
+//!    time, each with its own error that names the limit and its key. A dropped result stops computing, and so does a plan
+//!    that never yields: see `guard`.
+//! 5. **Users take turns.** Who waits for a place stands in a line per user: see `queue`.
+//! 6. **Away from ingest.** Queries run on a runtime of their own.
 //!
 //! # Invariant: what is absent
 //! - No setting survives a query, no statement changes anything, no file format and no object store is registered.
@@ -30,11 +32,14 @@ mod guard;
 mod known_at;
 mod known_earlier;
 mod latest;
+mod memory;
 mod pg_catalog;
+mod queue;
 mod readings;
 mod request;
 mod series_reader;
 mod session;
+mod spill;
 mod statement;
 mod summaries;
 mod tables;

@@ -21,6 +21,8 @@ use crate::known_at::KnownAt;
 #[derive(Debug, Clone, Default)]
 pub struct Request {
     pub sql: String,
+    /// Who asks, by the name that the door knows: users take turns. All without a name are one.
+    pub user: String,
     /// Types of `$1`, `$2`, … as the client declares them; `None` where it leaves them to the engine.
     pub types: Vec<Option<DataType>>,
     /// Values of the parameters, each an array of one.
@@ -29,6 +31,12 @@ pub struct Request {
     pub as_known_at: Option<Timestamp>,
     /// Of a door that has connections.
     pub connection: Option<Arc<ConnectionFacts>>,
+}
+
+impl Request {
+    pub fn of(user: &str, sql: &str) -> Self {
+        Self { user: user.to_owned(), ..Self::from(sql) }
+    }
 }
 
 impl From<&str> for Request {

@@ -1,14 +1,11 @@
 //! A session a query: the shared tables and functions, the query's own read cut, memory and temporary files.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use datafusion::catalog::{
     CatalogProvider, MemoryCatalogProvider, MemorySchemaProvider, SchemaProvider, TableProvider,
 };
 use datafusion::error::DataFusionError;
-use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
@@ -23,17 +20,29 @@ use crate::gapfill::{self, FillGaps};
 use crate::guard::{Guard, GuardOperators, GuardOption, guard_functions, rules_with_checkpoints};
 use crate::known_at::{self, AS_KNOWN_AT};
 use crate::latest::LatestOfSeries;
+use crate::memory::{MemoryForAll, QueryMemory};
 use crate::pg_catalog::{self, Objects, PgCatalog};
 use crate::readings::ReadCut;
 use crate::request::{ConnectionFacts, FactsOption};
+use crate::spill::{SpillForAll, disk_of_query};
 use crate::summaries::SummarizeInArchive;
 use crate::unnest_keys::rules_without_false_keys;
 
 const CATALOG: &str = "gwbank";
 const SCHEMA: &str = "public";
 
-/// Consumers named when memory runs out.
-const CONSUMERS_REPORTED: NonZeroUsize = NonZeroUsize::new(3).expect("not zero");
+/// Memory and temporary files of all queries.
+#[derive(Debug)]
+pub(crate) struct ForAll {
+    pub(crate) memory: Arc<MemoryForAll>,
+    pub(crate) spill: Arc<SpillForAll>,
+}
+
+impl ForAll {
+    pub(crate) fn new(config: &QueryConfig) -> Self {
+        Self { memory: Arc::new(MemoryForAll::new(config)), spill: Arc::new(SpillForAll::new(config)) }
+    }
+}
 
 /// What every query's session starts from.
 #[derive(Debug, Clone)]
@@ -44,7 +53,11 @@ pub(crate) struct Template {
 }
 
 impl Template {
-    pub(crate) fn new(config: &QueryConfig, archive_summarizes: bool) -> Result<Self, DataFusionError> {
+    pub(crate) fn new(
+        config: &QueryConfig,
+        for_all: &ForAll,
+        archive_summarizes: bool,
+    ) -> Result<Self, DataFusionError> {
         let tables = Arc::new(MemorySchemaProvider::new());
         let catalog = MemoryCatalogProvider::new();
         catalog.register_schema(SCHEMA, tables.clone())?;
@@ -66,7 +79,7 @@ impl Template {
             .set_bool("datafusion.sql_parser.collect_spans", true);
         let mut builder = SessionStateBuilder::new()
             .with_config(session)
-            .with_runtime_env(Arc::new(runtime_env(config)?))
+            .with_runtime_env(Arc::new(runtime_env(config, for_all)?))
             .with_default_features()
             // No format and no factory: nothing that could open a file is known by any name.
             .with_file_formats(Vec::new())
@@ -150,18 +163,18 @@ impl Template {
 }
 
 /// What a query runs with: its session, and memory and temporary files of its own.
-pub(crate) fn task(config: &QueryConfig, session: &SessionState) -> Result<Arc<TaskContext>, DataFusionError> {
-    Ok(Arc::new(TaskContext::from(session).with_runtime(Arc::new(runtime_env(config)?))))
+pub(crate) fn task(
+    config: &QueryConfig,
+    for_all: &ForAll,
+    session: &SessionState,
+) -> Result<Arc<TaskContext>, DataFusionError> {
+    Ok(Arc::new(TaskContext::from(session).with_runtime(Arc::new(runtime_env(config, for_all)?))))
 }
 
 /// Memory and temporary files of one query.
-fn runtime_env(config: &QueryConfig) -> Result<RuntimeEnv, DataFusionError> {
-    let mode = match &config.spill_dir {
-        Some(dir) => DiskManagerMode::Directories(vec![dir.clone()]),
-        None => DiskManagerMode::Disabled,
-    };
-    let disk = DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(config.spill_bytes_max);
-    let memory = TrackConsumersPool::new(FairSpillPool::new(config.memory_bytes_per_query), CONSUMERS_REPORTED);
+fn runtime_env(config: &QueryConfig, for_all: &ForAll) -> Result<RuntimeEnv, DataFusionError> {
+    let disk = disk_of_query(config, &for_all.spill)?;
+    let memory = QueryMemory::new(config, for_all.memory.clone());
     let env = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(memory)).with_disk_manager_builder(disk).build()?;
     // The default registry knows the local file system; nothing of ours needs it.
     env.deregister_object_store(ObjectStoreUrl::local_filesystem().as_ref())?;

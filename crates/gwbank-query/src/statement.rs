@@ -5,13 +5,14 @@
 //! 2. An `EXPLAIN` is as good as what it explains.
 //! 3. The plan is checked again: a query can hide what its first word does not tell.
 
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{Query, SetExpr, Statement as SqlStatement};
 
-use crate::error::QueryError;
-use crate::guard::check_size;
+use crate::error::{Named, QueryError};
+use crate::guard::{check_plan_size, check_size};
 use crate::unnest_keys::check_groups;
 
 /// Levels of nested parentheses and subqueries: deeper text is a mistake or an attack on the stack.
@@ -98,9 +99,30 @@ fn check_body(body: &SetExpr) -> Result<(), QueryError> {
 
 /// Refuses a plan that has a part that would change something, however deep, or that is not what was asked for.
 pub(crate) fn check_plan(plan: &LogicalPlan) -> Result<(), QueryError> {
+    check_plan_size(plan)?;
+    check_tables(plan)?;
     let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     read_only.verify_plan(plan).map_err(|error| QueryError::ReadOnly { what: error.strip_backtrace() })?;
     check_groups(plan)
+}
+
+/// The engine's settings, which tell where files lie and which nobody can set.
+const SETTINGS_TABLE: &str = "df_settings";
+
+fn check_tables(plan: &LogicalPlan) -> Result<(), QueryError> {
+    let mut is_asked_for = false;
+    let looked = plan.apply_with_subqueries(|node| {
+        is_asked_for |= matches!(node, LogicalPlan::TableScan(scan) if scan.table_name.table() == SETTINGS_TABLE);
+        Ok(if is_asked_for { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
+    });
+    looked.map_err(|error| QueryError::Invalid(error.strip_backtrace()))?;
+    if is_asked_for {
+        return Err(QueryError::Unknown {
+            what: Named::Table,
+            message: format!("there is no table {SETTINGS_TABLE:?}"),
+        });
+    }
+    Ok(())
 }
 
 fn refused(what: &str) -> Result<(), QueryError> {

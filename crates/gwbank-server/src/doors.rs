@@ -24,10 +24,11 @@ use crate::metrics::MetricsText;
 /// Runs read-only SQL.
 #[async_trait]
 pub trait SqlDoor: Send + Sync + 'static {
-    async fn query(&self, sql: &str) -> Result<SqlAnswer, SqlError>;
+    /// `user`: who asks, as users take turns.
+    async fn query(&self, user: &str, sql: &str) -> Result<SqlAnswer, SqlError>;
 
     /// The same over tables as they were known at an instant.
-    async fn query_as_known_at(&self, sql: &str, at: Timestamp) -> Result<SqlAnswer, SqlError>;
+    async fn query_as_known_at(&self, user: &str, sql: &str, at: Timestamp) -> Result<SqlAnswer, SqlError>;
 }
 
 pub struct SqlAnswer {

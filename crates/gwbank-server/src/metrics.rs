@@ -123,29 +123,6 @@ impl TimeHistogram {
     }
 }
 
-/// Counts by one label of few values.
-#[derive(Debug, Default)]
-pub struct LabelledCounter(Mutex<BTreeMap<String, u64>>);
-
-impl LabelledCounter {
-    pub fn add(&self, label: &str, count: u64) {
-        let mut counts = self.0.lock();
-        match counts.get_mut(label) {
-            Some(total) => *total += count,
-            None => {
-                counts.insert(label.to_owned(), count);
-            }
-        }
-    }
-
-    pub fn write(&self, text: &mut MetricsText, name: &str, label: &str, help: &str) {
-        let mut family = text.family(name, FamilyKind::Counter, help);
-        for (value, count) in self.0.lock().iter() {
-            family.sample(&[(label, value)], *count as f64);
-        }
-    }
-}
-
 /// Requests answered, by method and status class, and those being answered.
 #[derive(Debug, Default)]
 pub struct HttpRequests {

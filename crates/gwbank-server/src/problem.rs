@@ -59,7 +59,7 @@ kinds! {
     LIMIT_MEMORY = "query-limit-memory", UNPROCESSABLE_ENTITY, "the query needs more memory than permitted";
     LIMIT_ROWS = "query-limit-rows", UNPROCESSABLE_ENTITY, "the query gives more rows than permitted";
     LIMIT_SECONDS = "query-limit-seconds", UNPROCESSABLE_ENTITY, "the query takes longer than permitted";
-    LIMIT_CONCURRENT = "query-limit-concurrent", TOO_MANY_REQUESTS, "too many queries run already";
+    LIMIT_CONCURRENT = "query-limit-concurrent", TOO_MANY_REQUESTS, "too many queries run or wait already";
     LIMIT_SPILL = "query-limit-spill", UNPROCESSABLE_ENTITY, "the query needs more temporary disk than permitted";
     LIMIT_OTHER = "query-limit", UNPROCESSABLE_ENTITY, "the query reaches a limit";
     INGEST_FULL = "ingest-full", SERVICE_UNAVAILABLE, "nothing can be taken in now; send it again later";
@@ -81,7 +81,7 @@ impl Kind {
             "memory" => Kind::LIMIT_MEMORY,
             "rows" => Kind::LIMIT_ROWS,
             "seconds" | "time" | "timeout" => Kind::LIMIT_SECONDS,
-            "concurrent" | "queue" => Kind::LIMIT_CONCURRENT,
+            "concurrent" | "waiting" => Kind::LIMIT_CONCURRENT,
             "spill" => Kind::LIMIT_SPILL,
             _ => Kind::LIMIT_OTHER,
         }
@@ -269,7 +269,8 @@ mod tests {
             ("memory_bytes_per_query", "query-limit-memory"),
             ("rows_max", "query-limit-rows"),
             ("seconds", "query-limit-seconds"),
-            ("concurrent_max", "query-limit-concurrent"),
+            ("concurrent_per_user", "query-limit-concurrent"),
+            ("waiting", "query-limit-concurrent"),
             ("spill_bytes", "query-limit-spill"),
         ] {
             let error = SqlError::new(SqlErrorKind::Limit(limit.into()), "m");

@@ -10,7 +10,7 @@ use crate::auth::{Authenticator, Credentials};
 use crate::broken_answers::BrokenAnswers;
 use crate::doors::{FlagsDoor, IngestDoor, OperationsDoor, ReviewDoor, SqlDoor};
 use crate::guard::Hosts;
-use crate::metrics::{HttpRequests, LabelledCounter, TimeHistogram};
+use crate::metrics::{HttpRequests, TimeHistogram};
 
 /// Bounds of one server, each against a client that sends or asks without end.
 #[derive(Debug, Clone)]
@@ -80,7 +80,6 @@ pub struct App {
     pub(crate) version: &'static str,
     pub(crate) http_requests: HttpRequests,
     pub(crate) query_seconds: Arc<TimeHistogram>,
-    pub(crate) queries_rejected: LabelledCounter,
     pub(crate) broken_answers: BrokenAnswers,
 }
 
@@ -116,7 +115,6 @@ impl App {
             version,
             http_requests: HttpRequests::default(),
             query_seconds: Arc::new(TimeHistogram::default()),
-            queries_rejected: LabelledCounter::default(),
             broken_answers: BrokenAnswers::default(),
         })
     }

@@ -1,10 +1,10 @@
 //! What tests of several crates share: disks that lose what was not synced, in memory or beside a real directory, the
 //! switch that cuts their power at one instant, a clock that is not to be trusted, a real PostgreSQL,
-//! a real TimescaleDB, a network between that fails, a plain row, and the
-//! number of rounds.
+//! a real TimescaleDB, a network between that fails, a plain row, statements that mean harm, and the number of rounds.
 //! Nothing of the program depends on this crate.
 
 mod clock;
+pub mod hostile;
 mod inode;
 mod postgres;
 mod power_cut_disk;

@@ -93,21 +93,25 @@ fn with_guarded_filter(plan: Arc<dyn ExecutionPlan>, guard: &Arc<Guard>) -> Resu
 }
 
 #[derive(Debug)]
-struct GuardedExec {
+pub(super) struct GuardedExec {
     input: Arc<dyn ExecutionPlan>,
     guard: Arc<Guard>,
     of: Use,
 }
 
+impl GuardedExec {
+    pub(super) const NAME: &'static str = "GuardedExec";
+}
+
 impl DisplayAs for GuardedExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("GuardedExec")
+        f.write_str(Self::NAME)
     }
 }
 
 impl ExecutionPlan for GuardedExec {
     fn name(&self) -> &str {
-        "GuardedExec"
+        Self::NAME
     }
 
     fn properties(&self) -> &Arc<PlanProperties> {

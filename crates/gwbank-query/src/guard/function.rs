@@ -28,7 +28,7 @@ const PATTERN_TEXT_BYTES: u64 = 32 << 10;
 const OWN_PATTERN_ROWS: usize = 16;
 /// A longer text is not held against a pattern: it cannot be cut, so nothing could end it.
 const PATTERN_TEXT_BYTES_MAX: u64 = 256 << 10;
-/// Pairs of bytes compared in between.
+/// Pairs of bytes, or of elements of lists, compared in between.
 const PAIRS: u64 = 16 << 20;
 /// More pairs than this of one row cannot be ended in time.
 const PAIRS_MAX: u64 = 100_000_000;
@@ -168,11 +168,14 @@ fn slices(effort: Effort, values: &[ColumnarValue], rows: usize) -> Result<Vec<(
             let rows_max = if Argument::new(second, rows)?.is_constant() { usize::MAX } else { OWN_PATTERN_ROWS };
             (texts, PATTERN_TEXT_BYTES, rows_max)
         }
-        Effort::Pairs => {
-            let (ones, others) = (Argument::new(first, rows)?.lengths(), Argument::new(second, rows)?.lengths());
-            let pairs: Vec<u64> = ones.iter().zip(&others).map(|(a, b)| a.saturating_mul(*b)).collect();
-            let roots: Vec<u64> = pairs.iter().map(|pairs| pairs.isqrt()).collect();
-            refuse_longer(&roots, PAIRS_MAX.isqrt())?;
+        Effort::Pairs | Effort::Elements => {
+            let (first, second) = (Argument::new(first, rows)?, Argument::new(second, rows)?);
+            let sizes = |argument: &Argument| match effort {
+                Effort::Elements => argument.elements(),
+                _ => argument.lengths(),
+            };
+            let pairs: Vec<u64> = sizes(&first).iter().zip(sizes(&second)).map(|(a, b)| a.saturating_mul(b)).collect();
+            refuse_more_pairs(&pairs)?;
             (pairs, PAIRS, usize::MAX)
         }
     };
@@ -184,6 +187,16 @@ fn refuse_longer(lengths: &[u64], longest: u64) -> Result<()> {
         None => Ok(()),
         Some(length) => Err(QueryError::Failed(format!(
             "a text of {length} bytes is too long to be compared within query.seconds_max: {longest} are taken"
+        ))
+        .into_engine()),
+    }
+}
+
+fn refuse_more_pairs(pairs: &[u64]) -> Result<()> {
+    match pairs.iter().find(|&&pairs| pairs > PAIRS_MAX) {
+        None => Ok(()),
+        Some(pairs) => Err(QueryError::Failed(format!(
+            "two values of {pairs} pairs of parts are too long to be compared within query.seconds_max: {PAIRS_MAX} are taken"
         ))
         .into_engine()),
     }

@@ -47,6 +47,8 @@ pub(super) enum Effort {
     Pattern,
     /// Each byte of the first meets each of the second.
     Pairs,
+    /// Each element of the first meets each of the second.
+    Elements,
 }
 
 /// Characters have at most so many bytes.
@@ -71,6 +73,7 @@ pub(super) fn of(name: &str) -> Option<(Growth, Effort)> {
         "regexp_match" => (Growth::Groups, Effort::Pattern),
         "regexp_like" | "regexp_count" | "regexp_instr" => (Growth::None, Effort::Pattern),
         "levenshtein" => (Growth::None, Effort::Pairs),
+        "array_has_all" | "array_has_any" => (Growth::None, Effort::Elements),
         "to_char" => (Growth::Format, Effort::Linear),
         "array_to_string" => (Growth::Join, Effort::Linear),
         "string_to_array" => (Growth::Split, Effort::Linear),

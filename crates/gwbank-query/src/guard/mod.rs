@@ -12,7 +12,7 @@
 //!    fails when its time is up or nobody waits for it.
 //! 2. **Memory is asked for before it is taken.** A function whose result can be larger than what it is given says how
 //!    large before it runs. A row that a join, an unnest or a window would repeat is measured before it is repeated.
-//! 3. A wrapper changes no result, no name and no type.
+//! 3. A wrapper changes no result, no name and no type, and is not shown by `EXPLAIN ANALYZE`.
 
 mod charge;
 mod checkpoints;
@@ -25,6 +25,7 @@ mod held;
 mod join_filter;
 mod measure;
 mod operators;
+mod shown;
 mod width;
 
 use std::sync::Arc;
@@ -36,14 +37,16 @@ use datafusion::config::ConfigOptions;
 use crate::carried::carried_by_options;
 use crate::config::QueryConfig;
 use crate::error::{Limit, QueryError};
+use crate::memory::MemoryForAll;
 
 pub(crate) use checkpoints::rules_with_checkpoints;
 pub(crate) use constants::check_constants;
-pub(crate) use depth::check_size;
+pub(crate) use depth::{check_plan_size, check_size};
 pub(crate) use exec::guarded;
 pub(crate) use function::guard_functions;
 pub(crate) use measure::batch_bytes;
 pub(crate) use operators::GuardOperators;
+pub(crate) use shown::without_guards;
 
 /// Rows of a batch of DataFusion: what repeats a row repeats it about so often at a time.
 const BATCH_ROWS: u64 = 8192;
@@ -55,11 +58,12 @@ pub(crate) struct Guard {
     stopped: AtomicBool,
     planned: AtomicBool,
     config: QueryConfig,
+    for_all: Arc<MemoryForAll>,
 }
 
 impl Guard {
-    pub(crate) fn new(config: QueryConfig, deadline: Instant) -> Self {
-        Self { deadline, stopped: AtomicBool::new(false), planned: AtomicBool::new(false), config }
+    pub(crate) fn new(config: QueryConfig, for_all: Arc<MemoryForAll>, deadline: Instant) -> Self {
+        Self { deadline, stopped: AtomicBool::new(false), planned: AtomicBool::new(false), config, for_all }
     }
 
     pub(crate) fn config(&self) -> &QueryConfig {
@@ -97,7 +101,13 @@ impl Guard {
 
     /// Whether a step may take so much memory.
     pub(crate) fn check_bytes(&self, bytes: u64) -> Result<(), QueryError> {
-        if bytes > self.step_bytes_max() { Err(Limit::Memory.reached(&self.config)) } else { Ok(()) }
+        if bytes > self.step_bytes_max() {
+            return Err(Limit::Memory.reached(&self.config));
+        }
+        if bytes > self.for_all.free() as u64 {
+            return Err(Limit::MemoryForAll.reached(&self.config));
+        }
+        Ok(())
     }
 
     /// The guard of the query that these options are of; views are planned without one.

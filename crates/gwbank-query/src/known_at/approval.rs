@@ -18,7 +18,8 @@ use crate::readings::{APPROVAL_NEEDS, NAME, approval};
 /// Of a version of a reading, from its other columns.
 pub(super) fn expr(reviews: &Reviews, at: KnownAt) -> Expr {
     let approvals = Arc::new(Approvals::as_known_at(reviews.all(), at.through()));
-    let function = ScalarUDF::new_from_impl(Approval { approvals, signature: Signature::any(6, Volatility::Immutable) });
+    let function =
+        ScalarUDF::new_from_impl(Approval { approvals, signature: Signature::any(6, Volatility::Immutable) });
     function.call(APPROVAL_NEEDS.map(ident).to_vec())
 }
 

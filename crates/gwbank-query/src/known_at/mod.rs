@@ -126,12 +126,7 @@ enum Then {
 }
 
 /// `None` for what is not a table of ours, such as a catalog, or is as of an instant already.
-fn table_then(
-    name: &str,
-    provider: &Arc<dyn TableProvider>,
-    at: KnownAt,
-    reviews: &Reviews,
-) -> Result<Option<Then>> {
+fn table_then(name: &str, provider: &Arc<dyn TableProvider>, at: KnownAt, reviews: &Reviews) -> Result<Option<Then>> {
     if let Some(readings) = provider.downcast_ref::<ReadingsTable>() {
         return readings::then(readings, at, reviews).map(|plan| plan.map(Then::Plan));
     }

@@ -3,118 +3,100 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use gwbank_query::{Limit, QueryConfig, QueryErrorKind};
+use gwbank_testkit::hostile::{Expected, statements_that_are};
+use gwbank_testkit::test_rounds;
 
 use crate::support::{Bench, config, run};
-
-/// They would run for hours, and most of them never yield.
-const ENDLESS: &[&str] = &[
-    "WITH t AS (SELECT * FROM generate_series(1, 100) AS g(x)) SELECT count(*) FROM t a, t b, t c, t d, t e, t f, t g, \
-     t h, t i, t j WHERE a.x + b.x + c.x + d.x + e.x + f.x + g.x + h.x + i.x + j.x < 0",
-    "WITH RECURSIVE t AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM t) SELECT count(*) FROM t",
-    "WITH RECURSIVE t AS (SELECT 1 AS x UNION ALL SELECT x FROM t) SELECT x FROM t WHERE x < 0",
-    "SELECT count(*) FROM generate_series(1, 1000000000) AS a(x) CROSS JOIN generate_series(1, 1000000000) AS b(y)",
-    "SELECT sum(a.x * b.y) FROM generate_series(1, 1000000) AS a(x) CROSS JOIN generate_series(1, 1000000) AS b(y)",
-    "SELECT count(*) FROM generate_series(1, 100000) AS a(x) JOIN generate_series(1, 1000000000) AS b(y) ON a.x > b.y + 5000000000",
-    "SELECT count(*) FROM generate_series(1, 100000) AS a(x) JOIN generate_series(1, 100000) AS b(y) \
-     ON a.x % 2 = b.y % 2 AND a.x + b.y < 0",
-    "SELECT count(*) FROM generate_series(1, 1000000000000) AS a(x) WHERE x % 7 = 8",
-    "SELECT count(*) FROM generate_series(1, 1000000000) AS a(x) WHERE regexp_like(repeat('ab', 400 + x % 2), '((a|b)*a(a|b){12}){20}$')",
-    "SELECT count(*) FROM generate_series(1, 1000000000) AS a(x) WHERE repeat('ab', 400 + x % 2) ~ ('((a|b)*a(a|b){12})' || (x % 9) || '$')",
-    "SELECT max(levenshtein(repeat('ab', 2000 + x % 2), repeat('ba', 2000 + x % 3))) FROM generate_series(1, 1000000) AS a(x)",
-    "SELECT max(x) FROM (SELECT unnest(range(1, 1000 + a.x % 2)) AS x FROM generate_series(1, 1000000000) AS a(x))",
-];
 
 /// Far above what a busy machine takes for it, far below what the statements would take: hours.
 const PROMPTLY: Duration = Duration::from_secs(30);
 
+/// How many run beside each other.
+const BESIDE: usize = 4;
+
+/// A day of readings of each series, so that a join of them has something to do.
+fn bench(config: QueryConfig) -> Bench {
+    let mut bench = Bench::new(config, usize::MAX);
+    for series in 0..bench.series.len() {
+        let rows = (0..24).map(|hour| bench.row(series, hour, hour as f64)).collect();
+        bench.message(rows);
+    }
+    bench
+}
+
 #[test]
 fn endless_queries_end_in_time_and_stop_computing() {
     run(async {
-        let bench = Bench::new(QueryConfig { seconds_max: 1, concurrent_max: 2, ..config() }, usize::MAX);
-        for sql in ENDLESS {
+        let bench = bench(QueryConfig { seconds_max: 1, concurrent_max: BESIDE, ..config() });
+        let mut objections = Vec::new();
+        for some in statements_that_are(Expected::Endless).chunks(BESIDE) {
             let began = Instant::now();
-            let error = bench.error(sql).await;
-            let QueryErrorKind::Limit(limit) = error.kind() else { panic!("{sql}: {error:?}") };
-            // A join of ten tables may fill its memory first.
-            let expected = limit == Limit::Seconds || (limit == Limit::Memory && sql.contains("t i, t j"));
-            assert!(expected, "{sql}: {error:?}");
-            assert!(began.elapsed() < PROMPTLY, "{sql}: {:?}", began.elapsed());
-            assert!(error.to_string().contains(limit.config_key()), "{error}");
-            ended(&bench, sql).await;
+            let answers = join_all(some.iter().map(|sql| bench.batches(sql))).await;
+            for (sql, answer) in some.iter().zip(answers) {
+                let is_expected = match answer.as_ref().map_err(|error| error.kind()) {
+                    Err(QueryErrorKind::Limit(Limit::Seconds)) => true,
+                    // A join of many tables may fill its memory first.
+                    Err(QueryErrorKind::Limit(Limit::Memory)) => sql.contains("a, "),
+                    _ => false,
+                };
+                if !is_expected {
+                    objections.push(format!("{sql}: {:.300}", format!("{answer:?}")));
+                }
+            }
+            ended(&bench, some).await;
+            if began.elapsed() > PROMPTLY {
+                objections.push(format!("{some:?} after {:?}", began.elapsed()));
+            }
             assert_eq!(bench.rows("SELECT 1").await, ["1"]);
         }
+        assert!(objections.is_empty(), "{objections:#?}");
     });
 }
 
 #[test]
 fn queries_that_nobody_waits_for_stop_computing() {
     run(async {
-        let bench = Bench::new(QueryConfig { seconds_max: 600, concurrent_max: 2, ..config() }, usize::MAX);
-        for sql in ENDLESS {
-            let waiting = tokio::time::timeout(Duration::from_millis(50), bench.batches(sql)).await;
-            assert!(waiting.is_err(), "{sql}: {waiting:?}");
-            ended(&bench, sql).await;
+        let bench = bench(QueryConfig { seconds_max: 600, concurrent_max: BESIDE, ..config() });
+        for some in statements_that_are(Expected::Endless).chunks(BESIDE) {
+            let beside = join_all(some.iter().map(|sql| bench.batches(sql)));
+            let waiting = tokio::time::timeout(Duration::from_millis(50), beside).await;
+            assert!(waiting.is_err(), "{some:?}: {waiting:?}");
+            ended(&bench, some).await;
         }
         assert_eq!(bench.rows("SELECT 1").await, ["1"]);
     });
 }
 
+#[test]
+fn odd_statements_are_answered_or_refused() {
+    run(async {
+        let bench = bench(QueryConfig { seconds_max: 5, ..config() });
+        let mut objections = Vec::new();
+        for sql in statements_that_are(Expected::Odd) {
+            let began = Instant::now();
+            let answer = bench.batches(&sql).await;
+            let kind = answer.as_ref().err().map(|error| error.kind());
+            if kind == Some(QueryErrorKind::Internal) || began.elapsed() > PROMPTLY {
+                objections.push(format!("{sql:.100} after {:?}: {:.300}", began.elapsed(), format!("{answer:?}")));
+            }
+        }
+        assert!(objections.is_empty(), "{objections:#?}");
+    });
+}
+
 /// Waits until no query computes any more.
-async fn ended(bench: &Bench, sql: &str) {
+async fn ended(bench: &Bench, statements: &[String]) {
     let ended = async {
         while bench.engine.stats().running > 0 {
             tokio::task::yield_now().await;
         }
     };
-    assert!(tokio::time::timeout(PROMPTLY, ended).await.is_ok(), "{sql} goes on");
+    assert!(tokio::time::timeout(PROMPTLY, ended).await.is_ok(), "one goes on of {statements:?}");
 }
 
 const MEMORY: usize = 128 << 20;
-
-/// Each would take gigabytes.
-const GREEDY: &[&str] = &[
-    "SELECT repeat('x', 1000000000)",
-    "SELECT length(repeat('x', 1000000000))",
-    "SELECT * FROM generate_series(1, length(repeat('x', 1000000000)))",
-    "SELECT repeat(well_id, 1000000000) FROM wells",
-    "SELECT max(length(repeat('x', 100000 + x))) FROM generate_series(1, 100000) AS a(x)",
-    "SELECT lpad('x', 1000000000)",
-    "SELECT rpad(well_id, 1000000000, 'ab') FROM wells",
-    "SELECT replace(repeat('x', 100000), 'x', repeat('y', 100000))",
-    "SELECT regexp_replace(repeat('x', 100000), '', repeat('y', 100000), 'g')",
-    "SELECT range(1, 1000000000)",
-    "SELECT generate_series(1, 1000000000)",
-    "SELECT array_repeat('x', 1000000000)",
-    "SELECT array_repeat(array_repeat(1, 100000), 100000)",
-    "SELECT array_resize([1], 1000000000, 0)",
-    "SELECT array_to_string(range(1, 1000000), repeat('x', 10000))",
-    "SELECT string_to_array(repeat('x,', 30000000), ',')",
-    "SELECT array_agg(x) FROM generate_series(1, 1000000000) AS a(x)",
-    "SELECT x % 3, array_agg(x) FROM generate_series(1, 1000000000) AS a(x) GROUP BY x % 3",
-    "SELECT string_agg(repeat('x', 1000 + x % 2), ',') FROM generate_series(1, 1000000000) AS a(x)",
-    "SELECT count(DISTINCT x) FROM generate_series(1, 1000000000) AS a(x)",
-    "SELECT median(x) FROM generate_series(1, 1000000000) AS a(x)",
-    "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY x) FROM generate_series(1, 1000000000) AS a(x)",
-    "SELECT sum(x) OVER () FROM generate_series(1, 1000000000) AS a(x)",
-    "SELECT lag(x, 1000000000) OVER (ORDER BY x) FROM generate_series(1, 1000000000) AS a(x)",
-    "SELECT max(x) OVER (ORDER BY x ROWS BETWEEN CURRENT ROW AND 1000000000 FOLLOWING) FROM generate_series(1, 1000000000) AS a(x)",
-    "SELECT row_number() OVER (ORDER BY x DESC) FROM generate_series(1, 1000000000) AS a(x)",
-    "SELECT a.s FROM (SELECT repeat('x', 1000000 + length(well_id)) AS s FROM wells) AS a CROSS JOIN generate_series(1, 1000000)",
-    "SELECT repeat('x', 1000000), x FROM generate_series(1, 1000000) AS a(x)",
-    "SELECT unnest(range(1, 1000000)), repeat('x', 1000000)",
-    "SELECT unnest(range(1, 1000000 + x % 2)), repeat('x', 1000) FROM generate_series(1, 10000) AS a(x)",
-    "WITH a AS (SELECT repeat('x', 4000 + x % 2) AS s FROM generate_series(1, 100000) AS a(x)), \
-     b AS (SELECT s || s AS s FROM a), c AS (SELECT s || s AS s FROM b), d AS (SELECT s || s || s || s AS s FROM c) \
-     SELECT s FROM d",
-    "WITH RECURSIVE t AS (SELECT 'x' AS s UNION ALL SELECT s || s FROM t) SELECT max(length(s)) FROM t",
-    "WITH RECURSIVE t AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM t CROSS JOIN (VALUES (1), (2), (3))) SELECT count(*) FROM t",
-    "SELECT * FROM generate_series(1, 1000000000) AS a(x) ORDER BY x DESC",
-    "SELECT [repeat('x', 30000), repeat('y', 30000 + x)] FROM generate_series(1, 100000) AS a(x)",
-    "SELECT concat(repeat('x', 8000 + x % 2), repeat('y', 8000 + x % 3)) FROM generate_series(1, 100000) AS a(x)",
-    "SELECT a.x FROM generate_series(1, 1000000000) AS a(x) JOIN generate_series(1, 1000000000) AS b(x) ON a.x = b.x",
-    "SELECT array_agg(x) OVER (ORDER BY x) FROM generate_series(1, 100000) AS a(x)",
-];
 
 const ALONE: &str = "GWBANK_TEST_ALONE";
 
@@ -132,11 +114,16 @@ fn greedy_queries_take_no_more_than_the_limit() {
 }
 
 async fn greedy_queries() {
-    let config = QueryConfig { memory_bytes_per_query: MEMORY, seconds_max: 3, rows_max: 1_000_000, ..config() };
-    let bench = Bench::new(config, usize::MAX);
+    let config = QueryConfig {
+        memory_bytes_per_query: MEMORY,
+        seconds_max: u64::from(test_rounds(1)),
+        rows_max: 1_000_000,
+        ..config()
+    };
+    let bench = bench(config);
     assert_eq!(bench.rows("SELECT count(*) FROM wells").await, ["3"]);
     let mut too_much = Vec::new();
-    for sql in GREEDY {
+    for sql in &statements_that_are(Expected::Greedy) {
         // What the allocator has kept from the statements before is not this one's.
         let before = memory::resident();
         memory::reset_peak();
@@ -156,7 +143,7 @@ async fn greedy_queries() {
         let limited = matches!(kind, Some(QueryErrorKind::Limit(Limit::Memory | Limit::Rows | Limit::Seconds)));
         let refused = matches!(kind, Some(QueryErrorKind::Invalid | QueryErrorKind::Failed));
         if grown > 2 * MEMORY || !(limited || refused) {
-            too_much.push(*sql);
+            too_much.push(sql.clone());
         }
         assert_eq!(bench.rows("SELECT 1").await, ["1"]);
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use gwbank_query::{Limit, QueryConfig, QueryError, QueryErrorKind};
+use gwbank_query::{Limit, QueryConfig, QueryError, QueryErrorKind, Request};
 
 use crate::support::{Bench, config, run};
 
@@ -78,7 +78,8 @@ fn spilled_bytes() {
 #[test]
 fn concurrent_queries_and_cancellation() {
     run(async {
-        let bench = Bench::new(QueryConfig { concurrent_max: 1, ..config() }, usize::MAX);
+        let config = QueryConfig { concurrent_max: 1, wait_seconds_max: 1, ..config() };
+        let bench = Bench::new(config, usize::MAX);
         let running = bench.engine.query(ENDLESS).await.unwrap();
         let refused = bench.error("SELECT 1").await;
         assert!(matches!(refused, QueryError::Limit { limit: Limit::Concurrent, value: 1 }), "{refused:?}");
@@ -89,6 +90,117 @@ fn concurrent_queries_and_cancellation() {
         while bench.engine.stats().running > 0 {
             tokio::task::yield_now().await;
         }
+    });
+}
+
+/// Waits for something that a query does on its own threads.
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let held = async {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(20), held).await.is_ok(), "{what}");
+}
+
+async fn error_of(bench: &Bench, user: &str, sql: &str) -> QueryError {
+    match bench.engine.ask(Request::of(user, sql)).await {
+        Ok(_) => panic!("{user} is answered"),
+        Err(error) => error,
+    }
+}
+
+#[test]
+fn one_user_does_not_take_the_places_of_all() {
+    run(async {
+        let config = QueryConfig { concurrent_max: 3, concurrent_per_user_max: 2, wait_seconds_max: 1, ..config() };
+        let bench = Bench::new(config, usize::MAX);
+        let ask = |user: &str, sql: &str| bench.engine.ask(Request::of(user, sql));
+        let first = ask("somchai", ENDLESS).await.unwrap();
+        let second = ask("somchai", ENDLESS).await.unwrap();
+        let third = error_of(&bench, "somchai", "SELECT 1").await;
+        assert!(matches!(third, QueryError::Limit { limit: Limit::ConcurrentPerUser, value: 2 }), "{third:?}");
+        assert!(third.may_retry() && third.sqlstate() == "53300");
+        let other = ask("malee", ENDLESS).await.unwrap();
+        let crowd = error_of(&bench, "malee", "SELECT 1").await;
+        assert!(matches!(crowd, QueryError::Limit { limit: Limit::Concurrent, value: 3 }), "{crowd:?}");
+        drop((first, second, other));
+        assert!(ask("somchai", "SELECT 1").await.is_ok());
+    });
+}
+
+#[test]
+fn a_full_queue_sends_away_who_asks_for_most() {
+    run(async {
+        let config = QueryConfig { concurrent_max: 1, waiting_max: 2, wait_seconds_max: 60, ..config() };
+        let bench = Bench::new(config, usize::MAX);
+        let running = bench.engine.ask(Request::of("somchai", ENDLESS)).await.unwrap();
+        let waiter = |user: &'static str| {
+            let engine = bench.engine.clone();
+            tokio::spawn(async move { engine.ask(Request::of(user, "SELECT 1")).await.map(drop) })
+        };
+        let first = waiter("somchai");
+        until("one waits", || bench.engine.stats().waiting == 1).await;
+        let second = waiter("somchai");
+        until("two wait", || bench.engine.stats().waiting == 2).await;
+        let refused = error_of(&bench, "somchai", "SELECT 1").await;
+        assert!(matches!(refused, QueryError::Limit { limit: Limit::Waiting, value: 2 }), "{refused:?}");
+        let modest = waiter("malee");
+        let sent_away = second.await.unwrap().unwrap_err();
+        assert!(matches!(sent_away, QueryError::Limit { limit: Limit::Waiting, .. }), "{sent_away:?}");
+        // Who gives up while waiting leaves room.
+        first.abort();
+        until("one waits", || bench.engine.stats().waiting == 1).await;
+        drop(running);
+        modest.await.unwrap().unwrap();
+        until("nobody runs", || bench.engine.stats().running == 0).await;
+    });
+}
+
+#[test]
+fn memory_for_all() {
+    let config =
+        QueryConfig { memory_bytes_per_query: 64 << 20, memory_bytes_for_all: 64 << 20, concurrent_max: 4, ..config() };
+    run(async {
+        let bench = Bench::new(config, usize::MAX);
+        // 8 of 64 MiB are a query's own, 32 are for whoever comes first.
+        let large = "SELECT sum(value) OVER () FROM generate_series(1, 100000000000)";
+        let error = bench.error(large).await;
+        assert!(
+            matches!(error, QueryError::Limit { limit: Limit::MemoryForAll, value } if value == 64 << 20),
+            "{error:?}"
+        );
+        assert!(error.to_string().contains("query.memory_bytes_for_all") && error.may_retry(), "{error}");
+        until("all is given back", || bench.engine.stats().memory_bytes == 0).await;
+    });
+}
+
+#[test]
+fn spilled_bytes_for_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = QueryConfig {
+        memory_bytes_per_query: 16 << 20,
+        spill_bytes_for_all: 1 << 20,
+        spill_dir: Some(dir.path().join("spill")),
+        ..config()
+    };
+    run(async {
+        let bench = Bench::new(config, usize::MAX);
+        let error = bench.error("SELECT * FROM generate_series(1, 1500000) ORDER BY value DESC").await;
+        assert!(matches!(error, QueryError::Limit { limit: Limit::SpillBytesForAll, .. }), "{error:?}");
+        until("all is given back", || bench.engine.stats().spilled_bytes == 0).await;
+    });
+}
+
+#[test]
+fn explain_analyze_runs_within_the_limits() {
+    run(async {
+        let bench = Bench::new(QueryConfig { seconds_max: 1, ..config() }, usize::MAX);
+        let plan = bench.rows("EXPLAIN ANALYZE SELECT well_id FROM wells ORDER BY name").await.join("\n");
+        assert!(plan.contains("output_rows=3") && !plan.contains("Guard"), "{plan}");
+        let error = bench.error(&format!("EXPLAIN ANALYZE {ENDLESS}")).await;
+        assert!(matches!(error, QueryError::Limit { limit: Limit::Seconds, .. }), "{error:?}");
+        assert!(bench.rows(&format!("EXPLAIN {ENDLESS}")).await.join("").contains("generate_series"));
     });
 }
 
@@ -113,6 +225,8 @@ fn nonsense_is_refused() {
     for (config, key) in [
         (QueryConfig { threads: 0, ..config() }, "query.threads"),
         (QueryConfig { rows_max: 0, ..config() }, "query.rows_max"),
+        (QueryConfig { concurrent_per_user_max: 0, ..config() }, "query.concurrent_per_user_max"),
+        (QueryConfig { memory_bytes_for_all: 5, ..config() }, "query.memory_bytes_for_all"),
         (QueryConfig { memory_bytes_per_query: 5, ..config() }, "query.memory_bytes_per_query"),
     ] {
         assert_eq!(config.check().unwrap_err().key, key);

@@ -12,7 +12,8 @@ fn request(sql: &str, values: Vec<ArrayRef>) -> Request {
     let settings = vec![("TimeZone".to_owned(), "UTC".to_owned())];
     let facts = ConnectionFacts { user: "somchai".to_owned(), process: 7, settings, dialect: Dialect::PostgreSql };
     let types = values.iter().map(|value| Some(value.data_type().clone())).collect();
-    Request { sql: sql.to_owned(), types, values, connection: Some(Arc::new(facts)), as_known_at: None }
+    let user = facts.user.clone();
+    Request { sql: sql.to_owned(), user, types, values, connection: Some(Arc::new(facts)), as_known_at: None }
 }
 
 async fn asked(bench: &Bench, sql: &str, values: Vec<ArrayRef>) -> Result<Vec<String>, QueryError> {

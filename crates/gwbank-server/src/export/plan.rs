@@ -41,10 +41,10 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Asks which series there are and how much they have.
-    pub(crate) async fn make(app: &App, selection: Selection) -> Result<Self, SqlError> {
+    pub(crate) async fn make(app: &App, user: &str, selection: Selection) -> Result<Self, SqlError> {
         let mut series = Vec::new();
         for part in count_parts(&selection) {
-            let mut batches = app.sql.query(&selection.count_sql(&part)).await?.batches;
+            let mut batches = app.sql.query(user, &selection.count_sql(&part)).await?.batches;
             while let Some(batch) = batches.next().await {
                 append_series(&selection, &batch?, &mut series).map_err(unexpected_columns)?;
             }
@@ -179,19 +179,24 @@ const TRIES: u32 = 120;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The rows of all statements, one statement after the other, with the columns of the first.
-pub(crate) async fn batches(app: &Arc<App>, mut statements: VecDeque<String>) -> Result<SqlAnswer, SqlError> {
+pub(crate) async fn batches(
+    app: &Arc<App>,
+    user: &str,
+    mut statements: VecDeque<String>,
+) -> Result<SqlAnswer, SqlError> {
     let Some(first) = statements.pop_front() else {
         return Err(SqlError::new(SqlErrorKind::Internal, "an export without a statement"));
     };
-    let SqlAnswer { schema, batches } = app.sql.query(&first).await?;
+    let SqlAnswer { schema, batches } = app.sql.query(user, &first).await?;
 
     struct Reading {
         app: Arc<App>,
+        user: String,
         statements: VecDeque<String>,
         /// `None` after an error.
         batches: Option<BoxStream<'static, Result<RecordBatch, SqlError>>>,
     }
-    let start = Reading { app: app.clone(), statements, batches: Some(batches) };
+    let start = Reading { app: app.clone(), user: user.to_owned(), statements, batches: Some(batches) };
     let all = stream::unfold(start, |mut reading| async move {
         loop {
             let batches = reading.batches.as_mut()?;
@@ -204,7 +209,7 @@ pub(crate) async fn batches(app: &Arc<App>, mut statements: VecDeque<String>) ->
                 }
                 None => {
                     let statement = reading.statements.pop_front()?;
-                    match ask_again(&reading.app, &statement).await {
+                    match ask_again(&reading.app, &reading.user, &statement).await {
                         Ok(answer) => reading.batches = Some(answer.batches),
                         Err(error) => {
                             reading.batches = None;
@@ -219,14 +224,14 @@ pub(crate) async fn batches(app: &Arc<App>, mut statements: VecDeque<String>) ->
     Ok(SqlAnswer { schema, batches: all.fuse().boxed() })
 }
 
-async fn ask_again(app: &App, statement: &str) -> Result<SqlAnswer, SqlError> {
+async fn ask_again(app: &App, user: &str, statement: &str) -> Result<SqlAnswer, SqlError> {
     for _ in 1..TRIES {
-        match app.sql.query(statement).await {
+        match app.sql.query(user, statement).await {
             Err(error) if is_full(&error) => tokio::time::sleep(PAUSE).await,
             answered => return answered,
         }
     }
-    app.sql.query(statement).await
+    app.sql.query(user, statement).await
 }
 
 /// Whether too many queries ran.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, Response, header};
@@ -12,6 +13,7 @@ use utoipa::IntoParams;
 
 use super::input::{self, Parameters};
 use super::sql::{hold_back, streamed};
+use crate::auth::Principal;
 use crate::encode::{SqlFormat, encode};
 use crate::export::{Interval, Plan, Selection, batches, day_of, waterml};
 use crate::problem::{Answer, Kind, Problem};
@@ -110,14 +112,15 @@ pub struct ExportParameters {
 ))]
 pub async fn export(
     State(app): State<Arc<App>>,
+    Extension(principal): Extension<Principal>,
     Parameters(asked): Parameters<ExportParameters>,
 ) -> Answer<Response<Body>> {
     let format = match &asked.format {
         Some(name) => input::named("format", name, || Format::ALL.map(Format::name).to_vec())?,
         None => Format::Csv,
     };
-    let plan = Plan::make(&app, selection(&app, &asked)?).await?;
-    let answer = batches(&app, plan.statements()).await?;
+    let plan = Plan::make(&app, &principal.name, selection(&app, &asked)?).await?;
+    let answer = batches(&app, &principal.name, plan.statements()).await?;
     let now = app.now();
     let bytes = match format {
         Format::Csv => encode(SqlFormat::Csv, answer).await?,

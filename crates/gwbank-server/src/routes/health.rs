@@ -47,7 +47,6 @@ pub async fn metrics(State(app): State<Arc<App>>) -> Response {
     let mut text = MetricsText::default();
     app.operations.metrics(&mut text).await;
     app.query_seconds.write(&mut text, "query_seconds", "Time of SQL queries from asking to the last row");
-    app.queries_rejected.write(&mut text, "queries_rejected_total", "limit", "SQL queries ended by a limit");
     app.http_requests.write(&mut text);
     (StatusCode::OK, [(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text.into_text()).into_response()
 }

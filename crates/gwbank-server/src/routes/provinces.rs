@@ -6,8 +6,8 @@ use std::sync::Arc;
 use arrow::array::AsArray;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use futures::StreamExt;
 use gwbank_model::condition::Scope;
 use gwbank_registry::{BankType, places};
@@ -15,6 +15,7 @@ use gwbank_store::IndicatorRow;
 
 use super::input::{Name, Parameters};
 use super::series::ExplanationParameters;
+use crate::auth::Principal;
 use crate::problem::{Answer, Kind, Problem};
 use crate::state::App;
 use crate::views::{
@@ -49,7 +50,11 @@ pub async fn list(State(app): State<Arc<App>>) -> Answer<Json<Page<ProvinceView>
     params(("code" = String, Path, description = "DOPA code, two digits")),
     responses((status = 200, body = ProvinceDetail),
         (status = 404, body = ProblemView, content_type = "application/problem+json")))]
-pub async fn show(State(app): State<Arc<App>>, Name(code): Name) -> Answer<Json<ProvinceDetail>> {
+pub async fn show(
+    State(app): State<Arc<App>>,
+    Extension(principal): Extension<Principal>,
+    Name(code): Name,
+) -> Answer<Json<ProvinceDetail>> {
     let province = known_province(&code)?;
     let registry = app.ingest.registry();
     let here: Vec<_> = registry.wells().iter().filter(|well| well.province_code == code).collect();
@@ -58,7 +63,10 @@ pub async fn show(State(app): State<Arc<App>>, Name(code): Name) -> Answer<Json<
         observation_wells: of_type(BankType::Observation),
         open_banks: of_type(BankType::Open),
         closed_banks: of_type(BankType::Closed),
-        wells_reporting: if here.is_empty() { 0 } else { wells_reporting(&app, province.code).await? },
+        wells_reporting: match here.is_empty() {
+            true => 0,
+            false => wells_reporting(&app, &principal.name, province.code).await?,
+        },
     };
     let mut flags = app.metadata.flags(true).await?;
     flags.retain(|flag| flag.province_code == code);
@@ -112,13 +120,13 @@ fn newest(rows: Vec<IndicatorRow>) -> Vec<IndicatorRow> {
     rows
 }
 
-async fn wells_reporting(app: &App, province_code: &str) -> Answer<u64> {
+async fn wells_reporting(app: &App, user: &str, province_code: &str) -> Answer<u64> {
     let since = app.now().plus_secs(-24 * 3600).to_rfc3339(0);
     let sql = format!(
         "SELECT count(DISTINCT well_id) FROM readings WHERE time >= TIMESTAMP '{since}' \
          AND well_id IN (SELECT well_id FROM wells WHERE province_code = '{province_code}')"
     );
-    let mut batches = app.sql.query(&sql).await?.batches;
+    let mut batches = app.sql.query(user, &sql).await?.batches;
     let mut count = 0;
     while let Some(batch) = batches.next().await {
         let batch = batch?;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int16Type, Int64Type, TimeUnit};
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use futures::StreamExt;
 use gwbank_model::condition::Scope;
 use gwbank_model::{Month, Parameter, SiteStatus, Timestamp};
@@ -15,6 +15,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::input::{self, Name, Parameters};
+use crate::auth::Principal;
 use crate::decimate::{ChartPoint, POINTS_MIN, decimate};
 use crate::doors::{ExplanationOf, SqlError, SqlErrorKind};
 use crate::problem::{Answer, Kind, Problem};
@@ -57,6 +58,7 @@ pub struct SeriesParameters {
 pub async fn readings(
     State(app): State<Arc<App>>,
     Name(id): Name,
+    Extension(principal): Extension<Principal>,
     Parameters(asked): Parameters<SeriesParameters>,
 ) -> Answer<Json<SeriesView>> {
     let well = known_well(&app, &id)?;
@@ -75,7 +77,7 @@ pub async fn readings(
     }
 
     let sql = series_sql(&well, parameter, from, to);
-    let points = chart_points(&app, &sql).await?;
+    let points = chart_points(&app, &principal.name, &sql).await?;
     let readings = points.len() as u64;
     let kept = decimate(points, points_max);
     Ok(Json(SeriesView {
@@ -103,8 +105,8 @@ fn series_sql(well: &Well, parameter: Parameter, from: Option<Timestamp>, to: Op
     sql
 }
 
-async fn chart_points(app: &App, sql: &str) -> Answer<Vec<ChartPoint>> {
-    let mut batches = app.sql.query(sql).await?.batches;
+async fn chart_points(app: &App, user: &str, sql: &str) -> Answer<Vec<ChartPoint>> {
+    let mut batches = app.sql.query(user, sql).await?.batches;
     let mut points = Vec::new();
     while let Some(batch) = batches.next().await {
         append_points(&batch?, &mut points).map_err(|error| {

@@ -3,18 +3,19 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use axum::{Extension, Json};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use gwbank_model::Timestamp;
 
 use super::input;
+use crate::auth::Principal;
 use crate::broken_answers::BrokenAnswers;
-use crate::doors::{SqlError, SqlErrorKind};
+use crate::doors::SqlError;
 use crate::encode::{SqlFormat, encode};
 use crate::metrics::TimeHistogram;
 use crate::problem::{Answer, Kind, Problem};
@@ -59,7 +60,12 @@ impl Drop for QueryTime {
     (status = 422, description = "not a query that can be planned, a value that it fails on, or a limit", body = ProblemView, content_type = "application/problem+json"),
     (status = 429, description = "too many queries at once", body = ProblemView, content_type = "application/problem+json"),
 ))]
-pub async fn run(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Answer<Response<Body>> {
+pub async fn run(
+    State(app): State<Arc<App>>,
+    Extension(principal): Extension<Principal>,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer<Response<Body>> {
     let accept = headers.get(header::ACCEPT).map(|value| value.to_str().unwrap_or("?"));
     let format = SqlFormat::from_accept(accept)?;
     input::require_type(&headers, &["application/json"])?;
@@ -72,12 +78,12 @@ pub async fn run(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) ->
     let time = QueryTime { began: Instant::now(), histogram: app.query_seconds.clone() };
     let answered = async {
         let answer = match known_at {
-            None => app.sql.query(&request.sql).await?,
-            Some(at) => app.sql.query_as_known_at(&request.sql, at).await?,
+            None => app.sql.query(&principal.name, &request.sql).await?,
+            Some(at) => app.sql.query_as_known_at(&principal.name, &request.sql, at).await?,
         };
         hold_back(encode(format, answer).await?).await
     };
-    let bytes = answered.await.inspect_err(|error| count_rejection(&app, error))?;
+    let bytes = answered.await?;
     let mut response = streamed(&app, bytes, format.content_type(), time);
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
     Ok(response)
@@ -96,7 +102,6 @@ pub(super) fn streamed<T: Send + 'static>(
     let bytes = bytes.map(move |chunk| {
         let _held = &held;
         chunk.inspect_err(|error| {
-            count_rejection(&app, error);
             tracing::warn!(%error, answer = id, "an answer broke off");
             app.broken_answers.remember(&id, error.clone().into());
         })
@@ -151,10 +156,4 @@ pub async fn broken(State(app): State<Arc<App>>, Path(id): Path<String>) -> Answ
     reason.map(|problem| Json(problem.to_json())).ok_or_else(|| {
         Problem::new(Kind::UNKNOWN_ANSWER, "no answer of this id broke off, or it is forgotten: run the query again")
     })
-}
-
-fn count_rejection(app: &App, error: &SqlError) {
-    if let SqlErrorKind::Limit(limit) = &error.kind {
-        app.queries_rejected.add(limit, 1);
-    }
 }

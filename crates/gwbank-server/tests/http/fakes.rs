@@ -42,7 +42,7 @@ pub struct FakeSql {
 
 #[async_trait]
 impl SqlDoor for FakeSql {
-    async fn query(&self, sql: &str) -> Result<SqlAnswer, SqlError> {
+    async fn query(&self, _: &str, sql: &str) -> Result<SqlAnswer, SqlError> {
         self.asked.lock().push(sql.to_owned());
         let mut script = self.script.lock().clone().unwrap_or(Script::Rows(Vec::new()));
         while let Script::ByText(scripts) = script {
@@ -60,8 +60,8 @@ impl SqlDoor for FakeSql {
         Ok(SqlAnswer { schema, batches: stream::iter(items).boxed() })
     }
 
-    async fn query_as_known_at(&self, sql: &str, at: Timestamp) -> Result<SqlAnswer, SqlError> {
-        self.query(&format!("{sql} as known at {at}")).await
+    async fn query_as_known_at(&self, user: &str, sql: &str, at: Timestamp) -> Result<SqlAnswer, SqlError> {
+        self.query(user, &format!("{sql} as known at {at}")).await
     }
 }
 

@@ -10,7 +10,9 @@ use gwbank_registry::{AquiferCondition, BankType, Installation, PressureKind, Sa
 use super::dead_letters;
 use crate::{
     ConditionFlag, ConversionCommit, ConvertedWell, DirtyMonth, FlagTransition, GatewayCounts, GatewayRecord,
-    IndicatorRevision, IndicatorRow, IngestCommit, JudgedSeries, LookAgain, Metadata, OutboxMessage, QualityFinding, QualityLimit, QualityLimitKey, QualityLimitsChange, ReceivedContent, Review, ReviewAction, ReviewId, SecondLook, SecondLookCommit, SeriesFindings, WatchCommit, Withdrawal,
+    IndicatorRevision, IndicatorRow, IngestCommit, JudgedSeries, LookAgain, Metadata, OutboxMessage, QualityFinding,
+    QualityLimit, QualityLimitKey, QualityLimitsChange, ReceivedContent, Review, ReviewAction, ReviewId, SecondLook,
+    SecondLookCommit, SeriesFindings, WatchCommit, Withdrawal,
 };
 
 /// Tests an implementation of [`Metadata`]. `make` gives an empty one at each call.

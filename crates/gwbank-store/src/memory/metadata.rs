@@ -12,7 +12,10 @@ use parking_lot::RwLock;
 use super::dead_letters::DeadLetters;
 use crate::{
     ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary,
-    DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorKey, IndicatorRevision, IndicatorRow, IngestCommit, JudgedSeries, LookAgain, Metadata, MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitKey, QualityLimitsChange, ReceivedContent, Review, ReviewId, SecondLook, SecondLookCommit, WatchCommit,
+    DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorKey, IndicatorRevision, IndicatorRow,
+    IngestCommit, JudgedSeries, LookAgain, Metadata, MetadataError, OutboxMessage, PayloadPage, QualityFinding,
+    QualityLimit, QualityLimitKey, QualityLimitsChange, ReceivedContent, Review, ReviewId, SecondLook,
+    SecondLookCommit, WatchCommit,
 };
 
 type Marks = BTreeMap<(WellId, Parameter, Month), Seq>;

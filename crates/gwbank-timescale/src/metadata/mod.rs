@@ -19,7 +19,9 @@ use gwbank_model::{Seq, Timestamp};
 use gwbank_registry::{Installation, Well};
 use gwbank_store::{
     ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary,
-    DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRevision, IndicatorRow, IngestCommit, JudgedSeries, Metadata, MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitsChange, ReceivedContent, ReplayPermit, Review, ReviewId, SecondLook, SecondLookCommit, WatchCommit,
+    DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRevision, IndicatorRow, IngestCommit,
+    JudgedSeries, Metadata, MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit,
+    QualityLimitsChange, ReceivedContent, ReplayPermit, Review, ReviewId, SecondLook, SecondLookCommit, WatchCommit,
 };
 
 use parking_lot::Mutex;
