@@ -32,6 +32,8 @@ const OPTIONS: &[Known] = &[
     Known { name: "catalog", only: Some(crate::catalog::CATALOG), for_engine: false },
     Known { name: "schema", only: Some(crate::catalog::SCHEMA), for_engine: false },
     Known { name: "application_name", only: None, for_engine: true },
+    // An instant, which the engine reads.
+    Known { name: "gwbank.as_known_at", only: None, for_engine: true },
 ];
 
 struct Known {
