@@ -34,21 +34,19 @@ fn config() -> String {
 /// Far above a limit on a busy machine, far below what a statement that got through would take.
 const PROMPTLY: Duration = Duration::from_secs(60);
 
-/// With a round more, every door hears every statement.
+/// They stand first.
+const QUICK_DOORS: usize = 3;
+
+/// With so many rounds every door hears every statement.
 const ROUNDS_FOR_ALL: u32 = 8;
 
-/// Each statement with the doors that it goes to: the quick ones to all; the costly ones, and those by a process of their
-/// own, to some of them where little time is given.
+/// Each statement with the doors that it goes to. Where little time is given it goes to one of the quick doors, in turn, and
+/// each sixteenth to those that start a process.
 fn work(rounds: u32) -> Vec<(HostileStatement, &'static Door)> {
     let mut work = Vec::new();
     for (index, statement) in statements().into_iter().enumerate() {
         for (place, door) in DOORS.iter().enumerate() {
-            let is_its_turn = index % DOORS.len() == place;
-            let is_chosen = match (statement.expected.is_costly(), door.is_slow) {
-                (true, _) => is_its_turn,
-                (false, true) => index % 16 == 0,
-                (false, false) => true,
-            };
+            let is_chosen = if door.is_slow { index % 16 == 0 } else { index % QUICK_DOORS == place };
             if is_chosen || rounds >= ROUNDS_FOR_ALL {
                 work.push((statement.clone(), door));
             }

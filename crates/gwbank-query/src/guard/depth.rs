@@ -24,9 +24,14 @@ const OPERATORS_MAX: usize = 5_000;
 /// time that it is named: planning walks it so often, in steps that nothing can interrupt.
 const TABLES_MAX: u64 = 256;
 
+/// CUBE over n columns makes 2 to the power of n groupings, several CUBEs their product; the planner lists them all in one step.
+const GROUPINGS_MAX: u64 = 4_096;
+
 #[derive(Default)]
 struct Size {
     depth: usize,
+    /// Of all CUBEs, ROLLUPs and GROUPING SETS; 0 stands for none yet.
+    groupings: u64,
     selects: usize,
     /// Tables of each query that is being looked at, the innermost last.
     tables: Vec<u64>,
@@ -36,6 +41,24 @@ struct Size {
 }
 
 impl Size {
+    fn count_groupings(&mut self, expression: &Expr) -> ControlFlow<String> {
+        let made = match expression {
+            Expr::Cube(columns) => {
+                1u64.checked_shl(u32::try_from(columns.len()).unwrap_or(u32::MAX)).unwrap_or(u64::MAX)
+            }
+            Expr::Rollup(columns) => columns.len() as u64 + 1,
+            Expr::GroupingSets(sets) => sets.len() as u64,
+            _ => return ControlFlow::Continue(()),
+        };
+        self.groupings = self.groupings.max(1).saturating_mul(made.max(1));
+        if self.groupings <= GROUPINGS_MAX {
+            return ControlFlow::Continue(());
+        }
+        ControlFlow::Break(format!(
+            "CUBE, ROLLUP and GROUPING SETS come to more than the {GROUPINGS_MAX} groupings that are taken: group by fewer columns"
+        ))
+    }
+
     fn count_tables(&mut self, tables: u64) -> ControlFlow<String> {
         let Some(count) = self.tables.last_mut() else { return ControlFlow::Continue(()) };
         *count = count.saturating_add(tables);
@@ -52,7 +75,8 @@ impl Size {
 impl Visitor for Size {
     type Break = String;
 
-    fn pre_visit_expr(&mut self, _: &Expr) -> ControlFlow<String> {
+    fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<String> {
+        self.count_groupings(expression)?;
         self.depth += 1;
         if self.depth <= DEPTH_MAX {
             return ControlFlow::Continue(());

@@ -958,7 +958,7 @@ WITH a0 AS (SELECT 1 AS x){{1..60 , a<n> AS (SELECT x + 1 AS x FROM a<m>)}} SELE
 -- odd: grouping sets of grouping sets
 SELECT count(*) FROM wells GROUP BY CUBE (well_id, province_code, bank_type, name, depth, status, aquifer, sampling)
 
--- odd: sets without end of grouping sets
+-- malformed: sets without end of grouping sets
 SELECT count(*) FROM wells GROUP BY CUBE (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25)
 
 -- odd: a name with everything in it
