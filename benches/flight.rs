@@ -172,7 +172,7 @@ fn incoming(listener: tokio::net::TcpListener) -> impl Stream<Item = Result<toki
 struct Engine(QueryEngine);
 
 fn request(asked: Asked) -> EngineRequest {
-    EngineRequest { sql: asked.sql, types: asked.types, values: asked.values, connection: None }
+    EngineRequest { sql: asked.sql, types: asked.types, values: asked.values, ..EngineRequest::default() }
 }
 
 fn failure(error: QueryError) -> SqlFailure {

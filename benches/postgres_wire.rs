@@ -25,6 +25,9 @@ const START_PATIENCE: Duration = Duration::from_secs(60);
 
 const SQL: &str = "SELECT well_id, time, value FROM readings";
 
+/// Asks one side for so many rows; gives how long that took.
+type Measure = fn(&Side, usize) -> Result<Duration, Error>;
+
 fn main() -> Result<(), Error> {
     let settings = Settings::from_env()?;
     let rows = number("GWBANK_BENCH_ROWS", 1_000_000)? / WELLS * WELLS;
@@ -46,7 +49,7 @@ fn main() -> Result<(), Error> {
     let database = format!("test_{}", database.split('?').next().unwrap_or_default());
     let theirs = Side { address: format!("127.0.0.1:{}", postgres.port()), database };
     let ours = Side { address: server.address.clone(), database: "gwbank".to_owned() };
-    let kinds: [(&str, fn(&Side, usize) -> Result<Duration, Error>); 4] = [
+    let kinds: [(&str, Measure); 4] = [
         ("COPY TO STDOUT", copy),
         ("rows, text", |side, rows| all_rows(side, rows, 0)),
         ("rows, binary", |side, rows| all_rows(side, rows, 1)),

@@ -1,6 +1,6 @@
 //! Whether two answers say the same: the same rows in any order, numbers alike but for their last digits.
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit};
 

@@ -127,6 +127,7 @@ fn engine(stores: &Stores, window: Window, data: &Data, dir: &std::path::Path) -
         names: stores.names.clone(),
         gateways: Arc::new(MetadataGateways(stores.metadata.clone())),
         limits: tokio::sync::watch::channel(Arc::default()).1,
+        reviews: tokio::sync::watch::channel(Arc::default()).1,
     };
     let config = QueryConfig {
         memory_bytes_per_query: MEMORY,

@@ -19,7 +19,7 @@ fn all(data: &Data) -> Vec<Question> {
     let well = data.well_id(data.wells / 2);
     // A whole step of the levels after noon of the 200th day, so that each well has a reading in that hour.
     let step = data.level_step_secs();
-    let noon = START_SECS + (200 * 86_400 + 12 * 3600i64).div_ceil(step) * step;
+    let noon = START_SECS + (200 * 86_400 + 12 * 3600i64 + step - 1) / step * step;
     let instant = |secs: i64| format!("timestamp with time zone '{}'", super::data::utc(secs));
     let (hour, next_hour) = (instant(noon), instant(noon + 3600));
     let depth = "parameter = 'depth_to_water'";

@@ -499,6 +499,13 @@ const TRANSITIONS_FRESH: Duration = Duration::from_secs(30);
 
 type TransitionCounts = BTreeMap<String, u64>;
 
+/// What the doors for SQL beside HTTP count, where they are open.
+#[derive(Debug, Clone, Default)]
+pub struct SqlDoors {
+    pub postgres_wire: Option<Arc<DoorStats>>,
+    pub flight_sql: Option<Arc<gwbank_flight::DoorStats>>,
+}
+
 pub struct Operations {
     pipeline: Pipeline,
     metadata: Arc<dyn Metadata>,
@@ -506,10 +513,7 @@ pub struct Operations {
     clock: Arc<dyn Clock>,
     deliveries: Arc<Deliveries>,
     engine: QueryEngine,
-    /// Of the door for PostgreSQL's clients, where there is one.
-    postgres_wire: Option<Arc<DoorStats>>,
-    /// Of the door, where it is open.
-    flight_sql: Option<Arc<gwbank_flight::DoorStats>>,
+    sql_doors: SqlDoors,
     transitions: Mutex<Option<(Instant, TransitionCounts)>>,
 }
 
@@ -521,11 +525,10 @@ impl Operations {
         clock: Arc<dyn Clock>,
         deliveries: Arc<Deliveries>,
         engine: QueryEngine,
-        postgres_wire: Option<Arc<DoorStats>>,
-        flight_sql: Option<Arc<gwbank_flight::DoorStats>>,
+        sql_doors: SqlDoors,
     ) -> Self {
         let transitions = Mutex::new(None);
-        Self { pipeline, metadata, external, clock, deliveries, engine, postgres_wire, flight_sql, transitions }
+        Self { pipeline, metadata, external, clock, deliveries, engine, sql_doors, transitions }
     }
 
     async fn transition_counts(&self) -> TransitionCounts {
@@ -680,7 +683,7 @@ impl OperationsDoor for Operations {
         for (hazard, count) in self.transition_counts().await {
             transitions.sample(&[("hazard", &hazard)], count as f64);
         }
-        if let Some(stats) = &self.flight_sql {
+        if let Some(stats) = &self.sql_doors.flight_sql {
             flight_metrics(&stats.counts(), text);
         }
         let mut deliveries = text.family("deliveries_total", FamilyKind::Counter, "Messages of condition flags");
@@ -688,7 +691,7 @@ impl OperationsDoor for Operations {
             let count = count.load(Ordering::Relaxed) as f64;
             deliveries.sample(&[("channel", "mqtt"), ("outcome", outcome)], count);
         }
-        if let Some(stats) = &self.postgres_wire {
+        if let Some(stats) = &self.sql_doors.postgres_wire {
             write_postgres_wire(text, &stats.counts());
         }
     }

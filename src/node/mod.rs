@@ -28,7 +28,7 @@ use gwbank_flight::{FlightServer, FlightServerError};
 use gwbank_ingest::embedded::EmbeddedBroker;
 use gwbank_ingest::external::ExternalSource;
 use gwbank_ingest::{IngestError, Pipeline};
-use gwbank_pgwire::{DoorStats, PgWireError, PgWireServer, ServerParts};
+use gwbank_pgwire::{PgWireError, PgWireServer, ServerParts};
 use gwbank_query::{QueryEngine, QuerySources};
 use gwbank_review::Reviewer;
 use gwbank_runtime::{Clock, ShutdownTrigger, SystemClock};
@@ -192,8 +192,9 @@ impl Node {
         }
         if let Some(http) = http {
             self.addresses.http = Some(http.address().to_string());
-            let stats = postgres_wire.as_ref().map(PgWireServer::stats);
-            self.serve_http(http, clock, deliveries, stats, flight_stats.clone())?;
+            let postgres_wire = postgres_wire.as_ref().map(PgWireServer::stats);
+            let sql_doors = doors::SqlDoors { postgres_wire, flight_sql: flight_stats.clone() };
+            self.serve_http(http, clock, deliveries, sql_doors)?;
         }
         if let Some(postgres_wire) = postgres_wire {
             self.addresses.postgres_wire = Some(postgres_wire.address().to_string());
@@ -255,8 +256,7 @@ impl Node {
         http: HttpServer,
         clock: Arc<dyn Clock>,
         deliveries: Arc<courier::Deliveries>,
-        postgres_wire: Option<Arc<DoorStats>>,
-        flight_sql: Option<Arc<gwbank_flight::DoorStats>>,
+        sql_doors: doors::SqlDoors,
     ) -> Outcome {
         let mut credentials = self.credentials()?;
         credentials.set_local_token(&addresses::write_local_token(&self.config.data_dir)?);
@@ -272,8 +272,7 @@ impl Node {
             clock.clone(),
             deliveries,
             self.engine.clone(),
-            postgres_wire,
-            flight_sql,
+            sql_doors,
         );
         let app = App::new(AppParts {
             sql: Arc::new(doors::Sql(self.engine.clone())),

@@ -86,7 +86,7 @@ impl Watched {
 
     /// What a step changed among the running is told to those who waited before it and still do.
     fn count_overtaking(&mut self, before: &[usize]) -> Result<(), TestCaseError> {
-        for user in 0..USERS.len() {
+        for (user, name) in USERS.iter().enumerate() {
             if !self.waits(user) {
                 self.overtaken.retain(|(waits, _), _| *waits != user);
                 continue;
@@ -98,7 +98,7 @@ impl Watched {
                 let came = self.running_of(other).saturating_sub(*before);
                 let times = self.overtaken.entry((user, other)).or_default();
                 *times += came;
-                prop_assert!(*times <= 1, "{} came {times} times before {}", USERS[other], USERS[user]);
+                prop_assert!(*times <= 1, "{} came {times} times before {name}", USERS[other]);
             }
         }
         Ok(())
@@ -109,11 +109,11 @@ impl Watched {
         prop_assert!(self.waiting.len() <= self.bounds.waiting_max);
         prop_assert_eq!(self.queue.waiting(), self.waiting.len());
         let is_free = self.running.len() < self.bounds.running_max;
-        for user in 0..USERS.len() {
+        for (user, name) in USERS.iter().enumerate() {
             let of_user = self.running_of(user);
             prop_assert!(of_user <= self.bounds.running_max_per_user);
             let may_run = is_free && of_user < self.bounds.running_max_per_user;
-            prop_assert!(!(may_run && self.waits(user)), "{} waits beside an empty place", USERS[user]);
+            prop_assert!(!(may_run && self.waits(user)), "{name} waits beside an empty place");
         }
         Ok(())
     }

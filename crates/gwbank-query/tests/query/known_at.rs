@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gwbank_model::condition::{FlagState, Hazard, Scope, Severity, Transition};
 use gwbank_model::{Origin, QcTest, QcTests, QualityFlag, Row, Timestamp, WellId};
-use gwbank_query::{ConnectionFacts, QueryErrorKind, Request};
+use gwbank_query::{ConnectionFacts, Dialect, QueryErrorKind, Request};
 use gwbank_registry::{Installation, Registry, Well};
 use gwbank_store::{ConditionFlag, FlagTransition, IndicatorRow, Metadata, WatchCommit};
 use gwbank_testkit::test_rounds;
@@ -274,7 +274,7 @@ proptest! {
 
 fn set_to(at: &str, sql: &str) -> Request {
     let settings = vec![("gwbank.as_known_at".to_owned(), at.to_owned())];
-    let connection = ConnectionFacts { user: "somchai".to_owned(), process: 1, settings };
+    let connection = ConnectionFacts { user: "somchai".to_owned(), process: 1, settings, dialect: Dialect::default() };
     Request { connection: Some(Arc::new(connection)), ..Request::from(sql) }
 }
 

@@ -1,5 +1,6 @@
 //! SQL from outside, over archive and metadata in memory.
 
+mod approval;
 mod functions;
 mod gapfill;
 mod golden;
