@@ -682,7 +682,7 @@ pub struct CorrectionArguments {
     pub scale: Option<f64>,
     /// Every value becomes it
     #[arg(long, allow_negative_numbers = true)]
-    pub set: Option<f64>,
+    pub value: Option<f64>,
 }
 
 #[derive(Debug, Subcommand)]

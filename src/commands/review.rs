@@ -63,11 +63,11 @@ pub fn run(general: &General, command: ReviewCommand) -> Outcome {
 
 /// By their group one of them is there.
 fn amounts(correction: &CorrectionArguments) -> (&'static str, (Option<f64>, Option<f64>)) {
-    let CorrectionArguments { add, drift, scale, set } = correction;
+    let CorrectionArguments { add, drift, scale, value } = correction;
     if let Some([start, end]) = drift.as_deref() {
         return ("drift", (Some(*start), Some(*end)));
     }
-    let single = [("add", add), ("scale", scale), ("set", set)].into_iter().find(|(_, amount)| amount.is_some());
+    let single = [("add", add), ("scale", scale), ("set", value)].into_iter().find(|(_, amount)| amount.is_some());
     single.map_or(("set", (None, None)), |(action, amount)| (action, (*amount, None)))
 }
 

@@ -40,7 +40,6 @@ const FILLED: &[(&str, Make)] = &[
     ("pg_am", access_methods),
     ("pg_database", databases),
     ("pg_roles", roles),
-    ("pg_authid", roles),
     ("pg_user", users),
     ("pg_tables", tables),
     ("pg_views", views),
