@@ -5,6 +5,8 @@ use std::net::TcpStream;
 use std::process::Stdio;
 use std::time::Duration;
 
+use arrow_flight::sql::client::FlightSqlServiceClient;
+use futures::TryStreamExt;
 use serde_json::json;
 
 use crate::program::{Server, gwbank};
@@ -25,10 +27,11 @@ pub struct Door {
     pub ask: fn(&Server, &str) -> Ended,
 }
 
-pub const DOORS: [Door; 4] = [
+pub const DOORS: [Door; 5] = [
     Door { name: "HTTP", has_sessions: false, is_slow: false, ask: http },
     Door { name: "PostgreSQL, simple", has_sessions: true, is_slow: false, ask: simple },
     Door { name: "PostgreSQL, extended", has_sessions: true, is_slow: false, ask: extended },
+    Door { name: "Flight SQL", has_sessions: false, is_slow: false, ask: flight },
     Door { name: "gwbank sql", has_sessions: false, is_slow: true, ask: command_line },
 ];
 
@@ -60,6 +63,29 @@ fn command_line(server: &Server, sql: &str) -> Ended {
     let output = child.wait_with_output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     if output.status.success() { Ended::Answered(text(&output.stdout)) } else { Ended::Refused(text(&output.stderr)) }
+}
+
+/// As ADBC asks: planned first, then run.
+fn flight(server: &Server, sql: &str) -> Ended {
+    let asking = async {
+        let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{}", server.flight_sql)).unwrap();
+        let mut client = FlightSqlServiceClient::new(endpoint.connect().await.expect("a connection"));
+        let info = client.execute(sql.to_owned(), None).await.map_err(|error| error.to_string())?;
+        let mut answered = String::new();
+        for ticket in info.endpoint.into_iter().filter_map(|endpoint| endpoint.ticket) {
+            let mut batches = client.do_get(ticket).await.map_err(|error| error.to_string())?;
+            while let Some(batch) = batches.try_next().await.map_err(|error| error.to_string())? {
+                answered = format!("{:.2000}", format!("{batch:?}"));
+            }
+        }
+        Ok::<String, String>(answered)
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    match runtime.block_on(async { tokio::time::timeout(PATIENCE, asking).await }) {
+        Ok(Ok(answered)) => Ended::Answered(answered),
+        Ok(Err(refused)) => Ended::Refused(refused),
+        Err(_) => panic!("no answer over Flight SQL: {sql:.200}"),
+    }
 }
 
 fn simple(server: &Server, sql: &str) -> Ended {

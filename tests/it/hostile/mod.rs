@@ -35,7 +35,7 @@ fn config() -> String {
 const PROMPTLY: Duration = Duration::from_secs(60);
 
 /// They stand first.
-const QUICK_DOORS: usize = 3;
+const QUICK_DOORS: usize = 4;
 
 /// With so many rounds every door hears every statement.
 const ROUNDS_FOR_ALL: u32 = 8;

@@ -193,7 +193,7 @@ CREATE TABLE indicator_revisions (
     computed_at INTEGER NOT NULL, approved_share REAL, quality_share REAL, superseded_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX indicator_revisions_by_place ON indicator_revisions (place);
--- A trigger, as new rows, which are most, then cost nothing more.
+-- A trigger, as new rows, which are most, then cost little more.
 CREATE TRIGGER indicators_superseded BEFORE UPDATE ON indicators BEGIN
     INSERT INTO indicator_revisions (place, indicator, period, scope, province_code, value, class, confidence, n, years,
         computed_at, approved_share, quality_share, superseded_at)

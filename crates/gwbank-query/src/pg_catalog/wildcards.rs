@@ -192,7 +192,7 @@ mod tests {
         for unchanged in [
             "SELECT * FROM wells",
             "SELECT 1, x.* FROM other x",
-            "SELECT 1, * FROM wells JOIN wells AS b USING (well_id)",
+            "SELECT 1, * FROM wells JOIN wells AS b USING(well_id)",
             "SELECT 1, w.* EXCLUDE (depth) FROM wells w",
         ] {
             assert_eq!(after(unchanged), unchanged);

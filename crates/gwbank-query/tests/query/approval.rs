@@ -6,7 +6,7 @@ use gwbank_model::{GatewayIndex, Parameter, QcTest, Row, Seq, WellId};
 use gwbank_query::Request;
 use gwbank_store::{Review, ReviewAction, ReviewId, Reviews, Withdrawal};
 
-use crate::support::{Bench, WELLS, config, hour, run, text_rows};
+use crate::support::{Bench, WELLS, config, hour, run, seq, text_rows};
 
 fn review(id: i64, action: ReviewAction, hours: (i64, i64), seq: Seq) -> Review {
     Review {
@@ -50,7 +50,8 @@ fn reviews_that_hold_are_shown_over_window_and_archive() {
         let mut bench = Bench::new(config(), usize::MAX);
         let rows: Vec<Row> = (0..4).map(|n| bench.row(0, n, 1.0 + n as f64)).chain([bench.row(2, 0, 9.0)]).collect();
         bench.message(rows);
-        let known = bench.newest();
+        // Later than the message, in its millisecond.
+        let known = seq(bench.messages - 1).nth(9);
         let put = |reviews: Vec<Review>| bench.reviews.send_replace(Arc::new(Reviews::new(reviews)));
         let approval = review(1, ReviewAction::Approve, (0, 2), known);
         put(vec![approval.clone()]);

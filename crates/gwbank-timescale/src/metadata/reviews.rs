@@ -72,7 +72,11 @@ pub(super) async fn put(transaction: &Transaction<'_>, review: &Review, dirty: &
                 seq, created_at, readings, done_at, withdrawn_by, withdrawn_reason, withdrawn_seq, withdrawn_at,
                 withdrawal_done_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
-             ON CONFLICT (id) DO UPDATE SET done_at = excluded.done_at, withdrawn_by = excluded.withdrawn_by,
+             ON CONFLICT (id) DO UPDATE SET well_id = excluded.well_id, parameter = excluded.parameter,
+                from_time = excluded.from_time, to_time = excluded.to_time, action = excluded.action,
+                amount = excluded.amount, amount_end = excluded.amount_end, author = excluded.author,
+                reason = excluded.reason, seq = excluded.seq, created_at = excluded.created_at,
+                readings = excluded.readings, done_at = excluded.done_at, withdrawn_by = excluded.withdrawn_by,
                 withdrawn_reason = excluded.withdrawn_reason, withdrawn_seq = excluded.withdrawn_seq,
                 withdrawn_at = excluded.withdrawn_at, withdrawal_done_at = excluded.withdrawal_done_at",
         )
