@@ -1,6 +1,6 @@
 //! Editing a statement at a terminal: several lines, a history, completion.
 //!
-//! - [`line`]: the text and its cursor. [`screen`]: where they stand on the screen. [`history`]: what was typed before.
+//! - [`mod@line`]: the text and its cursor. [`screen`]: where they stand on the screen. [`history`]: what was typed before.
 //!
 //! # Rules
 //! 1. The terminal is raw only while a statement is typed; whatever happens, it is given back as it was.
