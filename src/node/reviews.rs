@@ -7,12 +7,10 @@ use async_trait::async_trait;
 use gwbank_ingest::{IngestError, Pipeline, ReadingsOptions, SourceKind};
 use gwbank_model::{GatewayId, Month, Parameter, Reading, Seq, Timestamp, WellId};
 use gwbank_query::QueryEngine;
-use gwbank_review::{
-    BookError, FormerValue, FormerValues, NewReview, ReviewBook, ReviewError, Reviewer, ReviewerParts,
-};
+use gwbank_review::{BookError, FormerValue, FormerValues, ReviewBook, ReviewError, Reviewer, ReviewerParts};
 use gwbank_runtime::Shutdown;
-use gwbank_server::doors::{self, ReviewDoor, ReviewDoorError};
-use gwbank_store::{Review, ReviewId, SeriesReadError};
+use gwbank_server::doors::{ReviewDoor, ReviewDoorError};
+use gwbank_store::{NewReview, Review, ReviewId, SeriesReadError};
 
 use crate::config::Config;
 use crate::failure::Outcome;
@@ -135,9 +133,7 @@ impl ReviewDoor for Reviews {
         self.pipeline.reviews().borrow().clone()
     }
 
-    async fn review(&self, asked: doors::NewReview) -> Result<Review, ReviewDoorError> {
-        let doors::NewReview { well_id, parameter, from, to, action, amount, amount_end, author, reason } = asked;
-        let asked = NewReview { well_id, parameter, from, to, action, amount, amount_end, author, reason };
+    async fn review(&self, asked: NewReview) -> Result<Review, ReviewDoorError> {
         let reviewer = self.reviewer.clone();
         to_its_end(async move { reviewer.review(asked).await }).await
     }

@@ -23,4 +23,4 @@ mod reviewer;
 
 pub use correction::corrected;
 pub use parts::{BookError, FormerValue, FormerValues, ReviewBook, ReviewError, ReviewerParts};
-pub use reviewer::{NewReview, READINGS_MAX, Reviewer};
+pub use reviewer::{READINGS_MAX, Reviewer};

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use gwbank_model::{GatewayIndex, Month, Parameter, Reading, Row, Seq, Timestamp, WellId};
-use gwbank_store::{Review, ReviewAction, ReviewId};
+use gwbank_model::{GatewayIndex, Month, Reading, Row, Seq, Timestamp};
+use gwbank_store::{NewReview, Review, ReviewAction, ReviewId};
 
 use crate::correction::corrected;
 use crate::parts::{FormerValue, ReviewError, ReviewerParts};
@@ -12,21 +12,6 @@ use crate::parts::{FormerValue, ReviewError, ReviewerParts};
 pub const READINGS_MAX: usize = 1_500_000;
 /// Characters of a reason or a name.
 const TEXT_MAX: usize = 2_000;
-
-/// What somebody asks for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NewReview {
-    pub well_id: WellId,
-    pub parameter: Parameter,
-    /// Both ends are inside; `None` is open.
-    pub from: Option<Timestamp>,
-    pub to: Option<Timestamp>,
-    pub action: ReviewAction,
-    pub amount: Option<f64>,
-    pub amount_end: Option<f64>,
-    pub author: String,
-    pub reason: String,
-}
 
 /// Takes one review at a time; clones would not know of each other.
 pub struct Reviewer {

@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use gwbank_model::{GatewayIndex, Month, Parameter, Reading, Row, Seq, SeriesId, Timestamp, WellId};
 use gwbank_registry::{BankType, Registry, Well};
 use gwbank_review::{
-    BookError, FormerValue, FormerValues, NewReview, ReviewBook, ReviewError, Reviewer, ReviewerParts, corrected,
+    BookError, FormerValue, FormerValues, ReviewBook, ReviewError, Reviewer, ReviewerParts, corrected,
 };
 use gwbank_store::{
-    Approvals, DailyValue, HourlyMean, LastHeard, Review, ReviewAction, ReviewId, ReviewedVersion, Reviews, SeriesEnd,
-    SeriesReadError, SeriesReader, SeriesRequest, StoredVersions, Withdrawal,
+    Approvals, DailyValue, HourlyMean, LastHeard, NewReview, Review, ReviewAction, ReviewId, ReviewedVersion, Reviews,
+    SeriesEnd, SeriesReadError, SeriesReader, SeriesRequest, StoredVersions, Withdrawal,
 };
 use gwbank_testkit::{received_row, test_rounds};
 use parking_lot::Mutex;

@@ -11,11 +11,11 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use gwbank_model::{GatewayId, Month, Parameter, Timestamp, WellId};
+use gwbank_model::{GatewayId, Month, Timestamp};
 use gwbank_registry::import::RowFault;
 use gwbank_registry::{Installation, Registry, Well};
 use gwbank_store::{
-    ConditionFlag, DeadLetterFilter, EffectiveLimit, GatewayRecord, QualityLimitKey, Review, ReviewAction, ReviewId,
+    ConditionFlag, DeadLetterFilter, EffectiveLimit, GatewayRecord, NewReview, QualityLimitKey, Review, ReviewId,
     Reviews,
 };
 
@@ -248,21 +248,6 @@ pub trait ReviewDoor: Send + Sync + 'static {
     fn reviews(&self) -> Arc<Reviews>;
     async fn review(&self, asked: NewReview) -> Result<Review, ReviewDoorError>;
     async fn withdraw(&self, id: ReviewId, by: &str, reason: &str) -> Result<Review, ReviewDoorError>;
-}
-
-/// A review as it is asked for.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NewReview {
-    pub well_id: WellId,
-    pub parameter: Parameter,
-    /// Both ends are inside; `None` is open.
-    pub from: Option<Timestamp>,
-    pub to: Option<Timestamp>,
-    pub action: ReviewAction,
-    pub amount: Option<f64>,
-    pub amount_end: Option<f64>,
-    pub author: String,
-    pub reason: String,
 }
 
 #[derive(Debug, thiserror::Error)]

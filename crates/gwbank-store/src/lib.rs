@@ -38,7 +38,9 @@ pub use metadata::{
     QualityLimitsChange, ReceivedContent, ReplayPermit, SecondLook, SecondLookCommit, SeriesFindings,
     SettledDeadLetter, WatchCommit,
 };
-pub use review::{Approvals, Review, ReviewAction, ReviewId, ReviewedVersion, Reviews, SeriesApprovals, Withdrawal};
+pub use review::{
+    Approvals, NewReview, Review, ReviewAction, ReviewId, ReviewedVersion, Reviews, SeriesApprovals, Withdrawal,
+};
 pub use schema::{
     RowNames, batch_to_revisions, batch_to_rows, columns, reading_schema, revision_schema, revisions_to_batch,
     rows_to_batch, rows_to_columns, timestamp_type,

@@ -47,6 +47,21 @@ impl ReviewAction {
     }
 }
 
+/// A review as it is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewReview {
+    pub well_id: WellId,
+    pub parameter: Parameter,
+    /// Both ends are inside; `None` is open.
+    pub from: Option<Timestamp>,
+    pub to: Option<Timestamp>,
+    pub action: ReviewAction,
+    pub amount: Option<f64>,
+    pub amount_end: Option<f64>,
+    pub author: String,
+    pub reason: String,
+}
+
 /// One row of the table `reviews`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Review {

@@ -7,13 +7,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use gwbank_model::{Parameter, WellId};
-use gwbank_store::{Review, ReviewAction, ReviewId};
+use gwbank_store::{NewReview, Review, ReviewAction, ReviewId};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::input::{self, Name, Parameters};
 use crate::auth::{Principal, Role};
-use crate::doors::NewReview;
 use crate::problem::{Answer, Kind, Problem};
 use crate::state::App;
 use crate::views::{Page, ProblemView, ReviewRequest, ReviewView, WithdrawRequest};

@@ -19,7 +19,7 @@ use gwbank_server::{App, AppParts, HttpServer, Limits, Reach, router};
 use gwbank_store::memory::MemoryMetadata;
 use gwbank_store::{
     ConditionFlag, DeadLetterFilter, EffectiveLimit, FlagTransition, GatewayCounts, GatewayRecord, LimitSource,
-    Metadata, QualityLimitKey, Review, ReviewId, Reviews, WatchCommit, Withdrawal,
+    Metadata, NewReview, QualityLimitKey, Review, ReviewId, Reviews, WatchCommit, Withdrawal,
 };
 use parking_lot::Mutex;
 
