@@ -27,10 +27,11 @@ use arrow_flight::{
 };
 use async_trait::async_trait;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
+use gwbank_door::DoorStats;
 use gwbank_flight::door::{
     Answer, Asked, Denied, Described, Doorkeeper, FailureKind, SqlDoor, SqlFailure, Table, Visitor,
 };
-use gwbank_flight::{DoorStats, FlightServer, Limits, ServerParts};
+use gwbank_flight::{FlightServer, Limits, ServerParts};
 use gwbank_query::{QueryConfig, QueryEngine, QueryError, Request as EngineRequest};
 use gwbank_runtime::ShutdownTrigger;
 use support::ours::Stores;

@@ -41,10 +41,11 @@ fn main() -> Result<(), Error> {
         &url,
         &format!(
             "CREATE TABLE readings (well_id text, time timestamptz, parameter text, value double precision);
-             COPY readings FROM '{}' CSV HEADER; VACUUM ANALYZE readings",
+             COPY readings FROM '{}' CSV HEADER",
             dir.path().join("readings.csv").display()
         ),
     );
+    postgres.psql(&url, "VACUUM ANALYZE readings");
     let (_, database) = url.split_once("/test_").ok_or("no database")?;
     let database = format!("test_{}", database.split('?').next().unwrap_or_default());
     let theirs = Side { address: format!("127.0.0.1:{}", postgres.port()), database };

@@ -31,7 +31,7 @@ use arrow::array::RecordBatch;
 use gwbank_model::Timestamp;
 use gwbank_query::{MetadataGateways, QueryConfig, QueryEngine, QuerySources};
 use gwbank_recent::Window;
-use gwbank_registry::Registry;
+use gwbank_registry::{Registry, places};
 use gwbank_testkit::Postgres;
 use support::ours::Stores;
 use support::stats::{grouped, median};
@@ -110,6 +110,16 @@ fn postgres(settings: &Settings) -> Result<(), Error> {
         Ok::<_, Error>((stores, pipeline))
     })?;
     let engine = engine(&stores, pipeline.window(), &data, dir.path())?;
+    // Built into gwbank; the peer needs them as a table.
+    let provinces = places::provinces().iter();
+    let rows: Vec<String> = provinces.map(|p| format!("('{}', $${}$$)", p.code, p.name_en)).collect();
+    postgres.psql(
+        &url,
+        &format!(
+            "CREATE TABLE provinces (province_code text, name_en text); INSERT INTO provinces VALUES {}",
+            rows.join(", ")
+        ),
+    );
     let mut peer = Psql::new(&postgres, &url);
     compare(settings, &runtime, &engine, &mut peer, &data, "PostgreSQL")?;
     Ok(runtime.block_on(pipeline.shutdown())?)

@@ -89,11 +89,11 @@ fn all(data: &Data) -> Vec<Question> {
         (
             "level as of each rain",
             format!(
-                "WITH asof AS (SELECT r.well_id, r.time, r.value AS rain, max(l.time) AS level_time FROM readings r \
+                "WITH nearest AS (SELECT r.well_id, r.time, r.value AS rain, max(l.time) AS level_time FROM readings r \
                  JOIN readings l ON l.well_id = r.well_id AND l.time <= r.time AND l.time > r.time - INTERVAL '1 day' \
                  WHERE r.parameter = 'rainfall' AND l.{depth} AND r.time >= {start} AND l.time >= {before} \
                  GROUP BY r.well_id, r.time, r.value) \
-                 SELECT a.well_id, a.time, a.rain, l.value AS level FROM asof a JOIN readings l ON \
+                 SELECT a.well_id, a.time, a.rain, l.value AS level FROM nearest a JOIN readings l ON \
                  l.well_id = a.well_id AND l.time = a.level_time WHERE l.{depth}",
                 start = instant(END - 30 * 86_400),
                 before = instant(END - 31 * 86_400)

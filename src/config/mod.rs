@@ -14,9 +14,9 @@ mod profiles;
 
 use std::path::PathBuf;
 
+use gwbank_door::TlsFiles;
 use gwbank_ingest::embedded::EmbeddedTls;
 use gwbank_ingest::external::ExternalConfig;
-use gwbank_pgwire::TlsFiles;
 use gwbank_quality::overrides::QualityOverrides;
 use serde::{Deserialize, Serialize};
 
@@ -213,12 +213,10 @@ impl Default for FlightSqlSection {
 
 impl FlightSqlSection {
     /// The certificate of the door, where it has one.
-    pub fn tls(&self) -> Option<gwbank_flight::TlsFiles> {
+    pub fn tls(&self) -> Option<TlsFiles> {
         let is_wanted = !self.tls_certificate.is_empty() || !self.tls_key.is_empty();
-        is_wanted.then(|| gwbank_flight::TlsFiles {
-            certificate: PathBuf::from(&self.tls_certificate),
-            key: PathBuf::from(&self.tls_key),
-        })
+        is_wanted
+            .then(|| TlsFiles { certificate: PathBuf::from(&self.tls_certificate), key: PathBuf::from(&self.tls_key) })
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures::StreamExt;
 use gwbank_conversion::{LevelSink, SensorChange, SinkError};
+use gwbank_door::{DoorCounts, DoorStats};
 use gwbank_flight::door as flight;
 use gwbank_ingest::external::ExternalState;
 use gwbank_ingest::{
@@ -17,7 +18,6 @@ use gwbank_ingest::{
 use gwbank_model::condition::Scope;
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, GatewayId, Parameter, Reading, Seq, Timestamp, WellId};
 use gwbank_pgwire::door::{Answer, Asked, Described, SqlFailure};
-use gwbank_pgwire::{DoorCounts, DoorStats};
 use gwbank_quality::SeriesConfig;
 use gwbank_query::{
     ConnectionFacts, Dialect, GatewaySource, Limit, QueryEngine, QueryError, QueryErrorKind, QueryStats, Request,
@@ -503,7 +503,7 @@ type TransitionCounts = BTreeMap<String, u64>;
 #[derive(Debug, Clone, Default)]
 pub struct SqlDoors {
     pub postgres_wire: Option<Arc<DoorStats>>,
-    pub flight_sql: Option<Arc<gwbank_flight::DoorStats>>,
+    pub flight_sql: Option<Arc<DoorStats>>,
 }
 
 pub struct Operations {
@@ -701,7 +701,7 @@ impl OperationsDoor for Operations {
     }
 }
 
-fn flight_metrics(counts: &gwbank_flight::DoorCounts, text: &mut MetricsText) {
+fn flight_metrics(counts: &DoorCounts, text: &mut MetricsText) {
     let help = "Connections that the Flight SQL door accepted";
     text.counter("flight_sql_connections_total", help, counts.accepted);
     text.gauge("flight_sql_connections", "Connections that are open at the Flight SQL door", counts.open as f64);

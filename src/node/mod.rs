@@ -165,7 +165,7 @@ impl Node {
                 })?)
             }
         };
-        let flight_stats = flight_sql.is_some().then(Arc::<gwbank_flight::DoorStats>::default);
+        let flight_stats = flight_sql.is_some().then(Arc::<gwbank_door::DoorStats>::default);
         let deliveries = Arc::new(courier::Deliveries::default());
         if let Some(settings) = settings::embedded(&self.config)? {
             let started = EmbeddedBroker::start(settings, self.pipeline.clone(), self.trigger.listener()).await;
@@ -225,7 +225,7 @@ impl Node {
         Ok(())
     }
 
-    fn serve_flight_sql(&mut self, server: FlightServer, stats: Arc<gwbank_flight::DoorStats>) -> Outcome {
+    fn serve_flight_sql(&mut self, server: FlightServer, stats: Arc<gwbank_door::DoorStats>) -> Outcome {
         let seconds_max = Duration::from_secs(self.config.query.seconds_max);
         let parts = gwbank_flight::ServerParts {
             door: Arc::new(doors::FlightSql(self.engine.clone())),

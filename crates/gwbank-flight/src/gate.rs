@@ -18,7 +18,7 @@ use tonic::metadata::MetadataMap;
 
 use crate::door::{Denied, Doorkeeper, Visitor};
 use crate::kept::{Bounds, Kept};
-use crate::stats::{DoorStats, Refusal};
+use gwbank_door::{DoorStats, Refusal};
 
 /// A notebook that is left over night goes on in the morning.
 const TOKEN_IDLE: Duration = Duration::from_secs(24 * 3600);

@@ -36,10 +36,6 @@ mod server;
 mod service;
 mod sessions;
 mod socket;
-mod stats;
 mod ticket;
-mod tls;
 
 pub use server::{FlightServer, FlightServerError, Limits, ServerParts};
-pub use stats::{DoorCounts, DoorStats, Refusal};
-pub use tls::{TlsError, TlsFiles};

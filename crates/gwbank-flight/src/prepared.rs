@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 use tonic::Status;
 
 use crate::kept::{Bounds, Kept};
-use crate::stats::DoorStats;
 use crate::ticket::Id;
+use gwbank_door::DoorStats;
 
 /// Drivers close what they prepared; what a program that died has left goes after a while.
 const BOUNDS: Bounds =

@@ -17,8 +17,8 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::door::{Answer, Asked, FailureKind, SqlDoor, SqlFailure};
-use crate::stats::{DoorStats, Statement};
 use crate::ticket::Id;
+use gwbank_door::{DoorStats, Statement};
 
 type Batches = BoxStream<'static, Result<RecordBatch, SqlFailure>>;
 

@@ -26,8 +26,9 @@ use crate::running::Running;
 use crate::service::{Door, Service};
 use crate::sessions::Sessions;
 use crate::socket::{Entrance, Socket, TlsSettings};
-use crate::stats::DoorStats;
-use crate::tls::{TlsError, TlsFiles};
+use gwbank_door::DoorStats;
+use gwbank_door::{TlsError, TlsFiles};
+use tokio_rustls::TlsAcceptor;
 
 /// How long running queries may take once shutdown has begun: a third of the ten seconds that the process has.
 const DRAIN_TIME: Duration = Duration::from_secs(3);
@@ -125,7 +126,7 @@ impl FlightServer {
         shutdown: Shutdown,
     ) -> Result<impl Future<Output = ()> + Send + 'static, FlightServerError> {
         let ServerParts { door, keeper, tls, limits, version, stats } = parts;
-        let tls = tls.map(|files| files.acceptor()).transpose()?;
+        let tls = tls.as_ref().map(acceptor).transpose()?;
         let facts = Facts {
             version,
             statement_seconds_max: limits.statement_time.as_secs(),
@@ -242,4 +243,11 @@ async fn accept(
     let (stream, peer) = listener.accept().await?;
     stream.set_nodelay(true)?;
     Ok((stream, peer, socket))
+}
+
+fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
+    let mut config = files.read()?.config;
+    // gRPC speaks HTTP/2 and nothing else.
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
 }

@@ -48,8 +48,8 @@ use crate::prepared::{Prepared, PreparedStatements};
 use crate::running::{Rows, Running};
 use crate::sessions::{self, CloseSessionResult, Sessions};
 use crate::socket::Peer;
-use crate::stats::DoorStats;
 use crate::ticket::{Asks, QueryTicket};
+use gwbank_door::DoorStats;
 
 type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 type DataStream = Answers<FlightData>;

@@ -25,7 +25,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::Status;
 use tonic::transport::server::Connected;
 
-use crate::stats::{DoorStats, Open, Refusal};
+use gwbank_door::{DoorStats, Open, Refusal};
 
 /// With what every client of HTTP/2 begins.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

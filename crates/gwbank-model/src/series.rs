@@ -51,6 +51,11 @@ impl KnownSeries<'_> {
     pub fn get(&self, well: &str, parameter: Parameter) -> Option<SeriesId> {
         self.0.by_well.get(well)?[usize::from(parameter.code())]
     }
+
+    /// Every series in the order of its number, as [`SeriesTable::keys`] has them.
+    pub fn keys(&self) -> &[SeriesKey] {
+        &self.0.keys
+    }
 }
 
 /// All series that this process has seen. Grows, never shrinks; cheap to share.

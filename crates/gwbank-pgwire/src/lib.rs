@@ -31,13 +31,10 @@ pub mod scram;
 pub mod server;
 mod session;
 mod sql;
-pub mod stats;
-pub mod tls;
+mod tls;
 mod types;
 
 pub use auth::{User, Users};
 pub use scram::Verifier;
 pub use server::{Limits, PgWireError, PgWireServer, ServerParts};
 pub use session::SERVER_VERSION;
-pub use stats::{DoorCounts, DoorStats, Refusal};
-pub use tls::TlsFiles;

@@ -19,8 +19,9 @@ use crate::auth::{Gatekeeper, Users};
 use crate::cancel::Cancels;
 use crate::connection::{DoorParts, serve};
 use crate::door::SqlDoor;
-use crate::stats::DoorStats;
-use crate::tls::{TlsError, TlsFiles};
+use crate::tls::TlsDoor;
+use gwbank_door::DoorStats;
+use gwbank_door::{TlsError, TlsFiles};
 
 /// How long running queries may take once shutdown has begun: a third of the ten seconds that the process has.
 pub(crate) const DRAIN_TIME: Duration = Duration::from_secs(3);
@@ -101,7 +102,7 @@ impl PgWireServer {
         let parts = Arc::new(DoorParts {
             door,
             gatekeeper: Gatekeeper::new(users),
-            tls: tls.map(|files| files.door()).transpose()?,
+            tls: tls.as_ref().map(TlsDoor::open).transpose()?,
             tls_required,
             places: Arc::new(Semaphore::new(limits.connections_max)),
             limits,

@@ -1,61 +1,15 @@
-//! The certificate of the door, read before anything listens, and what a password is bound to by it.
+//! The certificate of the door, and what a password is bound to by it.
 //!
 //! # Channel binding
 //! `tls-server-end-point` (RFC 5929) is the hash of the certificate by the hash of its signature, by SHA-256 where that is
 //! MD5 or SHA-1. A certificate whose signature has no such hash (Ed25519, RSASSA-PSS) binds nothing, as in PostgreSQL:
 //! then SCRAM-SHA-256-PLUS is not offered.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ::ring::digest::{Algorithm, SHA256, SHA384, SHA512, digest};
-use rustls::ServerConfig;
-use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use gwbank_door::{Certified, TlsError, TlsFiles};
+use ring::digest::{Algorithm, SHA256, SHA384, SHA512, digest};
 use tokio_rustls::TlsAcceptor;
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {problem}", file.display())]
-pub struct TlsError {
-    pub file: PathBuf,
-    pub problem: String,
-}
-
-/// Names of PEM files.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The server's certificate, then those that lead to its authority.
-    pub certificate: PathBuf,
-    pub key: PathBuf,
-}
-
-impl TlsFiles {
-    /// Whether the files can be served with, or why not.
-    pub fn check(&self) -> Result<(), TlsError> {
-        self.door().map(drop)
-    }
-
-    pub(crate) fn door(&self) -> Result<TlsDoor, TlsError> {
-        let pem = read(&self.certificate)?;
-        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-        let certificates = certificates
-            .ok()
-            .filter(|certificates| !certificates.is_empty())
-            .ok_or_else(|| unusable(&self.certificate, "it holds no certificate in PEM format"))?;
-        let end_point = end_point(&certificates[0]).map(Arc::from);
-        let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?)
-            .map_err(|_| unusable(&self.key, "it holds no private key in PEM format"))?;
-        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map(|builder| builder.with_no_client_auth())
-            .and_then(|builder| builder.with_single_cert(certificates, key))
-            .map_err(|error| unusable(&self.key, format!("it does not serve its certificate: {error}")))?;
-        // What newer clients ask for when they begin with TLS at once.
-        config.alpn_protocols = vec![b"postgresql".to_vec()];
-        Ok(TlsDoor { acceptor: TlsAcceptor::from(Arc::new(config)), end_point })
-    }
-}
 
 /// What TLS is served with.
 #[derive(Clone)]
@@ -63,6 +17,16 @@ pub(crate) struct TlsDoor {
     pub(crate) acceptor: TlsAcceptor,
     /// `None` where the certificate binds nothing.
     pub(crate) end_point: Option<Arc<[u8]>>,
+}
+
+impl TlsDoor {
+    pub(crate) fn open(files: &TlsFiles) -> Result<Self, TlsError> {
+        let Certified { mut config, certificate } = files.read()?;
+        // What newer clients ask for when they begin with TLS at once.
+        config.alpn_protocols = vec![b"postgresql".to_vec()];
+        let end_point = end_point(&certificate).map(Arc::from);
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), end_point })
+    }
 }
 
 fn end_point(certificate: &[u8]) -> Option<Vec<u8>> {
@@ -116,14 +80,6 @@ fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
         _ => return None,
     };
     rest.split_at_checked(length)
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
-    std::fs::read(file).map_err(|error| unusable(file, format!("it cannot be read: {error}")))
-}
-
-fn unusable(file: &Path, problem: impl Into<String>) -> TlsError {
-    TlsError { file: file.to_owned(), problem: problem.into() }
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ use crate::guard::{Guard, batch_bytes, check_constants, guarded, without_guards}
 use crate::known_at;
 use crate::pg_catalog::{self, TableFacts};
 use crate::queue::{Bounds, Crowded, Place, Queue};
-use crate::readings::ReadCut;
+use crate::readings::{ReadCut, WellNames};
 use crate::request::{self, Description, Dialect, Request};
 use crate::session::{self, ForAll, Template};
 use crate::statement;
@@ -82,6 +82,7 @@ pub(crate) struct Shared {
     pub(crate) sources: QuerySources,
     template: Template,
     tables: Vec<String>,
+    well_names: Arc<WellNames>,
     queue: Queue,
     for_all: ForAll,
     counters: Counters,
@@ -181,6 +182,7 @@ impl QueryEngine {
                 waiting_max: config.waiting_max,
             }),
             for_all,
+            well_names: Arc::default(),
             counters: Counters::default(),
             runtime: Some(runtime),
             config,
@@ -295,7 +297,7 @@ impl Shared {
     pub(crate) fn read_cut(&self) -> Arc<ReadCut> {
         let QuerySources { window, archive, names, reviews, .. } = &self.sources;
         let reviews = reviews.borrow().clone();
-        Arc::new(ReadCut::new(window.snapshot(), archive.clone(), names.clone(), reviews))
+        Arc::new(ReadCut::new(window.snapshot(), archive.clone(), names.clone(), self.well_names.clone(), reviews))
     }
 
     pub(crate) fn runtime(&self) -> Result<&Runtime, QueryError> {

@@ -35,6 +35,7 @@ impl QueryEngine {
             to: (to != Timestamp::MAX).then(|| to.as_micros()),
             wells: Some([well.as_str().to_owned()].into()),
             parameters: Some([parameter.name().to_owned()].into()),
+            values: None,
         };
         let cut = shared.read_cut();
         let mut found = Vec::new();

@@ -167,7 +167,7 @@ fn is_of_series(expression: &Expr, input: &LogicalPlan) -> bool {
         && expression.column_refs().iter().all(of_series)
 }
 
-fn has_subquery(expression: &Expr) -> bool {
+pub(crate) fn has_subquery(expression: &Expr) -> bool {
     expression
         .exists(|part| {
             Ok(matches!(

@@ -44,6 +44,7 @@ mod statement;
 mod summaries;
 mod tables;
 mod unnest_keys;
+mod utc;
 mod views;
 
 pub use config::{ConfigProblem, LevelRules, QueryConfig};

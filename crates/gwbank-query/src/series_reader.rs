@@ -75,6 +75,7 @@ impl QueryEngine {
             to: to.map(start),
             wells: wells.map(|wells| wells.iter().map(|well| well.as_str().to_owned()).collect()),
             parameters: Some(parameters.iter().map(|parameter| parameter.name().to_owned()).collect()),
+            values: None,
         };
         let columns = Table::Readings.columns();
         let place = |name: &str| columns.iter().position(|(column, _)| *column == name).expect("a column of readings");
@@ -157,6 +158,7 @@ async fn rows_between(
         to: (to != Timestamp::MAX).then(|| to.as_micros()),
         wells: Some([well.as_str().to_owned()].into()),
         parameters: Some([parameter.name().to_owned()].into()),
+        values: None,
     };
     let covers_from = cut.window().covers_from();
     let recent = cut.window().series_rows(series, from.max(covers_from), to);

@@ -25,8 +25,9 @@ use crate::pg_catalog::{self, Objects, PgCatalog};
 use crate::readings::ReadCut;
 use crate::request::{ConnectionFacts, FactsOption};
 use crate::spill::{SpillForAll, disk_of_query};
-use crate::summaries::SummarizeInArchive;
+use crate::summaries::Summarize;
 use crate::unnest_keys::rules_without_false_keys;
+use crate::utc::UtcWithoutCalendar;
 
 const CATALOG: &str = "gwbank";
 const SCHEMA: &str = "public";
@@ -73,6 +74,8 @@ impl Template {
                 "datafusion.execution.sort_spill_reservation_bytes",
                 (config.memory_bytes_per_query / 4).min(32 << 20),
             )
+            // What a join learns of its wells: as many as a region has reach the scan as a list.
+            .set_usize("datafusion.optimizer.hash_join_inlist_pushdown_max_distinct_values", 4096)
             // `now()` is an instant, as the times of readings are.
             .set_str("datafusion.execution.time_zone", "+00:00")
             // For errors that say where.
@@ -91,10 +94,9 @@ impl Template {
         // Once constants are folded, and while WHERE is where it was written.
         let folded = rules.iter().position(|rule| rule.name() == "simplify_expressions").map_or(0, |place| place + 1);
         rules.insert(folded, Arc::new(FillGaps { time_bucket: functions::time_bucket() }));
+        rules.push(Arc::new(UtcWithoutCalendar));
         rules.push(Arc::new(LatestOfSeries));
-        if archive_summarizes {
-            rules.push(Arc::new(SummarizeInArchive));
-        }
+        rules.push(Arc::new(Summarize { archive_summarizes }));
         builder.optimizer().get_or_insert_default().rules = rules_with_checkpoints(&rules);
         let mut state = builder.build();
         functions::register(&mut state)?;

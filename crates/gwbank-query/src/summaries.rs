@@ -1,4 +1,4 @@
-//! Sums of readings by series and stretch of time, made by the archive where it can.
+//! Sums of readings by series and stretch of time: made by the archive where it can, otherwise run by run as they are read.
 //!
 //! ```text
 //! count, sum, avg, min, max of value … GROUP BY well_id, parameter, time_bucket(…) or date_trunc(…)
@@ -7,8 +7,8 @@
 //! # Rules
 //! 1. Only a plan that the parts of an answer can be put together from is rewritten: what the window has is summed here,
 //!    what the archive has there, and both are summed once more ([`ReadingsSummary`]).
-//! 2. Between the scan and the groups there may be nothing but what the scan takes itself, conditions on `quality` alone,
-//!    and `value IS NOT NULL`.
+//! 2. Between the scan and the groups there may be nothing but conditions. The archive is asked where they are such as the
+//!    scan takes itself, conditions on `quality` alone, and `value IS NOT NULL`.
 //! 3. A stretch of time is at least an hour: groups as small as a reading or two cost the archive more than their readings.
 
 use std::sync::Arc;
@@ -34,6 +34,7 @@ use gwbank_model::QualityFlag;
 use gwbank_store::{Bucket, Measure, MonthUnit};
 
 use crate::functions;
+use crate::latest::has_subquery;
 use crate::readings::{GroupColumn, ReadingsSummary, ReadingsTable, Table, Wanted};
 
 const MICROS_PER_HOUR: i64 = 3_600_000_000;
@@ -41,12 +42,14 @@ const MICROS_PER_HOUR: i64 = 3_600_000_000;
 const A_MONDAY_MICROS: i64 = 946_857_600_000_000;
 
 /// Comes last, when filters have found their way into the scans.
-#[derive(Debug, Default)]
-pub(crate) struct SummarizeInArchive;
+#[derive(Debug)]
+pub(crate) struct Summarize {
+    pub(crate) archive_summarizes: bool,
+}
 
-impl OptimizerRule for SummarizeInArchive {
+impl OptimizerRule for Summarize {
     fn name(&self) -> &str {
-        "summarize_in_archive"
+        "summarize"
     }
 
     fn apply_order(&self) -> Option<ApplyOrder> {
@@ -55,7 +58,7 @@ impl OptimizerRule for SummarizeInArchive {
 
     fn rewrite(&self, plan: LogicalPlan, _: &dyn OptimizerConfig) -> Result<Transformed<LogicalPlan>> {
         let rewritten = match &plan {
-            LogicalPlan::Aggregate(aggregate) => summarized(aggregate)?,
+            LogicalPlan::Aggregate(aggregate) => self.summarized(aggregate)?,
             _ => None,
         };
         Ok(rewritten.map_or_else(|| Transformed::no(plan), Transformed::yes))
@@ -69,55 +72,65 @@ struct Source<'a> {
     conditions: Vec<Expr>,
 }
 
-fn summarized(aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
-    let input = aggregate.input.as_ref();
-    let Some(source) = source(input) else { return Ok(None) };
-    let Some(chosen) = chosen(&source.conditions)? else { return Ok(None) };
-    let mut groups: Vec<GroupColumn> = Vec::new();
-    for (place, expression) in aggregate.group_expr.iter().enumerate() {
-        let Some(group) = group(expression, input, aggregate.schema.field(place).data_type()) else { return Ok(None) };
-        groups.push(group);
-    }
-    let mut buckets = groups.iter().filter(|group| matches!(group, GroupColumn::Bucket { .. }));
-    if buckets.next().is_some() && buckets.next().is_some() {
-        return Ok(None);
-    }
-    let mut tellers: Vec<Teller> = Vec::new();
-    for function in &aggregate.aggr_expr {
-        let Some(teller) = teller(function, input) else { return Ok(None) };
-        tellers.push(teller);
-    }
-    let mut measures: Vec<Measure> = tellers.iter().flat_map(|teller| teller.needs().iter().copied()).collect();
-    if measures.is_empty() {
-        return Ok(None); // DISTINCT
-    }
-    measures.sort_unstable_by_key(|measure| measure.name());
-    measures.dedup();
-
-    let table = ReadingsSummary { groups, measures, chosen, filters: source.scan.filters.clone() };
-    let keys: Vec<Expr> = table.group_names().into_iter().map(ident).collect();
-    let parts = table.measures.iter().map(|measure| {
-        let part = ident(measure.name());
-        match measure {
-            Measure::Rows | Measure::Values | Measure::Sum => sum(part),
-            Measure::Least => min(part),
-            Measure::Greatest => max(part),
+impl Summarize {
+    fn summarized(&self, aggregate: &Aggregate) -> Result<Option<LogicalPlan>> {
+        let input = aggregate.input.as_ref();
+        let Some(source) = source(input) else { return Ok(None) };
+        if source.conditions.iter().any(has_subquery) {
+            return Ok(None);
         }
-        .alias(measure.name())
-    });
-    let parts: Vec<Expr> = parts.collect();
-    let shown = keys.iter().cloned().chain(tellers.iter().map(|teller| teller.told()));
-    let shown: Vec<Expr> = shown
-        .zip(aggregate.schema.iter())
-        .map(|(expression, (qualifier, field))| {
-            cast(expression, field.data_type().clone()).alias_qualified(qualifier.cloned(), field.name())
-        })
-        .collect();
-    let plan = LogicalPlanBuilder::scan("readings", provider_as_source(Arc::new(table)), None)?
-        .aggregate(keys, parts)?
-        .project(shown)?
-        .build()?;
-    Ok(Some(plan))
+        let chosen = chosen(&source.conditions)?;
+        let mut groups: Vec<GroupColumn> = Vec::new();
+        for (place, expression) in aggregate.group_expr.iter().enumerate() {
+            let Some(group) = group(expression, input, aggregate.schema.field(place).data_type()) else {
+                return Ok(None);
+            };
+            groups.push(group);
+        }
+        let mut buckets = groups.iter().filter(|group| matches!(group, GroupColumn::Bucket { .. }));
+        if buckets.next().is_some() && buckets.next().is_some() {
+            return Ok(None);
+        }
+        let mut tellers: Vec<Teller> = Vec::new();
+        for function in &aggregate.aggr_expr {
+            let Some(teller) = teller(function, input) else { return Ok(None) };
+            tellers.push(teller);
+        }
+        let mut measures: Vec<Measure> = tellers.iter().flat_map(|teller| teller.needs().iter().copied()).collect();
+        if measures.is_empty() {
+            return Ok(None); // DISTINCT
+        }
+        measures.sort_unstable_by_key(|measure| measure.name());
+        measures.dedup();
+
+        let table = ReadingsSummary { groups, measures, chosen, filters: source.scan.filters.clone() };
+        if table.counts_all() && !self.archive_summarizes {
+            return Ok(None); // mostly known without a look
+        }
+        let keys: Vec<Expr> = table.group_names().into_iter().map(ident).collect();
+        let parts = table.measures.iter().map(|measure| {
+            let part = ident(measure.name());
+            match measure {
+                Measure::Rows | Measure::Values | Measure::Sum => sum(part),
+                Measure::Least => min(part),
+                Measure::Greatest => max(part),
+            }
+            .alias(measure.name())
+        });
+        let parts: Vec<Expr> = parts.collect();
+        let shown = keys.iter().cloned().chain(tellers.iter().map(|teller| teller.told()));
+        let shown: Vec<Expr> = shown
+            .zip(aggregate.schema.iter())
+            .map(|(expression, (qualifier, field))| {
+                cast(expression, field.data_type().clone()).alias_qualified(qualifier.cloned(), field.name())
+            })
+            .collect();
+        let plan = LogicalPlanBuilder::scan("readings", provider_as_source(Arc::new(table)), None)?
+            .aggregate(keys, parts)?
+            .project(shown)?
+            .build()?;
+        Ok(Some(plan))
+    }
 }
 
 fn source(plan: &LogicalPlan) -> Option<Source<'_>> {
@@ -180,17 +193,19 @@ fn unaliased(mut expression: Expr) -> Expr {
 }
 
 /// Which readings count.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Chosen {
     /// `None` is all.
     pub(crate) qualities: Option<Vec<QualityFlag>>,
     pub(crate) with_value: bool,
     /// The same as expressions.
     pub(crate) conditions: Vec<Expr>,
+    /// Whether the first two say all that the conditions do.
+    pub(crate) archive_can_tell: bool,
 }
 
-fn chosen(conditions: &[Expr]) -> Result<Option<Chosen>> {
-    let mut chosen = Chosen { conditions: conditions.to_vec(), ..Chosen::default() };
+fn chosen(conditions: &[Expr]) -> Result<Chosen> {
+    let mut chosen = Chosen { conditions: conditions.to_vec(), archive_can_tell: true, ..Chosen::default() };
     for condition in conditions {
         if let Expr::IsNotNull(of) = condition
             && is_column(of, "value")
@@ -199,14 +214,14 @@ fn chosen(conditions: &[Expr]) -> Result<Option<Chosen>> {
             continue;
         }
         if !condition.column_refs().iter().all(|column| column.name == "quality") {
-            return Ok(None);
+            chosen.archive_can_tell = false;
+            continue;
         }
-        // Conditions with a query of their own have no physical form by themselves.
-        let Ok(wanted) = qualities(condition) else { return Ok(None) };
+        let wanted = qualities(condition)?;
         let known = chosen.qualities.unwrap_or_else(|| QualityFlag::ALL.to_vec());
         chosen.qualities = Some(known.into_iter().filter(|quality| wanted.contains(quality)).collect());
     }
-    Ok(Some(chosen))
+    Ok(chosen)
 }
 
 /// The qualities for which a condition holds.
@@ -239,7 +254,7 @@ fn group(expression: &Expr, input: &LogicalPlan, kind: &DataType) -> Option<Grou
             let bucket = bucket(function)?;
             let is_coarse = !matches!(bucket, Bucket::Width { micros, .. } if micros < MICROS_PER_HOUR);
             let is_time = matches!(kind, DataType::Timestamp(TimeUnit::Microsecond, Some(_)));
-            (is_coarse && is_time).then(|| GroupColumn::Bucket { bucket, expression, kind: kind.clone() })
+            (is_coarse && is_time).then(|| GroupColumn::Bucket { bucket, kind: kind.clone() })
         }
         _ => None,
     }

@@ -38,6 +38,22 @@ impl Slice {
         Self { part, from, to, series }
     }
 
+    /// Those of its rows that a filter wants, too.
+    pub fn within(self, filter: &RowFilter) -> Self {
+        let series = match (self.series, &filter.series) {
+            (Some(ours), Some(theirs)) => {
+                Some(ours.iter().filter(|series| theirs.binary_search(series).is_ok()).copied().collect())
+            }
+            (ours, theirs) => ours.or_else(|| theirs.clone()),
+        };
+        Self {
+            from: filter.from.map_or(self.from, |from| from.max(self.from)),
+            to: self.to.into_iter().chain(filter.to).min(),
+            series,
+            ..self
+        }
+    }
+
     /// As many rows or more than the slice has.
     pub fn rows_max(&self) -> usize {
         self.part.live_rows() - self.part.losers.len()
@@ -155,12 +171,12 @@ impl Spans {
             // Two sorted lists: each leaps to where the other is.
             loop {
                 let wanted = *series.get(self.wanted)?;
-                self.run += chunk.runs[self.run..].partition_point(|run| run.series < wanted);
+                self.run += leap(&chunk.runs[self.run..], |run| run.series < wanted);
                 let here = chunk.runs.get(self.run)?.series;
                 if here == wanted {
                     break;
                 }
-                self.wanted += series[self.wanted..].partition_point(|&wanted| wanted < here);
+                self.wanted += leap(&series[self.wanted..], |&wanted| wanted < here);
             }
         }
         self.series = chunk.runs.get(self.run)?.series;
@@ -171,4 +187,14 @@ impl Spans {
         // An open end includes the last instant there is.
         Some(if self.slice.to.is_none() { within.start..rows.end } else { within })
     }
+}
+
+/// As `partition_point`, for places that are mostly near.
+fn leap<T>(sorted: &[T], is_before: impl Fn(&T) -> bool) -> usize {
+    let mut bound = 1;
+    while bound < sorted.len() && is_before(&sorted[bound - 1]) {
+        bound *= 2;
+    }
+    let (from, to) = (bound / 2, bound.min(sorted.len()));
+    from + sorted[from..to].partition_point(is_before)
 }

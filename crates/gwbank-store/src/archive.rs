@@ -147,6 +147,36 @@ pub struct ScanRequest {
     pub partitions: usize,
     /// More rows than these, over all streams, will not be read. A hint: more may be given.
     pub limit: Option<usize>,
+    /// Rows without a value, or with one below the first or above the second, will not be looked at. A hint: they may be given.
+    pub values: Option<(f64, f64)>,
+    /// Of each series only the latest row within the request will be looked at. A hint: others may be given.
+    pub latest: bool,
+    /// Rows outside what it says, whenever it is asked, will not be looked at. A hint: they may be given.
+    pub narrowing: Option<Narrowing>,
+}
+
+/// What becomes known while a scan goes on of the rows that will be looked at: asked when a piece of it begins.
+#[derive(Clone)]
+pub struct Narrowing(Arc<dyn Fn() -> Narrowed + Send + Sync>);
+
+/// Bounds as a [`ScanRequest`] has them.
+#[derive(Debug, Clone, Default)]
+pub struct Narrowed {
+    pub from: Option<Timestamp>,
+    pub to: Option<Timestamp>,
+    pub wells: Option<Arc<[String]>>,
+}
+
+impl Narrowing {
+    pub fn new(ask: impl Fn() -> Narrowed + Send + Sync + 'static) -> Self {
+        Self(Arc::new(ask))
+    }
+}
+
+impl Debug for Narrowing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Narrowing")
+    }
 }
 
 pub type BatchStream = Pin<Box<dyn Stream<Item = Result<RecordBatch, ArchiveError>> + Send>>;
@@ -155,6 +185,25 @@ impl ScanRequest {
     /// Everything, in one stream.
     pub fn all() -> Self {
         Self { partitions: 1, ..Self::default() }
+    }
+
+    /// What is still to be given of this request, by what is known now.
+    pub fn narrowed(&self) -> Self {
+        let Some(Narrowing(ask)) = &self.narrowing else { return self.clone() };
+        let Narrowed { from, to, wells } = ask();
+        let wells = match (&self.wells, wells) {
+            (Some(ours), Some(theirs)) => {
+                Some(ours.iter().filter(|well| theirs.binary_search(well).is_ok()).cloned().collect())
+            }
+            (ours, theirs) => ours.clone().or(theirs),
+        };
+        Self {
+            from: self.from.into_iter().chain(from).max(),
+            to: self.to.into_iter().chain(to).min(),
+            wells,
+            narrowing: None,
+            ..self.clone()
+        }
     }
 
     /// Whether the time and the names lie inside.

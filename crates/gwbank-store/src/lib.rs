@@ -26,8 +26,8 @@ mod series_reader;
 mod summary;
 
 pub use archive::{
-    Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, BatchStream, CommitReport, MaintenanceReport, RefusedRow,
-    RevisionRow, ScanRequest, StoredVersions, Upkeep,
+    Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, BatchStream, CommitReport, MaintenanceReport, Narrowed,
+    Narrowing, RefusedRow, RevisionRow, ScanRequest, StoredVersions, Upkeep,
 };
 pub use limits::{EffectiveLimit, LimitSource};
 pub use metadata::{

@@ -41,6 +41,11 @@ impl Bucket {
     pub fn start_of(self, time: Timestamp) -> Timestamp {
         match self {
             Bucket::Width { micros, origin_micros } => {
+                if let Some(since) = time.as_micros().checked_sub(origin_micros) {
+                    // The same, where numbers are not at their ends: a division of twice the width takes several times as long.
+                    let start = (since - since.rem_euclid(micros)).checked_add(origin_micros);
+                    return Timestamp::from_micros(start.unwrap_or(i64::MIN));
+                }
                 let since = i128::from(time.as_micros()) - i128::from(origin_micros);
                 let start = since.div_euclid(i128::from(micros)) * i128::from(micros) + i128::from(origin_micros);
                 Timestamp::from_micros(i64::try_from(start).unwrap_or(i64::MIN))
@@ -50,6 +55,18 @@ impl Bucket {
                 month.plus(-(month.month_of_year() as i32 - 1).rem_euclid(unit.months())).start(offset_seconds)
             }
         }
+    }
+
+    /// The bucket of an instant: from its first to the first of the next.
+    pub fn around(self, time: Timestamp) -> (Timestamp, Timestamp) {
+        let start = self.start_of(time);
+        let next = match self {
+            Bucket::Width { micros, .. } => Timestamp::from_micros(start.as_micros().saturating_add(micros)),
+            Bucket::Months { unit, offset_seconds } => {
+                start.month(offset_seconds).plus(unit.months()).start(offset_seconds)
+            }
+        };
+        (start, next)
     }
 }
 
@@ -137,7 +154,13 @@ mod tests {
             (MonthUnit::Quarter, "2026-09-30T17:00:00Z"),
             (MonthUnit::Year, "2025-12-31T17:00:00Z"),
         ] {
-            assert_eq!(start(Bucket::Months { unit, offset_seconds: 25_200 }, "2026-11-22T00:00:00Z"), expected);
+            let bucket = Bucket::Months { unit, offset_seconds: 25_200 };
+            assert_eq!(start(bucket, "2026-11-22T00:00:00Z"), expected);
+            let (first, next) = bucket.around(time("2026-11-22T00:00:00Z"));
+            assert_eq!((first, bucket.start_of(next)), (time(expected), next));
+            assert_eq!(bucket.start_of(Timestamp::from_micros(next.as_micros() - 1)), first);
         }
+        let (first, next) = day.around(time("2026-11-22T17:00:00Z"));
+        assert_eq!([first, next].map(|time| time.to_rfc3339(0)), ["2026-11-22T17:00:00Z", "2026-11-23T17:00:00Z"]);
     }
 }

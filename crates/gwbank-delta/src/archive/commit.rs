@@ -12,6 +12,7 @@ use gwbank_model::versions::{Change, Outcome};
 use gwbank_model::{Key, Month, MonthCursor, Origin, Row, Seq, runs_in_order};
 use gwbank_store::{ArchiveCommit, CommitReport, RevisionRow, ScanRequest, StoredVersions};
 
+use super::ends::SeriesEnds;
 use super::files::{DataFile, Part, TableState};
 use super::log::{Entry, write_entry};
 use super::read::KeySet;
@@ -43,6 +44,8 @@ struct Replacement {
 pub(super) struct FileChange {
     pub removed: Vec<Arc<DataFile>>,
     pub added: Vec<Arc<DataFile>>,
+    /// Of the table with them.
+    pub ends: Arc<SeriesEnds>,
 }
 
 impl Decided<'_> {
@@ -60,7 +63,7 @@ impl Shared {
         let position = state.position.max(commit.through);
         if !decided.changes_nothing() || position > state.position {
             let Decided { winners, losers, replaced, .. } = &decided;
-            let change = self.write_files(winners, losers, replaced)?;
+            let change = self.write_files(&state, winners, losers, replaced)?;
             self.publish(&mut writer, &state, change, Some(position))?;
             decided.winners.values().for_each(|rows| writer.ranges.widen(rows));
             self.save_ranges_of_a_large_archive(&mut writer);
@@ -174,6 +177,7 @@ impl Shared {
     /// Writes what a commit changes. Nothing stays when it fails.
     fn write_files(
         &self,
+        state: &TableState,
         winners: &BTreeMap<Month, Cow<'_, [Row]>>,
         losers: &BTreeMap<Month, Vec<RevisionRow>>,
         replaced: &HashMap<String, Replacement>,
@@ -201,7 +205,8 @@ impl Shared {
             return Err(error);
         }
         let removed = replaced.values().map(|replacement| replacement.file.clone()).collect();
-        Ok(FileChange { removed, added })
+        let ends = state.ends.with(winners.values().flat_map(|rows| rows.iter()));
+        Ok(FileChange { removed, added, ends: Arc::new(ends) })
     }
 
     /// The rows of a file with some of them replaced.
@@ -230,7 +235,7 @@ impl Shared {
         change: FileChange,
         position: Option<Seq>,
     ) -> Result<(), DeltaError> {
-        let FileChange { removed, added } = change;
+        let FileChange { removed, added, ends } = change;
         let now_micros = self.now_micros();
         let entry = Entry { removed: &removed, added: &added, position };
         let version = state.version + 1;
@@ -240,6 +245,7 @@ impl Shared {
         let mut next = state.clone();
         next.version = version;
         next.position = position.unwrap_or(state.position);
+        next.ends = ends;
         for file in removed {
             next.remove(&file);
             writer.removed.push_back(Removed { path: file.path.clone(), file: Some(file), since_micros: now_micros });

@@ -7,6 +7,7 @@ use gwbank_model::{Month, Seq, Timestamp};
 use gwbank_store::ScanRequest;
 use serde_json::{Value, json};
 
+use super::ends::SeriesEnds;
 use crate::DeltaError;
 
 /// One Parquet file. All bounds are inclusive and exact.
@@ -95,6 +96,16 @@ impl DataFile {
         }})
     }
 
+    /// Whether all rows of the file lie in the time of a request.
+    pub fn is_within(&self, request: &ScanRequest) -> bool {
+        request.from.is_none_or(|from| self.time.0 >= from) && request.to.is_none_or(|to| self.time.1 < to)
+    }
+
+    /// Whether the file may hold a row of this well at this time.
+    pub fn may_hold_at(&self, well: &str, time: Timestamp) -> bool {
+        (self.time.0..=self.time.1).contains(&time) && (self.wells.0.as_str()..=self.wells.1.as_str()).contains(&well)
+    }
+
     /// Whether the file may hold rows that a request wants.
     pub fn may_hold(&self, request: &ScanRequest) -> bool {
         let in_time =
@@ -122,6 +133,7 @@ pub(crate) struct TableState {
     /// Of the log; `None` before the table is created.
     pub version: u64,
     pub position: Seq,
+    pub ends: Arc<SeriesEnds>,
     pub parts: BTreeMap<Part, Vec<Arc<DataFile>>>,
 }
 

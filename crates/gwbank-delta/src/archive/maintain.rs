@@ -60,7 +60,12 @@ impl Shared {
         }
         report.files_merged = sources.len();
         report.files_written = added.len();
-        self.publish(&mut writer, &state, FileChange { removed: sources.to_vec(), added }, None)
+        self.publish(
+            &mut writer,
+            &state,
+            FileChange { removed: sources.to_vec(), added, ends: state.ends.clone() },
+            None,
+        )
     }
 
     /// The files to merge next.

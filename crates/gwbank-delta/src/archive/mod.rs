@@ -2,6 +2,7 @@
 
 mod commit;
 mod disk;
+mod ends;
 mod files;
 mod log;
 mod maintain;
@@ -197,7 +198,8 @@ impl Archive for DeltaArchive {
     }
 
     async fn series_ends(&self) -> Result<Vec<(SeriesId, Timestamp)>, ArchiveError> {
-        Ok(blocking(&self.0, |shared| Ok(shared.writer.lock().ranges.ends().collect())).await?)
+        let state = self.0.state.read().clone();
+        Ok(state.ends.iter().collect())
     }
 
     async fn maintain(&self, upkeep: Upkeep) -> Result<MaintenanceReport, ArchiveError> {
@@ -234,6 +236,7 @@ impl Shared {
         });
         let unnamed: Vec<String> = unnamed.collect();
         writer.removed.extend(unnamed.into_iter().map(|path| Removed { path, file: None, since_micros }));
+        state.ends = Arc::new(ranges.ends().collect());
         writer.ranges = ranges;
         writer.checkpointed_version = log::checkpointed_version(&self.table);
         writer.uncovered_files = (!covered.is_empty()).then_some(uncovered);

@@ -7,16 +7,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, RecordBatch, RecordBatchOptions, StringArray,
-    TimestampMicrosecondArray, new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, BooleanBufferBuilder, DictionaryArray, Float64Array, RecordBatch,
+    RecordBatchOptions, StringArray, new_null_array,
 };
+use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{FieldRef, Int32Type, Schema, SchemaRef, TimestampMicrosecondType};
 use gwbank_model::{Parameter, Timestamp};
 use gwbank_store::{ScanRequest, columns, reading_schema, revision_schema};
 use parking_lot::Mutex;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowFilter, RowSelection,
+    ArrowPredicate, ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+    RowFilter, RowSelection,
 };
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
@@ -149,10 +151,10 @@ impl FileReader {
         let parquet = DeltaError::parquet(&path);
         let (handle, footer) = self.open(file, &path)?;
         let metadata = footer.metadata.metadata().clone();
-        let all_inside = request.from.is_none_or(|from| file.time.0 >= from)
-            && request.to.is_none_or(|to| file.time.1 < to)
+        let all_wanted = file.is_within(request)
             && request.wells.is_none()
             && request.parameters.is_none()
+            && request.values.is_none()
             && keys.is_none();
 
         let schema = if file.part.superseded { revision_schema() } else { reading_schema() };
@@ -161,7 +163,7 @@ impl FileReader {
         let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, footer.metadata.clone())
             .with_batch_size(BATCH_ROWS)
             .with_projection(mask(projection));
-        if !all_inside {
+        if !all_wanted {
             let (row_groups, selection) = select(&metadata, request);
             if row_groups.is_empty() {
                 return Ok(ControlFlow::Continue(()));
@@ -170,12 +172,18 @@ impl FileReader {
             if let Some(selection) = selection {
                 builder = builder.with_row_selection(selection);
             }
-            let mut test = RowTest { request: request.clone(), keys: keys.cloned(), parameters: HashMap::new() };
-            let predicate =
-                ArrowPredicateFn::new(mask(&[columns::WELL_ID, columns::PARAMETER, columns::TIME]), move |batch| {
-                    Ok(test.evaluate(&batch))
-                });
-            builder = builder.with_row_filter(RowFilter::new(vec![Box::new(predicate)]));
+            let mut predicates: Vec<Box<dyn ArrowPredicate>> = Vec::new();
+            let mut test = RowTest::new(file, request, keys);
+            let tested = test.columns();
+            if !tested.is_empty() {
+                let test = move |batch| Ok(test.evaluate(&batch));
+                predicates.push(Box::new(ArrowPredicateFn::new(mask(&tested), test)));
+            }
+            if let Some(values) = request.values {
+                let test = move |batch: RecordBatch| Ok(worthy_blocks(batch.column(0).as_primitive(), values));
+                predicates.push(Box::new(ArrowPredicateFn::new(mask(&[columns::VALUE]), test)));
+            }
+            builder = builder.with_row_filter(RowFilter::new(predicates));
         }
         for batch in builder.build().map_err(&parquet)? {
             let batch = in_order(&batch.map_err(DeltaError::shape(&path))?, &footer, projection, &output);
@@ -208,8 +216,25 @@ fn in_order(
     RecordBatch::try_new_with_options(output.clone(), columns, &options)
 }
 
+/// Rows that are left out together where none has a value that is looked at: pieces that are worth a leap of the decoder.
+const BLOCK_ROWS: usize = 64;
+
+fn worthy_blocks(values: &Float64Array, (least, greatest): (f64, f64)) -> BooleanArray {
+    let is_worthy = |row: usize| values.is_valid(row) && (least..=greatest).contains(&values.value(row));
+    let mut worthy = BooleanBufferBuilder::new(values.len());
+    for start in (0..values.len()).step_by(BLOCK_ROWS) {
+        let end = values.len().min(start + BLOCK_ROWS);
+        worthy.append_n(end - start, (start..end).any(is_worthy));
+    }
+    BooleanArray::new(worthy.finish(), None)
+}
+
 fn within(request: &ScanRequest, first: i64, last: i64) -> bool {
     request.from.is_none_or(|from| last >= from.as_micros()) && request.to.is_none_or(|to| first < to.as_micros())
+}
+
+fn value_within(request: &ScanRequest, first: f64, last: f64) -> bool {
+    request.values.is_none_or(|(least, greatest)| last >= least && first <= greatest)
 }
 
 fn well_within(request: &ScanRequest, first: &[u8], last: &[u8]) -> bool {
@@ -233,6 +258,13 @@ fn select(metadata: &ParquetMetaData, request: &ScanRequest) -> (Vec<usize>, Opt
             Some(Statistics::Int64(stats)) => stats.min_opt().copied().zip(stats.max_opt().copied()),
             _ => None,
         };
+        let values = match row_group.column(columns::VALUE).statistics() {
+            Some(Statistics::Double(stats)) => stats.min_opt().copied().zip(stats.max_opt().copied()),
+            _ => None,
+        };
+        if !values.is_none_or(|(first, last)| value_within(request, first, last)) {
+            continue;
+        }
         if !wells.is_none_or(|(first, last)| well_within(request, first, last))
             || !times.is_none_or(|(first, last)| within(request, first, last))
         {
@@ -254,7 +286,14 @@ fn select(metadata: &ParquetMetaData, request: &ScanRequest) -> (Vec<usize>, Opt
             }
             _ => true,
         });
-        let both = intersect(&pages_of_wells, &pages_in_time);
+        let pages_of_values = pages(metadata, index, columns::VALUE, rows, |column, page| match column {
+            ColumnIndexMetaData::DOUBLE(column) => {
+                let bounds = column.min_value(page).zip(column.max_value(page));
+                bounds.is_none_or(|(first, last)| value_within(request, *first, *last))
+            }
+            _ => true,
+        });
+        let both = intersect(&intersect(&pages_of_wells, &pages_in_time), &pages_of_values);
         ranges.extend(both.into_iter().map(|range| range.start + rows_before..range.end + rows_before));
         rows_before += rows;
     }
@@ -306,74 +345,120 @@ fn intersect(a: &[Range<usize>], b: &[Range<usize>]) -> Vec<Range<usize>> {
     both
 }
 
-/// Decides row by row, looking at each name of a dictionary once.
+/// Decides which rows are wanted: run by run of one series, as files are sorted by it, and by time where it has to. Columns
+/// that every wanted row of the file agrees on are not looked at.
 struct RowTest {
     request: ScanRequest,
     keys: Option<Arc<KeySet>>,
+    by_well: bool,
+    by_parameter: bool,
+    by_time: bool,
     /// By name, over all batches.
     parameters: HashMap<String, Option<Parameter>>,
 }
 
 impl RowTest {
+    fn new(file: &DataFile, request: &ScanRequest, keys: Option<&Arc<KeySet>>) -> Self {
+        Self {
+            by_well: keys.is_some() || request.wells.is_some(),
+            by_parameter: keys.is_some() || request.parameters.is_some(),
+            by_time: keys.is_some() || !file.is_within(request),
+            request: request.clone(),
+            keys: keys.cloned(),
+            parameters: HashMap::new(),
+        }
+    }
+
+    /// In the order of every file.
+    fn columns(&self) -> Vec<usize> {
+        let columns =
+            [(self.by_well, columns::WELL_ID), (self.by_parameter, columns::PARAMETER), (self.by_time, columns::TIME)];
+        columns.into_iter().filter(|(is_needed, _)| *is_needed).map(|(_, column)| column).collect()
+    }
+
     fn evaluate(&mut self, batch: &RecordBatch) -> BooleanArray {
-        let wells = NamesOf::new(batch.column(0));
-        let parameters = NamesOf::new(batch.column(1));
-        let times: &TimestampMicrosecondArray = batch.column(2).as_primitive::<TimestampMicrosecondType>();
-        let mut wells_wanted: Vec<Option<bool>> = vec![None; wells.values.len()];
-        let parameter_of: Vec<Option<Parameter>> = (0..parameters.values.len())
-            .map(|i| {
-                let name = parameters.values.value(i);
-                let known = self.parameters.get(name).copied();
-                known.unwrap_or_else(|| {
-                    let parameter = Parameter::from_name(name);
-                    self.parameters.insert(name.to_owned(), parameter);
-                    parameter
-                })
-            })
-            .collect();
-        let request = &self.request;
-        let mut run: Option<(usize, usize, Option<&HashSet<i64>>)> = None; // times wanted of the series at hand
-        (0..batch.num_rows())
-            .map(|row| {
-                let micros = times.value(row);
-                if !within(request, micros, micros) {
-                    return false;
+        let columns = self.columns();
+        let of = |column: usize| columns.iter().position(|&known| known == column).map(|place| batch.column(place));
+        let (wells, parameters) = (of(columns::WELL_ID).map(NamesOf::new), of(columns::PARAMETER).map(NamesOf::new));
+        let times = of(columns::TIME).map(|times| times.as_primitive::<TimestampMicrosecondType>().values());
+        let in_time = times
+            .map(|times| BooleanBuffer::collect_bool(times.len(), |row| within(&self.request, times[row], times[row])));
+        let parameter_of: Vec<Option<Parameter>> =
+            parameters.iter().flat_map(NamesOf::all).map(|name| self.parameter(name)).collect();
+        let mut wells_wanted: Vec<Option<bool>> = vec![None; wells.as_ref().map_or(0, |wells| wells.names.len())];
+        let mut wanted = BooleanBufferBuilder::new(batch.num_rows());
+        let mut start = 0;
+        while start < batch.num_rows() {
+            let ends = [&wells, &parameters].into_iter().flatten().map(|names| names.run_end(start));
+            let end = ends.min().unwrap_or(batch.num_rows());
+            let parameter = parameters.as_ref().map(|names| parameter_of[names.key(start)]);
+            let is_parameter_wanted = parameter.is_none_or(|parameter| {
+                parameter.is_some_and(|it| self.request.parameters.as_ref().is_none_or(|wanted| wanted.contains(&it)))
+            });
+            let is_well_wanted = wells.as_ref().is_none_or(|names| {
+                *wells_wanted[names.key(start)].get_or_insert_with(|| self.wants_well(names.at(start)))
+            });
+            match (&self.keys, times, &in_time) {
+                _ if !is_parameter_wanted || !is_well_wanted => wanted.append_n(end - start, false),
+                (Some(keys), Some(times), _) => {
+                    let well = wells.as_ref().and_then(|names| keys.series.get(names.at(start)));
+                    let of_series = well.zip(parameter.flatten()).and_then(|(well, parameter)| well.get(&parameter));
+                    times[start..end]
+                        .iter()
+                        .for_each(|time| wanted.append(of_series.is_some_and(|times| times.contains(time))));
                 }
-                let (Some(w), Some(p)) = (wells.keys.key(row), parameters.keys.key(row)) else { return false };
-                let Some(parameter) = parameter_of[p] else { return false };
-                if let Some(keys) = &self.keys {
-                    let wanted = match run {
-                        Some((run_w, run_p, wanted)) if (run_w, run_p) == (w, p) => wanted,
-                        _ => {
-                            let wanted = keys.series.get(wells.values.value(w)).and_then(|times| times.get(&parameter));
-                            run = Some((w, p, wanted));
-                            wanted
-                        }
-                    };
-                    return wanted.is_some_and(|times| times.contains(&micros));
-                }
-                if request.parameters.as_ref().is_some_and(|wanted| !wanted.contains(&parameter)) {
-                    return false;
-                }
-                let Some(wanted) = &request.wells else { return true };
-                *wells_wanted[w].get_or_insert_with(|| {
-                    wanted.binary_search_by(|name| name.as_str().cmp(wells.values.value(w))).is_ok()
-                })
-            })
-            .map(Some)
-            .collect()
+                (_, _, Some(in_time)) => wanted.append_buffer(&in_time.slice(start, end - start)),
+                (_, _, None) => wanted.append_n(end - start, true),
+            }
+            start = end;
+        }
+        BooleanArray::new(wanted.finish(), None)
+    }
+
+    fn parameter(&mut self, name: &str) -> Option<Parameter> {
+        if let Some(known) = self.parameters.get(name) {
+            return *known;
+        }
+        let parameter = Parameter::from_name(name);
+        self.parameters.insert(name.to_owned(), parameter);
+        parameter
+    }
+
+    fn wants_well(&self, name: &str) -> bool {
+        let wells = self.request.wells.as_ref();
+        wells.is_none_or(|wells| wells.binary_search_by(|wanted| wanted.as_str().cmp(name)).is_ok())
     }
 }
 
+/// A column of names, of which every row has one.
 struct NamesOf<'a> {
-    keys: &'a DictionaryArray<Int32Type>,
-    values: &'a StringArray,
+    keys: &'a [i32],
+    names: &'a StringArray,
 }
 
 impl<'a> NamesOf<'a> {
     fn new(column: &'a ArrayRef) -> Self {
-        let keys: &DictionaryArray<Int32Type> = column.as_dictionary();
-        Self { keys, values: keys.values().as_string() }
+        let column: &DictionaryArray<Int32Type> = column.as_dictionary();
+        Self { keys: column.keys().values(), names: column.values().as_string() }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let names = self.names;
+        (0..names.len()).map(|index| names.value(index))
+    }
+
+    fn key(&self, row: usize) -> usize {
+        self.keys[row] as usize
+    }
+
+    fn at(&self, row: usize) -> &'a str {
+        self.names.value(self.key(row))
+    }
+
+    /// Where the rows with the name of one of them end.
+    fn run_end(&self, start: usize) -> usize {
+        let key = self.keys[start];
+        self.keys[start..].iter().position(|&other| other != key).map_or(self.keys.len(), |length| start + length)
     }
 }
 

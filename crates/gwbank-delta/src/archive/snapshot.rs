@@ -47,26 +47,31 @@ impl DeltaSnapshot {
             .collect();
         // The largest first, each to the stream that has least to do.
         files.sort_by_key(|file| std::cmp::Reverse(file.bytes));
-        let count = request.partitions.clamp(1, files.len().max(1));
-        let mut shares: Vec<(u64, Vec<Arc<DataFile>>)> = vec![(0, Vec::new()); count];
-        for file in files {
+        let asked: Vec<(Arc<DataFile>, ScanRequest)> = if request.latest && !superseded {
+            self.state.ends.latest_in(files, &request, &self.shared.config.names.series.keys())
+        } else {
+            files.into_iter().map(|file| (file, request.clone())).collect()
+        };
+        let count = request.partitions.clamp(1, asked.len().max(1));
+        let mut shares: Vec<(u64, Vec<(Arc<DataFile>, ScanRequest)>)> = vec![(0, Vec::new()); count];
+        for (file, request) in asked {
             let share = shares.iter_mut().min_by_key(|(bytes, _)| *bytes).expect("at least one");
             share.0 += file.bytes;
-            share.1.push(file);
+            share.1.push((file, request));
         }
         let projection: Arc<[usize]> = request.projection.clone().unwrap_or_else(|| (0..columns).collect()).into();
         shares
             .into_iter()
             .map(|(_, mut files)| {
-                files.sort_by(|a, b| (a.part, a.time.0, &a.path).cmp(&(b.part, b.time.0, &b.path)));
-                stream_files(self.shared.clone(), files, request.clone(), projection.clone())
+                files.sort_by(|(a, _), (b, _)| (a.part, a.time.0, &a.path).cmp(&(b.part, b.time.0, &b.path)));
+                stream_files(self.shared.clone(), files, projection.clone())
             })
             .collect()
     }
 }
 
 enum Progress {
-    Waiting(Arc<Shared>, Vec<Arc<DataFile>>, ScanRequest, Arc<[usize]>),
+    Waiting(Arc<Shared>, Vec<(Arc<DataFile>, ScanRequest)>, Arc<[usize]>),
     Running(mpsc::Receiver<Result<Option<RecordBatch>, DeltaError>>),
     Ended,
 }
@@ -74,18 +79,17 @@ enum Progress {
 /// Decodes files one after another on a blocking thread, from the first poll on. Dropping the stream ends the work.
 fn stream_files(
     shared: Arc<Shared>,
-    files: Vec<Arc<DataFile>>,
-    request: ScanRequest,
+    files: Vec<(Arc<DataFile>, ScanRequest)>,
     projection: Arc<[usize]>,
 ) -> BatchStream {
-    let waiting = Progress::Waiting(shared, files, request, projection);
+    let waiting = Progress::Waiting(shared, files, projection);
     Box::pin(stream::unfold(waiting, |progress| async move {
         let mut batches = match progress {
             Progress::Ended => return None,
             Progress::Running(batches) => batches,
-            Progress::Waiting(shared, files, request, projection) => {
+            Progress::Waiting(shared, files, projection) => {
                 let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
-                tokio::task::spawn_blocking(move || decode_files(&shared, files, &request, &projection, &sender));
+                tokio::task::spawn_blocking(move || decode_files(&shared, files, &projection, &sender));
                 batches
             }
         };
@@ -101,12 +105,15 @@ fn stream_files(
 
 fn decode_files(
     shared: &Shared,
-    files: Vec<Arc<DataFile>>,
-    request: &ScanRequest,
+    files: Vec<(Arc<DataFile>, ScanRequest)>,
     projection: &[usize],
     sender: &mpsc::Sender<Result<Option<RecordBatch>, DeltaError>>,
 ) {
-    for file in &files {
+    for (file, request) in &files {
+        let request = &request.narrowed();
+        if !file.may_hold(request) {
+            continue;
+        }
         let read = shared.reader.read(file, request, None, projection, |batch| {
             match sender.blocking_send(Ok(Some(batch))) {
                 Ok(()) => ControlFlow::Continue(()),

@@ -49,7 +49,7 @@ pub(crate) fn writer_properties() -> WriterProperties {
             (0..3).map(|i| SortingColumn { column_idx: i, descending: false, nulls_first: false }).collect(),
         ))
         .set_created_by(concat!("gwbank ", env!("CARGO_PKG_VERSION")).to_owned());
-    for name in ["well_id", "parameter", "time", "seq"] {
+    for name in ["well_id", "parameter", "time", "value", "seq"] {
         builder = builder.set_column_statistics_enabled(column(name), EnabledStatistics::Page);
     }
     // Nearly every instant has a text of its own, much like the one before: 0.2 bytes a text, where a dictionary takes 2.4.

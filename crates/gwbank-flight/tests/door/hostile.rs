@@ -8,7 +8,8 @@ use arrow_flight::sql::{
 };
 use arrow_flight::{Action, FlightData, FlightDescriptor, Ticket};
 use futures::{StreamExt, stream};
-use gwbank_flight::{Limits, Refusal};
+use gwbank_door::Refusal;
+use gwbank_flight::Limits;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use prost::Message;

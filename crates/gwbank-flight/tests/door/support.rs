@@ -14,10 +14,11 @@ use arrow_flight::sql::client::FlightSqlServiceClient;
 use async_trait::async_trait;
 use base64::Engine as _;
 use futures::{StreamExt, TryStreamExt, stream};
+use gwbank_door::{DoorStats, TlsFiles};
 use gwbank_flight::door::{
     Answer, Asked, Denied, Described, Doorkeeper, FailureKind, SqlDoor, SqlFailure, Table, Visitor,
 };
-use gwbank_flight::{DoorStats, FlightServer, Limits, ServerParts, TlsFiles};
+use gwbank_flight::{FlightServer, Limits, ServerParts};
 use gwbank_runtime::ShutdownTrigger;
 use tonic::transport::{Channel, Endpoint};
 

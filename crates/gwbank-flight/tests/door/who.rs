@@ -5,7 +5,8 @@ use arrow_flight::Action;
 use arrow_flight::flight_service_client::FlightServiceClient;
 use arrow_flight::sql::client::FlightSqlServiceClient;
 use futures::TryStreamExt;
-use gwbank_flight::{Limits, Refusal};
+use gwbank_door::Refusal;
+use gwbank_flight::Limits;
 use prost::Message;
 use tonic::{Code, Request};
 

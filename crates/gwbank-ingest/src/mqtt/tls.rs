@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use gwbank_door::{TlsError, TlsFiles, certificates};
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::IngestError;
@@ -28,14 +27,8 @@ impl EmbeddedTls {
     }
 
     pub(crate) fn server_config(&self) -> Result<ServerConfig, IngestError> {
-        let certificates = certificates(&self.certificate)?;
-        let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?)
-            .map_err(|_| unusable(&self.key, "it holds no private key in PEM format"))?;
-        ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .map(|builder| builder.with_no_client_auth())
-            .and_then(|builder| builder.with_single_cert(certificates, key))
-            .map_err(|error| unusable(&self.key, format!("it does not serve its certificate: {error}")))
+        let files = TlsFiles { certificate: self.certificate.clone(), key: self.key.clone() };
+        Ok(files.read()?.config)
     }
 }
 
@@ -59,19 +52,12 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, IngestError> {
-    let pem = read(file)?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    match certificates {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(unusable(file, "it holds no certificate in PEM format")),
+fn unusable(file: &Path, problem: String) -> IngestError {
+    IngestError::Tls { file: file.to_owned(), problem }
+}
+
+impl From<TlsError> for IngestError {
+    fn from(TlsError { file, problem }: TlsError) -> Self {
+        IngestError::Tls { file, problem }
     }
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, IngestError> {
-    std::fs::read(file).map_err(|error| unusable(file, format!("it cannot be read: {error}")))
-}
-
-fn unusable(file: &Path, problem: impl Into<String>) -> IngestError {
-    IngestError::Tls { file: file.to_owned(), problem: problem.into() }
 }

@@ -29,7 +29,7 @@ use crate::error::{PgError, Severity};
 use crate::protocol::backend;
 use crate::protocol::frontend::Message;
 use crate::session::Session;
-use crate::stats::DoorStats;
+use gwbank_door::DoorStats;
 use socket::{Interrupts, Socket, Stop};
 
 pub(crate) struct Connection {

@@ -25,8 +25,8 @@ use crate::protocol::frontend::{Message, Opening};
 use crate::scram::{self, Channel, Exchange, Verifier};
 use crate::server::Limits;
 use crate::session::{Session, Settings};
-use crate::stats::{DoorStats, Refusal};
 use crate::tls::TlsDoor;
+use gwbank_door::{DoorStats, Refusal};
 
 /// What all connections share.
 pub(crate) struct DoorParts {

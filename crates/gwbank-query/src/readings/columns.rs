@@ -3,9 +3,10 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringViewArray, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, RecordBatch, RecordBatchOptions, StringViewArray,
+    TimestampMicrosecondArray, UInt32Array,
 };
-use arrow::compute::{cast, filter_record_batch};
+use arrow::compute::{cast, filter_record_batch, take, take_record_batch};
 use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use gwbank_model::{Parameter, Seq};
@@ -155,16 +156,32 @@ impl Projection {
         Self { columns, schema, stored, sources, approvals: approves.then(|| approvals.clone()) }
     }
 
-    /// A batch of the archive's columns `self.stored` as SQL shows it, without the hidden rows.
-    pub(crate) fn shown(&self, batch: &RecordBatch, hidden: &HiddenKeys) -> Result<RecordBatch, ArrowError> {
-        let kept;
-        let batch = match self.mask(batch, hidden)? {
-            Some(mask) => {
-                kept = filter_record_batch(batch, &mask)?;
-                &kept
-            }
-            None => batch,
-        };
+    /// A batch of the archive's columns `self.stored` without the hidden rows.
+    pub(crate) fn visible(&self, batch: RecordBatch, hidden: &HiddenKeys) -> Result<RecordBatch, ArrowError> {
+        match self.mask(&batch, hidden)? {
+            Some(mask) => filter_record_batch(&batch, &mask),
+            None => Ok(batch),
+        }
+    }
+
+    /// Of each run of rows of one series the latest.
+    pub(crate) fn latest(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+        let names = |column: usize| Ok::<_, ArrowError>(names(batch.column(self.place(column)))?.keys().values());
+        let (wells, parameters) = (names(columns::WELL_ID)?, names(columns::PARAMETER)?);
+        let times = batch.column(self.place(columns::TIME)).as_primitive::<TimestampMicrosecondType>().values();
+        let mut latest: Vec<u32> = Vec::new();
+        let mut start = 0;
+        while start < times.len() {
+            let is_other = |row: &usize| (wells[*row], parameters[*row]) != (wells[start], parameters[start]);
+            let end = (start + 1..times.len()).find(is_other).unwrap_or(times.len());
+            latest.extend((start..end).max_by_key(|&row| times[row]).map(|row| row as u32));
+            start = end;
+        }
+        take_record_batch(batch, &UInt32Array::from(latest))
+    }
+
+    /// A batch of the archive's columns `self.stored` as SQL shows it.
+    pub(crate) fn shown(&self, batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
         let outputs: Result<Vec<ArrayRef>, ArrowError> = self
             .columns
             .iter()
@@ -172,7 +189,7 @@ impl Projection {
             .map(|(column, &source)| match column {
                 Column::Stored(_) => {
                     let stored = batch.column(source);
-                    if is_text(stored.data_type()) { cast(stored, &NAME) } else { Ok(stored.clone()) }
+                    if is_text(stored.data_type()) { as_name(stored) } else { Ok(stored.clone()) }
                 }
                 Column::ReceivedAt => Ok(received_at(batch.column(source).as_primitive::<Int64Type>().values())),
                 Column::Approval => match &self.approvals {
@@ -197,11 +214,7 @@ impl Projection {
         if hidden.is_empty() {
             return Ok(None);
         }
-        let dictionary = |column: usize| {
-            batch.column(self.place(column)).as_dictionary_opt::<Int32Type>().ok_or_else(|| {
-                ArrowError::SchemaError("an archive gives names as dictionaries of 32-bit keys".to_owned())
-            })
-        };
+        let dictionary = |column: usize| names(batch.column(self.place(column)));
         let (wells, parameters) = (dictionary(columns::WELL_ID)?, dictionary(columns::PARAMETER)?);
         let well_names = wells.values().as_string::<i32>();
         let of_wells: Vec<_> = well_names.iter().map(|well| hidden.of_well(well.unwrap_or_default())).collect();
@@ -218,6 +231,20 @@ impl Projection {
             times_hidden.contains(&times.value(row)).then_some(())
         };
         Ok(Some((0..batch.num_rows()).map(|row| Some(is_hidden(row).is_none())).collect()))
+    }
+}
+
+fn names(column: &ArrayRef) -> Result<&DictionaryArray<Int32Type>, ArrowError> {
+    column
+        .as_dictionary_opt()
+        .ok_or_else(|| ArrowError::SchemaError("an archive gives names as dictionaries of 32-bit keys".to_owned()))
+}
+
+/// Text as SQL shows it. Of a dictionary each text is made a view once; Arrow's own cast makes one anew for every row.
+fn as_name(text: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    match text.as_dictionary_opt::<Int32Type>() {
+        Some(dictionary) => take(&cast(dictionary.values(), &NAME)?, dictionary.keys(), None),
+        None => cast(text, &NAME),
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 
 use crate::error::QueryError;
 use crate::readings::filter::ReadingFilter;
+use crate::readings::well_names::WellNames;
 
 /// A window snapshot, and the archive snapshot that is taken after it, when a scan first needs it: so the archive has
 /// whatever the window has let go of.
@@ -17,6 +18,7 @@ pub(crate) struct ReadCut {
     window: Arc<WindowSnapshot>,
     archive: Arc<dyn Archive>,
     names: RowNames,
+    well_names: Arc<WellNames>,
     reviews: Arc<Reviews>,
     archived: OnceCell<Arc<dyn ArchiveSnapshot>>,
 }
@@ -71,9 +73,10 @@ impl ReadCut {
         window: Arc<WindowSnapshot>,
         archive: Arc<dyn Archive>,
         names: RowNames,
+        well_names: Arc<WellNames>,
         reviews: Arc<Reviews>,
     ) -> Self {
-        Self { window, archive, names, reviews, archived: OnceCell::new() }
+        Self { window, archive, names, well_names, reviews, archived: OnceCell::new() }
     }
 
     /// By the reviews that hold.
@@ -87,6 +90,10 @@ impl ReadCut {
 
     pub(crate) fn window(&self) -> &WindowSnapshot {
         &self.window
+    }
+
+    pub(crate) fn well_names(&self) -> &WellNames {
+        &self.well_names
     }
 
     pub(crate) fn names(&self) -> &RowNames {
@@ -122,6 +129,9 @@ impl ReadCut {
             projection: None,
             partitions,
             limit: None,
+            values: filter.values,
+            latest: false,
+            narrowing: None,
         })
     }
 
@@ -141,7 +151,8 @@ impl ReadCut {
         if !self.archive.names_every_series() {
             return Some(filter.clone());
         }
-        let keys = self.names.series.keys();
+        let known = self.names.series.known();
+        let keys = known.keys();
         let mut found = vec![false; keys.len()];
         for row in latest {
             if let Some(found) = found.get_mut(row.series.0 as usize) {
@@ -163,8 +174,8 @@ impl ReadCut {
                 wells.iter().flat_map(of_well).collect()
             }
             (None, Some(_)) => {
-                let keys = table.keys();
-                let wanted = keys.iter().enumerate().filter(|(_, key)| filter.wants_series(key));
+                let known = table.known();
+                let wanted = known.keys().iter().enumerate().filter(|(_, key)| filter.wants_series(key));
                 wanted.map(|(number, _)| gwbank_model::SeriesId(number as u32)).collect()
             }
         };

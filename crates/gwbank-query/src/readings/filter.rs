@@ -20,13 +20,15 @@ use arrow::datatypes::{DataType, TimeUnit};
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// What all pushed-down filters of a scan amount to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct ReadingFilter {
     /// from ≤ time < to, in microseconds.
     pub(crate) from: Option<i64>,
     pub(crate) to: Option<i64>,
     pub(crate) wells: Option<BTreeSet<String>>,
     pub(crate) parameters: Option<BTreeSet<String>>,
+    /// Rows without a value, or with one outside, are dropped above the scan: it may give them or not.
+    pub(crate) values: Option<(f64, f64)>,
 }
 
 impl ReadingFilter {
@@ -34,9 +36,37 @@ impl ReadingFilter {
     pub(crate) fn of(expressions: &[Expr]) -> Option<Self> {
         let mut filter = Self::default();
         for expression in expressions {
-            filter = filter.and(Self::of_one(expression)?);
+            filter = filter.and(Self::of_one(expression).or_else(|| Self::hint(expression))?);
         }
         Some(filter)
+    }
+
+    /// Of an expression that is evaluated above the scan: what it says of values.
+    pub(crate) fn hint(expression: &Expr) -> Option<Self> {
+        let (column, operator, value) = match expression {
+            Expr::Between(Between { expr, negated: false, low, high }) => {
+                let low = Self::hint(&Expr::clone(expr).gt_eq(Expr::clone(low)))?;
+                return Some(low.and(Self::hint(&Expr::clone(expr).lt_eq(Expr::clone(high)))?));
+            }
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) => match (literal(left), literal(right)) {
+                (None, Some(value)) => (left, *op, value),
+                (Some(value), None) => (right, op.swap()?, value),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let is_value = matches!(column.as_ref(), Expr::Column(column) if column.name == "value");
+        let (true, ScalarValue::Float64(Some(value))) = (is_value, value) else { return None };
+        if value.is_nan() {
+            return None; // greater than every number, to SQL
+        }
+        let values = match operator {
+            Operator::Eq => (*value, *value),
+            Operator::Lt | Operator::LtEq => (f64::NEG_INFINITY, *value),
+            Operator::Gt | Operator::GtEq => (*value, f64::INFINITY),
+            _ => return None,
+        };
+        Some(Self { values: Some(values), ..Self::default() })
     }
 
     pub(crate) fn of_one(expression: &Expr) -> Option<Self> {
@@ -90,12 +120,30 @@ impl ReadingFilter {
         }
     }
 
-    fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         Self {
             from: self.from.into_iter().chain(other.from).max(),
             to: self.to.into_iter().chain(other.to).min(),
             wells: both(self.wells, other.wells),
             parameters: both(self.parameters, other.parameters),
+            values: match (self.values, other.values) {
+                (Some((a, b)), Some((c, d))) => Some((a.max(c), b.min(d))),
+                (a, b) => a.or(b),
+            },
+        }
+    }
+
+    /// What holds where either holds.
+    pub(crate) fn either(self, other: Self) -> Self {
+        let names = |a: Option<BTreeSet<String>>, b: Option<BTreeSet<String>>| {
+            a.zip(b).map(|(a, b)| a.into_iter().chain(b).collect())
+        };
+        Self {
+            from: self.from.zip(other.from).map(|(a, b)| a.min(b)),
+            to: self.to.zip(other.to).map(|(a, b)| a.max(b)),
+            wells: names(self.wells, other.wells),
+            parameters: names(self.parameters, other.parameters),
+            values: None,
         }
     }
 
@@ -103,12 +151,12 @@ impl ReadingFilter {
     fn or(self, other: Self) -> Option<Self> {
         match (self, other) {
             (
-                Self { from: None, to: None, wells: Some(a), parameters: None },
-                Self { from: None, to: None, wells: Some(b), parameters: None },
+                Self { from: None, to: None, wells: Some(a), parameters: None, values: None },
+                Self { from: None, to: None, wells: Some(b), parameters: None, values: None },
             ) => Some(Self { wells: Some(a.into_iter().chain(b).collect()), ..Self::default() }),
             (
-                Self { from: None, to: None, wells: None, parameters: Some(a) },
-                Self { from: None, to: None, wells: None, parameters: Some(b) },
+                Self { from: None, to: None, wells: None, parameters: Some(a), values: None },
+                Self { from: None, to: None, wells: None, parameters: Some(b), values: None },
             ) => Some(Self { parameters: Some(a.into_iter().chain(b).collect()), ..Self::default() }),
             _ => None,
         }
@@ -256,6 +304,19 @@ mod tests {
         assert_eq!(range(day.gt(lit(ScalarValue::Date32(Some(-1))))), Some((Some(0), None)));
         let to_seconds = cast(col("time"), DataType::Timestamp(TimeUnit::Second, None));
         assert_eq!(range(to_seconds.eq(lit(ScalarValue::TimestampSecond(Some(1), None)))), None, "cuts off decimals");
+    }
+
+    #[test]
+    fn values_are_a_hint() {
+        let hint = |expression: Expr| ReadingFilter::hint(&expression).and_then(|filter| filter.values);
+        assert_eq!(hint(col("value").gt(lit(9.5))), Some((9.5, f64::INFINITY)));
+        assert_eq!(hint(lit(9.5).gt_eq(col("value"))), Some((f64::NEG_INFINITY, 9.5)));
+        assert_eq!(hint(col("value").between(lit(1.0), lit(2.0))), Some((1.0, 2.0)));
+        for nothing in [col("value").lt(lit(f64::NAN)), col("value").not_eq(lit(1.0)), col("seq").eq(lit(1.0))] {
+            assert_eq!(hint(nothing.clone()), None, "{nothing}");
+        }
+        let filter = ReadingFilter::of(&[col("value").gt(lit(1.0)), col("well_id").eq(lit("a"))]).unwrap();
+        assert_eq!((filter.values, filter.wells.unwrap().len()), (Some((1.0, f64::INFINITY)), 1));
     }
 
     #[test]

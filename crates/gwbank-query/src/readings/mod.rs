@@ -12,9 +12,12 @@ mod columns;
 mod cut;
 mod exec;
 mod filter;
+mod learned;
 mod provider;
+mod run_sums;
 mod slices;
 mod summary;
+mod well_names;
 
 pub(crate) use approval::{APPROVED, NEEDED_NAMES as APPROVAL_NEEDS, approval};
 pub(crate) use columns::{NAME, Table, same_series_end};
@@ -23,3 +26,4 @@ pub(crate) use exec::{ReadingsExec, Wanted};
 pub(crate) use filter::ReadingFilter;
 pub(crate) use provider::ReadingsTable;
 pub(crate) use summary::{GroupColumn, ReadingsSummary};
+pub(crate) use well_names::WellNames;

@@ -38,6 +38,7 @@ impl TableProvider for ReadingsTable {
     fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
         let support = |filter: &&Expr| match ReadingFilter::of_one(filter) {
             Some(_) => TableProviderFilterPushDown::Exact,
+            None if ReadingFilter::hint(filter).is_some() => TableProviderFilterPushDown::Inexact,
             None => TableProviderFilterPushDown::Unsupported,
         };
         Ok(filters.iter().map(support).collect())
@@ -54,7 +55,7 @@ impl TableProvider for ReadingsTable {
             return internal_err!("a query has a read cut");
         };
         let Some(filter) = ReadingFilter::of(filters) else {
-            return internal_err!("only filters that were called exact come here");
+            return internal_err!("only filters that were called exact, or a hint, come here");
         };
         let all: Vec<usize>;
         let outputs = match projection {

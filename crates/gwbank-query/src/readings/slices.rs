@@ -20,16 +20,50 @@ use crate::readings::columns::{Column, Projection, received_at};
 /// As many rows in a batch as DataFusion likes.
 pub(crate) const BATCH_ROWS: usize = 8192;
 
+/// Rows that are left out together, where none of them is worth giving.
+const BLOCK_ROWS: usize = 64;
+/// Rows that one batch, perhaps an empty one, is found in: others want to run, too.
+const ROWS_LOOKED_AT_MAX: usize = 64 * BATCH_ROWS;
+
 /// Gives the batches of one slice, one after the other.
 pub(crate) struct SliceBatches {
     spans: Spans,
     names: RowNames,
+    wells: ArrayRef,
+    /// Of rows that are worth giving; see [`ReadingFilter::values`](super::ReadingFilter::values).
+    values: Option<(f64, f64)>,
     projection: Arc<Projection>,
 }
 
 impl SliceBatches {
-    pub(crate) fn new(slice: &Slice, names: RowNames, projection: Arc<Projection>) -> Self {
-        Self { spans: slice.spans(), names, projection }
+    /// `wells` has the well of each series.
+    pub(crate) fn new(
+        slice: &Slice,
+        names: RowNames,
+        wells: ArrayRef,
+        values: Option<(f64, f64)>,
+        projection: Arc<Projection>,
+    ) -> Self {
+        Self { spans: slice.spans(), names, wells, values, projection }
+    }
+
+    /// Of a span the blocks that have a row worth giving.
+    fn push_worthy(&self, span: Span, (least, greatest): (f64, f64), spans: &mut Vec<Span>) -> usize {
+        let columns = self.spans.columns();
+        let is_worthy = |value: &f64| *value >= least && *value <= greatest;
+        let mut rows = 0;
+        for start in span.rows.clone().step_by(BLOCK_ROWS) {
+            let block = start..span.rows.end.min(start + BLOCK_ROWS);
+            if !columns.values()[block.clone()].iter().any(is_worthy) {
+                continue;
+            }
+            rows += block.len();
+            match spans.last_mut() {
+                Some(last) if last.series == span.series && last.rows.end == block.start => last.rows.end = block.end,
+                _ => spans.push(Span { series: span.series, rows: block }),
+            }
+        }
+        rows
     }
 }
 
@@ -38,16 +72,23 @@ impl Iterator for SliceBatches {
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut spans = Vec::new();
-        let mut rows = 0;
-        while rows < BATCH_ROWS {
+        let (mut rows, mut looked_at) = (0, 0);
+        while rows < BATCH_ROWS && looked_at < ROWS_LOOKED_AT_MAX {
             let Some(span) = self.spans.next_span(BATCH_ROWS - rows) else { break };
-            rows += span.rows.len();
-            spans.push(span);
+            looked_at += span.rows.len();
+            match self.values {
+                Some(values) => rows += self.push_worthy(span, values, &mut spans),
+                None => {
+                    rows += span.rows.len();
+                    spans.push(span);
+                }
+            }
         }
-        if rows == 0 {
+        if looked_at == 0 {
             return None;
         }
-        let stretch = Stretch { spans: &spans, rows, columns: self.spans.columns(), names: &self.names };
+        let stretch =
+            Stretch { spans: &spans, rows, columns: self.spans.columns(), names: &self.names, wells: &self.wells };
         let array = |column: &Column| match (column, &self.projection.approvals) {
             (Column::Approval, Some(approvals)) => stretch.approval(approvals),
             (column, _) => stretch.array(*column),
@@ -64,6 +105,7 @@ struct Stretch<'a> {
     rows: usize,
     columns: Columns<'a>,
     names: &'a RowNames,
+    wells: &'a ArrayRef,
 }
 
 impl Stretch<'_> {
@@ -73,17 +115,15 @@ impl Stretch<'_> {
             Column::Approval => return provisional(self.rows),
             Column::ReceivedAt => received_at(&self.copied(at.seqs())),
             Column::Stored(columns::WELL_ID) => {
-                return self.by_series(|key| key.well.as_str().to_owned());
+                return take(self.wells, &UInt32Array::from(self.by_span(|span| span.series.0)), None);
             }
             Column::Stored(columns::PARAMETER) => {
                 static NAMES: LazyLock<ArrayRef> = LazyLock::new(|| {
                     Arc::new(StringViewArray::from_iter_values(Parameter::ALL.iter().map(|p| p.name())))
                 });
-                let mut codes = Vec::with_capacity(self.rows);
-                for span in self.spans {
-                    let code = self.names.series.key(span.series).parameter.code();
-                    codes.resize(codes.len() + span.rows.len(), u32::from(code));
-                }
+                let known = self.names.series.known();
+                let code = |span: &Span| u32::from(known.keys()[span.series.0 as usize].parameter.code());
+                let codes = self.by_span(code);
                 return take(&*NAMES, &UInt32Array::from(codes), None);
             }
             Column::Stored(columns::TIME) => {
@@ -147,19 +187,12 @@ impl Stretch<'_> {
         values
     }
 
-    fn by_series(&self, name: impl Fn(&gwbank_model::SeriesKey) -> String) -> Result<ArrayRef, ArrowError> {
-        let mut texts = Vec::new();
-        let mut indices: Vec<u32> = Vec::with_capacity(self.rows);
-        let mut last = None;
+    fn by_span(&self, value: impl Fn(&Span) -> u32) -> Vec<u32> {
+        let mut values = Vec::with_capacity(self.rows);
         for span in self.spans {
-            if last != Some(span.series) {
-                texts.push(name(&self.names.series.key(span.series)));
-                last = Some(span.series);
-            }
-            indices.resize(indices.len() + span.rows.len(), texts.len() as u32 - 1);
+            values.resize(values.len() + span.rows.len(), value(span));
         }
-        let texts: ArrayRef = Arc::new(StringViewArray::from_iter_values(texts));
-        take(&texts, &UInt32Array::from(indices), None)
+        values
     }
 
     fn time_texts(&self) -> ArrayRef {

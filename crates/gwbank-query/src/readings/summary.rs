@@ -18,9 +18,9 @@ use datafusion::common::internal_err;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result;
 use datafusion::execution::TaskContext;
-use datafusion::functions_aggregate::expr_fn::{count, max, min, sum};
+use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::utils::conjunction;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableType, ident, lit};
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, TableType, ident, lit};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr, expressions};
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::projection::ProjectionExec;
@@ -36,6 +36,7 @@ use parking_lot::Mutex;
 use crate::readings::columns::{NAME, Table};
 use crate::readings::cut::ReadCut;
 use crate::readings::filter::ReadingFilter;
+use crate::readings::run_sums::{RunColumn, RunSums, RunSumsExec};
 use crate::readings::{ReadingsTable, Wanted};
 use crate::summaries::Chosen;
 
@@ -46,10 +47,20 @@ pub(crate) enum GroupColumn {
     Parameter,
     Bucket {
         bucket: Bucket,
-        /// The same over the columns of `readings`, and its type.
-        expression: Expr,
+        /// As the query has it.
         kind: DataType,
     },
+}
+
+impl GroupColumn {
+    /// The column of `readings` that it is, or comes from.
+    fn source(&self) -> &'static str {
+        match self {
+            GroupColumn::Well => "well_id",
+            GroupColumn::Parameter => "parameter",
+            GroupColumn::Bucket { .. } => "time",
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -67,36 +78,43 @@ impl ReadingsSummary {
         (0..self.groups.len()).map(|place| format!("group_{place}")).collect()
     }
 
+    /// Whether how many readings there are is all that is asked.
+    pub(crate) fn counts_all(&self) -> bool {
+        self.groups.is_empty() && self.measures == [Measure::Rows] && self.chosen.conditions.is_empty()
+    }
+
     /// Sums of a scan's rows, in the columns of this table.
-    fn summed(&self, wanted: Wanted) -> Result<LogicalPlan> {
+    async fn summed(&self, state: &dyn Session, wanted: Wanted) -> Result<Arc<dyn ExecutionPlan>> {
         let source = provider_as_source(Arc::new(ReadingsTable { table: Table::Readings, wanted }));
         let filters = self.filters.clone();
-        let mut plan = LogicalPlanBuilder::scan_with_filters("readings", source, None, filters)?;
-        if let Some(condition) = conjunction(self.chosen.conditions.clone()) {
-            plan = plan.filter(condition)?;
+        let mut rows = LogicalPlanBuilder::scan_with_filters("readings", source, None, filters)?;
+        if self.counts_all() {
+            // Mostly known without a look.
+            let counted = rows.aggregate(Vec::<Expr>::new(), vec![count(lit(1_i64)).alias(Measure::Rows.name())])?;
+            return state.create_physical_plan(&counted.build()?).await;
         }
-        let groups = self.groups.iter().zip(self.group_names()).map(|(group, name)| {
-            match group {
-                GroupColumn::Well => ident("well_id"),
-                GroupColumn::Parameter => ident("parameter"),
-                GroupColumn::Bucket { expression, .. } => expression.clone(),
-            }
-            .alias(name)
+        if let Some(condition) = conjunction(self.chosen.conditions.clone()) {
+            rows = rows.filter(condition)?;
+        }
+        let with_value = self.measures.iter().any(|measure| *measure != Measure::Rows);
+        let columns = self.groups.iter().map(GroupColumn::source).chain(with_value.then_some("value"));
+        let mut columns: Vec<&str> = columns.collect();
+        if columns.is_empty() {
+            columns.push("quality"); // rows are counted, which takes a column to have them by
+        }
+        let rows = rows.project(columns.into_iter().map(ident).collect::<Vec<_>>())?.build()?;
+        let runs_of = self.groups.iter().enumerate().map(|(place, group)| match group {
+            GroupColumn::Well | GroupColumn::Parameter => RunColumn::Name(place),
+            GroupColumn::Bucket { bucket, .. } => RunColumn::Time(place, *bucket),
         });
-        let measures = self.measures.iter().map(|measure| {
-            let value = || ident("value");
-            match measure {
-                Measure::Rows => count(lit(1_i64)),
-                Measure::Values => count(value()),
-                Measure::Sum => sum(value()),
-                Measure::Least => min(value()),
-                Measure::Greatest => max(value()),
-            }
-            .alias(measure.name())
-        });
-        let groups: Vec<Expr> = groups.collect();
-        let measures: Vec<Expr> = measures.collect();
-        plan.aggregate(groups, measures)?.build()
+        let sums = RunSums {
+            runs_of: runs_of.collect(),
+            value: with_value.then_some(self.groups.len()),
+            measures: self.measures.clone(),
+            schema: self.schema(),
+        };
+        let rows = state.create_physical_plan(&rows).await?;
+        Ok(Arc::new(RunSumsExec::new(rows, Arc::new(sums))))
     }
 
     fn summary(&self, without: Vec<gwbank_model::Key>) -> Summary {
@@ -121,6 +139,9 @@ impl ReadingsSummary {
         filter: &ReadingFilter,
         partitions: usize,
     ) -> Result<Option<ArchiveSummaryExec>> {
+        if !self.chosen.archive_can_tell {
+            return Ok(None);
+        }
         let Some(request) = cut.archive_request(filter, partitions.max(1)) else { return Ok(None) };
         let pending = cut.pending(filter).await.map_err(|error| error.into_engine())?;
         let summary = self.summary(pending.hidden.keys(cut.names()));
@@ -164,8 +185,7 @@ impl TableProvider for ReadingsSummary {
         };
         let archived = self.of_archive(&cut, &filter, state.config().target_partitions()).await?;
         let rows = if archived.is_some() { Wanted::Recent } else { Wanted::Rows };
-        let summed = state.create_physical_plan(&self.summed(rows)?).await?;
-        let summed = in_schema(summed, &self.schema())?;
+        let summed = self.summed(state, rows).await?;
         let plan = match archived {
             Some(archived) => UnionExec::try_new(vec![summed, Arc::new(archived)])?,
             None => summed,
@@ -178,19 +198,6 @@ impl TableProvider for ReadingsSummary {
         };
         Ok(Arc::new(ProjectionExec::try_new(projection.iter().map(column).collect::<Vec<_>>(), plan)?))
     }
-}
-
-/// A plan's columns, by their places, under the names of a schema.
-fn in_schema(plan: Arc<dyn ExecutionPlan>, schema: &SchemaRef) -> Result<Arc<dyn ExecutionPlan>> {
-    let found = plan.schema();
-    let column = |(index, wanted): (usize, &Arc<Field>)| -> Result<(Arc<dyn PhysicalExpr>, String)> {
-        let field = found.field(index);
-        let column = Arc::new(expressions::Column::new(field.name(), index));
-        let column = expressions::cast(column, &found, wanted.data_type().clone())?;
-        Ok((column, wanted.name().clone()))
-    };
-    let columns: Result<Vec<_>> = schema.fields().iter().enumerate().map(column).collect();
-    Ok(Arc::new(ProjectionExec::try_new(columns?, plan)?))
 }
 
 /// Sums that the archive made.
@@ -279,12 +286,7 @@ impl DisplayAs for ArchiveSummaryExec {
 
 impl ArchiveSummaryExec {
     fn group_words(&self) -> Vec<&'static str> {
-        let word = |group: &GroupColumn| match group {
-            GroupColumn::Well => "well_id",
-            GroupColumn::Parameter => "parameter",
-            GroupColumn::Bucket { .. } => "time",
-        };
-        self.groups.iter().map(word).collect()
+        self.groups.iter().map(GroupColumn::source).collect()
     }
 }
 

@@ -160,6 +160,33 @@ fn sums_are_made_by_the_archive() {
 }
 
 #[test]
+fn where_the_archive_makes_no_sums_they_are_made_run_by_run() {
+    run(async {
+        let bench = halves().await;
+        bench.archive_of_rows(true);
+        for sql in [
+            "SELECT well_id, time_bucket('1 day', time) AS day, avg(value) FROM readings GROUP BY well_id, day",
+            "SELECT well_id, count(*) FROM readings WHERE value > 1 GROUP BY well_id",
+        ] {
+            let plan = plan(&bench, sql).await;
+            assert!(plan.contains("RunSumsExec") && !plan.contains("ArchiveSummaryExec"), "{sql}:\n{plan}");
+        }
+    });
+}
+
+#[test]
+fn a_scan_heeds_what_a_join_learns() {
+    run(async {
+        let bench = halves().await;
+        let sql = "SELECT count(*) FROM readings JOIN wells USING (well_id) WHERE province_code = '30' AND quality = 1";
+        let plan = plan(&bench, sql).await;
+        assert!(plan.contains("heeds 1 joins or sorts above"), "{plan}");
+        let wells = bench.rows("SELECT well_id, count(*) FROM readings WHERE value > 0.5 GROUP BY 1 ORDER BY 1").await;
+        assert_eq!(wells.len(), 3);
+    });
+}
+
+#[test]
 fn what_asks_for_more_than_the_latest_reads_more() {
     run(async {
         let bench = halves().await;

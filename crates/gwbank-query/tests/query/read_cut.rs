@@ -126,6 +126,8 @@ async fn check(bench: &Bench) {
     }
     assert_eq!(bench.rows(by_province).await, provinces);
 
+    check_joins(bench).await;
+
     let mut revisions: Vec<String> = bench
         .truth
         .values()
@@ -191,6 +193,32 @@ async fn check_latest(bench: &Bench) {
     }
 }
 
+/// What a join learns of its rows while it runs changes nothing in what it answers.
+async fn check_joins(bench: &Bench) {
+    for province in ["30", "31", "99"] {
+        let of_province = format!("{ALL} JOIN wells USING (well_id) WHERE province_code = '{province}' AND value > 1");
+        let wanted = expected(bench, |row, well, _| {
+            province == (if WELLS[..2].contains(&well) { "30" } else { "31" }) && row.value > 1.0
+        });
+        assert_eq!(sorted(bench, &of_province).await, wanted);
+    }
+    let warm = |row: &Row| bench.parameter_of(row.series) == Parameter::WaterTemperature && row.value > 1.0;
+    let winners: Vec<Row> = bench.truth.values().map(|versions| versions.winner).collect();
+    let as_of_warm = "SELECT l.well_id, CAST(l.time AS BIGINT), l.seq FROM readings l JOIN (SELECT well_id, time FROM readings \
+                      WHERE parameter = 'water_temperature' AND value > 1) w ON w.well_id = l.well_id AND w.time = l.time \
+                      WHERE l.parameter = 'depth_to_water'";
+    let is_warm = |row: &&Row| {
+        bench.parameter_of(row.series) == Parameter::DepthToWater
+            && winners.iter().any(|other| {
+                warm(other) && other.time == row.time && bench.well_of(other.series) == bench.well_of(row.series)
+            })
+    };
+    let line = |row: &Row| format!("{}|{}|{}", bench.well_of(row.series), row.time.as_micros(), row.seq);
+    let mut wanted: Vec<String> = winners.iter().filter(is_warm).map(line).collect();
+    wanted.sort();
+    assert_eq!(sorted(bench, as_of_warm).await, wanted);
+}
+
 /// Sums that the archive makes its part of are the sums of the rows.
 async fn check_sums(bench: &Bench) {
     let (from, to) = (hour(2), hour(6));
@@ -211,6 +239,8 @@ async fn check_sums(bench: &Bench) {
         "SELECT w, avg(v) FROM (SELECT well_id AS w, value AS v, quality FROM readings WHERE quality <= 2) GROUP BY w"
             .to_owned(),
         "SELECT date_trunc('month', time) AS month, min(value) FROM readings GROUP BY month".to_owned(),
+        "SELECT well_id, count(*) FROM readings WHERE value > 1 AND time_source = 'device' GROUP BY well_id".to_owned(),
+        "SELECT parameter, avg(value) FROM readings WHERE value BETWEEN 1 AND 2 OR seq % 2 = 0 GROUP BY parameter".to_owned(),
     ];
     for (turn, sql) in questions.iter().enumerate() {
         if (turn + bench.truth.len()).is_multiple_of(2) {
@@ -221,6 +251,7 @@ async fn check_sums(bench: &Bench) {
 
 async fn play(steps: Vec<Step>, window_bytes: usize) {
     let mut bench = Bench::new(config(), window_bytes);
+    bench.archive_of_rows(steps.len().is_multiple_of(2));
     for step in steps {
         match step {
             Step::Message(rows) => {

@@ -13,8 +13,8 @@ use gwbank_recent::Window;
 use gwbank_registry::{BankType, Registry, Well};
 use gwbank_store::memory::{MemoryArchive, MemoryMetadata};
 use gwbank_store::{
-    Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, CommitReport, EffectiveLimit, LimitSource,
-    MaintenanceReport, MetadataError, QualityLimitKey, Reviews, RowNames, StoredVersions, Upkeep,
+    Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, BatchStream, CommitReport, EffectiveLimit, LimitSource,
+    MaintenanceReport, MetadataError, QualityLimitKey, Reviews, RowNames, ScanRequest, StoredVersions, Upkeep,
 };
 use gwbank_testkit::received_row;
 use tokio::sync::watch;
@@ -30,6 +30,36 @@ pub const START_SECS: i64 = 1_767_225_600;
 pub struct Switchable {
     inner: MemoryArchive,
     down: AtomicBool,
+    /// As an archive of files: its snapshots give rows and no sums.
+    of_rows: AtomicBool,
+}
+
+#[derive(Debug)]
+struct OfRows(Arc<dyn ArchiveSnapshot>);
+
+#[async_trait]
+impl ArchiveSnapshot for OfRows {
+    fn position(&self) -> Seq {
+        self.0.position()
+    }
+    fn row_count(&self) -> u64 {
+        self.0.row_count()
+    }
+    fn time_range(&self) -> Option<(Timestamp, Timestamp)> {
+        self.0.time_range()
+    }
+    fn scan(&self, request: ScanRequest) -> Result<Vec<BatchStream>, ArchiveError> {
+        self.0.scan(request)
+    }
+    fn scan_revisions(&self, request: ScanRequest) -> Result<Vec<BatchStream>, ArchiveError> {
+        self.0.scan_revisions(request)
+    }
+    async fn series_rows(&self, series: SeriesId, from: Timestamp, to: Timestamp) -> Result<Vec<Row>, ArchiveError> {
+        self.0.series_rows(series, from, to).await
+    }
+    async fn versions(&self, keys: &[Key]) -> Result<Vec<Option<StoredVersions>>, ArchiveError> {
+        self.0.versions(keys).await
+    }
 }
 
 #[async_trait]
@@ -41,13 +71,14 @@ impl Archive for Switchable {
         if self.down.load(Ordering::SeqCst) {
             return Err(ArchiveError::Unavailable("switched off".into()));
         }
-        self.inner.snapshot().await
+        let snapshot = self.inner.snapshot().await?;
+        Ok(if self.of_rows.load(Ordering::SeqCst) { Arc::new(OfRows(snapshot)) } else { snapshot })
     }
     async fn series_ends(&self) -> Result<Vec<(SeriesId, Timestamp)>, ArchiveError> {
         self.inner.series_ends().await
     }
     fn summarizes(&self) -> bool {
-        self.inner.summarizes()
+        !self.of_rows.load(Ordering::SeqCst)
     }
     fn names_every_series(&self) -> bool {
         self.inner.names_every_series()
@@ -124,7 +155,8 @@ impl Bench {
         }
         names.gateways.intern(&GatewayId::new("gw-1").unwrap());
         let window = Window::new(window_bytes, Timestamp::MIN);
-        let archive = Arc::new(Switchable { inner: MemoryArchive::new(names.clone()), down: AtomicBool::new(false) });
+        let inner = MemoryArchive::new(names.clone());
+        let archive = Arc::new(Switchable { inner, down: AtomicBool::new(false), of_rows: AtomicBool::new(false) });
         let metadata = Arc::new(MemoryMetadata::new());
         let wells = [well(WELLS[0], "30"), well(WELLS[1], "30"), well(WELLS[2], "31")];
         let (reviews, reviewed) = watch::channel(Arc::default());
@@ -210,6 +242,11 @@ impl Bench {
         self.window.set_covers_from(latest.plus_micros(1));
         self.window.evict(self.position().await);
         assert_eq!(self.window.rows(), 0);
+    }
+
+    /// From now on.
+    pub fn archive_of_rows(&self, of_rows: bool) {
+        self.archive.of_rows.store(of_rows, Ordering::SeqCst);
     }
 
     pub fn switch_archive_off(&self) {

@@ -13,8 +13,8 @@ use gwbank_model::{
 use super::model::{Model, Writer};
 use super::summary::summaries_say_what_a_scan_says;
 use crate::{
-    Archive, ArchiveCommit, ArchiveSnapshot, RevisionRow, RowNames, ScanRequest, Upkeep, batch_to_revisions,
-    batch_to_rows, columns, reading_schema, revision_schema,
+    Archive, ArchiveCommit, ArchiveSnapshot, Narrowed, Narrowing, RevisionRow, RowNames, ScanRequest, Upkeep,
+    batch_to_revisions, batch_to_rows, columns, reading_schema, revision_schema,
 };
 
 /// Tests an implementation of [`Archive`]. `make` gives an empty one at each call.
@@ -26,7 +26,7 @@ where
     F: Fn(RowNames) -> Made,
     Made: Future<Output = Arc<dyn Archive>>,
 {
-    for case in 0..9 {
+    for case in 0..10 {
         let names = RowNames::default();
         let archive = make(names.clone()).await;
         let case_names = Names { names };
@@ -39,6 +39,7 @@ where
             5 => every_filter_is_exact(&*archive, &case_names).await,
             6 => summaries_say_what_a_scan_says(&*archive, &case_names).await,
             7 => late_rows_find_their_place(&*archive, &case_names).await,
+            8 => hints_leave_out_nothing_that_is_looked_at(&*archive, &case_names).await,
             _ => rows_of_one_commit_meet_each_other(&*archive, &case_names).await,
         }
     }
@@ -246,6 +247,69 @@ async fn a_snapshot_never_changes(archive: &dyn Archive, names: &Names) {
     let (rows, revisions) = everything(archive, names).await;
     assert_eq!(rows.iter().filter(|row| row.value == -6.0).count(), 67);
     assert_eq!(revisions.len(), 67 * 6);
+}
+
+/// Whatever a hint leaves out is not what will be looked at, and nothing else is given than without it.
+async fn hints_leave_out_nothing_that_is_looked_at(archive: &dyn Archive, names: &Names) {
+    let (from, day) = (1_700_000_000, 86_400);
+    // Series that end months apart; one has no reading before the last day.
+    let ends = [("A", 200), ("B", 90), ("C", 3), ("D", 200)];
+    let mut rows = Vec::new();
+    for (well, days) in ends {
+        let first = if well == "D" { days - 1 } else { 0 };
+        rows.extend((first..days).map(|at| names.row(well, from + at * day, (at % 40) as f64 - 5.0, 10)));
+    }
+    rows.push(names.row("A", from - day, f64::NAN, 10));
+    archive.commit(commit(rows.clone(), 10)).await.expect("commit");
+    let later: Vec<Row> = [("A", 199), ("B", 89)].map(|(well, at)| names.row(well, from + at * day, 77.5, 11)).into();
+    let later: Vec<Row> = later.into_iter().map(|row| Row { revision: 1, ..row }).collect();
+    archive.commit(commit(later, 11)).await.expect("commit");
+    let snapshot = archive.snapshot().await.expect("snapshot");
+    let time = |at: i64| Some(Timestamp::from_secs(from + at * day));
+    let wells = |ids: &[&str]| Some(ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>().into());
+    let requests = [
+        ScanRequest { partitions: 2, ..ScanRequest::all() },
+        ScanRequest { to: time(100), ..ScanRequest::all() },
+        ScanRequest { to: time(1), ..ScanRequest::all() },
+        ScanRequest { from: time(95), ..ScanRequest::all() },
+        ScanRequest { wells: wells(&["B", "C"]), ..ScanRequest::all() },
+        ScanRequest { parameters: Some([Parameter::Ph].into()), ..ScanRequest::all() },
+    ];
+    for request in requests {
+        let (all, _) = read_all(&*snapshot, &names.names, &request).await;
+        let check = |what: &str, given: &[Row], is_needed: &dyn Fn(&Row) -> bool| {
+            let text = |rows: &mut dyn Iterator<Item = &Row>| rows.map(show).collect::<std::collections::BTreeSet<_>>();
+            let (given, possible) = (text(&mut given.iter()), text(&mut all.iter()));
+            assert!(given.is_subset(&possible), "{what} {request:?}");
+            let needed = text(&mut all.iter().filter(|row| is_needed(row)));
+            assert!(needed.is_subset(&given), "{what} {request:?}: {:?}", needed.difference(&given));
+        };
+        let latest = ScanRequest { latest: true, ..request.clone() };
+        let (given, _) = read_all(&*snapshot, &names.names, &latest).await;
+        let is_last = |row: &Row| !all.iter().any(|other| other.series == row.series && other.time > row.time);
+        check("latest", &given, &is_last);
+        for values in [(20.0, f64::INFINITY), (f64::NEG_INFINITY, -4.5), (77.5, 77.5), (1e9, 2e9)] {
+            let hinted = ScanRequest { values: Some(values), ..request.clone() };
+            let (given, _) = read_all(&*snapshot, &names.names, &hinted).await;
+            check("values", &given, &|row| row.value >= values.0 && row.value <= values.1);
+        }
+        let narrowed = [
+            Narrowed { from: time(50), to: time(60), wells: None },
+            Narrowed { wells: wells(&["A", "D", "nowhere"]), ..Narrowed::default() },
+            Narrowed { wells: wells(&[]), ..Narrowed::default() },
+        ];
+        for bounds in narrowed {
+            let asked = bounds.clone();
+            let narrowing = Some(Narrowing::new(move || asked.clone()));
+            let (given, _) = read_all(&*snapshot, &names.names, &ScanRequest { narrowing, ..request.clone() }).await;
+            let within =
+                ScanRequest { from: bounds.from, to: bounds.to, wells: bounds.wells.clone(), ..ScanRequest::all() };
+            check("narrowing", &given, &|row| {
+                let key = names.names.series.key(row.series);
+                within.wants(key.well.as_str(), key.parameter, row.time)
+            });
+        }
+    }
 }
 
 async fn every_filter_is_exact(archive: &dyn Archive, names: &Names) {

@@ -8,6 +8,7 @@ use arrow::compute::cast;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use async_trait::async_trait;
+use futures::{StreamExt, TryStreamExt};
 use gwbank_model::{Key, Row, Seq, SeriesId, Timestamp};
 use parking_lot::RwLock;
 
@@ -90,13 +91,32 @@ impl Archive for MemoryArchive {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct MemorySnapshot {
     names: RowNames,
     state: Arc<State>,
 }
 
+/// Every hint is taken at its word, so that tests of those who give them see it.
+fn worth_giving(row: &Row, request: &ScanRequest) -> bool {
+    request.values.is_none_or(|(least, greatest)| (least..=greatest).contains(&row.value))
+}
+
 impl MemorySnapshot {
+    /// One stream, which begins with what is known when it is first asked for rows.
+    fn when_asked(
+        &self,
+        request: ScanRequest,
+        scan: fn(&Self, ScanRequest) -> Result<Vec<BatchStream>, ArchiveError>,
+    ) -> Vec<BatchStream> {
+        let snapshot = self.clone();
+        let opened = futures::stream::once(async move {
+            let streams = scan(&snapshot, ScanRequest { partitions: 1, ..request.narrowed() })?;
+            Ok::<_, ArchiveError>(futures::stream::iter(streams).flatten())
+        });
+        vec![Box::pin(opened.try_flatten())]
+    }
+
     /// What a request wants, sorted by well, parameter, time.
     fn wanted(&self, request: &ScanRequest) -> Vec<&StoredVersions> {
         let keys = self.names.series.keys();
@@ -150,13 +170,26 @@ impl ArchiveSnapshot for MemorySnapshot {
     }
 
     fn scan(&self, request: ScanRequest) -> Result<Vec<BatchStream>, ArchiveError> {
-        let rows: Vec<Row> = self.wanted(&request).into_iter().map(|versions| versions.winner).collect();
+        if request.narrowing.is_some() {
+            return Ok(self.when_asked(request, Self::scan));
+        }
+        let rows = self.wanted(&request).into_iter().map(|versions| versions.winner);
+        let mut rows: Vec<Row> = rows.filter(|row| worth_giving(row, &request)).collect();
+        if request.latest {
+            let same_series = |a: &Row, b: &Row| a.series == b.series;
+            rows = rows.chunk_by(same_series).filter_map(|series| series.last().copied()).collect();
+        }
         self.streams(&rows, &request, reading_schema(), rows_to_batch)
     }
 
     fn scan_revisions(&self, request: ScanRequest) -> Result<Vec<BatchStream>, ArchiveError> {
+        if request.narrowing.is_some() {
+            return Ok(self.when_asked(request, Self::scan_revisions));
+        }
         let revisions: Vec<RevisionRow> =
             self.wanted(&request).into_iter().flat_map(|versions| versions.revisions.iter().copied()).collect();
+        let revisions: Vec<RevisionRow> =
+            revisions.into_iter().filter(|revision| worth_giving(&revision.row, &request)).collect();
         self.streams(&revisions, &request, revision_schema(), revisions_to_batch)
     }
 

@@ -73,7 +73,8 @@ impl Scan {
     pub fn start(self) -> impl futures::Stream<Item = Result<RecordBatch, ArchiveError>> {
         let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
         let task = tokio::spawn(async move {
-            if let Err(error) = self.run(&sender).await {
+            let narrowed = Self { request: self.request.narrowed(), ..self };
+            if let Err(error) = narrowed.run(&sender).await {
                 let _ = sender.send(Err(error.into())).await;
             }
         });
@@ -168,6 +169,11 @@ impl Scan {
         }
         let (fields, table, end) = match &self.wanted {
             Wanted::Rows(kind) => {
+                if let Some((least, greatest)) = self.request.values {
+                    // As many digits as it takes to have the same number again.
+                    let bounds = [(">=", least), ("<=", greatest)].into_iter().filter(|(_, bound)| bound.is_finite());
+                    conditions.extend(bounds.map(|(is, bound)| format!("value {is} '{bound:?}'::double precision")));
+                }
                 let end = self.request.limit.map_or_else(String::new, |limit| format!("LIMIT {limit}"));
                 (fields.join(", "), kind.table(), end)
             }

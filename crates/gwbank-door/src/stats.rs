@@ -11,13 +11,13 @@ use std::time::Instant;
 /// Why a connection or a call came to nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// Wrong password or token, or a role that may not ask.
+    /// Wrong password or token, unknown name, or a role that may not ask.
     Credentials,
     /// All places are taken.
     Places,
-    /// The TLS handshake failed.
+    /// TLS is required, or its handshake failed.
     Tls,
-    /// No HTTP/2 in time, or nothing that says who is there.
+    /// No beginning in time or of the protocol.
     Startup,
 }
 
@@ -68,11 +68,11 @@ pub struct DoorCounts {
     pub statements: u64,
     /// Queries under way, their answers included.
     pub running: usize,
-    /// Queries that a client's request to cancel ended.
+    /// Requests to cancel that named a query or its connection rightly.
     pub cancels: u64,
-    /// Rows sent.
+    /// Rows sent, where the door counts them.
     pub rows: u64,
-    /// Prepared statements that are kept.
+    /// Prepared statements that are kept, where they are the door's.
     pub prepared: usize,
     /// Upper bound in seconds, and queries up to it.
     pub seconds_buckets: Vec<(f64, u64)>,
@@ -80,6 +80,7 @@ pub struct DoorCounts {
 }
 
 impl DoorStats {
+    /// What they are now.
     pub fn counts(&self) -> DoorCounts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let gauge = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
@@ -104,39 +105,46 @@ impl DoorStats {
         }
     }
 
-    pub(crate) fn refuse(&self, refusal: Refusal) {
+    /// A connection or a call came to nothing.
+    pub fn refuse(&self, refusal: Refusal) {
         self.refused[refusal as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn cancelled(&self) {
+    /// A request to cancel was heeded.
+    pub fn cancelled(&self) {
         self.cancels.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn sent(&self, rows: usize) {
+    /// So many rows more.
+    pub fn sent(&self, rows: usize) {
         self.rows.fetch_add(rows as u64, Ordering::Relaxed);
     }
 
-    pub(crate) fn keep_prepared(&self, count: usize) {
+    /// How many prepared statements there are now.
+    pub fn keep_prepared(&self, count: usize) {
         self.prepared.store(count, Ordering::Relaxed);
     }
 
-    pub(crate) fn accept(self: &Arc<Self>) -> Open {
+    /// A socket, for as long as what is given lives.
+    pub fn accept(self: &Arc<Self>) -> Open {
         self.accepted.fetch_add(1, Ordering::Relaxed);
         Open::new(self, |stats| &stats.open)
     }
 
-    pub(crate) fn session(self: &Arc<Self>) -> Open {
+    /// A client that was let in, for as long as what is given lives.
+    pub fn session(self: &Arc<Self>) -> Open {
         Open::new(self, |stats| &stats.sessions)
     }
 
-    pub(crate) fn statement(self: &Arc<Self>) -> Statement {
+    /// A query, for as long as what is given lives.
+    pub fn statement(self: &Arc<Self>) -> Statement {
         Statement { began: Instant::now(), open: Open::new(self, |stats| &stats.running) }
     }
 }
 
 /// Something that is under way.
 #[derive(Debug)]
-pub(crate) struct Open {
+pub struct Open {
     stats: Arc<DoorStats>,
     gauge: fn(&DoorStats) -> &AtomicUsize,
 }
@@ -156,7 +164,7 @@ impl Drop for Open {
 
 /// A query under way.
 #[derive(Debug)]
-pub(crate) struct Statement {
+pub struct Statement {
     began: Instant,
     open: Open,
 }

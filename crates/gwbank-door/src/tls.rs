@@ -1,4 +1,4 @@
-//! The certificate of the door, read before anything listens.
+//! Certificates and keys of PEM files, read before anything listens, so that what is wrong is said at once.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,7 +7,6 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::TlsAcceptor;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {problem}", file.display())]
@@ -24,29 +23,42 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
+/// What TLS is served with.
+#[derive(Debug)]
+pub struct Certified {
+    pub config: ServerConfig,
+    /// The server's own.
+    pub certificate: CertificateDer<'static>,
+}
+
 impl TlsFiles {
     /// Whether the files can be served with, or why not.
     pub fn check(&self) -> Result<(), TlsError> {
-        self.acceptor().map(drop)
+        self.read().map(drop)
     }
 
-    pub(crate) fn acceptor(&self) -> Result<TlsAcceptor, TlsError> {
-        let pem = read(&self.certificate)?;
-        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-        let certificates = certificates
-            .ok()
-            .filter(|certificates| !certificates.is_empty())
-            .ok_or_else(|| unusable(&self.certificate, "it holds no certificate in PEM format"))?;
+    /// Asks clients for no certificate, and agrees on no protocol within TLS.
+    pub fn read(&self) -> Result<Certified, TlsError> {
+        let certificates = certificates(&self.certificate)?;
+        let certificate = certificates[0].clone();
         let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?)
             .map_err(|_| unusable(&self.key, "it holds no private key in PEM format"))?;
-        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map(|builder| builder.with_no_client_auth())
             .and_then(|builder| builder.with_single_cert(certificates, key))
             .map_err(|error| unusable(&self.key, format!("it does not serve its certificate: {error}")))?;
-        // gRPC speaks HTTP/2 and nothing else.
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(TlsAcceptor::from(Arc::new(config)))
+        Ok(Certified { config, certificate })
+    }
+}
+
+/// The certificates of a file, at least one.
+pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let pem = read(file)?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    match certificates {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        _ => Err(unusable(file, "it holds no certificate in PEM format")),
     }
 }
 
