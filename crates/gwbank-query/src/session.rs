@@ -76,6 +76,8 @@ impl Template {
             )
             // What a join learns of its wells: as many as a region has reach the scan as a list.
             .set_usize("datafusion.optimizer.hash_join_inlist_pushdown_max_distinct_values", 4096)
+            // Of what the names lie in, which is as large as a whole batch.
+            .set_usize("datafusion.optimizer.hash_join_inlist_pushdown_max_size", 2 << 20)
             // `now()` is an instant, as the times of readings are.
             .set_str("datafusion.execution.time_zone", "+00:00")
             // For errors that say where.

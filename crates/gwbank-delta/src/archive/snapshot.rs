@@ -64,6 +64,10 @@ impl DeltaSnapshot {
             .into_iter()
             .map(|(_, mut files)| {
                 files.sort_by(|(a, _), (b, _)| (a.part, a.time.0, &a.path).cmp(&(b.part, b.time.0, &b.path)));
+                if request.narrowing.is_some() {
+                    // Who wants the first few mostly wants the newest; then the others need not be read.
+                    files.reverse();
+                }
                 stream_files(self.shared.clone(), files, projection.clone())
             })
             .collect()

@@ -135,6 +135,9 @@ impl ReadingFilter {
 
     /// What holds where either holds.
     pub(crate) fn either(self, other: Self) -> Self {
+        if self.is_empty() || other.is_empty() {
+            return if self.is_empty() { other } else { self };
+        }
         let names = |a: Option<BTreeSet<String>>, b: Option<BTreeSet<String>>| {
             a.zip(b).map(|(a, b)| a.into_iter().chain(b).collect())
         };

@@ -11,7 +11,7 @@ use arrow::datatypes::Schema;
 use datafusion::logical_expr::Operator;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::{
-    BinaryExpr, CaseExpr, Column, DynamicFilterPhysicalExpr, InListExpr, Literal,
+    BinaryExpr, CaseExpr, Column, DynamicFilterPhysicalExpr, InListExpr, IsNullExpr, Literal,
 };
 use datafusion::scalar::ScalarValue;
 
@@ -43,10 +43,13 @@ fn told(expression: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Option<ReadingFi
             .then_some(names)?
             .map(|wells| ReadingFilter { wells: Some(wells), ..ReadingFilter::default() });
     }
+    let no_row = || ReadingFilter { wells: Some(BTreeSet::new()), ..ReadingFilter::default() };
     if let Some(value) = literal(expression) {
-        let is_false = *value == ScalarValue::Boolean(Some(false));
-        // No row at all.
-        return is_false.then(|| ReadingFilter { wells: Some(BTreeSet::new()), ..ReadingFilter::default() });
+        return (*value == ScalarValue::Boolean(Some(false))).then(no_row);
+    }
+    if let Some(is_null) = expression.downcast_ref::<IsNullExpr>() {
+        let column = is_null.arg().downcast_ref::<Column>()?;
+        return (!schema.fields().get(column.index())?.is_nullable()).then(no_row);
     }
     let binary = expression.downcast_ref::<BinaryExpr>()?;
     match binary.op() {
@@ -91,4 +94,74 @@ fn literal(expression: &Arc<dyn PhysicalExpr>) -> Option<&ScalarValue> {
 
 fn text(value: &ScalarValue) -> Option<String> {
     value.try_as_str().flatten().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::readings::columns::Table;
+    use arrow::datatypes::SchemaRef;
+    use datafusion::physical_expr::expressions::{col, in_list, is_null, lit, not};
+
+    fn schema() -> SchemaRef {
+        Table::Readings.schema()
+    }
+    fn binary(left: Arc<dyn PhysicalExpr>, op: Operator, right: Arc<dyn PhysicalExpr>) -> Arc<dyn PhysicalExpr> {
+        Arc::new(BinaryExpr::new(left, op, right))
+    }
+    fn column(name: &str) -> Arc<dyn PhysicalExpr> {
+        col(name, &schema()).unwrap()
+    }
+    fn name(text: &str) -> Arc<dyn PhysicalExpr> {
+        lit(ScalarValue::Utf8View(Some(text.to_owned())))
+    }
+    fn time(micros: i64) -> Arc<dyn PhysicalExpr> {
+        lit(ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into())))
+    }
+    fn wells(names: &[&str], negated: bool) -> Arc<dyn PhysicalExpr> {
+        in_list(column("well_id"), names.iter().map(|text| name(text)).collect(), &negated, &schema()).unwrap()
+    }
+
+    #[test]
+    fn a_join_tells_wells_and_times() {
+        use Operator::{And, Eq, Gt, GtEq, Lt, LtEq, Or};
+        let set = |names: &[&str]| Some(names.iter().map(|&n| n.to_owned()).collect::<BTreeSet<_>>());
+        let of = |expression: Arc<dyn PhysicalExpr>| filter(&[expression], &schema());
+        let of_wells = of(binary(binary(column("well_id"), GtEq, name("a")), And, wells(&["a", "b"], false)));
+        assert_eq!((of_wells.wells, of_wells.from), (set(&["a", "b"]), None));
+        let learning = DynamicFilterPhysicalExpr::new(vec![column("well_id")], wells(&["c"], false));
+        assert_eq!(of(Arc::new(learning)).wells, set(&["c"]));
+        let times = of(binary(binary(column("time"), GtEq, time(5)), And, binary(column("time"), LtEq, time(9))));
+        assert_eq!((times.from, times.to), (Some(5), Some(10)));
+
+        // The first few by time: later than the last of them, or as late and before it by name.
+        let as_late = binary(binary(column("time"), Eq, time(7)), And, binary(column("well_id"), Lt, name("b")));
+        let later = binary(binary(column("time"), Gt, time(7)), Or, as_late);
+        let first_few = binary(is_null(column("time")).unwrap(), Or, later);
+        assert_eq!((of(first_few.clone()).from, of(first_few).to), (Some(7), None));
+
+        let case = CaseExpr::try_new(
+            None,
+            vec![(lit(true), wells(&["a"], false)), (lit(true), wells(&["b"], false))],
+            Some(lit(false)),
+        );
+        assert_eq!(of(Arc::new(case.unwrap())).wells, set(&["a", "b"]));
+        assert!(of(lit(false)).is_empty());
+    }
+
+    #[test]
+    fn what_is_not_understood_says_nothing() {
+        for expression in [
+            lit(true),
+            wells(&["a"], true),
+            not(wells(&["a"], false)).unwrap(),
+            is_null(column("value")).unwrap(),
+            binary(column("value"), Operator::Gt, lit(1.0)),
+            binary(wells(&["a"], false), Operator::Or, binary(column("value"), Operator::Gt, lit(1.0))),
+            binary(column("well_id"), Operator::Gt, name("a")),
+            in_list(column("parameter"), vec![name("ph")], &false, &schema()).unwrap(),
+        ] {
+            assert!(filter(&[expression.clone()], &schema()).is_all(), "{expression}");
+        }
+    }
 }
