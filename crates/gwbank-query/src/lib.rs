@@ -39,6 +39,7 @@ mod readings;
 mod request;
 mod series_reader;
 mod session;
+mod set_comparison;
 mod spill;
 mod statement;
 mod summaries;

@@ -24,6 +24,7 @@ use crate::memory::{MemoryForAll, QueryMemory};
 use crate::pg_catalog::{self, Objects, PgCatalog};
 use crate::readings::ReadCut;
 use crate::request::{ConnectionFacts, FactsOption};
+use crate::set_comparison::{self, NameSets};
 use crate::spill::{SpillForAll, disk_of_query};
 use crate::summaries::Summarize;
 use crate::unnest_keys::rules_without_false_keys;
@@ -93,6 +94,8 @@ impl Template {
             .with_analyzer_rule(Arc::new(GuardOperators))
             .with_query_planner(gapfill::planner());
         let mut rules = rules_without_false_keys(Optimizer::new().rules);
+        let sets = rules.iter().position(|rule| rule.name() == set_comparison::BEFORE).unwrap_or(0);
+        rules.insert(sets, Arc::new(NameSets));
         // Once constants are folded, and while WHERE is where it was written.
         let folded = rules.iter().position(|rule| rule.name() == "simplify_expressions").map_or(0, |place| place + 1);
         rules.insert(folded, Arc::new(FillGaps { time_bucket: functions::time_bucket() }));

@@ -74,3 +74,13 @@ fn now_is_the_time_of_the_query() {
         assert_eq!(bench.rows("SELECT arrow_typeof(now())").await, ["Timestamp(ns, \"+00:00\")"]);
     });
 }
+
+#[test]
+fn a_pattern_that_means_something_elsewhere_is_refused() {
+    run(async {
+        let bench = Bench::new(config(), usize::MAX);
+        let error = bench.error("SELECT to_char(now(), 'YYYY-MM')").await.to_string();
+        assert!(error.contains("%Y-%m-%d") && error.contains("YYYY-MM"), "{error}");
+        assert_eq!(bench.rows("SELECT to_char(timestamp '2026-03-08', '%Y-%m')").await, ["2026-03"]);
+    });
+}

@@ -217,6 +217,23 @@ async fn check_joins(bench: &Bench) {
     let mut wanted: Vec<String> = winners.iter().filter(is_warm).map(line).collect();
     wanted.sort();
     assert_eq!(sorted(bench, as_of_warm).await, wanted);
+
+    // Sets of the same table, with and without values that are missing.
+    let of_a: Vec<Row> = winners.iter().filter(|row| bench.well_of(row.series) == "A").copied().collect();
+    let of_b: Vec<Row> = winners.iter().filter(|row| bench.well_of(row.series) == "B").copied().collect();
+    let later = of_a.iter().filter(|row| of_b.iter().all(|other| row.time > other.time)).count();
+    let sql = "SELECT count(*) FROM readings WHERE well_id = 'A' AND \
+               time > ALL (SELECT time FROM readings WHERE well_id = 'B')";
+    assert_eq!(bench.rows(sql).await, [later.to_string()]);
+    let above = of_a.iter().filter(|row| of_b.iter().any(|other| row.value > other.value)).count();
+    let sql = "SELECT count(*) FROM readings WHERE well_id = 'A' AND \
+               value > ANY (SELECT value FROM readings WHERE well_id = 'B')";
+    assert_eq!(bench.rows(sql).await, [above.to_string()]);
+    let known =
+        |row: &&Row| of_b.is_empty() || (!row.value.is_nan() && of_b.iter().all(|other| row.value >= other.value));
+    let sql = "SELECT count(*) FROM readings WHERE well_id = 'A' AND \
+               value >= ALL (SELECT value FROM readings WHERE well_id = 'B')";
+    assert_eq!(bench.rows(sql).await, [of_a.iter().filter(known).count().to_string()]);
 }
 
 /// Sums that the archive makes its part of are the sums of the rows.
