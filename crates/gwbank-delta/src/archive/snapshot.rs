@@ -47,13 +47,13 @@ impl DeltaSnapshot {
             .collect();
         // The largest first, each to the stream that has least to do.
         files.sort_by_key(|file| std::cmp::Reverse(file.bytes));
-        let asked: Vec<(Arc<DataFile>, ScanRequest)> = if request.latest && !superseded {
+        let asked: Vec<Asked> = if request.latest && !superseded {
             self.state.ends.latest_in(files, &request, &self.shared.config.names.series.keys())
         } else {
             files.into_iter().map(|file| (file, request.clone())).collect()
         };
         let count = request.partitions.clamp(1, asked.len().max(1));
-        let mut shares: Vec<(u64, Vec<(Arc<DataFile>, ScanRequest)>)> = vec![(0, Vec::new()); count];
+        let mut shares: Vec<(u64, Vec<Asked>)> = vec![(0, Vec::new()); count];
         for (file, request) in asked {
             let share = shares.iter_mut().min_by_key(|(bytes, _)| *bytes).expect("at least one");
             share.0 += file.bytes;
@@ -74,18 +74,17 @@ impl DeltaSnapshot {
     }
 }
 
+/// A file, and what is wanted of it.
+type Asked = (Arc<DataFile>, ScanRequest);
+
 enum Progress {
-    Waiting(Arc<Shared>, Vec<(Arc<DataFile>, ScanRequest)>, Arc<[usize]>),
+    Waiting(Arc<Shared>, Vec<Asked>, Arc<[usize]>),
     Running(mpsc::Receiver<Result<Option<RecordBatch>, DeltaError>>),
     Ended,
 }
 
 /// Decodes files one after another on a blocking thread, from the first poll on. Dropping the stream ends the work.
-fn stream_files(
-    shared: Arc<Shared>,
-    files: Vec<(Arc<DataFile>, ScanRequest)>,
-    projection: Arc<[usize]>,
-) -> BatchStream {
+fn stream_files(shared: Arc<Shared>, files: Vec<Asked>, projection: Arc<[usize]>) -> BatchStream {
     let waiting = Progress::Waiting(shared, files, projection);
     Box::pin(stream::unfold(waiting, |progress| async move {
         let mut batches = match progress {
@@ -109,7 +108,7 @@ fn stream_files(
 
 fn decode_files(
     shared: &Shared,
-    files: Vec<(Arc<DataFile>, ScanRequest)>,
+    files: Vec<Asked>,
     projection: &[usize],
     sender: &mpsc::Sender<Result<Option<RecordBatch>, DeltaError>>,
 ) {

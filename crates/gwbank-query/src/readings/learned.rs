@@ -161,7 +161,7 @@ mod tests {
             binary(column("well_id"), Operator::Gt, name("a")),
             in_list(column("parameter"), vec![name("ph")], &false, &schema()).unwrap(),
         ] {
-            assert!(filter(&[expression.clone()], &schema()).is_all(), "{expression}");
+            assert!(filter(std::slice::from_ref(&expression), &schema()).is_all(), "{expression}");
         }
     }
 }
