@@ -420,6 +420,9 @@ impl ExecutionPlan for ReadingsExec {
 
     /// What joins learned belongs to their last run.
     fn reset_state(self: Arc<Self>) -> Result<Arc<dyn ExecutionPlan>> {
+        if let Some(archive) = &self.scan.archive {
+            archive.streams.lock().clear(); // opened then, they would still heed it
+        }
         Ok(Arc::new(self.heeding([])))
     }
 
