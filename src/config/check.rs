@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use gwbank_ingest::{IngestError, check_ca_file};
-use gwbank_model::{BANGKOK_OFFSET_SECONDS, GatewayId, Timestamp};
+use gwbank_model::{GatewayId, Timestamp, Zone};
 use gwbank_quality::overrides::OverrideError;
 use gwbank_runtime::{Clock, SystemClock};
 use gwbank_timescale::DatabaseError;
@@ -311,6 +311,11 @@ impl Config {
                 found.error(key, format!("{value} is too small"), format!("give at least {minimum}"));
             }
         }
+        let zone = &self.query.time_zone;
+        if Zone::named(zone).is_none() {
+            let mend = "write a name such as Asia/Bangkok, or an offset such as +07:00";
+            found.error("query.time_zone", format!("{zone:?} is no zone"), mend);
+        }
         let at_most: [(&str, u64, u64); 2] = [
             ("query.threads", self.query.threads as u64, 256),
             ("indicators.min_days_per_month", u64::from(self.indicators.min_days_per_month), 28),
@@ -405,24 +410,9 @@ pub fn door_address(address: &str) -> Result<Door, String> {
     Ok(Door { loopback: host.eq_ignore_ascii_case("localhost") })
 }
 
-/// Seconds east of UTC of a fixed offset, or of the two names that never change theirs.
+/// Seconds east of UTC of a zone whose clocks never change.
 pub fn zone_seconds(zone: &str) -> Option<i32> {
-    match zone {
-        "Asia/Bangkok" => return Some(BANGKOK_OFFSET_SECONDS),
-        "UTC" | "Z" => return Some(0),
-        _ => {}
-    }
-    let (sign, rest) = match zone.split_at_checked(1)? {
-        ("+", rest) => (1, rest),
-        ("-", rest) => (-1, rest),
-        _ => return None,
-    };
-    let (hours, minutes) = rest.split_once(':')?;
-    let number = |text: &str, max: i32| {
-        let value: i32 = (text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())??;
-        (value <= max).then_some(value)
-    };
-    Some(sign * (number(hours, 14)? * 3600 + number(minutes, 59)? * 60))
+    Zone::named(zone)?.fixed_seconds()
 }
 
 #[cfg(test)]
@@ -526,6 +516,7 @@ mod tests {
         assert_eq!(wrong("http.listen = \"\"\nmqtt.listen = \"\""), ["http.listen"]);
         assert_eq!(wrong("ingest.earliest_time = \"2558-01-01T00:00:00Z\""), ["ingest.earliest_time"]);
         assert_eq!(wrong("query.threads = 10000"), ["query.threads"]);
+        assert_eq!(wrong("query.time_zone = \"Mars/Olympus\""), ["query.time_zone"]);
         assert_eq!(wrong("query.concurrent_per_user_max = 0"), ["query.concurrent_per_user_max"]);
         assert_eq!(wrong("query.memory_bytes_for_all = 1000"), ["query.memory_bytes_for_all"]);
         assert_eq!(wrong("query.waiting_max = 0\nquery.spill_bytes_for_all = 0"), [""; 0]);

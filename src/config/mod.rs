@@ -338,6 +338,8 @@ pub struct QuerySection {
     pub spill_bytes_for_all: u64,
     /// 0 for half of the machine's cores, at least two.
     pub threads: usize,
+    /// Where days begin and what a time without an offset means, where a connection does not say.
+    pub time_zone: String,
 }
 
 impl Default for QuerySection {
@@ -355,6 +357,7 @@ impl Default for QuerySection {
             spill_bytes_max: default.spill_bytes_max,
             spill_bytes_for_all: default.spill_bytes_for_all,
             threads: 0,
+            time_zone: default.time_zone,
         }
     }
 }

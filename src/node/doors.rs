@@ -20,8 +20,8 @@ use gwbank_model::{BANGKOK_OFFSET_SECONDS, GatewayId, Parameter, Reading, Seq, T
 use gwbank_pgwire::door::{Answer, Asked, Described, SqlFailure};
 use gwbank_quality::SeriesConfig;
 use gwbank_query::{
-    ConnectionFacts, Dialect, GatewaySource, Limit, QueryEngine, QueryError, QueryErrorKind, QueryStats, Request,
-    TableFacts,
+    ConnectionFacts, ConnectionView, Dialect, GatewaySource, Limit, QueryEngine, QueryError, QueryErrorKind,
+    QueryStats, Request, TableFacts,
 };
 use gwbank_registry::{Installation, Registry, Well};
 use gwbank_runtime::Clock;
@@ -108,9 +108,15 @@ impl gwbank_pgwire::door::SqlDoor for PgWire {
 
 fn request(asked: Asked) -> Request {
     let Asked { sql, types, values, connection } = asked;
-    let gwbank_pgwire::door::ConnectionFacts { user, process, settings } = connection.as_ref().clone();
+    let gwbank_pgwire::door::ConnectionFacts { user, process, settings, views } = connection.as_ref().clone();
     let asked_by = user.clone();
-    let facts = ConnectionFacts { user, process, settings, dialect: Dialect::PostgreSql };
+    let view = |gwbank_pgwire::door::View { name, columns, sql }: &gwbank_pgwire::door::View| ConnectionView {
+        name: name.clone(),
+        columns: columns.clone(),
+        sql: sql.clone(),
+    };
+    let views = Arc::new(views.iter().map(view).collect());
+    let facts = ConnectionFacts { user, process, settings, views, dialect: Dialect::PostgreSql };
     Request { sql, user: asked_by, types, values, connection: Some(Arc::new(facts)), as_known_at: None }
 }
 
@@ -151,7 +157,7 @@ fn flight_request(asked: flight::Asked) -> Request {
     let flight::Caller { user, settings } = caller.as_ref().clone();
     // Data frames want every column to have a name of its own.
     let asked_by = user.clone();
-    let facts = ConnectionFacts { user, process: 0, settings, dialect: Dialect::Engine };
+    let facts = ConnectionFacts { user, process: 0, settings, views: Arc::default(), dialect: Dialect::Engine };
     Request { sql, user: asked_by, types, values, connection: Some(Arc::new(facts)), as_known_at: None }
 }
 

@@ -219,6 +219,8 @@ impl Node {
             tls_required: tls.is_some() && section.tls_required,
             tls,
             limits: gwbank_pgwire::Limits::default(),
+            time_zone: gwbank_model::Zone::named(&self.config.query.time_zone)
+                .unwrap_or_else(gwbank_model::Zone::bangkok),
         };
         let serving = server.serve(parts, self.trigger.listener()).context("postgres_wire")?;
         self.tasks.push(tokio::spawn(serving));

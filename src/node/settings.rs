@@ -107,6 +107,7 @@ pub fn query(config: &Config) -> QueryConfig {
         threads: if section.threads == 0 { default.threads } else { section.threads },
         spill_dir: Some(config.data_dir.join("spill")),
         levels: levels(config),
+        time_zone: section.time_zone.clone(),
     }
 }
 

@@ -15,6 +15,7 @@ mod indicators;
 mod known_at;
 mod levels;
 mod life;
+mod local_time;
 mod many_nodes;
 mod mosquitto;
 mod mqtt_client;

@@ -417,3 +417,53 @@ fn a_huge_answer_is_fetched_in_bounded_memory() {
     let (after, _) = resources(&server);
     assert!(after.saturating_sub(before) < MEMORY_BYTES_MAX, "{before} bytes before, {after} after");
 }
+
+/// What psql answers to all of it on one connection.
+fn told(server: &Server, statements: &[&str]) -> Said {
+    let arguments: Vec<&str> = statements.iter().flat_map(|statement| ["-c", *statement]).collect();
+    psql(server, "gwbank", "", &arguments)
+}
+
+#[test]
+fn views_are_the_connections_own() {
+    let (_place, server) = started("");
+    let made = told(
+        &server,
+        &[
+            "CREATE VIEW deep AS SELECT well_id, count(*), max(value) AS deepest FROM readings GROUP BY well_id",
+            "CREATE TEMP VIEW deepest (well) AS SELECT well_id, deepest FROM deep WHERE count > 1",
+            "SELECT * FROM deepest ORDER BY well",
+            "WITH w AS (SELECT * FROM deep) SELECT d.count, w.deepest FROM w JOIN deep d USING (well_id) ORDER BY 1 LIMIT 1",
+            "CREATE OR REPLACE VIEW deep AS SELECT well_id, 2 AS count, 7.5 AS deepest FROM wells",
+            "PREPARE p AS SELECT deepest FROM deepest WHERE well = $1",
+            "EXECUTE p('W2')",
+            "BEGIN",
+            "DROP VIEW deep CASCADE",
+            "ROLLBACK",
+            "SELECT count(*) FROM deepest",
+            "EXPLAIN SELECT * FROM deepest",
+            "COPY (SELECT well FROM deepest ORDER BY 1) TO STDOUT",
+        ],
+    )
+    .good();
+    let plan = made.lines().position(|line| line.contains("logical_plan")).expect("a plan");
+    let told_before: Vec<&str> = made.lines().take(plan).collect();
+    assert_eq!(told_before, ["W1|9", "W2|9", "500|9", "7.5", "2"]);
+    assert!(made.ends_with("W1\nW2\n"), "{made}");
+    for (statements, says) in [
+        (&["SELECT * FROM deepest"][..], "there is no table \"deepest\""),
+        (&["CREATE VIEW v AS SELECT nothing FROM readings"], "nothing"),
+        (&["CREATE VIEW readings AS SELECT 1 AS a"], "relation \"readings\" already exists"),
+        (&["CREATE VIEW v AS SELECT 1", "CREATE VIEW v AS SELECT 2"], "relation \"v\" already exists"),
+        (&["CREATE VIEW v AS SELECT 1 AS a, 2 AS a"], "\"a\" of the view \"v\" is there twice"),
+        (&["CREATE VIEW v AS DELETE FROM readings"], "read"),
+        (&["CREATE VIEW v AS SELECT 1", "CREATE VIEW w AS SELECT * FROM v", "DROP VIEW v"], "depend on it"),
+        (&["CREATE VIEW v AS SELECT 1", "DISCARD ALL", "SELECT * FROM v"], "there is no table \"v\""),
+        (&["DROP VIEW v"], "view \"v\" does not exist"),
+        (&["CREATE TABLE t (a int)"], "read"),
+    ] {
+        let said = told(&server, statements);
+        assert_ne!(said.code, 0, "{statements:?}: {said:?}");
+        assert!(said.err.contains(says), "{statements:?}: {said:?}");
+    }
+}

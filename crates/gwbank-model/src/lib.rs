@@ -27,6 +27,7 @@ mod status;
 mod time;
 pub mod time_form;
 pub mod versions;
+mod zone;
 
 pub use fingerprint::fingerprint;
 pub use ids::{GatewayId, IdError, WellId};
@@ -38,3 +39,4 @@ pub use series::{GatewayIndex, GatewayTable, Key, KnownSeries, SeriesId, SeriesK
 pub use status::{QcTest, QcTests, QualityFlag, SiteStatus, TimeSource, UnknownName};
 pub use time::{BANGKOK_OFFSET_SECONDS, Day, Month, MonthCursor, Timestamp};
 pub use time_form::{MONTH_NAMES, MONTH_NAMES_TH, TimeForm, TimeFormIndex, TimeForms};
+pub use zone::Zone;

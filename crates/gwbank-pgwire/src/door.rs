@@ -35,6 +35,17 @@ pub struct ConnectionFacts {
     pub user: String,
     pub process: i32,
     pub settings: Vec<(String, String)>,
+    /// In the order of their making: one sees those before it.
+    pub views: Arc<Vec<View>>,
+}
+
+/// A query that a connection calls by a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    pub name: String,
+    /// Names of its first columns, where they are given.
+    pub columns: Vec<String>,
+    pub sql: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]

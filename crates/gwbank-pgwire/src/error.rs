@@ -47,6 +47,10 @@ impl PgError {
         Self { severity: Severity::Warning, ..Self::new(code, message) }
     }
 
+    pub fn notice(code: &'static str, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Notice, ..Self::new(code, message) }
+    }
+
     pub fn at(self, position: usize) -> Self {
         Self { position: Some(position), ..self }
     }

@@ -20,6 +20,7 @@ use crate::cancel::Cancels;
 use crate::connection::{DoorParts, serve};
 use crate::door::SqlDoor;
 use crate::tls::TlsDoor;
+use crate::types::Zone;
 use gwbank_door::DoorStats;
 use gwbank_door::{TlsError, TlsFiles};
 
@@ -64,6 +65,8 @@ pub struct ServerParts {
     /// Whether clients without TLS are refused.
     pub tls_required: bool,
     pub limits: Limits,
+    /// Of connections that do not set one.
+    pub time_zone: Zone,
 }
 
 /// A bound socket that does not answer yet.
@@ -98,7 +101,7 @@ impl PgWireServer {
         parts: ServerParts,
         shutdown: Shutdown,
     ) -> Result<impl Future<Output = ()> + Send + 'static, PgWireError> {
-        let ServerParts { door, users, tls, tls_required, limits } = parts;
+        let ServerParts { door, users, tls, tls_required, limits, time_zone } = parts;
         let parts = Arc::new(DoorParts {
             door,
             gatekeeper: Gatekeeper::new(users),
@@ -106,6 +109,7 @@ impl PgWireServer {
             tls_required,
             places: Arc::new(Semaphore::new(limits.connections_max)),
             limits,
+            time_zone,
             cancels: Cancels::default(),
             stats: self.stats.clone(),
         });

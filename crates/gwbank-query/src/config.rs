@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use gwbank_model::Zone;
+
 /// What the view `levels_monthly` counts: as the indicators do, by the section `[indicators]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LevelRules {
@@ -46,6 +48,8 @@ pub struct QueryConfig {
     /// Where temporary files go; whatever is in it at the start is removed. Without it nothing is spilled.
     pub spill_dir: Option<PathBuf>,
     pub levels: LevelRules,
+    /// Whose clocks SQL goes by where a connection does not say: where days begin, what a time without an offset means.
+    pub time_zone: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +76,7 @@ impl Default for QueryConfig {
             threads: std::thread::available_parallelism().map_or(2, |n| n.get().div_ceil(2).max(2)),
             spill_dir: None,
             levels: LevelRules::default(),
+            time_zone: Zone::bangkok().name().to_owned(),
         }
     }
 }

@@ -31,10 +31,12 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 
 use crate::config::QueryConfig;
+use crate::connection_views::with_views;
 use crate::error::{Limit, QueryError};
 use crate::gapfill;
 use crate::guard::{Guard, batch_bytes, check_constants, guarded, without_guards};
 use crate::known_at;
+use crate::local_time;
 use crate::pg_catalog::{self, TableFacts};
 use crate::queue::{Bounds, Crowded, Place, Queue};
 use crate::readings::{ReadCut, WellNames};
@@ -399,17 +401,27 @@ impl Runner {
     async fn logical(&self, request: &Request) -> Result<Logical, QueryError> {
         let shared = &self.shared;
         let mut parsed = statement::parse(&request.sql)?;
+        if let Some(connection) = &request.connection {
+            with_views(&mut parsed, &connection.views, &shared.tables)?;
+        }
+        local_time::in_words_of_the_engine(&mut parsed);
         let mut names = None;
         if request.connection.as_ref().is_some_and(|connection| connection.dialect == Dialect::PostgreSql) {
             pg_catalog::expand(&mut parsed, shared.template.objects());
             names = pg_catalog::names(&parsed);
             pg_catalog::rewrite(&mut parsed);
+        } else {
+            pg_catalog::tell_casts_apart(&mut parsed);
         }
         gapfill::name_calls(&mut parsed)?;
         let cut = shared.read_cut();
-        let session = shared.template.session(cut.clone(), &self.guard, request.connection.as_ref());
+        let zone = request.zone(&shared.config)?;
+        let mut session = shared.template.session(cut.clone(), &self.guard, request.connection.as_ref());
         let plan = session.statement_to_plan(parsed).await.map_err(|error| shared.translate(&error))?;
         statement::check_plan(&plan)?;
+        let plan = local_time::in_zone(plan, &zone).map_err(|error| shared.translate(&error))?;
+        // Types are of UTC until here; `current_date` is asked when the plan is simplified.
+        session.config_mut().options_mut().execution.time_zone = Some(local_time::arrow_name(&zone).to_string());
         let plan = match request.known_at(&session)? {
             Some(at) => known_at::as_known_at(plan, at, cut.reviews()).map_err(|error| shared.translate(&error))?,
             None => plan,

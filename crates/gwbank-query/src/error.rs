@@ -313,6 +313,15 @@ impl QueryError {
                     Self::Invalid(text)
                 }
             }
+            DataFusionError::NotImplemented(message)
+                if ["ScalarSubquery", "OuterReferenceColumn"].iter().any(|it| message.contains(it)) =>
+            {
+                Self::Unsupported(
+                    "a subquery that looks at the row around it in this way (LATERAL, or by other than =): write it as a \
+                     join, or with a window function"
+                        .to_owned(),
+                )
+            }
             DataFusionError::NotImplemented(message) => Self::Unsupported(format!("{message}{place}")),
             DataFusionError::Configuration(message) => Self::Invalid(message.clone()),
             DataFusionError::Execution(message) => Self::Failed(message.clone()),

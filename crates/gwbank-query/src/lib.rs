@@ -24,6 +24,7 @@
 
 mod carried;
 mod config;
+mod connection_views;
 mod engine;
 mod error;
 pub mod functions;
@@ -32,6 +33,7 @@ mod guard;
 mod known_at;
 mod known_earlier;
 mod latest;
+mod local_time;
 mod memory;
 mod pg_catalog;
 mod queue;
@@ -49,6 +51,7 @@ mod utc;
 mod views;
 
 pub use config::{ConfigProblem, LevelRules, QueryConfig};
+pub use connection_views::ConnectionView;
 pub use engine::{QueryEngine, QueryResult, QuerySources, QueryStats};
 pub use error::{Limit, Named, QueryError, QueryErrorKind};
 pub use known_earlier::EarlierValue;

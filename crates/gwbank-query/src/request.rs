@@ -11,9 +11,11 @@ use datafusion::config::ConfigOptions;
 use datafusion::error::Result as EngineResult;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan};
-use gwbank_model::Timestamp;
+use gwbank_model::{Timestamp, Zone};
 
 use crate::carried::carried_by_options;
+use crate::config::QueryConfig;
+use crate::connection_views::ConnectionView;
 use crate::error::QueryError;
 use crate::known_at::KnownAt;
 
@@ -61,12 +63,25 @@ impl Request {
     }
 }
 
+/// The setting of a connection that says by which clocks its times are.
+const ZONE_SETTING: &str = "TimeZone";
+
+impl Request {
+    /// Of the connection, or of the server.
+    pub(crate) fn zone(&self, config: &QueryConfig) -> Result<Zone, QueryError> {
+        let set = self.connection.as_ref().and_then(|connection| connection.setting(ZONE_SETTING));
+        let name = set.unwrap_or(&config.time_zone);
+        Zone::named(name).ok_or_else(|| QueryError::Invalid(format!("time zone {name:?} is not recognized")))
+    }
+}
+
 /// What `current_user`, `current_setting` and the like tell.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConnectionFacts {
     pub user: String,
     pub process: i32,
     pub settings: Vec<(String, String)>,
+    pub views: Arc<Vec<ConnectionView>>,
     pub dialect: Dialect,
 }
 

@@ -12,9 +12,9 @@ use gwbank_model::versions::{Change, Outcome};
 use gwbank_model::{Key, Month, MonthCursor, Origin, Row, Seq, runs_in_order};
 use gwbank_store::{ArchiveCommit, CommitReport, RevisionRow, ScanRequest, StoredVersions};
 
-use super::ends::SeriesEnds;
 use super::files::{DataFile, Part, TableState};
 use super::log::{Entry, write_entry};
+use super::ranges::SeriesRanges;
 use super::read::KeySet;
 use super::write::{PartRows, PartWriter};
 use super::{Removed, Shared, Writer};
@@ -45,7 +45,7 @@ pub(super) struct FileChange {
     pub removed: Vec<Arc<DataFile>>,
     pub added: Vec<Arc<DataFile>>,
     /// Of the table with them.
-    pub ends: Arc<SeriesEnds>,
+    pub ranges: Arc<SeriesRanges>,
 }
 
 impl Decided<'_> {
@@ -59,20 +59,19 @@ impl Shared {
         let mut writer = self.writer.lock();
         self.reload_if_needed(&mut writer)?;
         let state = self.state.read().clone();
-        let decided = self.decide(&state, &writer, &commit.rows)?;
+        let decided = self.decide(&state, &commit.rows)?;
         let position = state.position.max(commit.through);
         if !decided.changes_nothing() || position > state.position {
             let Decided { winners, losers, replaced, .. } = &decided;
             let change = self.write_files(&state, winners, losers, replaced)?;
             self.publish(&mut writer, &state, change, Some(position))?;
-            decided.winners.values().for_each(|rows| writer.ranges.widen(rows));
             self.save_ranges_of_a_large_archive(&mut writer);
         }
         Ok(CommitReport { outcomes: decided.outcomes, refused: Vec::new() })
     }
 
-    fn decide<'a>(&self, state: &TableState, writer: &Writer, rows: &'a [Row]) -> Result<Decided<'a>, DeltaError> {
-        if let Some(winners) = certainly_new(writer, rows) {
+    fn decide<'a>(&self, state: &TableState, rows: &'a [Row]) -> Result<Decided<'a>, DeltaError> {
+        if let Some(winners) = certainly_new(&state.ranges, rows) {
             let outcomes = vec![Change::First.outcome(); rows.len()];
             return Ok(Decided { outcomes, winners, ..Decided::default() });
         }
@@ -80,7 +79,7 @@ impl Shared {
         order.sort_unstable_by_key(|&i| (rows[i].key(), rows[i].seq, i));
         let same_key = |a: &usize, b: &usize| rows[*a].key() == rows[*b].key();
         let perhaps_known =
-            order.chunk_by(same_key).map(|group| rows[group[0]].key()).filter(|key| writer.ranges.may_hold(*key));
+            order.chunk_by(same_key).map(|group| rows[group[0]].key()).filter(|key| state.ranges.may_hold(*key));
         let mut found = self.find(state, perhaps_known)?;
 
         let mut decided = Decided { outcomes: vec![Outcome::Duplicate; rows.len()], ..Decided::default() };
@@ -205,8 +204,8 @@ impl Shared {
             return Err(error);
         }
         let removed = replaced.values().map(|replacement| replacement.file.clone()).collect();
-        let ends = state.ends.with(winners.values().flat_map(|rows| rows.iter()));
-        Ok(FileChange { removed, added, ends: Arc::new(ends) })
+        let ranges = state.ranges.with(winners.values().flat_map(|rows| rows.iter()));
+        Ok(FileChange { removed, added, ranges: Arc::new(ranges) })
     }
 
     /// The rows of a file with some of them replaced.
@@ -235,7 +234,7 @@ impl Shared {
         change: FileChange,
         position: Option<Seq>,
     ) -> Result<(), DeltaError> {
-        let FileChange { removed, added, ends } = change;
+        let FileChange { removed, added, ranges } = change;
         let now_micros = self.now_micros();
         let entry = Entry { removed: &removed, added: &added, position };
         let version = state.version + 1;
@@ -245,7 +244,7 @@ impl Shared {
         let mut next = state.clone();
         next.version = version;
         next.position = position.unwrap_or(state.position);
-        next.ends = ends;
+        next.ranges = ranges;
         for file in removed {
             next.remove(&file);
             writer.removed.push_back(Removed { path: file.path.clone(), file: Some(file), since_micros: now_micros });
@@ -284,9 +283,9 @@ impl Shared {
 
 /// The rows by month where every one is a key that the archive certainly does not have, each once: nearly every commit.
 /// Nothing is looked up, and where they are of one month nothing is copied.
-fn certainly_new<'a>(writer: &Writer, rows: &'a [Row]) -> Option<BTreeMap<Month, Cow<'a, [Row]>>> {
+fn certainly_new<'a>(ranges: &SeriesRanges, rows: &'a [Row]) -> Option<BTreeMap<Month, Cow<'a, [Row]>>> {
     runs_in_order(rows, |row| row.series)?;
-    if rows.iter().any(|row| row.origin != Origin::Received || writer.ranges.may_hold(row.key())) {
+    if rows.iter().any(|row| row.origin != Origin::Received || ranges.may_hold(row.key())) {
         return None;
     }
     let mut months = MonthCursor::new(0);

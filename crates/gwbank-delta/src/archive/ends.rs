@@ -1,44 +1,15 @@
-//! The latest time of each series, as one version of the table has it: where to look for the latest row.
+//! Where to look for the latest row of each series, by when the series end.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use gwbank_model::{Row, SeriesId, SeriesKey, Timestamp};
+use gwbank_model::{SeriesKey, Timestamp};
 use gwbank_store::ScanRequest;
 
 use super::files::DataFile;
+use super::ranges::SeriesRanges;
 
-/// By number of the series; exact, as keys never leave the archive.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct SeriesEnds(Vec<Option<Timestamp>>);
-
-impl FromIterator<(SeriesId, Timestamp)> for SeriesEnds {
-    fn from_iter<I: IntoIterator<Item = (SeriesId, Timestamp)>>(ends: I) -> Self {
-        let mut all = Self::default();
-        ends.into_iter().for_each(|(series, end)| all.widen(series, end));
-        all
-    }
-}
-
-impl SeriesEnds {
-    pub fn with<'a>(&self, rows: impl IntoIterator<Item = &'a Row>) -> Self {
-        let mut all = self.clone();
-        rows.into_iter().for_each(|row| all.widen(row.series, row.time));
-        all
-    }
-
-    fn widen(&mut self, series: SeriesId, time: Timestamp) {
-        let index = series.0 as usize;
-        if index >= self.0.len() {
-            self.0.resize(index + 1, None);
-        }
-        self.0[index] = self.0[index].max(Some(time));
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = (SeriesId, Timestamp)> {
-        self.0.iter().enumerate().filter_map(|(index, end)| end.map(|end| (SeriesId(index as u32), end)))
-    }
-
+impl SeriesRanges {
     /// Of some files those that may hold the latest row of a series that a request wants, each with what is to be asked
     /// of it. `names` has the name of each series by its number.
     pub fn latest_in(
@@ -50,7 +21,7 @@ impl SeriesEnds {
         let mut ends: HashMap<&str, Vec<Timestamp>> = HashMap::new();
         // Wells whose latest row within the request is not the latest of all: it may be in any file.
         let mut anywhere: BTreeSet<&str> = BTreeSet::new();
-        for (series, end) in self.iter() {
+        for (series, end) in self.ends() {
             let Some(name) = names.get(series.0 as usize) else { continue };
             let well = name.well.as_str();
             if !request.wants_series(well, name.parameter) || request.from.is_some_and(|from| end < from) {

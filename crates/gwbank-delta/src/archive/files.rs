@@ -7,7 +7,7 @@ use gwbank_model::{Month, Seq, Timestamp};
 use gwbank_store::ScanRequest;
 use serde_json::{Value, json};
 
-use super::ends::SeriesEnds;
+use super::ranges::SeriesRanges;
 use crate::DeltaError;
 
 /// One Parquet file. All bounds are inclusive and exact.
@@ -133,7 +133,7 @@ pub(crate) struct TableState {
     /// Of the log; `None` before the table is created.
     pub version: u64,
     pub position: Seq,
-    pub ends: Arc<SeriesEnds>,
+    pub ranges: Arc<SeriesRanges>,
     pub parts: BTreeMap<Part, Vec<Arc<DataFile>>>,
 }
 

@@ -63,7 +63,7 @@ impl Shared {
         self.publish(
             &mut writer,
             &state,
-            FileChange { removed: sources.to_vec(), added, ends: state.ends.clone() },
+            FileChange { removed: sources.to_vec(), added, ranges: state.ranges.clone() },
             None,
         )
     }
@@ -144,7 +144,7 @@ impl Shared {
         if writer.uncovered_files.is_some_and(|files| files < UNCOVERED_FILES_MAX) {
             return Ok(());
         }
-        writer.ranges.save(&self.disk, &self.config.dir, &self.config.names, state)?;
+        state.ranges.save(&self.disk, &self.config.dir, &self.config.names, state)?;
         writer.uncovered_files = Some(0);
         Ok(())
     }

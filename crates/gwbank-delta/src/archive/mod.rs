@@ -100,7 +100,6 @@ pub(crate) struct Shared {
 /// What only the one who commits needs.
 #[derive(Debug, Default)]
 struct Writer {
-    ranges: SeriesRanges,
     /// An entry may or may not be there: only the disk knows.
     must_reload: bool,
     removed: VecDeque<Removed>,
@@ -199,7 +198,7 @@ impl Archive for DeltaArchive {
 
     async fn series_ends(&self) -> Result<Vec<(SeriesId, Timestamp)>, ArchiveError> {
         let state = self.0.state.read().clone();
-        Ok(state.ends.iter().collect())
+        Ok(state.ranges.ends().collect())
     }
 
     async fn maintain(&self, upkeep: Upkeep) -> Result<MaintenanceReport, ArchiveError> {
@@ -236,8 +235,7 @@ impl Shared {
         });
         let unnamed: Vec<String> = unnamed.collect();
         writer.removed.extend(unnamed.into_iter().map(|path| Removed { path, file: None, since_micros }));
-        state.ends = Arc::new(ranges.ends().collect());
-        writer.ranges = ranges;
+        state.ranges = Arc::new(ranges);
         writer.checkpointed_version = log::checkpointed_version(&self.table);
         writer.uncovered_files = (!covered.is_empty()).then_some(uncovered);
         *self.state.write() = Arc::new(state);

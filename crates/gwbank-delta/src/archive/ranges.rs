@@ -22,7 +22,8 @@ struct Range {
     last: i64,
 }
 
-#[derive(Debug, Default)]
+/// By number of the series, as one version of the table has them.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct SeriesRanges(Vec<Option<Range>>);
 
 #[derive(Serialize, Deserialize)]
@@ -49,7 +50,13 @@ impl SeriesRanges {
         })
     }
 
-    pub fn widen(&mut self, rows: &[Row]) {
+    pub fn with<'a>(&self, rows: impl IntoIterator<Item = &'a Row>) -> Self {
+        let mut ranges = self.clone();
+        ranges.widen(rows);
+        ranges
+    }
+
+    pub fn widen<'a>(&mut self, rows: impl IntoIterator<Item = &'a Row>) {
         for row in rows {
             self.widen_to(row.series, row.time.as_micros(), row.time.as_micros());
         }

@@ -48,7 +48,7 @@ impl DeltaSnapshot {
         // The largest first, each to the stream that has least to do.
         files.sort_by_key(|file| std::cmp::Reverse(file.bytes));
         let asked: Vec<Asked> = if request.latest && !superseded {
-            self.state.ends.latest_in(files, &request, &self.shared.config.names.series.keys())
+            self.state.ranges.latest_in(files, &request, &self.shared.config.names.series.keys())
         } else {
             files.into_iter().map(|file| (file, request.clone())).collect()
         };

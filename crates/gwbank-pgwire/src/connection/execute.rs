@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::rows::{Rows, check_width, texts};
 use super::socket::Stop;
 use super::{Connection, failed};
-use crate::door::Asked;
+use crate::door::{Asked, View};
 use crate::error::PgError;
 use crate::protocol::backend;
 use crate::session::{Portal, PortalState, Prepared, no_portal};
@@ -216,12 +216,47 @@ impl Connection {
             Command::DiscardAll => {
                 self.session.portals.clear();
                 self.session.statements.clear();
+                self.session.drop_all_views();
                 self.session.reset_all();
                 done("DISCARD ALL")
+            }
+            Command::DiscardTemp => {
+                self.session.drop_all_views();
+                done("DISCARD TEMP")
+            }
+            Command::CreateView { name, columns, sql, replace } => {
+                let view = View { name: name.clone(), columns: columns.clone(), sql: sql.clone() };
+                self.create_view(view, *replace).await
+            }
+            Command::DropViews { names, if_exists, cascade } => {
+                for note in self.session.drop_views(names, *if_exists, *cascade)? {
+                    backend::notice(&mut self.socket.output, &note);
+                }
+                done("DROP VIEW")
             }
             Command::DiscardSome => done("DISCARD"),
             Command::Listen(tag) => done(tag),
         }
+    }
+
+    /// The engine plans it first: a view that cannot be asked is none.
+    async fn create_view(&mut self, view: View, replace: bool) -> Result<Run, Stop> {
+        let asked = self.asked(&view.sql);
+        let door = self.door.clone();
+        let mut interrupts = self.interrupts();
+        let told = self.socket.unless_interrupted(&mut interrupts, door.describe(asked)).await?;
+        let told = told.map_err(|failure| failed(failure, &view.sql, None))?;
+        if !told.parameters.is_empty() {
+            return Err(PgError::new("42P02", "a view has no parameters").into());
+        }
+        let sql = format!("SELECT * FROM \"{}\"", view.name.replace('"', "\"\""));
+        let connection = self.session.facts_with(view.clone(), replace)?;
+        let asked = Asked { connection, ..self.asked(&sql) };
+        let mut interrupts = self.interrupts();
+        let told = self.socket.unless_interrupted(&mut interrupts, self.door.clone().describe(asked)).await?;
+        check_width(&told.map_err(|failure| failed(failure, &sql, None))?.schema)?;
+        self.session.put_view(view, replace)?;
+        done("CREATE VIEW")
     }
 
     fn warn(&mut self, warning: Option<PgError>) {

@@ -26,6 +26,7 @@ use crate::scram::{self, Channel, Exchange, Verifier};
 use crate::server::Limits;
 use crate::session::{Session, Settings};
 use crate::tls::TlsDoor;
+use crate::types::Zone;
 use gwbank_door::{DoorStats, Refusal};
 
 /// What all connections share.
@@ -35,6 +36,7 @@ pub(crate) struct DoorParts {
     pub(crate) tls: Option<TlsDoor>,
     pub(crate) tls_required: bool,
     pub(crate) limits: Limits,
+    pub(crate) time_zone: Zone,
     pub(crate) places: Arc<Semaphore>,
     pub(crate) cancels: Cancels,
     pub(crate) stats: Arc<DoorStats>,
@@ -108,7 +110,7 @@ async fn start(stream: TcpStream, peer: SocketAddr, parts: &DoorParts) -> Option
         }
         parts.gatekeeper.admit(&asked.user)?;
         let registered = parts.cancels.register();
-        let settings = asked.settings()?;
+        let settings = asked.settings(&parts.time_zone)?;
         Ok((Session::new(asked.user, registered.key.process, settings), registered))
     };
     match settle().await {
@@ -257,8 +259,8 @@ impl Asked {
         Ok(asked)
     }
 
-    fn settings(&self) -> Result<Settings, PgError> {
-        let mut settings = Settings::new(&self.user);
+    fn settings(&self, zone: &Zone) -> Result<Settings, PgError> {
+        let mut settings = Settings::new(&self.user, zone);
         for (name, value) in &self.settings {
             settings.set(name, Some(value))?;
         }
@@ -310,9 +312,9 @@ mod tests {
         assert_eq!(Asked::read(0, vec![pair("database", "x")]).unwrap_err().code, "28000");
         let asked = Asked::read(2, vec![pair("user", "a"), pair("_pq_.x", ""), pair("TimeZone", "UTC")]).unwrap();
         assert!(asked.negotiates && asked.unknown_options == ["_pq_.x"]);
-        assert_eq!(asked.settings().unwrap().zone().name(), "UTC");
+        assert_eq!(asked.settings(&Zone::bangkok()).unwrap().zone().name(), "UTC");
         let asked = Asked::read(0, vec![pair("user", "a"), pair("work_mem", "1")]).unwrap();
-        assert_eq!(asked.settings().unwrap_err().code, "42704");
+        assert_eq!(asked.settings(&Zone::bangkok()).unwrap_err().code, "42704");
     }
 
     #[test]

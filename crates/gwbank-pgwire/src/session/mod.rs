@@ -7,6 +7,7 @@
 //! 3. Portals end with their transaction, outside of one with the request, but for cursors declared to be held.
 
 mod settings;
+mod views;
 
 pub use settings::{SERVER_VERSION, Settings};
 
@@ -15,8 +16,9 @@ use std::sync::Arc;
 
 use arrow::array::ArrayRef;
 
+use self::views::Views;
 use crate::connection::Rows;
-use crate::door::{ConnectionFacts, Described};
+use crate::door::{ConnectionFacts, Described, View};
 use crate::error::PgError;
 use crate::protocol::backend::TransactionStatus;
 use crate::sql::Command;
@@ -63,7 +65,7 @@ struct Transaction {
     failed: bool,
     savepoints: usize,
     /// What ROLLBACK returns to.
-    before: Settings,
+    before: (Settings, Views),
     /// What SET LOCAL covered.
     local: Vec<(String, String)>,
 }
@@ -75,6 +77,7 @@ pub struct Session {
     pub settings: Settings,
     pub statements: HashMap<String, Arc<Prepared>>,
     pub portals: HashMap<String, Portal>,
+    views: Views,
     transaction: Option<Transaction>,
     /// Reported settings as the client knows them.
     told: Vec<(&'static str, String)>,
@@ -89,6 +92,7 @@ impl Session {
             settings,
             statements: HashMap::new(),
             portals: HashMap::new(),
+            views: Views::default(),
             transaction: None,
             told: Vec::new(),
             facts: None,
@@ -129,8 +133,12 @@ impl Session {
         if self.transaction.is_some() {
             return Some(PgError::warning("25001", "there is already a transaction in progress"));
         }
-        self.transaction =
-            Some(Transaction { failed: false, savepoints: 0, before: self.settings.clone(), local: Vec::new() });
+        self.transaction = Some(Transaction {
+            failed: false,
+            savepoints: 0,
+            before: (self.settings.clone(), self.views.clone()),
+            local: Vec::new(),
+        });
         None
     }
 
@@ -159,9 +167,9 @@ impl Session {
         }
     }
 
-    fn end_transaction(&mut self, before: Option<Settings>, local: Vec<(String, String)>) {
-        if let Some(before) = before {
-            self.settings = before;
+    fn end_transaction(&mut self, before: Option<(Settings, Views)>, local: Vec<(String, String)>) {
+        if let Some((settings, views)) = before {
+            (self.settings, self.views) = (settings, views);
         }
         // The oldest covered value last, so that it is the one that stays.
         for (name, value) in local.iter().rev() {
@@ -205,6 +213,30 @@ impl Session {
         self.facts = None;
     }
 
+    /// What the engine is to know when a view is put among the others.
+    pub fn facts_with(&mut self, view: View, replace: bool) -> Result<Arc<ConnectionFacts>, PgError> {
+        let mut views = self.views.clone();
+        views.put(view, replace)?;
+        let facts = self.facts();
+        Ok(Arc::new(ConnectionFacts { views: views.all(), ..facts.as_ref().clone() }))
+    }
+
+    pub fn put_view(&mut self, view: View, replace: bool) -> Result<(), PgError> {
+        self.facts = None;
+        self.views.put(view, replace)
+    }
+
+    /// Gives what there is to note.
+    pub fn drop_views(&mut self, names: &[String], if_exists: bool, cascade: bool) -> Result<Vec<PgError>, PgError> {
+        self.facts = None;
+        self.views.remove(names, if_exists, cascade)
+    }
+
+    pub fn drop_all_views(&mut self) {
+        self.facts = None;
+        self.views = Views::default();
+    }
+
     /// Reported settings that the client knows otherwise.
     pub fn untold(&mut self) -> Vec<(&'static str, String)> {
         let now: Vec<_> = self.settings.reported().map(|(name, value)| (name, value.to_owned())).collect();
@@ -214,10 +246,10 @@ impl Session {
     }
 
     pub fn facts(&mut self) -> Arc<ConnectionFacts> {
-        let Self { facts, settings, user, process, .. } = self;
+        let Self { facts, settings, user, process, views, .. } = self;
         let make = || {
             let settings = settings.all().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-            Arc::new(ConnectionFacts { user: user.clone(), process: *process, settings })
+            Arc::new(ConnectionFacts { user: user.clone(), process: *process, settings, views: views.all() })
         };
         facts.get_or_insert_with(make).clone()
     }
@@ -277,7 +309,7 @@ mod tests {
     use super::*;
 
     fn session() -> Session {
-        Session::new("a".into(), 1, Settings::new("a"))
+        Session::new("a".into(), 1, Settings::new("a", &crate::types::Zone::bangkok()))
     }
 
     #[test]

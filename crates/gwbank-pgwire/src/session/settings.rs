@@ -103,10 +103,13 @@ pub struct Settings {
 }
 
 impl Settings {
-    pub fn new(user: &str) -> Self {
+    pub fn new(user: &str, zone: &Zone) -> Self {
         let mut values: Vec<String> = DEFINITIONS.iter().map(|definition| definition.default.to_owned()).collect();
         if let Some(index) = index_of("session_authorization") {
             user.clone_into(&mut values[index]);
+        }
+        if let Some(index) = index_of("TimeZone") {
+            zone.name().clone_into(&mut values[index]);
         }
         let mut settings = Self { initial: Vec::new(), values, zone: Zone::utc(), statement_timeout: None };
         settings.refresh();
@@ -262,7 +265,7 @@ mod tests {
 
     #[test]
     fn only_what_is_known_can_be_set() {
-        let mut settings = Settings::new("somchai");
+        let mut settings = Settings::new("somchai", &Zone::bangkok());
         assert_eq!(settings.get("session_authorization").unwrap().1, "somchai");
         assert_eq!(settings.set("datafusion.execution.batch_size", Some("1")).unwrap_err().code, "42704");
         assert_eq!(settings.set("server_version", Some("9")).unwrap_err().code, "55P02");
@@ -274,7 +277,7 @@ mod tests {
 
     #[test]
     fn timeouts_and_zones_are_read() {
-        let mut settings = Settings::new("a");
+        let mut settings = Settings::new("a", &Zone::bangkok());
         let timeout = |settings: &mut Settings, value: &str| {
             settings.set("statement_timeout", Some(value)).map(|()| settings.statement_timeout())
         };
@@ -297,6 +300,6 @@ mod tests {
         settings.set("datestyle", Some("iso, mdy")).unwrap();
         assert_eq!(settings.get("DateStyle").unwrap().1, "ISO, MDY");
         settings.reset_all();
-        assert_eq!(settings, Settings::new("a"));
+        assert_eq!(settings, Settings::new("a", &Zone::bangkok()));
     }
 }

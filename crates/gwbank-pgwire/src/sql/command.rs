@@ -56,7 +56,21 @@ pub enum Command {
     /// `None` for all.
     CloseCursor(Option<String>),
     DiscardAll,
+    /// Views are all that is temporary.
+    DiscardTemp,
     DiscardSome,
+    /// A view is the connection's own, whatever it is said to be.
+    CreateView {
+        name: String,
+        columns: Vec<String>,
+        sql: String,
+        replace: bool,
+    },
+    DropViews {
+        names: Vec<String>,
+        if_exists: bool,
+        cascade: bool,
+    },
     /// `LISTEN`, `UNLISTEN`: nobody notifies, so nothing is missed.
     Listen(&'static str),
 }
@@ -121,7 +135,13 @@ pub fn command(statement: &Statement<'_>) -> Result<Command, PgError> {
             let cursor = if all { None } else { Some(words.name()?) };
             words.end().map(|()| Command::CloseCursor(cursor))
         }
-        "discard" => Ok(if words.is_at(1, "all") { Command::DiscardAll } else { Command::DiscardSome }),
+        "discard" => Ok(match statement.tokens.get(1) {
+            Some(token) if token.is("all") => Command::DiscardAll,
+            Some(token) if token.is("temp") || token.is("temporary") => Command::DiscardTemp,
+            _ => Command::DiscardSome,
+        }),
+        "create" => words.skip(1).create(),
+        "drop" if words.is_at(1, "view") => words.skip(2).drop_views(),
         "listen" => Ok(Command::Listen("LISTEN")),
         "unlisten" => Ok(Command::Listen("UNLISTEN")),
         "copy" => copy_out(statement).map(Command::CopyOut),
@@ -382,6 +402,51 @@ impl<'b> Words<'_, 'b> {
         Some(Argument::Literal(format!("{minus}{value}")))
     }
 
+    /// What is no view is the engine's to refuse.
+    fn create(mut self) -> Result<Command, PgError> {
+        let statement = self.statement;
+        let replace = self.take("or") && self.take("replace");
+        if !self.take("temp") {
+            self.take("temporary");
+        }
+        if !self.take("view") {
+            return Ok(Command::Query { sql: statement.text.to_owned(), tag: "SELECT" });
+        }
+        let name = self.name()?;
+        let mut columns = Vec::new();
+        if self.take_symbol('(') {
+            loop {
+                columns.push(self.name()?);
+                if self.take_symbol(')') {
+                    break;
+                }
+                if !self.take_symbol(',') {
+                    return Err(self.unexpected());
+                }
+            }
+        }
+        if !self.take("as") || self.peek().is_none() {
+            return Err(self.unexpected());
+        }
+        Ok(Command::CreateView { name, columns, sql: statement.from(self.at).to_owned(), replace })
+    }
+
+    fn drop_views(mut self) -> Result<Command, PgError> {
+        let if_exists = self.take("if");
+        if if_exists && !self.take("exists") {
+            return Err(self.unexpected());
+        }
+        let mut names = vec![self.name()?];
+        while self.take_symbol(',') {
+            names.push(self.name()?);
+        }
+        let cascade = self.take("cascade");
+        if !cascade {
+            self.take("restrict");
+        }
+        self.end().map(|()| Command::DropViews { names, if_exists, cascade })
+    }
+
     fn deallocate(mut self) -> Result<Command, PgError> {
         self.take("prepare");
         let name = if self.take("all") { None } else { Some(self.name()?) };
@@ -500,6 +565,27 @@ mod tests {
         assert_eq!(of("FETCH c").unwrap(), fetch(FetchCount::Rows(1)));
         assert_eq!(of("FETCH BACKWARD 1 FROM c").unwrap_err().code, "0A000");
         assert_eq!(of("CLOSE ALL").unwrap(), Command::CloseCursor(None));
+    }
+
+    #[test]
+    fn views() {
+        assert_eq!(
+            of("CREATE OR REPLACE TEMP VIEW \"V\" (a, B) AS SELECT 1, 2 -- all").unwrap(),
+            Command::CreateView {
+                name: "V".into(),
+                columns: vec!["a".into(), "b".into()],
+                sql: "SELECT 1, 2".into(),
+                replace: true
+            }
+        );
+        assert_eq!(
+            of("DROP VIEW IF EXISTS a, b CASCADE").unwrap(),
+            Command::DropViews { names: vec!["a".into(), "b".into()], if_exists: true, cascade: true }
+        );
+        assert!(matches!(of("CREATE TEMP TABLE t (a int)").unwrap(), Command::Query { .. }));
+        for bad in ["CREATE VIEW v", "CREATE VIEW v AS", "CREATE VIEW v (a AS SELECT 1", "DROP VIEW", "DROP VIEW a b"] {
+            assert_eq!(of(bad).unwrap_err().code, "42601", "{bad}");
+        }
     }
 
     #[test]

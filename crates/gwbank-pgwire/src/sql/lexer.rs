@@ -61,6 +61,13 @@ impl<'a> Statement<'a> {
     }
 }
 
+/// Whether a text has a name in it, as a word of its own.
+pub fn names_word(text: &str, name: &str) -> bool {
+    let is_name =
+        |token: &Token| matches!(&token.kind, TokenKind::Word(word) | TokenKind::Quoted(word) if word == name);
+    tokens(text).is_ok_and(|tokens| tokens.iter().any(is_name))
+}
+
 /// The statements of a text, without the empty ones.
 pub fn statements(text: &str) -> Result<Vec<Statement<'_>>, PgError> {
     let tokens = tokens(text)?;

@@ -10,4 +10,4 @@ mod lexer;
 
 pub use command::{Argument, Command, FetchCount, command};
 pub use copy::{CopyFormat, CopyOut};
-pub use lexer::{Statement, statements};
+pub use lexer::{Statement, names_word, statements};

@@ -13,7 +13,7 @@ use arrow::datatypes::{
 use arrow::error::ArrowError;
 use bytes::{BufMut, BytesMut};
 
-use super::calendar::{Recent, put_clock, put_date, put_interval, put_timestamp};
+use super::calendar::{MICROS_PER_DAY, Recent, put_clock, put_date, put_interval, put_timestamp};
 use super::json::JsonCells;
 use super::list::ListCells;
 use super::number::{put_float, put_single};
@@ -211,8 +211,19 @@ cells! {
 
 cells! {
     Duration(PrimitiveArray<DurationMicrosecondType>); self, row, out;
-    text: put_interval(out, 0, 0, self.0.value(row));
-    binary: binary::put_interval(out, 0, 0, self.0.value(row));
+    text: {
+        let (days, micros) = whole_days(self.0.value(row));
+        put_interval(out, 0, days, micros);
+    };
+    binary: {
+        let (days, micros) = whole_days(self.0.value(row));
+        binary::put_interval(out, 0, days, micros);
+    };
+}
+
+/// As PostgreSQL tells the difference of two instants: `91 days 02:30:00`.
+fn whole_days(micros: i64) -> (i32, i64) {
+    (i32::try_from(micros / MICROS_PER_DAY).unwrap_or_default(), micros % MICROS_PER_DAY)
 }
 
 struct Instant {

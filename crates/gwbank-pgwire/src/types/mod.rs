@@ -14,8 +14,8 @@ mod number;
 pub mod parameter;
 mod text;
 
-pub use calendar::Zone;
 pub use column::{Column, columns};
+pub use gwbank_model::Zone;
 
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 

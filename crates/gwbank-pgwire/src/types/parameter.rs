@@ -13,10 +13,10 @@ use arrow::datatypes::{DataType, Field, IntervalMonthDayNano, TimeUnit};
 use arrow::util::display::FormatOptions;
 use bytes::{Buf, Bytes};
 
-use super::calendar::{POSTGRES_EPOCH_DAYS, POSTGRES_EPOCH_MICROS, Zone};
+use super::calendar::{POSTGRES_EPOCH_DAYS, POSTGRES_EPOCH_MICROS};
 use super::list::elements;
 use super::number::numeric_text;
-use super::{Format, PgType, Scalar};
+use super::{Format, PgType, Scalar, Zone};
 use crate::error::PgError;
 use crate::protocol::frontend::Body;
 

@@ -131,7 +131,14 @@ impl Door {
         let server = PgWireServer::bind("127.0.0.1:0").await.unwrap();
         let (address, trigger, stats) = (server.address(), ShutdownTrigger::new(), server.stats());
         let door = Arc::new(engine.clone());
-        let parts = ServerParts { door, users, tls: None, tls_required: false, limits };
+        let parts = ServerParts {
+            door,
+            users,
+            tls: None,
+            tls_required: false,
+            limits,
+            time_zone: gwbank_model::Zone::bangkok(),
+        };
         tokio::spawn(server.serve(parts, trigger.listener()).unwrap());
         Self { address, engine, trigger, stats }
     }

@@ -6,13 +6,12 @@ mod formulas;
 mod lttb;
 mod series;
 mod time_bucket;
+mod timezone;
 mod trends;
 mod windows;
-mod zone;
 
 pub(crate) use series::time_type;
-pub(crate) use time_bucket::{Cutter, bucket};
-pub(crate) use zone::offset_seconds;
+pub(crate) use time_bucket::{Cutter, bucket, fixed_seconds};
 
 use std::sync::Arc;
 
@@ -51,6 +50,7 @@ pub struct Function {
 /// Every function of ours that exists.
 pub const FUNCTIONS: &[Function] = &[
     time_bucket::FUNCTION,
+    timezone::FUNCTION,
     crate::gapfill::GAPFILL,
     bangkok_day::FUNCTION,
     formulas::EC_25,
@@ -98,8 +98,12 @@ pub(crate) fn time_bucket() -> Arc<ScalarUDF> {
     Arc::new(time_bucket::function())
 }
 
+pub(crate) fn timezone() -> Arc<ScalarUDF> {
+    Arc::new(timezone::function())
+}
+
 pub(crate) fn register(state: &mut SessionState) -> Result<(), DataFusionError> {
-    let functions: Vec<ScalarUDF> = [time_bucket::function(), bangkok_day::function()]
+    let functions: Vec<ScalarUDF> = [time_bucket::function(), timezone::function(), bangkok_day::function()]
         .into_iter()
         .chain(formulas::functions())
         .chain(crate::gapfill::functions())

@@ -13,12 +13,16 @@ use arrow::datatypes::{
 };
 use datafusion::common::{ScalarValue, exec_err, plan_err};
 use datafusion::error::Result;
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
-use gwbank_model::{Month, Timestamp};
+use datafusion::logical_expr::interval_arithmetic::Interval;
+use datafusion::logical_expr::preimage::PreimageResult;
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+};
+use gwbank_model::{Month, Timestamp, Zone};
 use gwbank_store::{Bucket, MonthUnit, timestamp_type};
 
 use super::Function;
-use super::zone::offset_seconds;
 
 pub(super) const FUNCTION: Function = Function {
     name: "time_bucket",
@@ -111,6 +115,33 @@ impl ScalarUDFImpl for TimeBucket {
         let DataType::Timestamp(_, zone) = time_type else { return exec_err!("time_bucket was not given a timestamp") };
         Ok(ColumnarValue::Array(Arc::new(buckets.with_timezone_opt(zone))))
     }
+
+    /// A bucket is a stretch of time: a comparison with where one begins is one of the time, which the scan understands.
+    fn preimage(&self, args: &[Expr], literal: &Expr, info: &SimplifyContext) -> Result<PreimageResult> {
+        let ([Expr::Literal(width, _), time, third @ ..], Expr::Literal(literal, _)) = (args, literal) else {
+            return Ok(PreimageResult::None);
+        };
+        let (ScalarValue::TimestampMicrosecond(Some(start), _), DataType::Timestamp(TimeUnit::Microsecond, zone)) =
+            (literal, info.get_data_type(time)?)
+        else {
+            return Ok(PreimageResult::None);
+        };
+        let third = match third {
+            [] => None,
+            [Expr::Literal(third, _)] if !third.is_null() => Some(third),
+            _ => return Ok(PreimageResult::None),
+        };
+        let Ok(cutter) = Cutter::new(width, third) else { return Ok(PreimageResult::None) };
+        let next = cutter.after(*start);
+        match (cutter.start_of(*start), next) {
+            (Ok(begins), Some(next)) if begins == *start => {
+                let at = |micros: i64| ScalarValue::TimestampMicrosecond(Some(micros), zone.clone());
+                let interval = Box::new(Interval::try_new(at(*start), at(next))?);
+                Ok(PreimageResult::Range { expr: time.clone(), interval })
+            }
+            _ => Ok(PreimageResult::None),
+        }
+    }
 }
 
 /// The buckets of a width and an origin or a zone; `None` where months are counted as no calendar does, or where either is
@@ -155,6 +186,11 @@ fn each(
     (0..times.len()).map(bucket).collect()
 }
 
+/// Only of a zone whose clocks never change, as its days are of 24 hours.
+pub(crate) fn fixed_seconds(zone: &str) -> Option<i32> {
+    Zone::named(zone)?.fixed_seconds()
+}
+
 /// Cuts time into buckets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Cutter {
@@ -172,7 +208,7 @@ impl Cutter {
     pub(crate) fn new(width: &ScalarValue, third: Option<&ScalarValue>) -> Result<Self> {
         let (mut origin, mut offset) = (None, 0);
         match third {
-            Some(ScalarValue::Utf8(Some(text))) => match (offset_seconds(text), Timestamp::parse_rfc3339(text)) {
+            Some(ScalarValue::Utf8(Some(text))) => match (fixed_seconds(text), Timestamp::parse_rfc3339(text)) {
                 (Some(seconds), _) => offset = seconds,
                 (None, Some(instant)) => origin = Some(instant),
                 (None, None) => {

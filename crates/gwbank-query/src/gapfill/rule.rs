@@ -23,7 +23,7 @@ use super::calls::Call;
 use super::node::{Fill, GapFill, How, Role, Work};
 use super::range::Range;
 use crate::error::{Limit, QueryError};
-use crate::functions::offset_seconds;
+use crate::functions::fixed_seconds;
 use crate::guard::Guard;
 
 #[derive(Debug)]
@@ -174,7 +174,7 @@ impl FillGaps {
         let mut zone = None;
         if let Some(first) = rest.as_slice().first()
             && let Some(given) = constant(first)
-            && (given.is_null() && rest.len() == 3 || text_of(given).is_some_and(|text| offset_seconds(text).is_some()))
+            && (given.is_null() && rest.len() == 3 || text_of(given).is_some_and(|text| fixed_seconds(text).is_some()))
         {
             zone = (!given.is_null()).then_some(given);
             rest.next();

@@ -29,10 +29,10 @@ use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
 
-pub(crate) use names::{named, names};
+pub(crate) use names::{named, names, names_of_query};
 pub(crate) use objects::Objects;
 pub use objects::TableFacts;
-pub(crate) use rewrite::rewrite;
+pub(crate) use rewrite::{call, rewrite, tell_casts_apart};
 pub(crate) use wildcards::expand;
 
 /// The name of the schema.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser::ast::{Expr, ObjectNamePart, SelectItem, SetExpr, Statement as SqlStatement};
+use datafusion::sql::sqlparser::ast::{Expr, ObjectNamePart, Query, SelectItem, SetExpr, Statement as SqlStatement};
 
 /// What an expression without a name is called.
 const UNNAMED: &str = "?column?";
@@ -13,6 +13,11 @@ const UNNAMED: &str = "?column?";
 pub(crate) fn names(statement: &Statement) -> Option<Vec<String>> {
     let Statement::Statement(sql) = statement else { return None };
     let SqlStatement::Query(query) = sql.as_ref() else { return None };
+    names_of_query(query)
+}
+
+/// The same of a query by itself.
+pub(crate) fn names_of_query(query: &Query) -> Option<Vec<String>> {
     of_body(&query.body)
 }
 

@@ -38,6 +38,36 @@ pub(crate) fn rewrite(statement: &mut Statement) {
     }
 }
 
+/// For doors whose columns are named as the engine names them: a cast of a column that is there too is called as it was
+/// written.
+pub(crate) fn tell_casts_apart(statement: &mut Statement) {
+    match statement {
+        Statement::Statement(sql) => {
+            let _ = sql.visit(&mut CastNamer);
+        }
+        Statement::Explain(explain) => tell_casts_apart(&mut explain.statement),
+        _ => {}
+    }
+}
+
+struct CastNamer;
+
+impl VisitorMut for CastNamer {
+    type Break = ();
+
+    fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+        let mut seen = HashSet::new();
+        for item in &mut select.projection {
+            let SelectItem::UnnamedExpr(expr) = item else { continue };
+            if !seen.insert(told_apart_by(expr)) && matches!(expr, Expr::Cast { .. }) {
+                let alias = Ident::with_quote('"', expr.to_string());
+                *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
 #[derive(Default)]
 struct CteNames(HashSet<String>);
 
@@ -144,7 +174,7 @@ fn text(value: &str) -> Expr {
     Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(value.to_owned()), span: Span::empty() })
 }
 
-fn call(name: &str, arguments: impl IntoIterator<Item = Expr>) -> Expr {
+pub(crate) fn call(name: &str, arguments: impl IntoIterator<Item = Expr>) -> Expr {
     Expr::Function(Function {
         name: object_name(&[name]),
         uses_odbc_syntax: false,
@@ -451,6 +481,8 @@ fn told_apart_by(expr: &Expr) -> String {
     match expr {
         Expr::CompoundIdentifier(names) => names.iter().map(folded).collect::<Vec<_>>().join("."),
         Expr::Identifier(name) => folded(name),
+        // The engine names a cast by what is cast.
+        Expr::Cast { expr, .. } | Expr::Nested(expr) => told_apart_by(expr),
         other => other.to_string(),
     }
 }
@@ -546,6 +578,7 @@ mod tests {
             "SELECT CAST(NULL AS TEXT) AS \"indkey\", CAST(NULL AS TEXT) AS \"pg_get_expr\" WHERE false"
         );
         assert!(after("SELECT * FROM pg_class c LEFT JOIN pg_index i ON i.indrelid = c.oid").contains("LEFT JOIN"));
+        assert_eq!(after("SELECT time, time::date"), "SELECT time, time::DATE AS \"gwbank_column_1\"");
         assert_eq!(after("SELECT 1, 1 AS a, 2 AS a"), "SELECT 1, 1 AS a, 2 AS \"gwbank_column_2\"");
         assert_eq!(after("SELECT count(*) FROM pg_index"), "SELECT count(*) FROM pg_catalog.pg_index");
         assert_eq!(after("SELECT (SELECT adbin FROM pg_attrdef WHERE adrelid = 1)"), "SELECT NULL");

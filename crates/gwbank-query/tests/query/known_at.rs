@@ -274,7 +274,13 @@ proptest! {
 
 fn set_to(at: &str, sql: &str) -> Request {
     let settings = vec![("gwbank.as_known_at".to_owned(), at.to_owned())];
-    let connection = ConnectionFacts { user: "somchai".to_owned(), process: 1, settings, dialect: Dialect::default() };
+    let connection = ConnectionFacts {
+        user: "somchai".to_owned(),
+        process: 1,
+        settings,
+        views: Arc::default(),
+        dialect: Dialect::default(),
+    };
     Request { connection: Some(Arc::new(connection)), ..Request::from(sql) }
 }
 

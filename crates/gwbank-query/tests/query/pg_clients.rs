@@ -10,7 +10,13 @@ use crate::support::{Bench, config, run, text_rows};
 
 fn request(sql: &str, values: Vec<ArrayRef>) -> Request {
     let settings = vec![("TimeZone".to_owned(), "UTC".to_owned())];
-    let facts = ConnectionFacts { user: "somchai".to_owned(), process: 7, settings, dialect: Dialect::PostgreSql };
+    let facts = ConnectionFacts {
+        user: "somchai".to_owned(),
+        process: 7,
+        settings,
+        views: Arc::default(),
+        dialect: Dialect::PostgreSql,
+    };
     let types = values.iter().map(|value| Some(value.data_type().clone())).collect();
     let user = facts.user.clone();
     Request { sql: sql.to_owned(), user, types, values, connection: Some(Arc::new(facts)), as_known_at: None }

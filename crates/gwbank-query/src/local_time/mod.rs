@@ -1,0 +1,20 @@
+//! The zone of a session: where its days begin, and what a time without an offset means.
+//!
+//! ```text
+//! statement ─▶ words: AT TIME ZONE is a function, patterns of PostgreSQL are those of strftime
+//!           ─▶ plan:  what asks a clock is asked of the zone's clock
+//! ```
+//!
+//! # Rules
+//! 1. Columns stay instants of UTC: only expressions change, so that scans, sums and sorts see what they know.
+//! 2. As PostgreSQL has it: texts and times without a zone that meet an instant are of the session's zone, and so is what is
+//!    made of an instant: a date, a time without a zone, a text, a part (`EXTRACT`), the start of its day or month.
+//! 3. `time_bucket` cuts in UTC unless it is told a zone, as in TimescaleDB.
+//! 4. A zone whose clocks never change is arithmetic: `date_trunc('day', time)` becomes a `time_bucket` in the zone, which the
+//!    sums of the archive know.
+
+mod plan;
+mod words;
+
+pub(crate) use plan::{arrow_name, in_zone};
+pub(crate) use words::in_words_of_the_engine;
