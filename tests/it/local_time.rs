@@ -1,6 +1,7 @@
 //! Times in the zone of a connection, against a real PostgreSQL: where days begin, and what a time without an offset means.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use gwbank_testkit::Postgres;
@@ -97,11 +98,25 @@ const OF_NO_TIME: &[&str] = &[
     "min(time::date)",
 ];
 
-fn psql(target: &str, zone: &str, sql: &str) -> Said {
+/// What psql says to each statement of a script, in a session of this zone.
+fn psql(target: &str, zone: &str, statements: &[String]) -> Vec<String> {
+    const AFTER_EACH: &str = "-- that was it --";
+    let mut script = format!("SET TimeZone = '{zone}';\n");
+    for statement in statements {
+        writeln!(script, "{statement};\n\\echo {AFTER_EACH}").unwrap();
+    }
     let mut client = Command::new("psql");
-    client.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", target]);
-    client.args(["-c", &format!("SET TimeZone = '{zone}'"), "-c", sql]).stdin(Stdio::null());
-    client.output().expect("psql runs; scripts/test installs it").into()
+    client.args(["-X", "-q", "-A", "-t", target, "-f", "-"]).stdin(Stdio::piped());
+    client.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut client = client.spawn().expect("psql runs; scripts/test installs it");
+    let mut input = client.stdin.take().expect("its input");
+    let writer = std::thread::spawn(move || input.write_all(script.as_bytes()));
+    let said = Said::from(client.wait_with_output().expect("psql ends"));
+    writer.join().expect("the script is written").expect("psql reads it");
+    let told: Vec<&str> = said.out.split(AFTER_EACH).map(str::trim).collect();
+    assert_eq!(told.len(), statements.len() + 1, "{}", said.err);
+    let error = || format!("nothing; in all: {}", said.err);
+    told.iter().zip(statements).map(|(told, _)| if told.is_empty() { error() } else { (*told).to_owned() }).collect()
 }
 
 fn started() -> (Place, Server) {
@@ -127,37 +142,35 @@ fn as_postgresql_has_it() {
     let theirs = Postgres::shared().empty_database();
     let times = DAYS.iter().flat_map(|day| CLOCKS.iter().map(move |clock| format!("('{day} {clock}+00')")));
     let times: Vec<String> = times.collect();
-    psql(
-        &theirs,
-        "UTC",
-        &format!("CREATE TABLE times AS SELECT time::timestamptz FROM (VALUES {}) v(time)", times.join(", ")),
-    )
-    .good();
+    let table = format!("CREATE TABLE times AS SELECT time::timestamptz FROM (VALUES {}) v(time)", times.join(", "));
+    Postgres::shared().psql(&theirs, &table);
+    let mut asked: Vec<(String, String)> = Vec::new();
+    let mut ask = |select: &str, from: &str| asked.push((select.to_owned(), from.to_owned()));
+    for expression in OF_EACH_TIME {
+        ask(&format!("SELECT time, {expression} AS told"), "FROM times ORDER BY time");
+    }
+    for expression in OF_NO_TIME {
+        ask(&format!("SELECT {expression}"), "FROM times LIMIT 1");
+    }
+    for filter in ["time::date = '2024-02-29'", "time >= '2024-10-27'", "date_trunc('month', time) = '2024-03-01'"] {
+        ask("SELECT count(*)", &format!("FROM times WHERE {filter}"));
+    }
+    ask("SELECT date_trunc('day', time) AS day, count(*)", "FROM times GROUP BY 1 ORDER BY 1");
+    let by_two = "FROM times GROUP BY 1, 2 ORDER BY 1, 2";
+    ask("SELECT date_trunc('month', time), extract(day FROM time)::int, max(time)", by_two);
+
+    let with = "WITH times AS (SELECT time FROM readings)";
+    let of_ours: Vec<String> = asked.iter().map(|(select, from)| format!("{with} {select} {from}")).collect();
+    let of_theirs: Vec<String> = asked.iter().map(|(select, from)| format!("{select} {from}")).collect();
     let mut differ = String::new();
     for zone in ZONES {
-        let mut alike = |select: &str, from: &str| {
-            let told = psql(&ours, zone, &format!("WITH times AS (SELECT time FROM readings) {select} {from}"));
-            let expected = psql(&theirs, zone, &format!("{select} {from}")).good();
-            if told.out != expected {
-                let line = told.out.lines().zip(expected.lines()).find(|(told, expected)| told != expected);
-                writeln!(differ, "{zone}: {select} {from}\n  {line:?} {}", told.err).unwrap();
+        let (told, expected) = (psql(&ours, zone, &of_ours), psql(&theirs, zone, &of_theirs));
+        for ((told, expected), statement) in told.iter().zip(&expected).zip(&of_theirs) {
+            if told != expected {
+                let lines = told.lines().zip(expected.lines()).find(|(told, expected)| told != expected);
+                writeln!(differ, "{zone}: {statement}\n  {lines:?}").unwrap();
             }
-        };
-        for expression in OF_EACH_TIME {
-            alike(&format!("SELECT time, {expression} AS told"), "FROM times ORDER BY time");
         }
-        for expression in OF_NO_TIME {
-            alike(&format!("SELECT {expression}"), "FROM times LIMIT 1");
-        }
-        for filter in ["time::date = '2024-02-29'", "time >= '2024-10-27'", "date_trunc('month', time) = '2024-03-01'"]
-        {
-            alike("SELECT count(*)", &format!("FROM times WHERE {filter}"));
-        }
-        alike("SELECT date_trunc('day', time) AS day, count(*)", "FROM times GROUP BY 1 ORDER BY 1");
-        alike(
-            "SELECT date_trunc('month', time), extract(day FROM time)::int, max(time)",
-            "FROM times GROUP BY 1, 2 ORDER BY 1, 2",
-        );
     }
     assert!(differ.is_empty(), "(ours, PostgreSQL's):\n{differ}");
 }

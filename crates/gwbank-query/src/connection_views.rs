@@ -115,7 +115,7 @@ fn cte(view: &ConnectionView, query: Box<Query>) -> Result<Cte, QueryError> {
     let columns = columns.into_iter().map(quoted);
     Ok(Cte {
         alias: TableAlias {
-            explicit: true,
+            explicit: false,
             name: Ident::with_quote('"', view.name.clone()),
             columns: columns.collect(),
             at: None,

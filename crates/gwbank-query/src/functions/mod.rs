@@ -98,6 +98,10 @@ pub(crate) fn time_bucket() -> Arc<ScalarUDF> {
     Arc::new(time_bucket::function())
 }
 
+pub(crate) fn bangkok_day() -> Arc<ScalarUDF> {
+    Arc::new(bangkok_day::function())
+}
+
 pub(crate) fn timezone() -> Arc<ScalarUDF> {
     Arc::new(timezone::function())
 }

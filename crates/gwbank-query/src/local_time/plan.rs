@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, IntervalMonthDayNano, TimeUnit};
+use arrow::datatypes::{DataType, FieldRef, IntervalMonthDayNano, TimeUnit};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, Result};
 use datafusion::logical_expr::expr::{Between, InList, ScalarFunction};
@@ -12,15 +12,20 @@ use datafusion::logical_expr::{
     BinaryExpr, Cast, Expr, ExprSchemable, LogicalPlan, Operator, ScalarUDF, TryCast, cast, lit,
 };
 use datafusion::scalar::ScalarValue;
-use gwbank_model::Zone;
+use gwbank_model::{BANGKOK_OFFSET_SECONDS, Zone};
 use gwbank_store::timestamp_type;
 
 use crate::functions;
 
 /// The plan in a zone.
 pub(crate) fn in_zone(plan: LogicalPlan, zone: &Zone) -> Result<LogicalPlan> {
-    let clock =
-        Clock { zone, name: arrow_name(zone), timezone: functions::timezone(), bucket: functions::time_bucket() };
+    let clock = Clock {
+        zone,
+        name: arrow_name(zone),
+        timezone: functions::timezone(),
+        bucket: functions::time_bucket(),
+        bangkok_day: functions::bangkok_day(),
+    };
     let rewritten = plan.transform_up_with_subqueries(|node| {
         if matches!(node, LogicalPlan::TableScan(_)) {
             return Ok(Transformed::no(node));
@@ -53,6 +58,7 @@ struct Clock<'a> {
     name: Arc<str>,
     timezone: Arc<ScalarUDF>,
     bucket: Arc<ScalarUDF>,
+    bangkok_day: Arc<ScalarUDF>,
 }
 
 fn is_text(kind: &DataType) -> bool {
@@ -121,6 +127,9 @@ impl Clock<'_> {
                 let list = list.into_iter().map(|one| self.instant(&one, &kind(&one)).unwrap_or(one)).collect();
                 Ok(yes(Expr::InList(InList { expr, list, negated })))
             }
+            Expr::Cast(Cast { expr, field }) if *field.data_type() == DataType::Date32 && is_utc(&kind(&expr)) => {
+                Ok(yes(self.day(*expr, field)))
+            }
             Expr::Cast(Cast { expr, field }) => Ok(match self.before_cast(&expr, &kind(&expr), field.data_type()) {
                 Some(expr) => yes(Expr::Cast(Cast { expr: Box::new(expr), field })),
                 None => no(Expr::Cast(Cast { expr, field })),
@@ -176,6 +185,17 @@ impl Clock<'_> {
         Expr::ScalarFunction(ScalarFunction::new_udf(self.timezone.clone(), vec![lit(self.zone.name()), expression]))
     }
 
+    /// The day that the zone's calendar shows; in a form that scans understand, where there is one.
+    fn day(&self, instant: Expr, field: FieldRef) -> Expr {
+        match self.zone.fixed_seconds() {
+            Some(BANGKOK_OFFSET_SECONDS) => {
+                Expr::ScalarFunction(ScalarFunction::new_udf(self.bangkok_day.clone(), vec![instant]))
+            }
+            Some(0) => Expr::Cast(Cast { expr: Box::new(instant), field }),
+            _ => Expr::Cast(Cast { expr: Box::new(self.of_zone(instant)), field }),
+        }
+    }
+
     /// Whether an interval's length hangs on the local day it is counted from.
     fn asks_calendar(&self, interval: &Expr, kind: &DataType) -> bool {
         let is_fixed = self.zone.fixed_seconds().is_some();
@@ -224,8 +244,13 @@ impl Clock<'_> {
                     ];
                     return yes(Expr::ScalarFunction(ScalarFunction::new_udf(self.bucket.clone(), args)));
                 }
-                args[1] = self.of_zone(args[1].clone());
-                return yes(self.of_zone(Expr::ScalarFunction(ScalarFunction { func, args })));
+                let instant = args[1].clone();
+                let local = self.of_zone(instant.clone());
+                args[1] = local.clone();
+                let start = Expr::ScalarFunction(ScalarFunction { func, args });
+                // Of an hour that clocks go through twice, each time is cut by itself.
+                let is_of_clock = width.is_some_and(|width| width.months == 0 && width.days == 0);
+                return yes(if is_of_clock { instant - (local - start) } else { self.of_zone(start) });
             }
             // Seconds since 1970 are the same everywhere.
             "date_part" if args.len() == 2 && is_instant(args.last()) && text(&args[0]).as_deref() != Some("epoch") => {

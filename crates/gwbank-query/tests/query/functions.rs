@@ -23,7 +23,7 @@ fn time_bucket_as_timescaledb_has_it() {
         for (call, result) in [
             ("time_bucket('1 hour', '2026-01-01T10:59:59Z')", "2026-01-01T10:00:00Z"),
             ("time_bucket('1 week', '2026-01-01T10:00:00Z')", "2025-12-29T00:00:00Z"),
-            ("time_bucket(interval '5 minutes', to_timestamp('2026-01-01T10:03:00Z'))", "2026-01-01T17:00:00+07:00"),
+            ("time_bucket(interval '5 minutes', to_timestamp('2026-01-01T10:03:00Z'))", "2026-01-01T10:00:00Z"),
             ("time_bucket('1 month', '2026-02-28T18:00:00Z')", "2026-02-01T00:00:00Z"),
             ("time_bucket('1 month', '2026-02-28T18:00:00Z', 'Asia/Bangkok')", "2026-02-28T17:00:00Z"),
             ("time_bucket('1 year', '1913-08-28T00:00:00Z')", "1913-01-01T00:00:00Z"),

@@ -85,8 +85,11 @@ SELECT * INTO t FROM wells
 -- refused: in a branch of a union
 SELECT well_id FROM wells UNION ALL SELECT well_id INTO t FROM wells
 
--- refused: a view
-CREATE VIEW v AS SELECT 1
+-- refused: a view of a file
+CREATE VIEW v AS SELECT * FROM read_csv('/etc/passwd')
+
+-- refused: a view that writes
+CREATE OR REPLACE VIEW v AS DELETE FROM readings
 
 -- refused: in the place of a table
 CREATE OR REPLACE VIEW readings AS SELECT 1
