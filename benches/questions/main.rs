@@ -13,6 +13,7 @@
 //! | `GWBANK_BENCH_POSTGRES_READINGS` | the same of the part `postgres`, of 1,000 wells | 2,000,000 |
 //! | `GWBANK_BENCH_PARTS` | which parts, in order | `window archive postgres` |
 //! | `GWBANK_BENCH_QUESTIONS` | words of the names of those to ask | all |
+//! | `GWBANK_BENCH_ZONE` | whose days both sides cut | `UTC`, the quickest for the peers |
 //! | `GWBANK_BENCH_PYTHON` | a Python with `duckdb` 2.0.0 and `pyarrow` | `python3` |
 //!
 //! Both sides have all cores and 4 GiB. A question is asked once for nothing and then at least thrice of each side.
@@ -125,6 +126,10 @@ fn postgres(settings: &Settings) -> Result<(), Error> {
     Ok(runtime.block_on(pipeline.shutdown())?)
 }
 
+fn zone() -> String {
+    std::env::var("GWBANK_BENCH_ZONE").unwrap_or_else(|_| "UTC".to_owned())
+}
+
 fn engine(stores: &Stores, window: Window, data: &Data, dir: &std::path::Path) -> Result<QueryEngine, Error> {
     let registry = Registry::new(data.wells().map(|id| data::registered(&id)), []);
     // The sender may go: what it said last stays.
@@ -146,6 +151,7 @@ fn engine(stores: &Stores, window: Window, data: &Data, dir: &std::path::Path) -
         seconds_max: 3600,
         threads: std::thread::available_parallelism()?.get(),
         spill_dir: Some(dir.join("spill")),
+        time_zone: zone(),
         ..QueryConfig::default()
     };
     Ok(QueryEngine::new(config, sources)?)

@@ -54,7 +54,7 @@ impl DuckDb {
         for setting in [
             format!("SET threads = {threads}"),
             format!("SET memory_limit = '{memory}B'"),
-            "SET TimeZone = 'UTC'".to_owned(),
+            format!("SET TimeZone = '{}'", super::zone()),
             // What a temporary file is to gwbank.
             format!("SET temp_directory = '{}'", dir.join("duckdb-spill").display()),
         ] {
@@ -173,7 +173,8 @@ impl<'a> Psql<'a> {
         postgres.psql(url, "VACUUM ANALYZE");
         // For psql, as gwbank does for itself: compiling costs these queries more than it gains.
         let database = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET ";
-        for setting in ["jit = off", "timezone = ''UTC''", "work_mem = ''256MB''"] {
+        let zone = format!("timezone = ''{}''", super::zone());
+        for setting in ["jit = off", &zone, "work_mem = ''256MB''"] {
             postgres.psql(url, &format!("{database}{setting}', current_database()); END $$"));
         }
         Self { postgres, url, last: String::new() }

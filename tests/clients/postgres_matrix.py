@@ -35,6 +35,23 @@ def with_psycopg():
         check("psycopg types", values == expected or values)
         check("psycopg any", connection.execute(
             "SELECT count(*) FROM wells WHERE well_id = ANY(%s)", (["W1", "W2"],)).fetchone() == (2,))
+        local = datetime.datetime(2026, 11, 2)
+        by = "SELECT count(*) FROM readings WHERE time >= "
+        literal = connection.execute(by + "'2026-11-02 00:00'").fetchone()
+        for binary in (False, True):
+            seven = datetime.timezone(datetime.timedelta(hours=7))
+            for value in (local, local.date(), local.replace(tzinfo=seven)):
+                bound = connection.cursor(binary=binary).execute(by + "%s", (value,)).fetchone()
+                check(f"psycopg {type(value).__name__} {binary} {value.tzinfo if hasattr(value, 'tzinfo') else ''}",
+                      bound == literal or (bound, literal))
+        connection.execute("CREATE VIEW two AS SELECT well_id, 1 AS one FROM wells")
+        connection.execute("SELECT * FROM two", prepare=True)
+        connection.execute("CREATE OR REPLACE VIEW two AS SELECT 1 AS one")
+        try:
+            connection.execute("SELECT * FROM two", prepare=True)
+        except psycopg.errors.FeatureNotSupported as error:
+            check("psycopg changed view", "cached plan" in str(error) or str(error))
+        connection.rollback()
         with connection.cursor(name="rows") as cursor:
             cursor.itersize = 100
             cursor.execute("SELECT time FROM readings WHERE well_id = %s", ("W1",))
@@ -56,6 +73,11 @@ async def with_asyncpg():
     connection = await asyncpg.connect(host=host, port=port, user="gwbank", database="gwbank")
     rows = await connection.fetch("SELECT time, value FROM readings WHERE well_id = $1 AND time >= $2 LIMIT 2", "W1", at)
     check("asyncpg parameters", len(rows) == 2 and rows[0]["value"] is not None)
+    check("asyncpg array", await connection.fetchval("SELECT array[1,2]") == [1, 2])
+    values = await connection.fetchval("SELECT array_agg(value) FROM readings WHERE time < $1", at.replace(minute=1))
+    check("asyncpg array of values", values == [0.0, 0.0] or values)
+    found = await connection.fetchval("SELECT count(*) FROM readings WHERE time = ANY($1::timestamptz[])", [at])
+    check("asyncpg array parameter", found == 2 or found)
     async with connection.transaction():
         count = 0
         async for _ in connection.cursor("SELECT * FROM readings", prefetch=64):

@@ -46,6 +46,22 @@ impl Zone {
         Some(Self { name: name.to_owned(), clocks })
     }
 
+    /// Also what only PostgreSQL takes: names in any case, and POSIX forms such as `GMT-07:00`, `UTC-7` and `<+07>-07`, **whose
+    /// sign is the other way round**. Not for configuration, where `UTC+7` is meant as it reads.
+    pub fn of_postgresql(name: &str) -> Option<Self> {
+        if let Some(zone) = Self::named(name) {
+            return Some(zone);
+        }
+        let clocks = match posix_offset(name) {
+            Some(seconds) => Clocks::Fixed(seconds),
+            None => {
+                let found = chrono_tz::TZ_VARIANTS.iter().find(|zone| zone.name().eq_ignore_ascii_case(name))?;
+                return Self::named(found.name());
+            }
+        };
+        Some(Self { name: name.to_owned(), clocks })
+    }
+
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -107,6 +123,21 @@ impl std::hash::Hash for Zone {
     }
 }
 
+fn posix_offset(text: &str) -> Option<i32> {
+    let rest = match text.strip_prefix('<') {
+        Some(named) => named.split_once('>')?.1,
+        None => text.strip_prefix("GMT").or_else(|| text.strip_prefix("UTC"))?,
+    };
+    let (sign, digits) = match rest.strip_prefix('-') {
+        Some(digits) => (1, digits),
+        None => (-1, rest.strip_prefix('+').unwrap_or(rest)),
+    };
+    let (hours, minutes) = digits.split_once(':').unwrap_or((digits, "0"));
+    let number = |text: &str| (1..=2).contains(&text.len()).then(|| text.parse::<u8>().ok())?.map(i32::from);
+    let (hours, minutes) = (number(hours)?, number(minutes)?);
+    (hours <= 14 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
+}
+
 fn offset(text: &str) -> Option<i32> {
     let (sign, digits) = match text.split_at_checked(1)? {
         ("+", digits) => (1, digits),
@@ -141,6 +172,20 @@ mod tests {
         for bad in ["", "+", "Mars/Olympus", "07:00", "+7", "+99:00", "+07:60", "+é7:0"] {
             assert_eq!(Zone::named(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn what_only_postgresql_takes() {
+        let seconds = |name: &str| Zone::of_postgresql(name).and_then(|zone| zone.fixed_seconds());
+        assert_eq!(seconds("GMT-07:00"), Some(25_200));
+        assert_eq!(seconds("UTC+5:30"), Some(-19_800));
+        assert_eq!(seconds("<+07>-07"), Some(25_200));
+        assert_eq!(seconds("asia/bangkok"), Some(25_200));
+        assert_eq!(seconds("+07:00"), Some(25_200));
+        for bad in ["GMT-99", "UTC+x", "<+07", "GMT-7:99", "Mars", "UTC+007"] {
+            assert_eq!(Zone::of_postgresql(bad), None, "{bad}");
+        }
+        assert_eq!(Zone::named("UTC+7"), None);
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::ops::ControlFlow;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::helpers::attached_token::AttachedToken;
 use datafusion::sql::sqlparser::ast::{
-    Cte, Ident, ObjectName, ObjectNamePart, Query, Statement as SqlStatement, TableAlias, TableAliasColumnDef, Visit,
-    Visitor, With,
+    Cte, Ident, ObjectName, ObjectNamePart, Query, Statement as SqlStatement, TableAlias, TableAliasColumnDef,
+    VisitMut, VisitorMut, With,
 };
 
 use crate::error::QueryError;
@@ -46,13 +46,13 @@ pub(crate) fn with_views(
         },
         _ => return Ok(()),
     };
-    let mut named = Relations::default();
+    let mut named = Relations { views, found: HashSet::new() };
     let _ = query.visit(&mut named);
     let known: HashSet<String> =
         query.with.iter().flat_map(|with| &with.cte_tables).map(|cte| folded(&cte.alias.name)).collect();
     let mut made = Vec::new();
     for view in views.iter().rev() {
-        if !named.0.contains(&view.name) || known.contains(&view.name) {
+        if !named.found.contains(&view.name) || known.contains(&view.name) {
             continue;
         }
         if tables.contains(&view.name) {
@@ -61,7 +61,7 @@ pub(crate) fn with_views(
                 view.name
             )));
         }
-        let query = query_of(view)?;
+        let mut query = query_of(view)?;
         let _ = query.visit(&mut named);
         made.push(cte(view, query)?);
     }
@@ -131,16 +131,24 @@ fn folded(name: &Ident) -> String {
     if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }
 
-/// Names of tables, without a schema.
-#[derive(Default)]
-struct Relations(HashSet<String>);
+/// Names of tables. Views lose their schema.
+struct Relations<'a> {
+    views: &'a [ConnectionView],
+    found: HashSet<String>,
+}
 
-impl Visitor for Relations {
+impl VisitorMut for Relations<'_> {
     type Break = ();
 
-    fn pre_visit_relation(&mut self, relation: &ObjectName) -> ControlFlow<()> {
+    fn pre_visit_relation(&mut self, relation: &mut ObjectName) -> ControlFlow<()> {
+        if let [ObjectNamePart::Identifier(schema), ObjectNamePart::Identifier(name)] = relation.0.as_slice()
+            && matches!(folded(schema).as_str(), "public" | "pg_temp")
+            && self.views.iter().any(|view| view.name == folded(name))
+        {
+            relation.0.remove(0);
+        }
         if let [ObjectNamePart::Identifier(name)] = relation.0.as_slice() {
-            self.0.insert(folded(name));
+            self.found.insert(folded(name));
         }
         ControlFlow::Continue(())
     }
@@ -176,6 +184,7 @@ mod tests {
         for unchanged in ["SELECT * FROM unused", "WITH a AS (SELECT 1) SELECT * FROM a", "SELECT a FROM readings"] {
             assert_eq!(after(unchanged, &views).unwrap(), unchanged);
         }
+        assert!(after("SELECT * FROM pg_temp.a", &views).unwrap().ends_with("SELECT * FROM a"));
         assert!(after("EXPLAIN SELECT * FROM a", &views).unwrap().contains("WITH \"a\""));
     }
 

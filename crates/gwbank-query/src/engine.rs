@@ -404,7 +404,8 @@ impl Runner {
         if let Some(connection) = &request.connection {
             with_views(&mut parsed, &connection.views, &shared.tables)?;
         }
-        local_time::in_words_of_the_engine(&mut parsed);
+        let zone = request.zone(&shared.config)?;
+        local_time::in_words_of_the_engine(&mut parsed, &zone)?;
         let mut names = None;
         if request.connection.as_ref().is_some_and(|connection| connection.dialect == Dialect::PostgreSql) {
             pg_catalog::expand(&mut parsed, shared.template.objects());
@@ -415,10 +416,11 @@ impl Runner {
         }
         gapfill::name_calls(&mut parsed)?;
         let cut = shared.read_cut();
-        let zone = request.zone(&shared.config)?;
         let mut session = shared.template.session(cut.clone(), &self.guard, request.connection.as_ref());
         let plan = session.statement_to_plan(parsed).await.map_err(|error| shared.translate(&error))?;
         statement::check_plan(&plan)?;
+        // First, so that values have their types: a time without a zone is of the session's.
+        let plan = request::bind(plan, &request.values).map_err(|error| shared.translate(&error))?;
         let plan = local_time::in_zone(plan, &zone).map_err(|error| shared.translate(&error))?;
         // Types are of UTC until here; `current_date` is asked when the plan is simplified.
         session.config_mut().options_mut().execution.time_zone = Some(local_time::arrow_name(&zone).to_string());
@@ -439,7 +441,6 @@ impl Runner {
         let shared = &self.shared;
         let translate = |error| shared.translate(&error);
         let Logical { plan, session, names } = self.logical(request).await?;
-        let plan = request::bind(plan, &request.values).map_err(translate)?;
         let optimized = session.optimize(&plan).map_err(translate)?;
         check_constants(&optimized, &self.guard).map_err(translate)?;
         let planner = session.query_planner().clone();

@@ -326,6 +326,11 @@ impl QueryError {
             DataFusionError::Configuration(message) => Self::Invalid(message.clone()),
             DataFusionError::Execution(message) => Self::Failed(message.clone()),
             DataFusionError::ArrowError(arrow, _) => Self::Failed(arrow.to_string()),
+            // A type that a function does not take, as it mostly is, told to the engine's own authors.
+            DataFusionError::Internal(message) => {
+                let said = message.split(".\nThis issue was likely caused").next().unwrap_or(message);
+                Self::Unsupported(format!("the engine cannot do this: {said}{place}"))
+            }
             other => Self::Internal(chain(other)),
         }
     }
@@ -352,6 +357,14 @@ fn place(error: &DataFusionError) -> String {
 }
 
 fn plan_message(message: &str, tables: &[String]) -> String {
+    // The engine names the nearest of all functions, however far it is.
+    if let Some((unknown, suggested)) = message.split_once(".\nDid you mean '")
+        && let Some(name) = unknown.strip_prefix("Invalid function '").and_then(|rest| rest.strip_suffix('\''))
+        && let Some(suggested) = suggested.strip_suffix("'?")
+        && edit_distance(name, suggested) > (name.len() / 3).max(1)
+    {
+        return format!("Invalid function '{name}': SELECT name, form FROM gwbank_functions lists those of the field");
+    }
     let unknown = message.strip_prefix("table '").and_then(|rest| rest.strip_suffix("' not found"));
     let Some(unknown) = unknown else { return message.to_owned() };
     let name = unknown.rsplit('.').next().unwrap_or(unknown);

@@ -35,6 +35,7 @@ mod known_earlier;
 mod latest;
 mod local_time;
 mod memory;
+mod names;
 mod pg_catalog;
 mod queue;
 mod readings;

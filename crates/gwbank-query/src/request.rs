@@ -71,7 +71,7 @@ impl Request {
     pub(crate) fn zone(&self, config: &QueryConfig) -> Result<Zone, QueryError> {
         let set = self.connection.as_ref().and_then(|connection| connection.setting(ZONE_SETTING));
         let name = set.unwrap_or(&config.time_zone);
-        Zone::named(name).ok_or_else(|| QueryError::Invalid(format!("time zone {name:?} is not recognized")))
+        Zone::of_postgresql(name).ok_or_else(|| QueryError::Invalid(format!("time zone {name:?} is not recognized")))
     }
 }
 

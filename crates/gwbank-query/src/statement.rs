@@ -5,14 +5,15 @@
 //! 2. An `EXPLAIN` is as good as what it explains.
 //! 3. The plan is checked again: a query can hide what its first word does not tell.
 
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::context::SQLOptions;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
 use datafusion::sql::sqlparser::ast::{Query, SetExpr, Statement as SqlStatement};
 
 use crate::error::{Named, QueryError};
 use crate::guard::{check_plan_size, check_size};
+use crate::names;
 use crate::unnest_keys::check_groups;
 
 /// Levels of nested parentheses and subqueries: deeper text is a mistake or an attack on the stack.
@@ -37,8 +38,9 @@ pub(crate) fn parse(sql: &str) -> Result<Statement, QueryError> {
             sql.len()
         )));
     }
+    let quoted = names::quoted(sql);
     let mut parser =
-        DFParserBuilder::new(sql).with_recursion_limit(RECURSION_MAX).build().map_err(|error| syntax(&error))?;
+        DFParserBuilder::new(&*quoted).with_recursion_limit(RECURSION_MAX).build().map_err(|error| syntax(&error))?;
     let mut statements = parser.parse_statements().map_err(|error| syntax(&error))?;
     let count = statements.len();
     match statements.pop_front() {
@@ -103,36 +105,7 @@ pub(crate) fn check_plan(plan: &LogicalPlan) -> Result<(), QueryError> {
     check_tables(plan)?;
     let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
     read_only.verify_plan(plan).map_err(|error| QueryError::ReadOnly { what: error.strip_backtrace() })?;
-    check_patterns(plan)?;
     check_groups(plan)
-}
-
-/// A pattern of PostgreSQL is plain text to DataFusion: `to_char(time, 'YYYY-MM')` would be `YYYY-MM` for every row.
-fn check_patterns(plan: &LogicalPlan) -> Result<(), QueryError> {
-    let mut foreign = None;
-    let looked = plan.apply_with_subqueries(|node| {
-        node.apply_expressions(|expression| {
-            expression.apply(|part| {
-                if let Expr::ScalarFunction(function) = part
-                    && function.func.name() == "to_char"
-                    && let Some(Expr::Literal(pattern, _)) = function.args.get(1)
-                    && let Some(pattern) = pattern.try_as_str().flatten()
-                    && !pattern.contains('%')
-                    && pattern.chars().any(char::is_alphabetic)
-                {
-                    foreign = Some(pattern.to_owned());
-                }
-                Ok(TreeNodeRecursion::Continue)
-            })
-        })
-    });
-    looked.map_err(|error| QueryError::Invalid(error.strip_backtrace()))?;
-    match foreign {
-        Some(pattern) => Err(QueryError::Invalid(format!(
-            "to_char takes the patterns of strftime, such as '%Y-%m-%d %H:%M'; {pattern:?} has none of them"
-        ))),
-        None => Ok(()),
-    }
 }
 
 /// The engine's settings, which tell where files lie and which nobody can set.

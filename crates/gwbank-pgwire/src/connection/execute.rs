@@ -315,7 +315,10 @@ impl Connection {
             check_width(&told.schema)?;
             let count = told.parameters.len().max(declared.len());
             let pg_type = |index: usize| {
-                let inferred = || told.parameters.get(index).cloned().flatten().map(|arrow| PgType::of(&arrow));
+                let inferred = || {
+                    let oid = spelled_oid(sql, index + 1);
+                    oid.or_else(|| told.parameters.get(index).cloned().flatten().map(|arrow| PgType::of(&arrow)))
+                };
                 declared.get(index).copied().flatten().or_else(inferred).unwrap_or(PgType::TEXT)
             };
             parameters = (0..count).map(pg_type).collect();
@@ -400,6 +403,17 @@ impl Connection {
         self.session.put_portal(name.to_owned(), portal)?;
         done("DECLARE CURSOR")
     }
+}
+
+/// `$1::oid[]`: to the engine it is a list of whole numbers, but a driver that looks types up would have to look that up.
+fn spelled_oid(sql: &str, number: usize) -> Option<PgType> {
+    let parameter = format!("${number}::");
+    let after =
+        sql.match_indices(&parameter).find_map(|(place, _)| sql[place + parameter.len()..].strip_prefix("oid"))?;
+    if after.starts_with(|next: char| next.is_alphanumeric() || next == '_') {
+        return None;
+    }
+    Some(PgType { scalar: Scalar::Oid, is_array: after.starts_with("[]") })
 }
 
 /// The type that SQL names so; its modifiers bound nothing here.

@@ -124,7 +124,13 @@ impl Connection {
         let _counted = self.stats.statement();
         if let PortalState::Ready = portal.state {
             match self.run_bound(command, prepared.chars_before, &portal.values).await? {
-                Run::Rows { rows, .. } => portal.state = PortalState::Running(rows),
+                Run::Rows { rows, .. } => {
+                    // A view that it names may be another one since.
+                    if prepared.described.as_ref().is_some_and(|told| !rows.is_as_told(&told.schema)) {
+                        return Err(PgError::unsupported("cached plan must not change result type").into());
+                    }
+                    portal.state = PortalState::Running(rows);
+                }
                 other => {
                     portal.state = PortalState::Done;
                     if self.session.is_in_transaction() {

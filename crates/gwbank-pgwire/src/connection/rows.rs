@@ -60,6 +60,12 @@ impl Rows {
         &self.schema
     }
 
+    /// Whether the columns are those of which the client was told.
+    pub fn is_as_told(&self, told: &SchemaRef) -> bool {
+        let names = |schema: &SchemaRef| schema.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
+        names(&self.schema) == names(told)
+    }
+
     /// The next batch; what is to be sent is sent before it is waited for.
     pub(super) async fn batch(
         &mut self,

@@ -27,6 +27,8 @@ use crate::types::{Format, PgType};
 /// Prepared statements of one connection; drivers keep some hundred.
 const STATEMENTS_MAX: usize = 2_000;
 const STATEMENT_BYTES_MAX: usize = 8 << 20;
+/// Each keeps the settings of its time.
+const SAVEPOINTS_MAX: usize = 1_000;
 /// Each that has begun keeps a query.
 const PORTALS_MAX: usize = 100;
 
@@ -63,7 +65,8 @@ pub enum PortalState {
 #[derive(Debug)]
 struct Transaction {
     failed: bool,
-    savepoints: usize,
+    /// What each returns to.
+    savepoints: Vec<(Settings, Views)>,
     /// What ROLLBACK returns to.
     before: (Settings, Views),
     /// What SET LOCAL covered.
@@ -135,7 +138,7 @@ impl Session {
         }
         self.transaction = Some(Transaction {
             failed: false,
-            savepoints: 0,
+            savepoints: Vec::new(),
             before: (self.settings.clone(), self.views.clone()),
             local: Vec::new(),
         });
@@ -181,20 +184,25 @@ impl Session {
 
     pub fn savepoint(&mut self) -> Result<(), PgError> {
         let message = "SAVEPOINT can only be used in transaction blocks";
+        let now = (self.settings.clone(), self.views.clone());
         let transaction = self.transaction.as_mut().ok_or_else(|| PgError::new("25P01", message))?;
-        transaction.savepoints += 1;
+        if transaction.savepoints.len() >= SAVEPOINTS_MAX {
+            return Err(PgError::new("53400", format!("a transaction has at most {SAVEPOINTS_MAX} savepoints")));
+        }
+        transaction.savepoints.push(now);
         Ok(())
     }
 
     pub fn release(&mut self) -> Result<(), PgError> {
-        let transaction = self.transaction.as_mut().filter(|transaction| transaction.savepoints > 0);
-        transaction.ok_or_else(no_savepoint)?.savepoints -= 1;
-        Ok(())
+        let transaction = self.transaction.as_mut();
+        transaction.and_then(|transaction| transaction.savepoints.pop()).map(drop).ok_or_else(no_savepoint)
     }
 
     pub fn rollback_to(&mut self) -> Result<(), PgError> {
-        let transaction = self.transaction.as_mut().filter(|transaction| transaction.savepoints > 0);
-        transaction.ok_or_else(no_savepoint)?.failed = false;
+        let transaction = self.transaction.as_mut().ok_or_else(no_savepoint)?;
+        let (settings, views) = transaction.savepoints.last().ok_or_else(no_savepoint)?.clone();
+        transaction.failed = false;
+        (self.settings, self.views, self.facts) = (settings, views, None);
         Ok(())
     }
 

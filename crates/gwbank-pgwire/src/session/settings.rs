@@ -166,7 +166,7 @@ impl Settings {
     /// What is read from the texts.
     fn refresh(&mut self) {
         let text = |name| index_of(name).map_or("", |index| self.values[index].as_str());
-        if let Some(zone) = Zone::named(text("timezone")) {
+        if let Some(zone) = Zone::of_postgresql(text("timezone")) {
             let timeout = milliseconds(text("statement_timeout")).filter(|&timeout| timeout > 0);
             self.statement_timeout = timeout.map(Duration::from_millis);
             self.zone = zone;
@@ -207,7 +207,7 @@ impl Definition {
             },
             Takes::Zone => {
                 let offset = hours(value);
-                let zone = Zone::named(offset.as_deref().unwrap_or(value));
+                let zone = Zone::of_postgresql(offset.as_deref().unwrap_or(value));
                 zone.map(|zone| zone.name().to_owned()).ok_or_else(invalid)
             }
             Takes::Instant if value.trim().is_empty() => Ok(String::new()),

@@ -412,7 +412,7 @@ impl<'b> Words<'_, 'b> {
         if !self.take("view") {
             return Ok(Command::Query { sql: statement.text.to_owned(), tag: "SELECT" });
         }
-        let name = self.name()?;
+        let name = self.view_name()?;
         let mut columns = Vec::new();
         if self.take_symbol('(') {
             loop {
@@ -431,14 +431,22 @@ impl<'b> Words<'_, 'b> {
         Ok(Command::CreateView { name, columns, sql: statement.from(self.at).to_owned(), replace })
     }
 
+    /// Without its schema, which is the connection's whatever it is called.
+    fn view_name(&mut self) -> Result<String, PgError> {
+        let name = self.name()?;
+        let has_schema = matches!(name.as_str(), "public" | "pg_temp") && self.take_symbol('.');
+        let name = if has_schema { self.name()? } else { name };
+        if name.is_empty() { Err(PgError::syntax("zero-length delimited identifier")) } else { Ok(name) }
+    }
+
     fn drop_views(mut self) -> Result<Command, PgError> {
         let if_exists = self.take("if");
         if if_exists && !self.take("exists") {
             return Err(self.unexpected());
         }
-        let mut names = vec![self.name()?];
+        let mut names = vec![self.view_name()?];
         while self.take_symbol(',') {
-            names.push(self.name()?);
+            names.push(self.view_name()?);
         }
         let cascade = self.take("cascade");
         if !cascade {
@@ -579,11 +587,18 @@ mod tests {
             }
         );
         assert_eq!(
-            of("DROP VIEW IF EXISTS a, b CASCADE").unwrap(),
+            of("DROP VIEW IF EXISTS a, public.b CASCADE").unwrap(),
             Command::DropViews { names: vec!["a".into(), "b".into()], if_exists: true, cascade: true }
         );
         assert!(matches!(of("CREATE TEMP TABLE t (a int)").unwrap(), Command::Query { .. }));
-        for bad in ["CREATE VIEW v", "CREATE VIEW v AS", "CREATE VIEW v (a AS SELECT 1", "DROP VIEW", "DROP VIEW a b"] {
+        for bad in [
+            "CREATE VIEW v",
+            "CREATE VIEW v AS",
+            "CREATE VIEW v (a AS SELECT 1",
+            "DROP VIEW",
+            "DROP VIEW a b",
+            "CREATE VIEW \"\" AS SELECT 1",
+        ] {
             assert_eq!(of(bad).unwrap_err().code, "42601", "{bad}");
         }
     }

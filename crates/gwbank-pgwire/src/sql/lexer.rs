@@ -99,11 +99,11 @@ struct Lexer<'a> {
 }
 
 fn begins_word(letter: char) -> bool {
-    letter.is_alphabetic() || letter == '_'
+    letter.is_alphabetic() || letter == '_' || !letter.is_ascii() && !letter.is_whitespace()
 }
 
 fn continues_word(letter: char) -> bool {
-    letter.is_alphanumeric() || letter == '_' || letter == '$'
+    begins_word(letter) || letter.is_alphanumeric() || letter == '$'
 }
 
 impl Lexer<'_> {

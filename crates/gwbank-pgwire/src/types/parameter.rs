@@ -84,6 +84,11 @@ fn scalar_from_text(scalar: Scalar, text: &str, zone: &Zone) -> Result<ArrayRef,
             Ok(Arc::new(BinaryArray::from_vec(vec![&bytes])))
         }
         Scalar::Numeric => decimal(trimmed).ok_or_else(invalid),
+        Scalar::Timestamp => {
+            let whole = with_seconds(trimmed);
+            let arrow = DataType::Timestamp(TimeUnit::Microsecond, None);
+            parse(whole.as_deref().unwrap_or(trimmed), &arrow).ok_or_else(invalid)
+        }
         Scalar::TimestampTz => {
             let instant = instant(trimmed, zone).ok_or_else(invalid)?;
             Ok(Arc::new(TimestampMicrosecondArray::from(vec![instant]).with_timezone("UTC")))
@@ -130,7 +135,17 @@ fn instant(text: &str, zone: &Zone) -> Option<i64> {
         let array = array.as_any().downcast_ref::<TimestampMicrosecondArray>()?;
         (!array.is_null(0)).then(|| array.value(0))
     };
+    let whole = with_seconds(text);
+    let text = whole.as_deref().unwrap_or(text);
     if has_offset(text) { read(text, Some("UTC")) } else { read(text, None).map(|local| zone.instant(local)) }
+}
+
+/// `2026-05-01 06:30`: seconds may be left out, which Arrow's reader does not know.
+fn with_seconds(text: &str) -> Option<String> {
+    let (day, clock) = text.split_at_checked(11)?;
+    let (minute, rest) = clock.split_at_checked(5)?;
+    let is_minute = minute.bytes().zip(b"00:00").all(|(given, form)| (*form == b'0') == given.is_ascii_digit());
+    (is_minute && !rest.starts_with([':', '.'])).then(|| format!("{day}{minute}:00{rest}"))
 }
 
 /// Whether an offset or a Z ends the time of day.

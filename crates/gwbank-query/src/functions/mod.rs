@@ -1,5 +1,6 @@
 //! Functions for hydrologists, each with formula, source and an example that a test runs.
 
+mod arithmetic;
 mod bangkok_day;
 mod events;
 mod formulas;
@@ -98,6 +99,10 @@ pub(crate) fn time_bucket() -> Arc<ScalarUDF> {
     Arc::new(time_bucket::function())
 }
 
+pub(crate) fn nearest_whole() -> Arc<ScalarUDF> {
+    Arc::new(arithmetic::nearest_whole())
+}
+
 pub(crate) fn bangkok_day() -> Arc<ScalarUDF> {
     Arc::new(bangkok_day::function())
 }
@@ -115,6 +120,7 @@ pub(crate) fn register(state: &mut SessionState) -> Result<(), DataFusionError> 
     for function in functions {
         state.register_udf(Arc::new(function))?;
     }
+    state.register_expr_planner(Arc::new(arithmetic::TimeArithmetic))?;
     for of in aggregates() {
         state.register_udaf(Arc::new(series::aggregate(of)))?;
     }

@@ -13,8 +13,12 @@
 //! 4. A zone whose clocks never change is arithmetic: `date_trunc('day', time)` becomes a `time_bucket` in the zone, which the
 //!    sums of the archive know.
 
+mod clock;
+mod patterns;
 mod plan;
+mod text;
 mod words;
 
-pub(crate) use plan::{arrow_name, in_zone};
+pub(crate) use clock::arrow_name;
+pub(crate) use plan::in_zone;
 pub(crate) use words::in_words_of_the_engine;

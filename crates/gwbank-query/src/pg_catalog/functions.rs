@@ -17,6 +17,7 @@ use datafusion::scalar::ScalarValue;
 
 use super::objects::Objects;
 use super::types;
+use crate::error::QueryError;
 use crate::request::ConnectionFacts;
 
 /// As clients read it: what they expect of this release of PostgreSQL is here or refused.
@@ -38,6 +39,8 @@ enum Kind {
     User,
     Process,
     Setting,
+    /// `set_config` of what nothing depends on.
+    SettingWithoutEffect,
     Schemas,
     NoTexts,
     FormatType,
@@ -64,6 +67,8 @@ const FUNCTIONS: &[(&str, Kind)] = &[
     ("current_role", Kind::User),
     ("user", Kind::User),
     ("current_setting", Kind::Setting),
+    // What drivers switch off before they ask the catalogs; SET is for the rest.
+    ("set_config", Kind::SettingWithoutEffect),
     ("pg_backend_pid", Kind::Process),
     ("pg_get_userbyid", Kind::Fixed(OWNER)),
     ("pg_encoding_to_char", Kind::Fixed("UTF8")),
@@ -228,6 +233,15 @@ impl CatalogFunction {
             }
             Kind::TypeOid => numbered(&|row| text(row).and_then(types::named).map(|known| known.oid)),
             Kind::ClassOid => numbered(&|row| text(row).and_then(|name| objects.oid_of(name))),
+            Kind::SettingWithoutEffect => {
+                let Some(values) = arrays.get(1) else { return exec_err!("set_config needs a name and a value") };
+                let values = self::texts(values)?;
+                if let Some(other) = (0..rows).filter_map(text).find(|name| !name.eq_ignore_ascii_case("jit")) {
+                    let what = format!("set_config of {other:?}; SET is for the settings of a connection");
+                    return Err(QueryError::ReadOnly { what }.into_engine());
+                }
+                named(&|row| values.is_valid(row).then(|| values.value(row).to_owned()))
+            }
             Kind::ClassName => named(&|row| {
                 let found = number(row).and_then(|oid| objects.name_of(oid));
                 found.or_else(|| text(row).map(str::to_owned))

@@ -13,6 +13,7 @@
 //! 4. The schema is asked by name and lists nothing: `SHOW TABLES` shows what a hydrologist looks for.
 
 mod comments;
+mod drivers;
 mod functions;
 mod names;
 mod objects;

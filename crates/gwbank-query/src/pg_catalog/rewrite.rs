@@ -19,14 +19,15 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, CastKind, DataType, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
     FunctionArguments, GroupByExpr, Ident, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem,
-    SetExpr, TableAlias, TableFactor, TableWithJoins, Value, ValueWithSpan, VisitMut, VisitorMut,
+    SetExpr, TableAlias, TableAliasColumnDef, TableFactor, TableWithJoins, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 use datafusion::sql::sqlparser::tokenizer::Span;
 
-use super::{SCHEMA, names, tables};
+use super::{SCHEMA, drivers, names, tables};
 
 /// The statement as the engine can plan it.
 pub(crate) fn rewrite(statement: &mut Statement) {
+    drivers::stand_in(statement);
     match statement {
         Statement::Statement(sql) => {
             let mut names = CteNames::default();
@@ -38,8 +39,7 @@ pub(crate) fn rewrite(statement: &mut Statement) {
     }
 }
 
-/// For doors whose columns are named as the engine names them: a cast of a column that is there too is called as it was
-/// written.
+/// For doors whose columns are named as the engine names them: a cast beside its column is called as it was written.
 pub(crate) fn tell_casts_apart(statement: &mut Statement) {
     match statement {
         Statement::Statement(sql) => {
@@ -56,14 +56,7 @@ impl VisitorMut for CastNamer {
     type Break = ();
 
     fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
-        let mut seen = HashSet::new();
-        for item in &mut select.projection {
-            let SelectItem::UnnamedExpr(expr) = item else { continue };
-            if !seen.insert(told_apart_by(expr)) && matches!(expr, Expr::Cast { .. }) {
-                let alias = Ident::with_quote('"', expr.to_string());
-                *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias };
-            }
-        }
+        name_casts(select, |_, expr| expr.to_string());
         ControlFlow::Continue(())
     }
 }
@@ -111,6 +104,21 @@ impl VisitorMut for Rewriter {
         }
         if let TableFactor::Table { name, args: Some(_), .. } | TableFactor::Function { name, .. } = factor {
             strip_schema(name);
+        }
+        // Its one column is called as the table is.
+        if let TableFactor::Table { name, alias, args: Some(_), .. } = factor
+            && name.to_string().eq_ignore_ascii_case("generate_series")
+        {
+            let called = Ident::new("generate_series");
+            let alias = alias.get_or_insert_with(|| TableAlias {
+                explicit: false,
+                name: called,
+                columns: Vec::new(),
+                at: None,
+            });
+            if alias.columns.is_empty() {
+                alias.columns.push(TableAliasColumnDef { name: alias.name.clone(), data_type: None });
+            }
         }
         if let TableFactor::Table { name, args, .. } = factor
             && name.to_string().eq_ignore_ascii_case("pg_get_keywords")
@@ -461,6 +469,7 @@ fn empty(select: &mut Select) {
 
 /// Names of the engine's own for columns that repeat one before them.
 fn name_repeated(select: &mut Select) {
+    name_casts(select, |index, _| format!("gwbank_column_{index}"));
     let mut seen = HashSet::new();
     for (index, item) in select.projection.iter_mut().enumerate() {
         let (expr, name) = match item {
@@ -472,6 +481,35 @@ fn name_repeated(select: &mut Select) {
             let alias = Ident::with_quote('"', format!("gwbank_column_{index}"));
             *item = SelectItem::ExprWithAlias { expr, alias };
         }
+    }
+}
+
+/// A cast of a column is called as the column where nothing else is: the engine names both alike, and takes one for the other
+/// where ORDER BY adds the column.
+fn name_casts(select: &mut Select, otherwise: impl Fn(usize, &Expr) -> String) {
+    let name_of = |item: &SelectItem| match item {
+        SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.to_lowercase()),
+        SelectItem::UnnamedExpr(Expr::Identifier(name)) => Some(name.value.to_lowercase()),
+        SelectItem::UnnamedExpr(Expr::CompoundIdentifier(names)) => names.last().map(|name| name.value.to_lowercase()),
+        _ => None,
+    };
+    let mut taken: HashSet<String> = select.projection.iter().filter_map(name_of).collect();
+    for (index, item) in select.projection.iter_mut().enumerate() {
+        let SelectItem::UnnamedExpr(expr @ Expr::Cast { .. }) = item else { continue };
+        if !is_column(expr) {
+            continue;
+        }
+        let own = names::of(expr);
+        let name = if taken.insert(own.to_lowercase()) { own } else { otherwise(index, expr) };
+        *item = SelectItem::ExprWithAlias { expr: expr.clone(), alias: Ident::with_quote('"', name) };
+    }
+}
+
+fn is_column(expr: &Expr) -> bool {
+    match expr {
+        Expr::Cast { expr, .. } | Expr::Nested(expr) => is_column(expr),
+        Expr::Identifier(_) | Expr::CompoundIdentifier(_) => true,
+        _ => false,
     }
 }
 
@@ -535,7 +573,7 @@ mod tests {
             "SELECT well_id, count(*) FROM readings WHERE quality IN (1, 2) GROUP BY well_id ORDER BY 1 LIMIT 5",
             "WITH pg_class AS (SELECT 1 AS a) SELECT a FROM pg_class",
             "SELECT (SELECT max(time) FROM readings) AS latest",
-            "EXPLAIN SELECT CAST(value AS INT) FROM readings",
+            "EXPLAIN SELECT CAST(value AS INT) AS n FROM readings",
         ] {
             assert_eq!(after(sql), sql);
         }
@@ -550,7 +588,7 @@ mod tests {
             "SELECT c.oid FROM pg_catalog.pg_class c WHERE c.relname ~ '^(a)$'"
         );
         assert_eq!(after("SELECT pg_catalog.version()"), "SELECT version()");
-        assert_eq!(after("SELECT 1::pg_catalog.text, a::oid"), "SELECT 1::TEXT, a::INT");
+        assert_eq!(after("SELECT 1::pg_catalog.text, a::oid"), "SELECT 1::TEXT, a::INT AS \"a\"");
         assert_eq!(after("SELECT a = ANY (ARRAY['r', 'v'])"), "SELECT a IN ('r', 'v')");
         assert_eq!(after("SELECT a = ANY('{r,v}')"), "SELECT a IN ('r', 'v')");
     }

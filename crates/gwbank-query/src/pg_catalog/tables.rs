@@ -154,7 +154,7 @@ const EMPTY: &[(&str, &str)] = &[
     ("pg_publication", "oid:i pubname:t pubowner:i puballtables:b"),
     ("pg_publication_namespace", "oid:i pnpubid:i pnnspid:i"),
     ("pg_publication_rel", "oid:i prpubid:i prrelid:i prqual:t prattrs:l"),
-    ("pg_range", "rngtypid:i rngsubtype:i"),
+    ("pg_range", "rngtypid:i rngsubtype:i rngmultitypid:i"),
     ("pg_rewrite", "oid:i rulename:t ev_class:i ev_type:t ev_enabled:t is_instead:b"),
     ("pg_rules", "schemaname:t tablename:t rulename:t definition:t"),
     ("pg_sequence", "seqrelid:i seqtypid:i seqstart:i seqincrement:i seqmax:i seqmin:i seqcache:i seqcycle:b"),

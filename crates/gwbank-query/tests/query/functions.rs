@@ -71,7 +71,7 @@ fn now_is_the_time_of_the_query() {
         let sql = "SELECT now() > TIMESTAMP '2026-01-01T00:00:00Z', now() = current_timestamp, \
                    (SELECT count(*) FROM readings WHERE time > now() + INTERVAL '1 day')";
         assert_eq!(bench.rows(sql).await, ["true|true|0"]);
-        assert_eq!(bench.rows("SELECT arrow_typeof(now())").await, ["Timestamp(ns, \"+00:00\")"]);
+        assert_eq!(bench.rows("SELECT arrow_typeof(now())").await, ["Timestamp(µs, \"UTC\")"]);
     });
 }
 

@@ -529,7 +529,7 @@ SELECT pg_terminate_backend(1)
 -- unknown: settings for good
 SELECT pg_reload_conf()
 
--- unknown: a setting by a function
+-- refused: a setting by a function
 SELECT set_config('datafusion.execution.batch_size', '1', false)
 
 -- unknown: a lock by a function
