@@ -45,6 +45,7 @@ use crate::session::{self, ForAll, Template};
 use crate::statement;
 use crate::tables::{self, GatewaySource};
 use crate::views;
+use crate::words;
 
 /// Batches made ahead of a slow receiver.
 const BATCHES_AHEAD: usize = 2;
@@ -405,7 +406,7 @@ impl Runner {
             with_views(&mut parsed, &connection.views, &shared.tables)?;
         }
         let zone = request.zone(&shared.config)?;
-        local_time::in_words_of_the_engine(&mut parsed, &zone)?;
+        words::in_words_of_the_engine(&mut parsed, &zone)?;
         let mut names = None;
         if request.connection.as_ref().is_some_and(|connection| connection.dialect == Dialect::PostgreSql) {
             pg_catalog::expand(&mut parsed, shared.template.objects());

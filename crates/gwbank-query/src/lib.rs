@@ -35,7 +35,6 @@ mod known_earlier;
 mod latest;
 mod local_time;
 mod memory;
-mod names;
 mod pg_catalog;
 mod queue;
 mod readings;
@@ -50,6 +49,7 @@ mod tables;
 mod unnest_keys;
 mod utc;
 mod views;
+mod words;
 
 pub use config::{ConfigProblem, LevelRules, QueryConfig};
 pub use connection_views::ConnectionView;

@@ -13,8 +13,8 @@ use datafusion::sql::sqlparser::ast::{Query, SetExpr, Statement as SqlStatement}
 
 use crate::error::{Named, QueryError};
 use crate::guard::{check_plan_size, check_size};
-use crate::names;
 use crate::unnest_keys::check_groups;
+use crate::words::quoted;
 
 /// Levels of nested parentheses and subqueries: deeper text is a mistake or an attack on the stack.
 const RECURSION_MAX: usize = 50;
@@ -38,7 +38,7 @@ pub(crate) fn parse(sql: &str) -> Result<Statement, QueryError> {
             sql.len()
         )));
     }
-    let quoted = names::quoted(sql);
+    let quoted = quoted(sql);
     let mut parser =
         DFParserBuilder::new(&*quoted).with_recursion_limit(RECURSION_MAX).build().map_err(|error| syntax(&error))?;
     let mut statements = parser.parse_statements().map_err(|error| syntax(&error))?;

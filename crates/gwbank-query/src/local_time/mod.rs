@@ -1,8 +1,8 @@
 //! The zone of a session: where its days begin, and what a time without an offset means.
 //!
 //! ```text
-//! statement ─▶ words: AT TIME ZONE is a function, patterns of PostgreSQL are those of strftime
-//!           ─▶ plan:  what asks a clock is asked of the zone's clock
+//! statement ─▶ crate::words: AT TIME ZONE is a function
+//!           ─▶ plan, clock:  what asks a clock is asked of the zone's clock; patterns of PostgreSQL are those of strftime
 //! ```
 //!
 //! # Rules
@@ -17,8 +17,7 @@ mod clock;
 mod patterns;
 mod plan;
 mod text;
-mod words;
 
 pub(crate) use clock::arrow_name;
 pub(crate) use plan::in_zone;
-pub(crate) use words::in_words_of_the_engine;
+pub(crate) use text::has_offset;

@@ -10,7 +10,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, Sca
 use gwbank_model::{Timestamp, Zone};
 
 /// `2026-05-01 06:30+07`, `2026-05-01T06:30:00Z`.
-pub(super) fn has_offset(text: &str) -> bool {
+pub(crate) fn has_offset(text: &str) -> bool {
     let clock = text.trim().get(10..).unwrap_or_default();
     clock.contains(['+', '-']) || clock.chars().skip(1).any(char::is_alphabetic)
 }

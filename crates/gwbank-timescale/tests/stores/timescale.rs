@@ -2,7 +2,7 @@
 
 use gwbank_model::versions::Outcome;
 use gwbank_model::{GatewayId, Parameter, Row, Seq, Timestamp, WellId};
-use gwbank_store::{Archive, ArchiveCommit, RowNames};
+use gwbank_store::{Archive, ArchiveCommit, ArchiveError, RowNames};
 use gwbank_testkit::{Timescale, received_row};
 use gwbank_timescale::{Database, DatabaseConfig, Layout, Policies, PostgresArchive};
 
@@ -40,7 +40,14 @@ impl World {
         let mut outcomes = Vec::new();
         for rows in rows.chunks(PIECE) {
             let through = rows.iter().map(|row| row.seq).max().unwrap();
-            let report = archive.commit(ArchiveCommit { rows: rows.to_vec(), through }).await.unwrap();
+            // The server has one place, which the connection of before leaves in its own time; until then it resets others.
+            let mut attempts = 0..1_000;
+            let report = loop {
+                match archive.commit(ArchiveCommit { rows: rows.to_vec(), through }).await {
+                    Err(ArchiveError::Unavailable(_)) if attempts.next().is_some() => tokio::task::yield_now().await,
+                    done => break done.unwrap(),
+                }
+            };
             assert!(report.refused.is_empty(), "{:?}", report.refused);
             outcomes.extend(report.outcomes);
         }

@@ -2,6 +2,10 @@
 //!
 //! What it would take for something else and cannot be said otherwise is an error, which names the mend.
 
+mod names;
+
+pub(crate) use names::quoted;
+
 use std::ops::ControlFlow;
 
 use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
@@ -14,8 +18,8 @@ use datafusion::sql::sqlparser::ast::{
 use datafusion::sql::sqlparser::tokenizer::Span;
 use gwbank_model::{Timestamp, Zone};
 
-use super::text::has_offset;
 use crate::error::QueryError;
+use crate::local_time::{arrow_name, has_offset};
 use crate::pg_catalog::call;
 
 /// The statement in the engine's words.
@@ -52,7 +56,7 @@ impl VisitorMut for Worder<'_> {
             }
             Expr::Function(function) => {
                 if function.name.to_string().eq_ignore_ascii_case("localtimestamp") {
-                    let zone = Value::SingleQuotedString(super::arrow_name(self.zone).to_string()).with_empty_span();
+                    let zone = Value::SingleQuotedString(arrow_name(self.zone).to_string()).with_empty_span();
                     *expr = call("timezone", [Expr::Value(zone), call("now", [])]);
                 } else if let Some(changed) = in_other_words(function) {
                     *expr = changed;
