@@ -44,6 +44,8 @@ def with_psycopg():
                 bound = connection.cursor(binary=binary).execute(by + "%s", (value,)).fetchone()
                 check(f"psycopg {type(value).__name__} {binary} {value.tzinfo if hasattr(value, 'tzinfo') else ''}",
                       bound == literal or (bound, literal))
+        listed = connection.execute("SELECT count(*) FROM readings WHERE time = ANY(%s)", ([local],)).fetchone()
+        check("psycopg list of local times", listed == (2,) or listed)
         connection.execute("CREATE VIEW two AS SELECT well_id, 1 AS one FROM wells")
         connection.execute("SELECT * FROM two", prepare=True)
         connection.execute("CREATE OR REPLACE VIEW two AS SELECT 1 AS one")

@@ -199,6 +199,24 @@ fn as_postgresql_has_it() {
     let by_two = "FROM times GROUP BY 1, 2 ORDER BY 1, 2";
     ask("SELECT date_trunc('month', time), extract(day FROM time)::int, max(time)", by_two);
 
+    let gaps = "(SELECT time, time - lag(time) OVER (ORDER BY time) AS gap FROM times) g";
+    for longer in ["> interval '1 day'", ">= '40 minutes'", "BETWEEN interval '0' AND interval '30 days'"] {
+        ask("SELECT count(*)", &format!("FROM {gaps} WHERE gap {longer}"));
+    }
+    ask("SELECT max(time) - min(time) > interval '1 year', interval '1 day' = interval '24 hours'", "FROM times");
+    ask(
+        "SELECT time::date, to_char(time, 'HH24') AS hour",
+        "FROM times ORDER BY extract(hour FROM time) DESC, time, hour LIMIT 9",
+    );
+    ask("SELECT to_char(time, 'DD') AS time", "FROM times t ORDER BY t.time DESC LIMIT 9");
+    ask("SELECT min(time), min(time::date), max(time::date)", "FROM times HAVING max(time) > '2000-01-01'");
+    ask("SELECT count(DISTINCT time), count(DISTINCT time::date)", "FROM times");
+    ask("SELECT time::date AS time, max(time)", "FROM times GROUP BY 1 ORDER BY max(times.time) DESC LIMIT 5");
+    for number in ["= 2", "IN (1, 2, 3)", "> 2", "BETWEEN 2 AND 3"] {
+        let rounded = "round((extract(day FROM time) / 7.0)::numeric, 0)";
+        ask("SELECT count(*)", &format!("FROM times WHERE {rounded} {number}"));
+        ask(&format!("SELECT count(*) FILTER (WHERE {rounded} {number})"), "FROM times");
+    }
     ask("SELECT DISTINCT time::date", "FROM times ORDER BY time::date");
     ask("SELECT time::date, extract(hour FROM time)::int AS hour", "FROM times ORDER BY time, hour");
     for other in ["DATE '2024-02-28'", "timestamp '2024-06-01 12:30'", "'2024-06-01 12:30:00'"] {

@@ -194,7 +194,7 @@ fn script(server: &Server, program: PathBuf, name: &str, arguments: &[&str]) -> 
 #[test]
 fn pythons_clients_get_what_they_expect() {
     let (_place, server) = started("");
-    all_seen(&script(&server, python(), "postgres_matrix.py", &[]), 30);
+    all_seen(&script(&server, python(), "postgres_matrix.py", &[]), 31);
 }
 
 fn python() -> PathBuf {

@@ -40,7 +40,7 @@ use crate::local_time;
 use crate::pg_catalog::{self, TableFacts};
 use crate::queue::{Bounds, Crowded, Place, Queue};
 use crate::readings::{ReadCut, WellNames};
-use crate::request::{self, Description, Dialect, Request};
+use crate::request::{self, Description, Request};
 use crate::session::{self, ForAll, Template};
 use crate::statement;
 use crate::tables::{self, GatewaySource};
@@ -408,9 +408,12 @@ impl Runner {
         let zone = request.zone(&shared.config)?;
         words::in_words_of_the_engine(&mut parsed, &zone)?;
         let mut names = None;
-        if request.connection.as_ref().is_some_and(|connection| connection.dialect == Dialect::PostgreSql) {
+        if request.is_of_postgresql() {
             pg_catalog::expand(&mut parsed, shared.template.objects());
             names = pg_catalog::names(&parsed);
+            if names.is_some() {
+                pg_catalog::rename(&mut parsed);
+            }
             pg_catalog::rewrite(&mut parsed);
         } else {
             pg_catalog::tell_casts_apart(&mut parsed);
@@ -418,7 +421,15 @@ impl Runner {
         gapfill::name_calls(&mut parsed)?;
         let cut = shared.read_cut();
         let mut session = shared.template.session(cut.clone(), &self.guard, request.connection.as_ref());
-        let plan = session.statement_to_plan(parsed).await.map_err(|error| shared.translate(&error))?;
+        let mut again = parsed.clone();
+        let plan = match session.statement_to_plan(parsed).await {
+            Err(error) if statement::is_of_names(&error) => {
+                words::casts_as_calls(&mut again);
+                session.statement_to_plan(again).await
+            }
+            planned => planned,
+        };
+        let plan = plan.map_err(|error| shared.translate(&error))?;
         statement::check_plan(&plan)?;
         // First, so that values have their types: a time without a zone is of the session's.
         let plan = request::bind(plan, &request.values).map_err(|error| shared.translate(&error))?;
@@ -435,7 +446,11 @@ impl Runner {
     async fn describe(&self, request: &Request) -> Result<Description, QueryError> {
         let Logical { plan, names, .. } = self.logical(request).await?;
         let told = Description::of(&plan, &request.types)?;
-        Ok(Description { schema: pg_catalog::named(&told.schema, names), ..told })
+        let schema = match request.is_of_postgresql() {
+            true => pg_catalog::named(&told.schema, names),
+            false => pg_catalog::told_apart(&told.schema),
+        };
+        Ok(Description { schema, ..told })
     }
 
     async fn plan(&self, request: &Request) -> Result<(SchemaRef, SendableRecordBatchStream), QueryError> {
@@ -455,7 +470,11 @@ impl Runner {
             let shown = stream.map(|batch| batch.map(|batch| without_guards(&batch)));
             stream = Box::pin(RecordBatchStreamAdapter::new(schema, shown));
         }
-        Ok((pg_catalog::named(&stream.schema(), names), stream))
+        let schema = match request.is_of_postgresql() {
+            true => pg_catalog::named(&stream.schema(), names),
+            false => pg_catalog::told_apart(&stream.schema()),
+        };
+        Ok((schema, stream))
     }
 
     async fn pump(&self, stream: &mut SendableRecordBatchStream) -> Result<(), QueryError> {

@@ -67,6 +67,10 @@ impl Request {
 const ZONE_SETTING: &str = "TimeZone";
 
 impl Request {
+    pub(crate) fn is_of_postgresql(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| connection.dialect == Dialect::PostgreSql)
+    }
+
     /// Of the connection, or of the server.
     pub(crate) fn zone(&self, config: &QueryConfig) -> Result<Zone, QueryError> {
         let set = self.connection.as_ref().and_then(|connection| connection.setting(ZONE_SETTING));

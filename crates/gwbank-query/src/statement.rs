@@ -6,6 +6,7 @@
 //! 3. The plan is checked again: a query can hide what its first word does not tell.
 
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::{DFParserBuilder, Statement};
@@ -97,6 +98,14 @@ fn check_body(body: &SetExpr) -> Result<(), QueryError> {
         SetExpr::Merge(_) => refused("MERGE"),
         SetExpr::Select(_) | SetExpr::Values(_) | SetExpr::Table(_) => Ok(()),
     }
+}
+
+/// Two expressions that differ have one name to the engine, as those do that differ by a cast.
+pub(crate) fn is_of_names(error: &DataFusionError) -> bool {
+    let said = error.to_string();
+    ["require unique expression names", "duplicate unqualified field name", "duplicate qualified field name"]
+        .iter()
+        .any(|words| said.contains(words))
 }
 
 /// Refuses a plan that has a part that would change something, however deep, or that is not what was asked for.

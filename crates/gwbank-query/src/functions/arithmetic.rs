@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use arrow::array::{AsArray, Float64Array, PrimitiveArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit};
+use arrow::datatypes::{
+    DataType, DurationMicrosecondType, Float64Type, IntervalMonthDayNano, IntervalMonthDayNanoType, IntervalUnit,
+    TimeUnit,
+};
 use datafusion::common::{DFSchema, exec_err, plan_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr::ScalarFunction;
@@ -42,14 +45,34 @@ impl ExprPlanner for TimeArithmetic {
                 let right = cast_to(right, kind(&left));
                 Ok(PlannerResult::Planned(left - right))
             }
+            // `time - lag(time) OVER … > '40 minutes'`
+            BinaryOperator::Gt
+            | BinaryOperator::GtEq
+            | BinaryOperator::Lt
+            | BinaryOperator::LtEq
+            | BinaryOperator::Eq
+                if is_length(&kind(&left))
+                    && matches!(&right, Expr::Literal(value, _) if value.try_as_str().is_some()) =>
+            {
+                Ok(PlannerResult::Original(RawBinaryExpr { op, left, right: cast_to(right, INTERVAL) }))
+            }
             _ => Ok(PlannerResult::Original(RawBinaryExpr { op, left, right })),
         }
     }
 }
 
+fn is_length(kind: &DataType) -> bool {
+    matches!(kind, DataType::Duration(_) | DataType::Interval(_))
+}
+
 /// The whole number that a fraction is nearest to, before it is cast to one; of two the even one.
 pub(super) fn nearest_whole() -> ScalarUDF {
     ScalarUDF::new_from_impl(Arithmetic { of: Of::Whole, signature: Signature::user_defined(Volatility::Immutable) })
+}
+
+/// How long an interval is, for comparisons: a month is thirty days and a day has 24 hours, as PostgreSQL compares them.
+pub(super) fn interval_length() -> ScalarUDF {
+    ScalarUDF::new_from_impl(Arithmetic { of: Of::Length, signature: Signature::user_defined(Volatility::Immutable) })
 }
 
 /// An interval so many times.
@@ -61,6 +84,7 @@ pub(super) fn interval_times() -> ScalarUDF {
 enum Of {
     Whole,
     Interval,
+    Length,
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -76,6 +100,7 @@ impl ScalarUDFImpl for Arithmetic {
         match self.of {
             Of::Whole => "gwbank_nearest_whole",
             Of::Interval => "gwbank_interval_times",
+            Of::Length => "gwbank_interval_length",
         }
     }
 
@@ -87,6 +112,7 @@ impl ScalarUDFImpl for Arithmetic {
         match (self.of, given) {
             (Of::Whole, [number]) if number.is_decimal() => Ok(vec![number.clone()]),
             (Of::Whole, [_]) => Ok(vec![DataType::Float64]),
+            (Of::Length, [_]) => Ok(vec![INTERVAL]),
             (Of::Interval, [_, _]) => Ok(vec![INTERVAL, DataType::Float64]),
             _ => plan_err!("{} takes other arguments", self.name()),
         }
@@ -96,6 +122,7 @@ impl ScalarUDFImpl for Arithmetic {
         match self.of {
             Of::Whole => Ok(arguments[0].clone()),
             Of::Interval => Ok(INTERVAL),
+            Of::Length => Ok(DataType::Duration(TimeUnit::Microsecond)),
         }
     }
 
@@ -112,6 +139,15 @@ impl ScalarUDFImpl for Arithmetic {
             Of::Whole => {
                 let whole: Float64Array = first.as_primitive::<Float64Type>().unary(f64::round_ties_even);
                 Ok(ColumnarValue::Array(Arc::new(whole)))
+            }
+            Of::Length => {
+                let length = |interval: IntervalMonthDayNano| {
+                    let days = i64::from(interval.months) * 30 + i64::from(interval.days);
+                    days.saturating_mul(86_400_000_000).saturating_add(interval.nanoseconds / 1_000)
+                };
+                let lengths =
+                    first.as_primitive::<IntervalMonthDayNanoType>().unary::<_, DurationMicrosecondType>(length);
+                Ok(ColumnarValue::Array(Arc::new(lengths)))
             }
             Of::Interval => {
                 let times = args.args[1].to_array(args.number_rows)?;

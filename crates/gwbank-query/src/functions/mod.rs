@@ -2,6 +2,7 @@
 
 mod arithmetic;
 mod bangkok_day;
+mod casts;
 mod events;
 mod formulas;
 mod lttb;
@@ -11,6 +12,7 @@ mod timezone;
 mod trends;
 mod windows;
 
+pub(crate) use casts::{name_of as cast_call, type_of as type_of_cast_call};
 pub(crate) use series::time_type;
 pub(crate) use time_bucket::{Cutter, bucket, fixed_seconds};
 
@@ -103,6 +105,10 @@ pub(crate) fn nearest_whole() -> Arc<ScalarUDF> {
     Arc::new(arithmetic::nearest_whole())
 }
 
+pub(crate) fn interval_length() -> Arc<ScalarUDF> {
+    Arc::new(arithmetic::interval_length())
+}
+
 pub(crate) fn bangkok_day() -> Arc<ScalarUDF> {
     Arc::new(bangkok_day::function())
 }
@@ -114,6 +120,7 @@ pub(crate) fn timezone() -> Arc<ScalarUDF> {
 pub(crate) fn register(state: &mut SessionState) -> Result<(), DataFusionError> {
     let functions: Vec<ScalarUDF> = [time_bucket::function(), timezone::function(), bangkok_day::function()]
         .into_iter()
+        .chain(casts::functions())
         .chain(formulas::functions())
         .chain(crate::gapfill::functions())
         .collect();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow::array::Array;
 use arrow::datatypes::{DataType, Field, IntervalMonthDayNano, TimeUnit};
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result};
@@ -70,6 +71,7 @@ pub(super) struct Clock<'a> {
     bangkok_day: Arc<ScalarUDF>,
     text_of_time: Arc<ScalarUDF>,
     whole: Arc<ScalarUDF>,
+    length: Arc<ScalarUDF>,
 }
 
 type Rewritten = Result<Transformed<Expr>>;
@@ -84,6 +86,7 @@ impl<'a> Clock<'a> {
             bangkok_day: functions::bangkok_day(),
             text_of_time: Arc::new(text::function()),
             whole: functions::nearest_whole(),
+            length: functions::interval_length(),
         }
     }
 
@@ -92,7 +95,7 @@ impl<'a> Clock<'a> {
         match part {
             Expr::BinaryExpr(binary) => Ok(self.binary(binary, &kind)),
             Expr::Between(Between { expr, negated, low, high }) => {
-                let [expr, low, high] = self.alike([*expr, *low, *high], &kind).map(Box::new);
+                let [expr, low, high] = self.comparable([*expr, *low, *high], &kind).map(Box::new);
                 Ok(yes(Expr::Between(Between { expr, negated, low, high })))
             }
             Expr::InList(InList { expr, list, negated }) => {
@@ -124,7 +127,13 @@ impl<'a> Clock<'a> {
                 (call.params.args[0], call.params.args[2]) = (told, other);
                 Ok(yes(Expr::WindowFunction(call)))
             }
-            Expr::ScalarFunction(call) => self.call(call, &kind),
+            Expr::ScalarFunction(mut call) => match functions::type_of_cast_call(call.func.name()) {
+                Some(to) if call.args.len() == 1 => {
+                    let of = call.args.remove(0);
+                    Ok(self.cast(Cast::new(Box::new(of), to), &kind))
+                }
+                _ => self.call(call, &kind),
+            },
             other => Ok(no(other)),
         }
     }
@@ -136,7 +145,7 @@ impl<'a> Clock<'a> {
         };
         let (of_left, of_right) = (kind(&left), kind(&right));
         if compares(op) {
-            let [left, right] = self.alike([*left, *right], kind);
+            let [left, right] = self.comparable([*left, *right], kind);
             return made(left, right);
         }
         if op == Operator::StringConcat {
@@ -203,6 +212,21 @@ impl<'a> Clock<'a> {
             _ => one,
         });
         told.collect()
+    }
+
+    /// The same of what is compared, where intervals are as long as they are: the engine compares their months first.
+    fn comparable<const N: usize>(&self, all: [Expr; N], kind: &impl Fn(&Expr) -> DataType) -> [Expr; N] {
+        let kinds = all.each_ref().map(kind);
+        let is_length = |kind: &DataType| matches!(kind, DataType::Duration(_) | DataType::Interval(_));
+        let has_interval = kinds.iter().any(|kind| matches!(kind, DataType::Interval(_)));
+        if !has_interval || !kinds.iter().all(is_length) {
+            return self.alike(all, kind);
+        }
+        let mut kinds = kinds.into_iter();
+        all.map(|one| match kinds.next() {
+            Some(DataType::Interval(_)) => called(&self.length, vec![one]),
+            _ => cast(one, DataType::Duration(TimeUnit::Microsecond)),
+        })
     }
 
     fn alike<const N: usize>(&self, all: [Expr; N], kind: &impl Fn(&Expr) -> DataType) -> [Expr; N] {
@@ -391,6 +415,36 @@ impl<'a> Clock<'a> {
             }
             "concat" | "concat_ws" => {
                 args = args.into_iter().map(|one| self.text(&one, &kind(&one)).unwrap_or(one)).collect();
+            }
+            // The engine says another scale than it gives, once the digits are known.
+            "round" if args.first().is_some_and(|of| kind(of).is_decimal()) => {
+                let digits = match args.get(1) {
+                    None => Some(0),
+                    Some(Expr::Literal(digits, _)) => {
+                        digits.cast_to(&DataType::Int8).ok().and_then(|digits| match digits {
+                            ScalarValue::Int8(Some(digits)) => Some(digits.clamp(0, 30)),
+                            _ => None,
+                        })
+                    }
+                    Some(_) => None,
+                };
+                if let Some(digits) = digits {
+                    return Ok(yes(cast(called(&func, args), DataType::Decimal128(38, digits))));
+                }
+            }
+            // `= ANY ($1)`: elements of a bound list, each as if it stood there by itself.
+            "array_has" if args.len() == 2 && is_instant(args.last()) => {
+                if let Expr::Literal(ScalarValue::List(list), _) = &args[0]
+                    && list.len() == 1
+                    && is_local(list.values().data_type())
+                {
+                    let elements = (0..list.values().len())
+                        .map(|index| ScalarValue::try_from_array(list.values(), index).map(lit))
+                        .collect::<Result<Vec<_>>>()?;
+                    let expr = args.remove(1);
+                    let list = elements.into_iter().map(|one| self.instant(&one, &kind(&one)).unwrap_or(one)).collect();
+                    return Ok(yes(Expr::InList(InList { expr: Box::new(expr), list, negated: false })));
+                }
             }
             "timezone" if args.len() == 2 && is_text(&kind(&args[1])) => args[1] = self.read(&args[1]),
             "to_timestamp" if args.len() == 1 && is_text(&kind(&args[0])) => return Ok(yes(self.read(&args[0]))),

@@ -17,6 +17,7 @@ mod drivers;
 mod functions;
 mod names;
 mod objects;
+mod outputs;
 mod rewrite;
 mod tables;
 mod types;
@@ -30,9 +31,10 @@ use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
 
-pub(crate) use names::{named, names, names_of_query};
+pub(crate) use names::{named, names, names_of_query, told_apart};
 pub(crate) use objects::Objects;
 pub use objects::TableFacts;
+pub(crate) use outputs::rename;
 pub(crate) use rewrite::{call, rewrite, tell_casts_apart};
 pub(crate) use wildcards::expand;
 

@@ -1,5 +1,6 @@
 //! How PostgreSQL names the columns of an answer: clients find them by it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -80,6 +81,30 @@ pub(crate) fn named(schema: &SchemaRef, names: Option<Vec<String>>) -> SchemaRef
         }
         _ => schema.clone(),
     }
+}
+
+/// The schema with each name once, for those to whom two members of one name are one: `mean`, `mean_1`.
+pub(crate) fn told_apart(schema: &SchemaRef) -> SchemaRef {
+    let mut seen = HashSet::new();
+    let fields: Vec<Field> = schema
+        .fields()
+        .iter()
+        .map(|field| {
+            let mut name = field.name().clone();
+            let mut number = 0;
+            while !seen.insert(name.clone()) {
+                number += 1;
+                name = format!("{}_{number}", field.name());
+            }
+            field.as_ref().clone().with_name(name)
+        })
+        .collect();
+    if seen.len() == schema.fields().len()
+        && fields.iter().zip(schema.fields()).all(|(one, other)| one == other.as_ref())
+    {
+        return schema.clone();
+    }
+    Arc::new(Schema::new(fields))
 }
 
 #[cfg(test)]

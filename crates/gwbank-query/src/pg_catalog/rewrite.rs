@@ -505,7 +505,7 @@ fn name_casts(select: &mut Select, otherwise: impl Fn(usize, &Expr) -> String) {
     }
 }
 
-fn is_column(expr: &Expr) -> bool {
+pub(super) fn is_column(expr: &Expr) -> bool {
     match expr {
         Expr::Cast { expr, .. } | Expr::Nested(expr) => is_column(expr),
         Expr::Identifier(_) | Expr::CompoundIdentifier(_) => true,

@@ -19,6 +19,7 @@ use datafusion::sql::sqlparser::tokenizer::Span;
 use gwbank_model::{Timestamp, Zone};
 
 use crate::error::QueryError;
+use crate::functions::cast_call;
 use crate::local_time::{arrow_name, has_offset};
 use crate::pg_catalog::call;
 
@@ -31,6 +32,33 @@ pub(crate) fn in_words_of_the_engine(statement: &mut Statement, zone: &Zone) -> 
         },
         Statement::Explain(explain) => in_words_of_the_engine(&mut explain.statement, zone),
         _ => Ok(()),
+    }
+}
+
+/// Casts of columns as calls, which have names of their own.
+pub(crate) fn casts_as_calls(statement: &mut Statement) {
+    match statement {
+        Statement::Statement(sql) => {
+            let _ = sql.visit(&mut CastCaller);
+        }
+        Statement::Explain(explain) => casts_as_calls(&mut explain.statement),
+        _ => {}
+    }
+}
+
+struct CastCaller;
+
+impl VisitorMut for CastCaller {
+    type Break = ();
+
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        if let Expr::Cast { expr: of, data_type, format: None, .. } = expr
+            && !matches!(of.as_ref(), Expr::Value(_))
+            && let Some(name) = cast_call(data_type)
+        {
+            *expr = call(name, [of.as_ref().clone()]);
+        }
+        ControlFlow::Continue(())
     }
 }
 
