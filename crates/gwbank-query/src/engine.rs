@@ -470,10 +470,15 @@ impl Runner {
             let shown = stream.map(|batch| batch.map(|batch| without_guards(&batch)));
             stream = Box::pin(RecordBatchStreamAdapter::new(schema, shown));
         }
-        let schema = match request.is_of_postgresql() {
-            true => pg_catalog::named(&stream.schema(), names),
-            false => pg_catalog::told_apart(&stream.schema()),
-        };
+        if request.is_of_postgresql() {
+            return Ok((pg_catalog::named(&stream.schema(), names), stream));
+        }
+        let schema = pg_catalog::told_apart(&stream.schema());
+        if schema != stream.schema() {
+            let named = schema.clone();
+            let renamed = stream.map(move |batch| Ok(RecordBatch::try_new(named.clone(), batch?.columns().to_vec())?));
+            stream = Box::pin(RecordBatchStreamAdapter::new(schema.clone(), renamed));
+        }
         Ok((schema, stream))
     }
 

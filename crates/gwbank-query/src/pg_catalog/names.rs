@@ -113,6 +113,16 @@ mod tests {
     use datafusion::sql::parser::DFParser;
 
     #[test]
+    fn two_of_one_name_are_told_apart() {
+        let field = |name: &str| Field::new(name, arrow::datatypes::DataType::Int64, true);
+        let schema = Arc::new(Schema::new(["a", "b", "a", "a_1", "a"].map(field).to_vec()));
+        let told: Vec<String> = told_apart(&schema).fields().iter().map(|field| field.name().clone()).collect();
+        assert_eq!(told, ["a", "b", "a_1", "a_1_1", "a_2"]);
+        let apart = Arc::new(Schema::new(["a", "b"].map(field).to_vec()));
+        assert_eq!(told_apart(&apart), apart);
+    }
+
+    #[test]
     fn as_postgresql_names_them() {
         let of = |sql: &str| names(&DFParser::parse_sql(sql).unwrap().remove(0).unwrap());
         let sql = "SELECT 1, count(*), avg(value), r.Well_Id, \"Odd\", value::int, 1::int, a + b, x AS Y, (SELECT max(t)), \

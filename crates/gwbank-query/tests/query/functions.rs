@@ -85,3 +85,15 @@ fn a_pattern_that_means_something_elsewhere_is_refused() {
         assert_eq!(bench.rows("SELECT to_char(timestamp '2026-03-08', '%Y-%m')").await, ["2026-03"]);
     });
 }
+
+#[test]
+fn columns_of_one_name_are_told_apart() {
+    run(async {
+        let bench = Bench::new(config(), usize::MAX);
+        let sql = "SELECT a.x, b.x FROM (SELECT 1 AS x) a CROSS JOIN (SELECT 2 AS x) b";
+        let batches = bench.batches(sql).await.unwrap();
+        let names: Vec<String> = batches[0].schema().fields().iter().map(|field| field.name().clone()).collect();
+        assert_eq!(names, ["x", "x_1"]);
+        assert_eq!(bench.rows(sql).await, ["1|2"]);
+    });
+}
