@@ -362,6 +362,8 @@ struct Logical {
     session: SessionState,
     /// Of its columns, where a client of PostgreSQL asks.
     names: Option<Vec<String>>,
+    /// By columns that have another name in the plan, where any other client asks.
+    lost: Vec<Option<String>>,
 }
 
 /// The side that computes.
@@ -407,7 +409,7 @@ impl Runner {
         }
         let zone = request.zone(&shared.config)?;
         words::in_words_of_the_engine(&mut parsed, &zone)?;
-        let mut names = None;
+        let (mut names, mut lost) = (None, Vec::new());
         if request.is_of_postgresql() {
             pg_catalog::expand(&mut parsed, shared.template.objects());
             names = pg_catalog::names(&parsed);
@@ -416,6 +418,7 @@ impl Runner {
             }
             pg_catalog::rewrite(&mut parsed);
         } else {
+            lost = pg_catalog::rename(&mut parsed);
             pg_catalog::tell_casts_apart(&mut parsed);
         }
         gapfill::name_calls(&mut parsed)?;
@@ -440,15 +443,15 @@ impl Runner {
             Some(at) => known_at::as_known_at(plan, at, cut.reviews()).map_err(|error| shared.translate(&error))?,
             None => plan,
         };
-        Ok(Logical { plan, session, names })
+        Ok(Logical { plan, session, names, lost })
     }
 
     async fn describe(&self, request: &Request) -> Result<Description, QueryError> {
-        let Logical { plan, names, .. } = self.logical(request).await?;
+        let Logical { plan, names, lost, .. } = self.logical(request).await?;
         let told = Description::of(&plan, &request.types)?;
         let schema = match request.is_of_postgresql() {
             true => pg_catalog::named(&told.schema, names),
-            false => pg_catalog::told_apart(&told.schema),
+            false => pg_catalog::told_apart(&pg_catalog::with_lost(&told.schema, &lost)),
         };
         Ok(Description { schema, ..told })
     }
@@ -456,7 +459,7 @@ impl Runner {
     async fn plan(&self, request: &Request) -> Result<(SchemaRef, SendableRecordBatchStream), QueryError> {
         let shared = &self.shared;
         let translate = |error| shared.translate(&error);
-        let Logical { plan, session, names } = self.logical(request).await?;
+        let Logical { plan, session, names, lost } = self.logical(request).await?;
         let optimized = session.optimize(&plan).map_err(translate)?;
         check_constants(&optimized, &self.guard).map_err(translate)?;
         let planner = session.query_planner().clone();
@@ -473,7 +476,7 @@ impl Runner {
         if request.is_of_postgresql() {
             return Ok((pg_catalog::named(&stream.schema(), names), stream));
         }
-        let schema = pg_catalog::told_apart(&stream.schema());
+        let schema = pg_catalog::told_apart(&pg_catalog::with_lost(&stream.schema(), &lost));
         if schema != stream.schema() {
             let named = schema.clone();
             let renamed = stream.map(move |batch| Ok(RecordBatch::try_new(named.clone(), batch?.columns().to_vec())?));

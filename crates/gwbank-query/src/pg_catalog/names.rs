@@ -83,6 +83,18 @@ pub(crate) fn named(schema: &SchemaRef, names: Option<Vec<String>>) -> SchemaRef
     }
 }
 
+/// The schema with the names that columns lost on their way to the engine.
+pub(crate) fn with_lost(schema: &SchemaRef, lost: &[Option<String>]) -> SchemaRef {
+    if lost.len() != schema.fields().len() || lost.iter().all(Option::is_none) {
+        return schema.clone();
+    }
+    let named = schema.fields().iter().zip(lost).map(|(field, lost)| match lost {
+        Some(name) => field.as_ref().clone().with_name(name),
+        None => field.as_ref().clone(),
+    });
+    Arc::new(Schema::new(named.collect::<Vec<Field>>()))
+}
+
 /// The schema with each name once, for those to whom two members of one name are one: `mean`, `mean_1`.
 pub(crate) fn told_apart(schema: &SchemaRef) -> SchemaRef {
     let mut seen = HashSet::new();

@@ -17,17 +17,26 @@ use super::rewrite::is_column;
 
 /// Columns that ORDER BY names inside its expressions, which are those of tables, are renamed where the answer has others of
 /// the name; bare names of those become their places.
-pub(crate) fn rename(statement: &mut Statement) {
-    let Statement::Statement(sql) = statement else { return };
-    if let SqlStatement::Query(query) = sql.as_mut() {
-        rename_of(query);
+///
+/// For each column the name that it lost; nothing where columns are as they were.
+pub(crate) fn rename(statement: &mut Statement) -> Vec<Option<String>> {
+    match statement {
+        Statement::Statement(sql) => match sql.as_mut() {
+            SqlStatement::Query(query) => rename_of(query).unwrap_or_default(),
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
     }
 }
 
-fn rename_of(query: &mut Query) {
-    let SetExpr::Select(select) = query.body.as_mut() else { return };
-    let Some(order) = &mut query.order_by else { return };
-    let OrderByKind::Expressions(order) = &mut order.kind else { return };
+fn rename_of(query: &mut Query) -> Option<Vec<Option<String>>> {
+    let SetExpr::Select(select) = query.body.as_mut() else { return None };
+    // How many columns a `*` is, nobody knows yet.
+    let is_wildcard = |item: &SelectItem| matches!(item, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..));
+    if select.projection.iter().any(is_wildcard) {
+        return None;
+    }
+    let OrderByKind::Expressions(order) = &mut query.order_by.as_mut()?.kind else { return None };
     let mut mentioned = Mentioned::default();
     for by in order.iter().filter(|by| !matches!(by.expr, Expr::Identifier(_))) {
         let _ = by.expr.visit(&mut mentioned);
@@ -40,6 +49,7 @@ fn rename_of(query: &mut Query) {
             by.expr = Expr::Value(Value::Number((place + 1).to_string(), false).with_empty_span());
         }
     }
+    Some(renamed)
 }
 
 #[derive(Default)]

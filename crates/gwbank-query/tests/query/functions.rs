@@ -97,3 +97,18 @@ fn columns_of_one_name_are_told_apart() {
         assert_eq!(bench.rows(sql).await, ["1|2"]);
     });
 }
+
+#[test]
+fn a_name_inside_order_by_is_a_column_of_the_table() {
+    run(async {
+        let bench = Bench::new(config(), usize::MAX);
+        let of = "FROM (VALUES (1), (2), (3)) t(value)";
+        let sql = format!("SELECT value * -1 AS value {of} ORDER BY value * 2");
+        let batches = bench.batches(&sql).await.unwrap();
+        assert_eq!(batches[0].schema().field(0).name(), "value");
+        assert_eq!(bench.rows(&sql).await, ["-1", "-2", "-3"]);
+        assert_eq!(bench.rows(&format!("SELECT value * -1 AS value {of} ORDER BY value")).await, ["-3", "-2", "-1"]);
+        let both = format!("SELECT value * -1 AS value {of} ORDER BY value, abs(t.value)");
+        assert_eq!(bench.rows(&both).await, ["-3", "-2", "-1"]);
+    });
+}
