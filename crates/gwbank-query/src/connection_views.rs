@@ -13,6 +13,7 @@ use datafusion::sql::sqlparser::ast::{
 
 use crate::error::QueryError;
 use crate::guard::check_size;
+use crate::pg_catalog::folded;
 use crate::{pg_catalog, statement};
 
 /// `CREATE VIEW` of one connection.
@@ -125,10 +126,6 @@ fn cte(view: &ConnectionView, query: Box<Query>) -> Result<Cte, QueryError> {
         materialized: None,
         closing_paren_token: AttachedToken::empty(),
     })
-}
-
-fn folded(name: &Ident) -> String {
-    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }
 
 /// Names of tables. Views lose their schema.

@@ -31,15 +31,13 @@ use datafusion::optimizer::{ApplyOrder, OptimizerConfig, OptimizerRule};
 use datafusion::physical_expr::create_physical_expr;
 use datafusion::scalar::ScalarValue;
 use gwbank_model::QualityFlag;
-use gwbank_store::{Bucket, Measure, MonthUnit};
+use gwbank_store::{Bucket, Measure};
 
 use crate::functions;
 use crate::latest::has_subquery;
 use crate::readings::{GroupColumn, ReadingsSummary, ReadingsTable, Table, Wanted};
 
 const MICROS_PER_HOUR: i64 = 3_600_000_000;
-/// Monday 2000-01-03.
-const A_MONDAY_MICROS: i64 = 946_857_600_000_000;
 
 /// Comes last, when filters have found their way into the scans.
 #[derive(Debug)]
@@ -260,25 +258,12 @@ fn group(expression: &Expr, input: &LogicalPlan, kind: &DataType) -> Option<Grou
     }
 }
 
+/// `date_trunc` is a `time_bucket` by now: see [`crate::local_time`].
 fn bucket(function: &ScalarFunction) -> Option<Bucket> {
     match (function.name(), function.args.as_slice()) {
         ("time_bucket", [width, time]) if is_column(time, "time") => functions::bucket(literal(width)?, None),
         ("time_bucket", [width, time, third]) if is_column(time, "time") => {
             functions::bucket(literal(width)?, Some(literal(third)?))
-        }
-        ("date_trunc", [unit, time]) if is_column(time, "time") => {
-            let days =
-                |days: i64| Bucket::Width { micros: days * 24 * MICROS_PER_HOUR, origin_micros: A_MONDAY_MICROS };
-            let months = |unit| Bucket::Months { unit, offset_seconds: 0 };
-            match literal(unit)?.try_as_str()??.to_lowercase().as_str() {
-                "hour" => Some(Bucket::Width { micros: MICROS_PER_HOUR, origin_micros: 0 }),
-                "day" => Some(days(1)),
-                "week" => Some(days(7)),
-                "month" => Some(months(MonthUnit::Month)),
-                "quarter" => Some(months(MonthUnit::Quarter)),
-                "year" => Some(months(MonthUnit::Year)),
-                _ => None,
-            }
         }
         _ => None,
     }

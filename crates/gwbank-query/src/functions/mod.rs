@@ -15,6 +15,7 @@ mod windows;
 pub(crate) use casts::{name_of as cast_call, type_of as type_of_cast_call};
 pub(crate) use series::time_type;
 pub(crate) use time_bucket::{Cutter, bucket, fixed_seconds};
+pub(crate) use timezone::local_type;
 
 use std::sync::Arc;
 
@@ -77,6 +78,10 @@ pub const FUNCTIONS: &[Function] = &[
     lttb::LTTB,
     AS_KNOWN_AT,
 ];
+
+pub(crate) fn is_text(kind: &DataType) -> bool {
+    matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
+}
 
 /// Aggregates of whole series: with OVER each row would compute one anew.
 pub(crate) fn is_of_series(name: &str) -> bool {

@@ -16,7 +16,7 @@ use datafusion::logical_expr::{
 use gwbank_model::Zone;
 use gwbank_store::timestamp_type;
 
-use super::Function;
+use super::{Function, is_text};
 
 pub(super) const FUNCTION: Function = Function {
     name: "timezone",
@@ -39,12 +39,8 @@ struct TimeZone {
 }
 
 /// Without a zone, in microseconds.
-fn local_type() -> DataType {
+pub(crate) fn local_type() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, None)
-}
-
-fn is_text(given: &DataType) -> bool {
-    matches!(given, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }
 
 impl ScalarUDFImpl for TimeZone {

@@ -16,7 +16,7 @@ use gwbank_store::timestamp_type;
 
 use super::plan::kind_of;
 use super::{patterns, text};
-use crate::functions;
+use crate::functions::{self, is_text, local_type};
 
 /// A zone as Arrow's types name it.
 pub(crate) fn arrow_name(zone: &Zone) -> Arc<str> {
@@ -29,20 +29,12 @@ pub(crate) fn arrow_name(zone: &Zone) -> Arc<str> {
     }
 }
 
-pub(super) fn is_text(kind: &DataType) -> bool {
-    matches!(kind, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
-}
-
 pub(super) fn is_local(kind: &DataType) -> bool {
     matches!(kind, DataType::Timestamp(_, None) | DataType::Date32 | DataType::Date64)
 }
 
 pub(super) fn is_utc(kind: &DataType) -> bool {
     matches!(kind, DataType::Timestamp(_, Some(zone)) if matches!(&**zone, "UTC" | "+00:00"))
-}
-
-fn local_type() -> DataType {
-    DataType::Timestamp(TimeUnit::Microsecond, None)
 }
 
 fn compares(op: Operator) -> bool {

@@ -10,7 +10,8 @@ use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, Projection, RecursiveQuery, Union, Values, cast};
 use gwbank_model::Zone;
 
-use super::clock::{Clock, is_local, is_text, is_utc};
+use super::clock::{Clock, is_local, is_utc};
+use crate::functions::is_text;
 
 /// The plan in a zone.
 pub(crate) fn in_zone(plan: LogicalPlan, zone: &Zone) -> Result<LogicalPlan> {

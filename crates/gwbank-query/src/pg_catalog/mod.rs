@@ -31,7 +31,7 @@ use datafusion::error::Result;
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
 
-pub(crate) use names::{named, names, names_of_query, told_apart, with_lost};
+pub(crate) use names::{folded, named, names, names_of_query, told_apart, with_lost};
 pub(crate) use objects::Objects;
 pub use objects::TableFacts;
 pub(crate) use outputs::rename;

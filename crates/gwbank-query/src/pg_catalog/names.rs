@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::sql::parser::Statement;
-use datafusion::sql::sqlparser::ast::{Expr, ObjectNamePart, Query, SelectItem, SetExpr, Statement as SqlStatement};
+use datafusion::sql::sqlparser::ast::{
+    Expr, Ident, ObjectNamePart, Query, SelectItem, SetExpr, Statement as SqlStatement,
+};
 
 /// What an expression without a name is called.
 const UNNAMED: &str = "?column?";
@@ -34,24 +36,23 @@ fn of_body(body: &SetExpr) -> Option<Vec<String>> {
 fn of_item(item: &SelectItem) -> Option<String> {
     match item {
         SelectItem::UnnamedExpr(expr) => Some(of(expr)),
-        SelectItem::ExprWithAlias { alias, .. } => Some(folded(&alias.value, alias.quote_style)),
+        SelectItem::ExprWithAlias { alias, .. } => Some(folded(alias)),
         _ => None,
     }
 }
 
-fn folded(name: &str, quote: Option<char>) -> String {
-    if quote.is_some() { name.to_owned() } else { name.to_lowercase() }
+/// A name as it is known: without quotes in small letters.
+pub(crate) fn folded(name: &Ident) -> String {
+    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }
 
 /// Of one expression.
 pub(super) fn of(expr: &Expr) -> String {
     match expr {
-        Expr::Identifier(name) => folded(&name.value, name.quote_style),
-        Expr::CompoundIdentifier(names) => {
-            names.last().map_or_else(|| UNNAMED.to_owned(), |name| folded(&name.value, name.quote_style))
-        }
+        Expr::Identifier(name) => folded(name),
+        Expr::CompoundIdentifier(names) => names.last().map_or_else(|| UNNAMED.to_owned(), folded),
         Expr::Function(function) => match function.name.0.last() {
-            Some(ObjectNamePart::Identifier(name)) => folded(&name.value, name.quote_style),
+            Some(ObjectNamePart::Identifier(name)) => folded(name),
             _ => UNNAMED.to_owned(),
         },
         Expr::Cast { expr, data_type, .. } => match of(expr) {

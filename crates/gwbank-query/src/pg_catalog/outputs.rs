@@ -12,7 +12,7 @@ use datafusion::sql::sqlparser::ast::{
     Expr, Ident, OrderByKind, Query, Select, SelectItem, SetExpr, Statement as SqlStatement, Value, Visit, Visitor,
 };
 
-use super::names;
+use super::names::{self, folded};
 use super::rewrite::is_column;
 
 /// Columns that ORDER BY names inside its expressions, which are those of tables, are renamed where the answer has others of
@@ -92,10 +92,6 @@ fn renamed(select: &mut Select, mentioned: &HashSet<String>) -> Vec<Option<Strin
         Some(name)
     });
     each.collect()
-}
-
-fn folded(name: &Ident) -> String {
-    if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() }
 }
 
 #[cfg(test)]

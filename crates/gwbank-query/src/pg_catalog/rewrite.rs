@@ -515,10 +515,9 @@ pub(super) fn is_column(expr: &Expr) -> bool {
 
 /// What the engine tells an expression from others by.
 fn told_apart_by(expr: &Expr) -> String {
-    let folded = |name: &Ident| if name.quote_style.is_some() { name.value.clone() } else { name.value.to_lowercase() };
     match expr {
-        Expr::CompoundIdentifier(names) => names.iter().map(folded).collect::<Vec<_>>().join("."),
-        Expr::Identifier(name) => folded(name),
+        Expr::CompoundIdentifier(names) => names.iter().map(names::folded).collect::<Vec<_>>().join("."),
+        Expr::Identifier(name) => names::folded(name),
         // The engine names a cast by what is cast.
         Expr::Cast { expr, .. } | Expr::Nested(expr) => told_apart_by(expr),
         other => other.to_string(),
