@@ -1,6 +1,7 @@
 //! The command line: here what all commands share and the small ones, beside it the large ones by what they are about.
 
 mod indicators;
+mod offices;
 mod quality;
 mod review;
 mod sql;
@@ -19,6 +20,7 @@ use crate::config::{Loaded, Overrides, load};
 use crate::failure::{Failure, Outcome};
 
 pub use indicators::{HindcastArguments, IndicatorsArguments, Known};
+pub use offices::OfficesCommand;
 pub use quality::{QualityCheckArguments, QualityCommand, QualityLimitsCommand, QualityMode, QualityReportArguments};
 pub use review::{CorrectionArguments, ReviewCommand, ReviewReason, ReviewStretch};
 pub use sql::{ExportArguments, ExportFormat, ExportInterval, SqlArguments, SqlFormat};
@@ -87,6 +89,9 @@ pub enum Command {
     /// Condition flags and their evidence
     #[command(subcommand)]
     Flags(FlagsCommand),
+    /// Who is told of condition flags, and how
+    #[command(subcommand)]
+    Offices(OfficesCommand),
     /// What would have been flagged over past years, with only what was known then: flags a year, how long they stood, how
     /// they flap, how early they came, and how often a normal climate would raise them
     Hindcast(HindcastArguments),
@@ -411,6 +416,35 @@ pub enum FlagsCommand {
         /// In whose name
         #[arg(long)]
         by: Option<String>,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+    /// Keeps a remark on it, also when it is closed
+    Comment {
+        id: String,
+        /// The remark
+        text: String,
+        /// In whose name
+        #[arg(long)]
+        by: Option<String>,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+    /// Takes it back, as it was wrong; it is raised anew when its condition has ended once, or gets worse
+    Cancel {
+        id: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+        /// In whose name
+        #[arg(long)]
+        by: Option<String>,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+    /// Lets the public have its newest CAP document
+    Approve {
+        id: String,
         #[command(flatten)]
         server: ServerArguments,
     },

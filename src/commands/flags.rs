@@ -1,4 +1,4 @@
-//! `gwbank flags list|show|acknowledge`
+//! `gwbank flags list|show|acknowledge|comment|cancel|approve`
 
 use serde_json::{Value, json};
 
@@ -39,6 +39,23 @@ pub fn run(general: &General, command: FlagsCommand) -> Outcome {
                 cell(&flag["acknowledged_by"]),
                 cell(&flag["acknowledged_at"])
             ))
+        }
+        FlagsCommand::Comment { id, text, by, server } => {
+            let client = Client::needed(general, &server)?;
+            let body = json!({ "by": by, "text": text });
+            let flag: Value = client.post(&format!("/api/v1/flags/{}/comment", encoded(&id)), &body)?;
+            output::line(&format!("the remark on {} is kept", cell(&flag["id"])))
+        }
+        FlagsCommand::Cancel { id, reason, by, server } => {
+            let client = Client::needed(general, &server)?;
+            let body = json!({ "by": by, "text": reason });
+            let flag: Value = client.post(&format!("/api/v1/flags/{}/cancel", encoded(&id)), &body)?;
+            output::line(&format!("{} is {}", cell(&flag["id"]), cell(&flag["state"])))
+        }
+        FlagsCommand::Approve { id, server } => {
+            let client = Client::needed(general, &server)?;
+            let approved: Value = client.post(&format!("/api/v1/flags/{}/approve", encoded(&id)), &json!({}))?;
+            output::line(&format!("{} approved by {}", cell(&approved["document"]), cell(&approved["approved_by"])))
         }
     }
 }

@@ -16,6 +16,7 @@ mod indicators;
 mod installations;
 mod messages;
 mod migrate;
+mod offices;
 mod output;
 mod quality;
 mod replay;
@@ -51,6 +52,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Command::Export(asked) => export::run(&general, &asked),
         Command::Indicators(asked) => indicators::run(&general, &asked),
         Command::Flags(asked) => flags::run(&general, asked),
+        Command::Offices(asked) => offices::run(&general, asked),
         Command::Hindcast(asked) => hindcast::run(&general, &asked),
         Command::Review(command) => review::run(&general, command),
         Command::Quality(asked) => quality::run(&general, asked),

@@ -58,6 +58,7 @@ impl Config {
         self.check_ingest(&mut found);
         self.check_device_profiles(&mut found);
         self.check_indicators(&mut found);
+        self.check_delivery(&mut found);
         for OverrideError { section, key, problem, mend } in self.quality.faults() {
             found.error(format!("quality.{section}.{key}"), problem, mend);
         }
@@ -364,6 +365,49 @@ impl Config {
     fn check_device_profiles(&self, found: &mut Findings) {
         for problem in device_profiles(&self.device_profiles).err().into_iter().flatten() {
             found.error(problem.key, problem.problem, problem.mend);
+        }
+    }
+
+    fn check_delivery(&self, found: &mut Findings) {
+        let delivery = &self.delivery;
+        for (key, value, max) in [
+            ("delivery.age_max_hours", delivery.age_max_hours, 24 * 366),
+            ("delivery.messages_per_minute", delivery.messages_per_minute, 100_000),
+            ("delivery.link_days", delivery.link_days, 366),
+        ] {
+            if value == 0 || value > max {
+                found.error(key, format!("{value} is out of range"), format!("give 1 to {max}"));
+            }
+        }
+        if !self.public_url.is_empty() {
+            let url = url::Url::parse(&self.public_url).ok();
+            if !url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some()) {
+                found.error("public_url", format!("{:?} is no URL", self.public_url), "write it as https://host");
+            }
+        }
+        if !self.email.smtp_url.is_empty()
+            && let Err(problem) = crate::node::offices::email(self)
+        {
+            found.error("email", format!("{problem:#}"), "see [email] in gwbank.example.toml");
+        }
+        for (index, network) in self.webhook.allowed_networks.iter().enumerate() {
+            if let Err(error) = network.parse::<gwbank_courier::Network>() {
+                let key = format!("webhook.allowed_networks[{index}]");
+                found.error(key, error.to_string(), "or leave it out");
+            }
+        }
+        let line = &self.line;
+        if line.channel_access_token_file.is_empty() != line.channel_secret_file.is_empty() {
+            let mend = "name both files: the token sends, the secret tells LINE's own requests from others";
+            found.error("line", "only one of channel_access_token_file and channel_secret_file is given", mend);
+        }
+        if !(0.0..=1.0).contains(&line.quota_low_share) {
+            found.error("line.quota_low_share", format!("{} is no share", line.quota_low_share), "give 0 to 1");
+        }
+        let has_space = |text: &str| text.chars().any(|c| c.is_whitespace() || matches!(c, ',' | '<' | '&'));
+        if has_space(&self.cap.sender) {
+            let mend = "CAP allows no spaces, commas, < and & in it";
+            found.error("cap.sender", format!("{:?} is no sender", self.cap.sender), mend);
         }
     }
 

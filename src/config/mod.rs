@@ -47,6 +47,11 @@ pub struct Config {
     pub query: QuerySection,
     pub ingest: IngestSection,
     pub indicators: IndicatorsSection,
+    pub delivery: DeliverySection,
+    pub email: EmailSection,
+    pub webhook: WebhookSection,
+    pub line: LineSection,
+    pub cap: CapSection,
     /// Limits of the quality tests that differ from the defaults.
     pub quality: QualityOverrides,
     /// What vendors' fields mean.
@@ -72,6 +77,11 @@ impl Default for Config {
             query: QuerySection::default(),
             ingest: IngestSection::default(),
             indicators: IndicatorsSection::default(),
+            delivery: DeliverySection::default(),
+            email: EmailSection::default(),
+            webhook: WebhookSection::default(),
+            line: LineSection::default(),
+            cap: CapSection::default(),
             quality: QualityOverrides::default(),
             device_profiles: Vec::new(),
             auth: AuthSection::default(),
@@ -415,6 +425,109 @@ impl Default for IndicatorsSection {
             min_days_per_month: 15,
             qualities: vec![1, 2],
             evaporation_mm_per_day: None,
+        }
+    }
+}
+
+/// Messages of condition flags to offices, whatever the channel.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DeliverySection {
+    /// What could not be delivered for so long is not worth telling any more.
+    pub age_max_hours: u32,
+    /// To all contacts of an office together, where the office names no pace of its own.
+    pub messages_per_minute: u32,
+    /// How long links in messages are good.
+    pub link_days: u32,
+    /// 32 bytes or more that sign them; "" for `data_dir/link.key`, which is made.
+    pub link_key_file: String,
+}
+
+impl Default for DeliverySection {
+    fn default() -> Self {
+        Self { age_max_hours: 72, messages_per_minute: 60, link_days: 14, link_key_file: String::new() }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EmailSection {
+    /// `smtps://host:465` or `smtp://host:587?tls=required`; "" for no e-mail.
+    pub smtp_url: String,
+    pub user: String,
+    /// File whose first line is the password.
+    pub password_file: String,
+    /// Such as `gwbank <no-reply@bank.example.org>`.
+    pub from: String,
+    pub timeout_seconds: u64,
+}
+
+impl Default for EmailSection {
+    fn default() -> Self {
+        let (smtp_url, user, password_file, from) = Default::default();
+        Self { smtp_url, user, password_file, from, timeout_seconds: 30 }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebhookSection {
+    /// Private networks that URLs may lead into, such as `10.0.0.0/8`.
+    pub allowed_networks: Vec<String>,
+    /// Whether `http://` is sent to beyond them, too.
+    pub plain_http: bool,
+    pub timeout_seconds: u64,
+}
+
+impl Default for WebhookSection {
+    fn default() -> Self {
+        Self { allowed_networks: Vec::new(), plain_http: false, timeout_seconds: 15 }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LineSection {
+    pub base_url: String,
+    /// Files with the channel's access token and its secret; "" for no LINE.
+    pub channel_access_token_file: String,
+    pub channel_secret_file: String,
+    /// Below this share of the month's quota what can wait goes into digests.
+    pub quota_low_share: f64,
+    pub timeout_seconds: u64,
+}
+
+impl Default for LineSection {
+    fn default() -> Self {
+        Self {
+            base_url: "https://api.line.me".to_owned(),
+            channel_access_token_file: String::new(),
+            channel_secret_file: String::new(),
+            quota_low_share: 0.1,
+            timeout_seconds: 15,
+        }
+    }
+}
+
+/// Documents of the Common Alerting Protocol.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CapSection {
+    /// Who sends: a name that is its own all over the world; "" for `gwbank@` and the host of `public_url`.
+    pub sender: String,
+    pub sender_name_en: String,
+    pub sender_name_th: String,
+    /// Who may read a document that is not approved yet.
+    pub restriction: String,
+}
+
+impl Default for CapSection {
+    fn default() -> Self {
+        Self {
+            sender: String::new(),
+            sender_name_en: "Groundwater bank monitoring".to_owned(),
+            sender_name_th: "ระบบติดตามธนาคารน้ำใต้ดิน".to_owned(),
+            restriction: "officers of the province".to_owned(),
         }
     }
 }

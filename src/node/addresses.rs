@@ -51,6 +51,19 @@ pub fn write_local_token(data_dir: &Path) -> Result<String> {
     Ok(token)
 }
 
+/// Random bytes that stay over restarts and that only this program's user can read; made where they are not there yet.
+pub fn kept_secret(path: &Path) -> Result<Vec<u8>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(bytes),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let bytes = rand::random::<[u8; TOKEN_BYTES]>().to_vec();
+            replace(path, &bytes, 0o600)?;
+            Ok(bytes)
+        }
+        Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
+    }
+}
+
 pub fn read_local_token(data_dir: &Path) -> Result<String> {
     Ok(std::fs::read_to_string(data_dir.join(TOKEN_FILE))?.trim().to_owned())
 }

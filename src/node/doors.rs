@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::StreamExt;
 use gwbank_conversion::{LevelSink, SensorChange, SinkError};
+use gwbank_courier::{DeliveryCounts, LineCourier, LinkMaker};
 use gwbank_door::{DoorCounts, DoorStats};
 use gwbank_flight::door as flight;
 use gwbank_ingest::external::ExternalState;
@@ -27,23 +27,25 @@ use gwbank_registry::{Installation, Registry, Well};
 use gwbank_runtime::Clock;
 use gwbank_server::auth::{Access, Authenticator, Credentials};
 use gwbank_server::doors::{
-    Explained, ExplanationOf, FlagsDoor, FlagsDoorError, GatewayStanding, IngestDoor, IngestDoorError, OperationsDoor,
-    PartState, PostedReadings, PostedReceipt, ReadingFault, ReadingsFormat, ReadingsSource, ReplayedLetters, SqlAnswer,
-    SqlDoor, SqlError, SqlErrorKind, SqlPlace, StandingInWords,
+    Explained, ExplanationOf, FlagAct, FlagsDoor, FlagsDoorError, GatewayStanding, IngestDoor, IngestDoorError,
+    LineDoor, OperationsDoor, PartState, PostedReadings, PostedReceipt, ReadingFault, ReadingsFormat, ReadingsSource,
+    ReplayedLetters, SqlAnswer, SqlDoor, SqlError, SqlErrorKind, SqlPlace, StandingInWords,
 };
 use gwbank_server::metrics::{FamilyKind, MetricsText};
 use gwbank_server::problem::Kind;
 use gwbank_store::{
-    ArchiveError, ConditionFlag, DeadLetterFilter, EffectiveLimit, GatewayRecord, Metadata, MetadataError,
+    ArchiveError, ConditionFlag, DeadLetterFilter, Drill, EffectiveLimit, GatewayRecord, Hold, Metadata, MetadataError,
     QualityLimitKey, SecondLookCommit,
 };
 use gwbank_watch::{
-    Detail, Indicator, Language, LevelChanges, RecordIndicator, SeriesJudge, Watch, WatchError, explained_names,
+    Act, Detail, Indicator, Language, LevelChanges, RecordIndicator, SeriesJudge, Watch, WatchError, explained_names,
 };
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::courier::Deliveries;
+use super::offices;
+use crate::config::Config;
+use crate::failure::Outcome;
 
 pub struct Sql(pub QueryEngine);
 
@@ -397,23 +399,41 @@ impl IngestDoor for Ingest {
 
 pub struct Flags {
     pub watch: Watch,
-    pub metadata: Arc<dyn Metadata>,
     pub clock: Arc<dyn Clock>,
+}
+
+impl Flags {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(self.clock.now_micros())
+    }
+}
+
+fn flags_error(error: WatchError) -> FlagsDoorError {
+    match error {
+        WatchError::Closed(_) => FlagsDoorError::Closed,
+        WatchError::Refused(detail) => FlagsDoorError::Refused(detail),
+        other => FlagsDoorError::Failed(Box::new(other)),
+    }
 }
 
 #[async_trait]
 impl FlagsDoor for Flags {
-    async fn acknowledge(&self, flag_id: &str, by: &str) -> Result<Option<ConditionFlag>, FlagsDoorError> {
-        let at = Timestamp::from_micros(self.clock.now_micros());
-        match self.watch.acknowledge(flag_id, by, at).await {
+    async fn act(&self, flag_id: &str, act: FlagAct) -> Result<Option<ConditionFlag>, FlagsDoorError> {
+        let FlagAct { action, by, via, contact_id, text, transition } = act;
+        let act = Act { action, by, via: via.to_owned(), contact_id, text, transition };
+        match self.watch.act(flag_id, act, self.now()).await {
             Ok(flag) => Ok(Some(flag)),
-            Err(WatchError::NoSuchFlag(_)) => {
-                // The watch knows open flags only.
-                let all = self.metadata.flags(false).await.map_err(|error| FlagsDoorError::Failed(Box::new(error)))?;
-                if all.iter().any(|flag| flag.id == flag_id) { Err(FlagsDoorError::Closed) } else { Ok(None) }
-            }
-            Err(error) => Err(FlagsDoorError::Failed(Box::new(error))),
+            Err(WatchError::NoSuchFlag(_)) => Ok(None),
+            Err(error) => Err(flags_error(error)),
         }
+    }
+
+    async fn hold(&self, hold: Hold) -> Result<(), FlagsDoorError> {
+        self.watch.hold(hold).await.map_err(flags_error)
+    }
+
+    async fn drill(&self, drill: Drill) -> Result<usize, FlagsDoorError> {
+        self.watch.drill(drill).await.map_err(flags_error)
     }
 
     async fn explain_well(
@@ -512,12 +532,41 @@ pub struct SqlDoors {
     pub flight_sql: Option<Arc<DoorStats>>,
 }
 
+/// What was delivered since the start, by channel.
+pub type Deliveries = BTreeMap<&'static str, Arc<DeliveryCounts>>;
+
+/// Answers people who write to LINE.
+pub struct Line {
+    channel_secret: String,
+    courier: LineCourier,
+}
+
+impl Line {
+    /// `None` where LINE is not configured.
+    pub fn of(config: &Config, links: &LinkMaker) -> Outcome<Option<Arc<dyn LineDoor>>> {
+        let Some(channel_secret) = offices::line_secret(config)? else { return Ok(None) };
+        let courier = LineCourier::new(offices::line(config)?, links.clone()).map_err(anyhow::Error::new)?;
+        Ok(Some(Arc::new(Self { channel_secret, courier })))
+    }
+}
+
+#[async_trait]
+impl LineDoor for Line {
+    fn channel_secret(&self) -> &str {
+        &self.channel_secret
+    }
+
+    async fn reply(&self, reply_token: &str, text: &str) {
+        self.courier.reply(reply_token, text).await;
+    }
+}
+
 pub struct Operations {
     pipeline: Pipeline,
     metadata: Arc<dyn Metadata>,
     external: Vec<watch::Receiver<ExternalState>>,
     clock: Arc<dyn Clock>,
-    deliveries: Arc<Deliveries>,
+    deliveries: Deliveries,
     engine: QueryEngine,
     sql_doors: SqlDoors,
     transitions: Mutex<Option<(Instant, TransitionCounts)>>,
@@ -529,7 +578,7 @@ impl Operations {
         metadata: Arc<dyn Metadata>,
         external: Vec<watch::Receiver<ExternalState>>,
         clock: Arc<dyn Clock>,
-        deliveries: Arc<Deliveries>,
+        deliveries: Deliveries,
         engine: QueryEngine,
         sql_doors: SqlDoors,
     ) -> Self {
@@ -693,9 +742,10 @@ impl OperationsDoor for Operations {
             flight_metrics(&stats.counts(), text);
         }
         let mut deliveries = text.family("deliveries_total", FamilyKind::Counter, "Messages of condition flags");
-        for (outcome, count) in [("delivered", &self.deliveries.delivered), ("failed", &self.deliveries.failed)] {
-            let count = count.load(Ordering::Relaxed) as f64;
-            deliveries.sample(&[("channel", "mqtt"), ("outcome", outcome)], count);
+        for (channel, counts) in &self.deliveries {
+            for (outcome, count) in counts.told() {
+                deliveries.sample(&[("channel", channel), ("outcome", outcome)], count as f64);
+            }
         }
         if let Some(stats) = &self.sql_doors.postgres_wire {
             write_postgres_wire(text, &stats.counts());

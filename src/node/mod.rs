@@ -13,17 +13,20 @@ pub mod addresses;
 mod courier;
 mod doors;
 pub mod lock;
+pub mod offices;
 pub mod offline;
 mod reviews;
 pub mod settings;
 pub mod stores;
 
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use gwbank_conversion::{Converter, ConverterHandle, ConverterParts};
+use gwbank_courier::{Courier, Dispatcher, LinkMaker};
 use gwbank_flight::{FlightServer, FlightServerError};
 use gwbank_ingest::embedded::EmbeddedBroker;
 use gwbank_ingest::external::ExternalSource;
@@ -31,7 +34,7 @@ use gwbank_ingest::{IngestError, Pipeline};
 use gwbank_pgwire::{PgWireError, PgWireServer, ServerParts};
 use gwbank_query::{QueryEngine, QuerySources};
 use gwbank_review::Reviewer;
-use gwbank_runtime::{Clock, ShutdownTrigger, SystemClock};
+use gwbank_runtime::{Backoff, Clock, ShutdownTrigger, SystemClock};
 use gwbank_server::auth::Credentials;
 use gwbank_server::{App, AppParts, HttpServer, Limits, Reach, router};
 use gwbank_store::Metadata;
@@ -166,7 +169,8 @@ impl Node {
             }
         };
         let flight_stats = flight_sql.is_some().then(Arc::<gwbank_door::DoorStats>::default);
-        let deliveries = Arc::new(courier::Deliveries::default());
+        let links = offices::links(&self.config)?;
+        let mut deliveries = BTreeMap::new();
         if let Some(settings) = settings::embedded(&self.config)? {
             let started = EmbeddedBroker::start(settings, self.pipeline.clone(), self.trigger.listener()).await;
             let broker = started.map_err(|error| match &error {
@@ -175,15 +179,13 @@ impl Node {
             })?;
             self.addresses.mqtt = Some(broker.address().to_string());
             self.addresses.mqtt_tls = broker.tls_address().map(|address| address.to_string());
-            let courier = courier::run(
-                broker.clone(),
-                self.metadata.clone(),
-                clock.clone(),
-                deliveries.clone(),
-                self.trigger.listener(),
-            );
-            self.tasks.push(tokio::spawn(courier));
+            let topics = courier::RetainedTopics(broker.clone());
+            self.publish_open_flags(broker.clone());
+            self.dispatch(Arc::new(topics), &clock, &mut deliveries);
             self.broker = Some(broker);
+        }
+        for courier in offices::couriers(&self.config, &links, &clock)? {
+            self.dispatch(courier, &clock, &mut deliveries);
         }
         for settings in settings::external(&self.config) {
             let source = ExternalSource::spawn(settings, self.pipeline.clone(), self.trigger.listener())
@@ -194,7 +196,7 @@ impl Node {
             self.addresses.http = Some(http.address().to_string());
             let postgres_wire = postgres_wire.as_ref().map(PgWireServer::stats);
             let sql_doors = doors::SqlDoors { postgres_wire, flight_sql: flight_stats.clone() };
-            self.serve_http(http, clock, deliveries, sql_doors)?;
+            self.serve_http(http, clock, deliveries, sql_doors, links)?;
         }
         if let Some(postgres_wire) = postgres_wire {
             self.addresses.postgres_wire = Some(postgres_wire.address().to_string());
@@ -206,6 +208,29 @@ impl Node {
         }
         self.addresses.write(&self.config.data_dir)?;
         Ok(())
+    }
+
+    /// The broker forgets at every start; a store that cannot be read now is asked again.
+    fn publish_open_flags(&mut self, broker: EmbeddedBroker) {
+        let (metadata, shutdown) = (self.metadata.clone(), self.trigger.listener());
+        let publishing = async move {
+            let topics = courier::RetainedTopics(broker);
+            let mut backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(30));
+            while topics.publish_all(metadata.as_ref()).await.is_err() {
+                tokio::select! {
+                    () = shutdown.ended() => return,
+                    () = tokio::time::sleep(backoff.next_delay()) => {}
+                }
+            }
+        };
+        self.tasks.push(tokio::spawn(publishing));
+    }
+
+    fn dispatch(&mut self, courier: Arc<dyn Courier>, clock: &Arc<dyn Clock>, deliveries: &mut doors::Deliveries) {
+        let counts = deliveries.entry(courier.channel()).or_default().clone();
+        let config = offices::dispatch(&self.config);
+        let dispatcher = Dispatcher::new(courier, self.metadata.clone(), clock.clone(), config, counts);
+        self.tasks.push(tokio::spawn(dispatcher.run(self.trigger.listener())));
     }
 
     fn serve_postgres_wire(&mut self, server: PgWireServer) -> Outcome {
@@ -257,8 +282,9 @@ impl Node {
         &mut self,
         http: HttpServer,
         clock: Arc<dyn Clock>,
-        deliveries: Arc<courier::Deliveries>,
+        deliveries: doors::Deliveries,
         sql_doors: doors::SqlDoors,
+        links: LinkMaker,
     ) -> Outcome {
         let mut credentials = self.credentials()?;
         credentials.set_local_token(&addresses::write_local_token(&self.config.data_dir)?);
@@ -279,9 +305,13 @@ impl Node {
         let app = App::new(AppParts {
             sql: Arc::new(doors::Sql(self.engine.clone())),
             ingest: Arc::new(doors::Ingest(self.pipeline.clone())),
-            flags: Arc::new(doors::Flags { watch: self.watch.watch().clone(), metadata: self.metadata.clone(), clock }),
+            flags: Arc::new(doors::Flags { watch: self.watch.watch().clone(), clock }),
             reviews: Arc::new(reviews::Reviews { reviewer: self.reviewer.clone(), pipeline: self.pipeline.clone() }),
             operations: Arc::new(operations),
+            line: doors::Line::of(&self.config, &links)?,
+            links: links.key,
+            cap: offices::cap_sender(&self.config),
+            shutdown: self.trigger.listener(),
             metadata: self.metadata.clone(),
             credentials,
             limits: limits.clone(),

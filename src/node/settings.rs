@@ -126,6 +126,7 @@ pub fn watch(config: &Config) -> WatchConfig {
     watch.rapid.offset_seconds = watch.closing.offset_seconds;
     watch.record.salinity.offset_seconds = watch.closing.offset_seconds;
     watch.record.evaporation_mm_per_day = config.indicators.evaporation_mm_per_day;
+    watch.message_age_max = Duration::from_secs(u64::from(config.delivery.age_max_hours) * 3600);
     watch
 }
 

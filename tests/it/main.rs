@@ -19,6 +19,7 @@ mod local_time;
 mod many_nodes;
 mod mosquitto;
 mod mqtt_client;
+mod offices;
 mod postgres_wire;
 mod program;
 mod quality;

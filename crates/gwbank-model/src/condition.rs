@@ -55,5 +55,9 @@ named_enum! {
         WentStale = 4, "stale";
         Cleared = 5, "cleared";
         Acknowledged = 6, "acknowledged";
+        /// Late or corrected data changed what is known of it, and not how bad it is.
+        Updated = 7, "updated";
+        /// It was not so: late data or an officer took it back.
+        Cancelled = 8, "cancelled";
     }
 }

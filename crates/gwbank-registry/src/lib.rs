@@ -2,6 +2,7 @@
 //!
 //! - [`Registry`]: an immutable snapshot that everything else asks.
 //! - [`import`]: wells and installations from and to CSV and GeoJSON.
+//! - [`office`]: who is told of condition flags, and how.
 //! - [`places`]: the provinces, districts and subdistricts of Thailand, built in.
 //!
 //! # Invariants
@@ -9,6 +10,7 @@
 //! - Nothing of a file is applied when any of it is at fault; every fault is named by line and column with its mend.
 
 pub mod import;
+pub mod office;
 mod outline;
 pub mod places;
 mod problem;

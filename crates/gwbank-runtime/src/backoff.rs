@@ -17,6 +17,11 @@ impl Backoff {
         Self { first, max, failures: 0 }
     }
 
+    /// One that has failed so often, for who counts failures elsewhere.
+    pub const fn after(first: Duration, max: Duration, failures: u32) -> Self {
+        Self { first, max, failures }
+    }
+
     /// How long to wait after one more failure: between half and the whole of first × 2^failures, at most `max`.
     pub fn next_delay(&mut self) -> Duration {
         let ceiling = self.first.saturating_mul(1u32 << self.failures.min(16)).min(self.max);

@@ -15,8 +15,8 @@ use gwbank_model::{GatewayId, Month, Timestamp};
 use gwbank_registry::import::RowFault;
 use gwbank_registry::{Installation, Registry, Well};
 use gwbank_store::{
-    ConditionFlag, DeadLetterFilter, EffectiveLimit, GatewayRecord, NewReview, QualityLimitKey, Review, ReviewId,
-    Reviews,
+    ConditionFlag, DeadLetterFilter, Drill, EffectiveLimit, FlagAction, GatewayRecord, Hold, NewReview,
+    QualityLimitKey, Review, ReviewId, Reviews,
 };
 
 use crate::metrics::MetricsText;
@@ -185,8 +185,12 @@ pub trait IngestDoor: Send + Sync + 'static {
 /// Changes condition flags.
 #[async_trait]
 pub trait FlagsDoor: Send + Sync + 'static {
-    /// `None` when there is no such flag. Acknowledging twice keeps the first.
-    async fn acknowledge(&self, flag_id: &str, by: &str) -> Result<Option<ConditionFlag>, FlagsDoorError>;
+    /// Does what somebody asks for, and keeps who it was. `None` when there is no such flag. Acknowledging twice keeps the first.
+    async fn act(&self, flag_id: &str, act: FlagAct) -> Result<Option<ConditionFlag>, FlagsDoorError>;
+    /// Keeps flags of a place as they are for a while, or a well out of all judgements; or ends that.
+    async fn hold(&self, hold: Hold) -> Result<(), FlagsDoorError>;
+    /// Tells offices as of a flag that there is not; gives to how many contacts.
+    async fn drill(&self, drill: Drill) -> Result<usize, FlagsDoorError>;
     /// All that one indicator of a well in a month is made of; without a month the last closed one. `None` where there is no
     /// such well.
     async fn explain_well(
@@ -199,6 +203,28 @@ pub trait FlagsDoor: Send + Sync + 'static {
     async fn explain_province(&self, code: &str, of: ExplanationOf) -> Result<Explained, FlagsDoorError>;
     /// Where a province stands in the last closed month, in words; of one without wells that it has none.
     fn province_standing(&self, code: &str) -> StandingInWords;
+}
+
+/// What somebody does about a flag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlagAct {
+    pub action: FlagAction,
+    /// A name or a role.
+    pub by: String,
+    /// How it came: `http`, `link`, `line`.
+    pub via: &'static str,
+    pub contact_id: Option<String>,
+    pub text: Option<String>,
+    /// Of an approval: the number of the transition whose document it is.
+    pub transition: Option<i64>,
+}
+
+/// Answers people who write to LINE.
+#[async_trait]
+pub trait LineDoor: Send + Sync + 'static {
+    /// What LINE signs its requests with.
+    fn channel_secret(&self) -> &str;
+    async fn reply(&self, reply_token: &str, text: &str);
 }
 
 /// Where a place stands as to low groundwater, for people to read.

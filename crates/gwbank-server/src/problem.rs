@@ -43,6 +43,9 @@ kinds! {
     UNKNOWN_WELL = "unknown-well", NOT_FOUND, "no well has this id";
     UNKNOWN_PROVINCE = "unknown-province", NOT_FOUND, "no province has this code";
     UNKNOWN_FLAG = "unknown-flag", NOT_FOUND, "no condition flag has this id";
+    UNKNOWN_CONTACT = "unknown-contact", NOT_FOUND, "no contact has this id";
+    UNKNOWN_DOCUMENT = "unknown-document", NOT_FOUND, "no CAP document has this identifier";
+    LINK = "link", FORBIDDEN, "the link is not good any more";
     UNKNOWN_DEAD_LETTER = "unknown-dead-letter", NOT_FOUND, "no dead letter has this id";
     UNKNOWN_ANSWER = "unknown-answer", NOT_FOUND, "no answer of this id broke off";
     METHOD_NOT_ALLOWED = "method-not-allowed", METHOD_NOT_ALLOWED, "this place does not know the method";

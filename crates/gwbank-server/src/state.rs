@@ -1,14 +1,17 @@
 //! What all handlers share.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gwbank_model::Timestamp;
+use gwbank_notice::LinkKey;
+use gwbank_notice::cap::CapSender;
+use gwbank_runtime::Shutdown;
 use gwbank_store::Metadata;
 
 use crate::auth::{Authenticator, Credentials};
 use crate::broken_answers::BrokenAnswers;
-use crate::doors::{FlagsDoor, IngestDoor, OperationsDoor, ReviewDoor, SqlDoor};
+use crate::doors::{FlagsDoor, IngestDoor, LineDoor, OperationsDoor, ReviewDoor, SqlDoor};
 use crate::guard::Hosts;
 use crate::metrics::{HttpRequests, TimeHistogram};
 
@@ -59,6 +62,12 @@ pub struct AppParts {
     pub flags: Arc<dyn FlagsDoor>,
     pub reviews: Arc<dyn ReviewDoor>,
     pub operations: Arc<dyn OperationsDoor>,
+    /// Where LINE is configured.
+    pub line: Option<Arc<dyn LineDoor>>,
+    pub links: LinkKey,
+    pub cap: CapSender,
+    /// Ends answers that would go on for ever.
+    pub shutdown: Shutdown,
     pub metadata: Arc<dyn Metadata>,
     pub credentials: Credentials,
     pub limits: Limits,
@@ -73,6 +82,12 @@ pub struct App {
     pub(crate) flags: Arc<dyn FlagsDoor>,
     pub(crate) reviews: Arc<dyn ReviewDoor>,
     pub(crate) operations: Arc<dyn OperationsDoor>,
+    pub(crate) line: Option<Arc<dyn LineDoor>>,
+    pub(crate) links: LinkKey,
+    pub(crate) cap: CapSender,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) public_url: Option<String>,
+    pub(crate) last_transition: tokio::sync::Mutex<Option<(Instant, i64)>>,
     pub(crate) metadata: Arc<dyn Metadata>,
     pub(crate) authenticator: Authenticator,
     pub(crate) limits: Limits,
@@ -91,6 +106,10 @@ impl App {
             flags,
             reviews,
             operations,
+            line,
+            links,
+            cap,
+            shutdown,
             metadata,
             credentials,
             limits,
@@ -108,6 +127,12 @@ impl App {
             flags,
             reviews,
             operations,
+            line,
+            links,
+            cap,
+            shutdown,
+            public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()),
+            last_transition: tokio::sync::Mutex::new(None),
             metadata,
             authenticator: Authenticator::new(credentials),
             limits,

@@ -13,9 +13,9 @@ use gwbank_model::{GatewayId, Key, Row, Seq, Timestamp};
 use hashbrown::HashMap;
 
 use crate::{
-    Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, DeadLetterFilter, DeadMessage, IngestCommit, Metadata,
-    MetadataError, NewDeadLetter, PayloadPage, QualityFinding, QualityLimitsChange, RevisionRow, RowNames, ScanRequest,
-    SecondLookCommit, SeriesFindings, StoredVersions, WatchCommit, batch_to_revisions, batch_to_rows,
+    Archive, ArchiveCommit, ArchiveError, ArchiveSnapshot, DeadLetterFilter, DeadMessage, IngestCommit, KnownOffices,
+    Metadata, MetadataError, NewDeadLetter, PayloadPage, QualityFinding, QualityLimitsChange, RevisionRow, RowNames,
+    ScanRequest, SecondLookCommit, SeriesFindings, StoredVersions, WatchCommit, batch_to_revisions, batch_to_rows,
 };
 
 /// Versions of one commit.
@@ -231,7 +231,7 @@ pub fn joined(
 }
 
 /// Copies everything that is not a reading, as of now: wells and installations, counts of gateways, dead letters, reviews,
-/// marks, indicators, flags. What can be asked as it was known begins with it. The position of the other metadata, which comes
+/// marks, indicators, flags, offices. Messages that are owed stay with the source. What can be asked as it was known begins with it. The position of the other metadata, which comes
 /// last, says that it is done; then nothing is done.
 pub async fn copy_metadata(source: &dyn Metadata, target: &dyn Metadata) -> Result<bool, CopyError> {
     let (position, there) = (source.position().await?, target.position().await?);
@@ -253,12 +253,17 @@ pub async fn copy_metadata(source: &dyn Metadata, target: &dyn Metadata) -> Resu
         indicators: source.indicators(None).await?,
         flags: source.flags(false).await?,
         transitions: source.flag_transitions(None).await?,
+        notes: source.flag_notes(None).await?,
+        holds: source.flag_holds().await?,
+        drills: source.drills().await?,
         ..WatchCommit::default()
     };
     let begins = watched.instant().max(position.received_at());
     watched.at = Some(begins);
     target.commit_watch(watched).await?;
     target.begin_history(begins).await?;
+    let KnownOffices { offices, .. } = source.offices(None).await?;
+    target.put_offices(offices, target.offices_version().await?, begins).await?;
     let commit = IngestCommit {
         through: Some(position),
         gateways: source.gateways().await?,

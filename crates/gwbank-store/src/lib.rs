@@ -20,6 +20,8 @@ pub mod copy;
 mod limits;
 pub mod memory;
 mod metadata;
+mod office;
+mod outbox;
 mod review;
 mod schema;
 mod series_reader;
@@ -34,9 +36,13 @@ pub use metadata::{
     ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterCause, DeadLetterFilter, DeadLetterId,
     DeadLetterSummary, DeadLetterUsage, DeadMessage, DirtyMonth, EXPIRED_SUBJECT, FlagTransition, GatewayCounts,
     GatewayRecord, IndicatorKey, IndicatorRevision, IndicatorRow, IngestCommit, JudgedSeries, LookAgain, Metadata,
-    MetadataError, NewDeadLetter, OutboxMessage, PayloadPage, QualityFinding, QualityLimit, QualityLimitKey,
+    MetadataError, NewDeadLetter, NumberedTransition, PayloadPage, QualityFinding, QualityLimit, QualityLimitKey,
     QualityLimitsChange, ReceivedContent, ReplayPermit, SecondLook, SecondLookCommit, SeriesFindings,
     SettledDeadLetter, WatchCommit,
+};
+pub use office::{Drill, DrillKind, FlagAction, FlagNote, Hold, HoldKind, Invite, KnownOffices};
+pub use outbox::{
+    Became, Delivery, DeliveryAttempt, DeliveryState, OutboxCount, OutboxLease, OutboxMessage, OwedMessage, Settlement,
 };
 pub use review::{
     Approvals, NewReview, Review, ReviewAction, ReviewId, ReviewedVersion, Reviews, SeriesApprovals, Withdrawal,

@@ -6,8 +6,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use gwbank_model::condition::{FlagState, Hazard, Scope, Severity, Transition};
 use gwbank_model::{GatewayId, Month, Parameter, QcTest, Seq, Timestamp, WellId};
+use gwbank_registry::office::Offices;
 use gwbank_registry::{Installation, Well};
 
+use crate::office::{Drill, FlagNote, Hold, Invite, KnownOffices};
+use crate::outbox::{Delivery, DeliveryAttempt, OutboxCount, OutboxLease, OutboxMessage, OwedMessage, Settlement};
 use crate::review::{Review, ReviewId};
 
 #[derive(Debug, thiserror::Error)]
@@ -406,15 +409,11 @@ pub struct FlagTransition {
     pub evidence: String,
 }
 
-/// A message that a courier owes, written in the transaction of its transition.
+/// A transition with its number: in the order in which transitions were written, and never given twice.
 #[derive(Debug, Clone, PartialEq)]
-pub struct OutboxMessage {
-    pub idempotency_key: String,
-    pub channel: String,
-    /// Topic, address or URL.
-    pub target: String,
-    pub body: Vec<u8>,
-    pub created_at: Timestamp,
+pub struct NumberedTransition {
+    pub number: i64,
+    pub transition: FlagTransition,
 }
 
 /// What one evaluation of the watch changes, all or nothing.
@@ -431,6 +430,12 @@ pub struct WatchCommit {
     pub flags: Vec<ConditionFlag>,
     pub transitions: Vec<FlagTransition>,
     pub outbox: Vec<OutboxMessage>,
+    /// What people did about flags, with the changes that follow from it.
+    pub notes: Vec<FlagNote>,
+    /// Upsert by id.
+    pub holds: Vec<Hold>,
+    /// An equal id is written once.
+    pub drills: Vec<Drill>,
     /// Removed where the stored mark's seq is not newer than the given one.
     pub evaluated: Vec<DirtyMonth>,
     /// Sets wells back that were looked at a second time; those that never were stay so.
@@ -548,7 +553,34 @@ pub trait Metadata: Debug + Send + Sync + 'static {
     async fn flags(&self, open_only: bool) -> Result<Vec<ConditionFlag>, MetadataError>;
     async fn flag_transitions(&self, flag_id: Option<&str>) -> Result<Vec<FlagTransition>, MetadataError>;
 
-    /// Messages not yet delivered on a channel, oldest first.
-    async fn outbox(&self, channel: &str, limit: usize) -> Result<Vec<OutboxMessage>, MetadataError>;
-    async fn outbox_delivered(&self, idempotency_key: &str, at: Timestamp) -> Result<(), MetadataError>;
+    /// Transitions of all flags with a number above `after`, in their order.
+    async fn transitions_after(&self, after: i64, limit: usize) -> Result<Vec<NumberedTransition>, MetadataError>;
+    /// The highest number that a transition has; 0 without any.
+    async fn last_transition(&self) -> Result<i64, MetadataError>;
+    async fn flag_notes(&self, flag_id: Option<&str>) -> Result<Vec<FlagNote>, MetadataError>;
+    /// All that ever were; the first one first.
+    async fn flag_holds(&self) -> Result<Vec<Hold>, MetadataError>;
+    async fn drills(&self) -> Result<Vec<Drill>, MetadataError>;
+
+    /// Takes messages that are due and nobody has, oldest first; of each stream the first one that is left.
+    async fn lease_outbox(&self, lease: OutboxLease) -> Result<Vec<OwedMessage>, MetadataError>;
+    /// What became of leased messages. A message that has ended stays as it is.
+    async fn settle_outbox(&self, settlements: Vec<Settlement>) -> Result<(), MetadataError>;
+    /// Ends all leases of a holder, which has started anew.
+    async fn release_outbox(&self, holder: &str) -> Result<(), MetadataError>;
+    async fn outbox_counts(&self) -> Result<Vec<OutboxCount>, MetadataError>;
+    /// Oldest first.
+    async fn deliveries(&self, flag_id: Option<&str>) -> Result<Vec<Delivery>, MetadataError>;
+    async fn delivery_attempts(&self, idempotency_key: Option<&str>) -> Result<Vec<DeliveryAttempt>, MetadataError>;
+
+    /// As they are, or as they were at an instant.
+    async fn offices(&self, at: Option<Timestamp>) -> Result<KnownOffices, MetadataError>;
+    /// The version of the offices as they are.
+    async fn offices_version(&self) -> Result<i64, MetadataError>;
+    /// Replaces all offices, where nobody has changed them since `based_on` was read; else nothing, and `false`. How they
+    /// were before stays as versions.
+    async fn put_offices(&self, offices: Offices, based_on: i64, at: Timestamp) -> Result<bool, MetadataError>;
+    async fn add_invite(&self, invite: Invite) -> Result<(), MetadataError>;
+    /// The invitation of a code, which nobody has after that; `None` where there is none, or it has expired.
+    async fn take_invite(&self, code_sha256: &str, at: Timestamp) -> Result<Option<Invite>, MetadataError>;
 }

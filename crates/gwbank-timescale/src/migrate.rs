@@ -49,6 +49,7 @@ const MIGRATIONS: &[Migration] = migrations![
     "postgres" / "0008_second_look",
     "postgres" / "0009_history",
     "postgres" / "0010_reviews",
+    "postgres" / "0011_offices",
 ];
 
 /// Where readings lie.

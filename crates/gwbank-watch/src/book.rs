@@ -13,7 +13,12 @@ use gwbank_model::{Timestamp, WellId};
 use gwbank_store::{ConditionFlag, FlagTransition, WatchCommit};
 use serde_json::Value;
 
-use crate::topics;
+use crate::announce::Audience;
+
+/// The reason in the evidence of what late data took back, of what it changed, and of what an officer took back.
+const LATE_DATA: &str = "late_data";
+const LATE_DATA_CHANGED: &str = "late_data_changed";
+pub(crate) const OFFICER: &str = "officer";
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct FlagKey {
@@ -87,45 +92,86 @@ pub(crate) enum Judgement {
 pub(crate) struct Change {
     pub flag: ConditionFlag,
     pub transition: Option<FlagTransition>,
+    /// What it was before; `None` of a flag that is new.
+    pub severity_before: Option<Severity>,
+    /// The month that its numbers are of, where they are of one.
+    pub month: Option<String>,
 }
 
 impl Change {
-    pub fn add_to(&self, commit: &mut WatchCommit, at: Timestamp) {
+    pub fn add_to(&self, commit: &mut WatchCommit, audience: &Audience, at: Timestamp) {
         commit.at = Some(at);
-        commit.outbox.push(topics::message(&self.flag, self.transition.as_ref(), at));
+        commit.outbox.extend(audience.messages(self, at));
         commit.flags.push(self.flag.clone());
         commit.transitions.extend(self.transition.clone());
     }
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct FlagBook(BTreeMap<FlagKey, ConditionFlag>);
+pub(crate) struct FlagBook {
+    flags: BTreeMap<FlagKey, ConditionFlag>,
+    /// When each got worse last, and what month its numbers are of.
+    followed: BTreeMap<FlagKey, Followed>,
+}
+
+#[derive(Debug, Clone)]
+struct Followed {
+    worse_since: Timestamp,
+    month: Option<String>,
+}
 
 impl FlagBook {
     pub fn of(flags: impl IntoIterator<Item = ConditionFlag>) -> Self {
         let open = flags.into_iter().filter(|flag| flag.state != FlagState::Closed);
-        Self(open.map(|flag| (FlagKey::of(&flag), flag)).collect())
+        let flags: BTreeMap<FlagKey, ConditionFlag> = open.map(|flag| (FlagKey::of(&flag), flag)).collect();
+        // What the last change was is not in the flag; that it got worse is the one of which more is asked.
+        let followed = |flag: &ConditionFlag| Followed { worse_since: flag.changed_at, month: None };
+        let followed = flags.iter().map(|(key, flag)| (key.clone(), followed(flag))).collect();
+        Self { flags, followed }
     }
 
     pub fn get(&self, key: &FlagKey) -> Option<&ConditionFlag> {
-        self.0.get(key)
+        self.flags.get(key)
     }
 
     pub fn by_id(&self, id: &str) -> Option<&ConditionFlag> {
-        self.0.values().find(|flag| flag.id == id)
+        self.flags.values().find(|flag| flag.id == id)
     }
 
     pub fn flags(&self) -> impl Iterator<Item = &ConditionFlag> {
-        self.0.values()
+        self.flags.values()
     }
 
     pub fn adopt(&mut self, change: Change) {
         let key = FlagKey::of(&change.flag);
         if change.flag.state == FlagState::Closed {
-            self.0.remove(&key);
-        } else {
-            self.0.insert(key, change.flag);
+            self.flags.remove(&key);
+            self.followed.remove(&key);
+            return;
         }
+        let now = change.flag.changed_at;
+        let followed = self.followed.entry(key.clone()).or_insert(Followed { worse_since: now, month: None });
+        if let Some(transition) = &change.transition
+            && matches!(transition.transition, Transition::Raised | Transition::Escalated)
+        {
+            followed.worse_since = transition.at;
+        }
+        if change.month.is_some() {
+            followed.month = change.month;
+        }
+        self.flags.insert(key, change.flag);
+    }
+
+    /// Notes the month of a judgement that changed nothing.
+    pub fn note_month(&mut self, key: &FlagKey, judgement: &Judgement) {
+        if let (Some(followed), Judgement::Stands(standing)) = (self.followed.get_mut(key), judgement) {
+            followed.month = month_of(&standing.evidence);
+        }
+    }
+
+    /// When an open flag got worse last.
+    pub fn worse_since(&self, key: &FlagKey) -> Option<Timestamp> {
+        self.followed.get(key).map(|followed| followed.worse_since)
     }
 
     /// What this judgement changes, if anything.
@@ -134,7 +180,10 @@ impl FlagBook {
             (None, Judgement::Nothing { .. } | Judgement::Unknown { .. }) => None,
             (None, Judgement::Stands(standing)) if standing.stale => None,
             (None, Judgement::Stands(standing)) => Some(raise(key, place, *standing, now)),
-            (Some(open), Judgement::Stands(standing)) => update(open, *standing, now),
+            (Some(open), Judgement::Stands(standing)) => {
+                let month = self.followed.get(key).and_then(|followed| followed.month.as_deref());
+                update(open, month, *standing, now)
+            }
             (Some(open), Judgement::Nothing { evidence }) => Some(close(open, evidence, now)),
             (Some(open), Judgement::Unknown { evidence }) => go_stale(open, evidence, now),
         }
@@ -146,7 +195,12 @@ pub(crate) fn acknowledge(open: &ConditionFlag, by: &str, at: Timestamp) -> Chan
     flag.acknowledged_by = Some(by.to_owned());
     flag.acknowledged_at = Some(at);
     let evidence = serde_json::json!({ "by": by });
-    Change { transition: Some(transition(&flag, Transition::Acknowledged, &evidence, at)), flag }
+    Change {
+        transition: Some(transition(&flag, Transition::Acknowledged, &evidence, at)),
+        severity_before: Some(flag.severity),
+        month: None,
+        flag,
+    }
 }
 
 fn raise(key: &FlagKey, place: &Where, standing: Standing, now: Timestamp) -> Change {
@@ -181,10 +235,21 @@ fn raise(key: &FlagKey, place: &Where, standing: Standing, now: Timestamp) -> Ch
         acknowledged_at: None,
     };
     let evidence = write(&mut flag, standing);
-    Change { transition: Some(transition(&flag, Transition::Raised, &evidence, now)), flag }
+    let month = month_of(&evidence);
+    Change {
+        transition: Some(transition(&flag, Transition::Raised, &evidence, now)),
+        severity_before: None,
+        month,
+        flag,
+    }
 }
 
-fn update(open: &ConditionFlag, standing: Standing, now: Timestamp) -> Option<Change> {
+/// The month that the numbers of an evidence are of.
+fn month_of(evidence: &Value) -> Option<String> {
+    evidence["month"].as_str().map(str::to_owned)
+}
+
+fn update(open: &ConditionFlag, month_before: Option<&str>, standing: Standing, now: Timestamp) -> Option<Change> {
     let mut flag = open.clone();
     if standing.stale && standing.severity == open.severity {
         return go_stale(open, standing.evidence, now);
@@ -200,6 +265,10 @@ fn update(open: &ConditionFlag, standing: Standing, now: Timestamp) -> Option<Ch
     };
     let same_numbers = (open.wells_in, open.wells_out) == (standing.wells_in, standing.wells_out)
         && (open.hazard != Hazard::Drought || open.observed == standing.observed);
+    let month = month_of(&standing.evidence);
+    // The same month says something else than it did: readings of it came late, or were corrected.
+    let by_late_data = month.is_some() && month.as_deref() == month_before;
+    let what = what.or_else(|| (by_late_data && !same_numbers).then_some(Transition::Updated));
     if what.is_none() && same_numbers {
         return None;
     }
@@ -213,14 +282,19 @@ fn update(open: &ConditionFlag, standing: Standing, now: Timestamp) -> Option<Ch
     }
     let transition = what.map(|what| {
         flag.changed_at = now;
-        if what == Transition::Raised
+        let reason = match what {
+            Transition::Raised => Some("data_resumed"),
+            Transition::Updated | Transition::Escalated | Transition::Eased if by_late_data => Some(LATE_DATA_CHANGED),
+            _ => None,
+        };
+        if let Some(reason) = reason
             && let Value::Object(fields) = &mut evidence
         {
-            fields.insert("reason".into(), "data_resumed".into());
+            fields.insert("reason".into(), reason.into());
         }
         transition(&flag, what, &evidence, now)
     });
-    Some(Change { flag, transition })
+    Some(Change { flag, transition, severity_before: Some(open.severity), month })
 }
 
 fn go_stale(open: &ConditionFlag, evidence: Value, now: Timestamp) -> Option<Change> {
@@ -228,12 +302,25 @@ fn go_stale(open: &ConditionFlag, evidence: Value, now: Timestamp) -> Option<Cha
         return None;
     }
     let flag = ConditionFlag { state: FlagState::Stale, changed_at: now, ..open.clone() };
-    Some(Change { transition: Some(transition(&flag, Transition::WentStale, &evidence, now)), flag })
+    Some(Change {
+        transition: Some(transition(&flag, Transition::WentStale, &evidence, now)),
+        severity_before: Some(flag.severity),
+        month: None,
+        flag,
+    })
 }
 
-fn close(open: &ConditionFlag, evidence: Value, now: Timestamp) -> Change {
+pub(crate) fn close(open: &ConditionFlag, evidence: Value, now: Timestamp) -> Change {
     let flag = ConditionFlag { state: FlagState::Closed, changed_at: now, closed_at: Some(now), ..open.clone() };
-    Change { transition: Some(transition(&flag, Transition::Cleared, &evidence, now)), flag }
+    // What late data or an officer takes back was never so.
+    let is_taken_back = evidence["reason"] == LATE_DATA || evidence["reason"] == OFFICER;
+    let what = if is_taken_back { Transition::Cancelled } else { Transition::Cleared };
+    Change {
+        transition: Some(transition(&flag, what, &evidence, now)),
+        severity_before: Some(flag.severity),
+        month: None,
+        flag,
+    }
 }
 
 /// Copies what was found into the flag and gives the evidence back.

@@ -7,6 +7,8 @@ use gwbank_indicator::no_data::SilenceRules;
 use gwbank_indicator::rapid::RapidRules;
 use gwbank_indicator::{DroughtRules, FloodPlaceRules, MonthClosing, MonthRules, PlaceRules, StandingRules};
 
+use gwbank_model::condition::Hazard;
+
 use crate::record::RecordRules;
 
 #[derive(Debug, Clone)]
@@ -33,6 +35,9 @@ pub struct WatchConfig {
     /// For how long that holds up the evaluation of months, about.
     pub second_look_time: Duration,
     pub contacts: Contacts,
+    pub stands_at_least: StandsAtLeast,
+    /// A message that could not be delivered for so long is not worth telling any more.
+    pub message_age_max: Duration,
     /// How often dirty months are looked for: long enough that a burst of readings is one recomputation.
     pub monthly_interval: Duration,
     /// How often open flood flags are looked at for silence.
@@ -72,6 +77,8 @@ impl Default for WatchConfig {
             second_look_months: 60,
             second_look_time: Duration::from_secs(10),
             contacts: Contacts::default(),
+            stands_at_least: StandsAtLeast::default(),
+            message_age_max: Duration::from_secs(72 * 3600),
             monthly_interval: Duration::from_secs(10),
             stale_interval: Duration::from_secs(60),
             wells_per_batch: 64,
@@ -106,6 +113,37 @@ impl Default for Contacts {
             flood_th: "สำนักงาน ปภ. จังหวัด โทร 1784".into(),
             operator_en: "the operator of the wells".into(),
             operator_th: "ผู้ดูแลระบบบ่อ".into(),
+        }
+    }
+}
+
+/// How long what got worse does not get better again: a flag is no flicker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StandsAtLeast {
+    pub drought: Duration,
+    pub flood: Duration,
+    pub salinity: Duration,
+    pub rapid_change: Duration,
+    pub no_data: Duration,
+}
+
+impl Default for StandsAtLeast {
+    fn default() -> Self {
+        let hours = |hours: u64| Duration::from_secs(hours * 3600);
+        // Silence has lasted a day before it is raised, and a reading ends it.
+        let no_data = Duration::ZERO;
+        Self { drought: hours(24), flood: hours(1), salinity: hours(24), rapid_change: hours(1), no_data }
+    }
+}
+
+impl StandsAtLeast {
+    pub fn of(&self, hazard: Hazard) -> Duration {
+        match hazard {
+            Hazard::Drought => self.drought,
+            Hazard::Flood => self.flood,
+            Hazard::Salinity => self.salinity,
+            Hazard::RapidChange => self.rapid_change,
+            Hazard::NoData => self.no_data,
         }
     }
 }

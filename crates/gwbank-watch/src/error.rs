@@ -9,6 +9,11 @@ pub enum WatchError {
     Series(#[from] SeriesReadError),
     #[error("no condition flag with id {0:?} is open")]
     NoSuchFlag(String),
+    #[error("the condition flag {0:?} is closed")]
+    Closed(String),
+    /// Says what, and how to mend it.
+    #[error("{0}")]
+    Refused(String),
 }
 
 impl WatchError {
@@ -16,7 +21,10 @@ impl WatchError {
     pub fn is_transient(&self) -> bool {
         match self {
             WatchError::Metadata(MetadataError::Unavailable(_)) | WatchError::Series(_) => true,
-            WatchError::Metadata(MetadataError::Damaged(_)) | WatchError::NoSuchFlag(_) => false,
+            WatchError::Metadata(MetadataError::Damaged(_))
+            | WatchError::NoSuchFlag(_)
+            | WatchError::Closed(_)
+            | WatchError::Refused(_) => false,
         }
     }
 }

@@ -30,7 +30,7 @@ impl Watch {
         indicator: Indicator,
     ) -> Result<Option<Explanation>, WatchError> {
         let inner = self.inner();
-        let registry = inner.registry.borrow().clone();
+        let registry = inner.registry();
         let Some(well) = registry.well(well.as_str()) else { return Ok(None) };
         let days = daily_levels(inner, vec![well.well_id.clone()], None).await?;
         let days = days.get(&well.well_id).map(Vec::as_slice).unwrap_or_default();
@@ -55,7 +55,7 @@ impl Watch {
     /// standings that the last evaluation left.
     pub fn explain_place(&self, scope: Scope, code: &str, month: Option<Month>) -> PlaceExplanation {
         let inner = self.inner();
-        let registry = inner.registry.borrow().clone();
+        let registry = inner.registry();
         let month = month.unwrap_or_else(|| inner.config.closing.closed_through(inner.now()));
         let lies_there = |well: &gwbank_registry::Well| match scope {
             Scope::District => well.district_code.as_deref() == Some(code),

@@ -21,12 +21,14 @@
 //! - Series are seen through [`gwbank_store::SeriesReader`] only; no SQL.
 //! - The wall clock is asked through [`gwbank_runtime::Clock`]; every `run_*` method works without sleeping.
 
+mod announce;
 mod book;
 mod config;
 mod drought_flags;
 mod error;
 mod explain;
 mod flood_flags;
+mod holds;
 mod live;
 mod monthly;
 mod nearby;
@@ -46,7 +48,7 @@ mod topics;
 mod watch;
 mod wells;
 
-pub use config::{Contacts, WatchConfig};
+pub use config::{Contacts, StandsAtLeast, WatchConfig};
 pub use error::WatchError;
 pub use explain::explained_names;
 pub use gwbank_indicator::explain::{Detail, Explanation, Indicator, Language, PlaceExplanation};
@@ -59,4 +61,4 @@ pub use record::{RecordExplanation, RecordIndicator, RecordRules};
 pub use rows::place_indicator_names;
 pub use second_look::SecondLookReport;
 pub use topics::{MQTT_CHANNEL, current_retained, flag_topic};
-pub use watch::{Watch, WatchHandle};
+pub use watch::{Act, Watch, WatchHandle};

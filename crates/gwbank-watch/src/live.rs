@@ -78,7 +78,7 @@ pub(crate) struct Followed {
 }
 
 pub(crate) fn watched_wells(inner: &Inner) -> Vec<WellId> {
-    let registry = inner.registry.borrow().clone();
+    let registry = inner.registry();
     let watched = registry.wells().iter().filter(|well| wells::is_flood_watched(well));
     watched.map(|well| well.well_id.clone()).chain(flagged_wells(inner)).collect()
 }
@@ -93,7 +93,7 @@ pub(crate) fn flagged_wells(inner: &Inner) -> Vec<WellId> {
 pub(crate) async fn run(inner: &Inner, well_ids: &[WellId]) -> Result<LiveReport, WatchError> {
     let mut state = inner.live.lock().await;
     let now = inner.now();
-    let registry = inner.registry.borrow().clone();
+    let registry = inner.registry();
     let without_level = inner.without_level().await?;
     let ids: BTreeSet<&WellId> = well_ids.iter().collect();
     let mut judgements = Vec::new();

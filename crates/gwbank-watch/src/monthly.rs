@@ -103,7 +103,7 @@ pub(crate) async fn run(inner: &Inner) -> Result<MonthlyReport, WatchError> {
     let mut state = inner.monthly.lock().await;
     let now = inner.now();
     let closed_through = inner.config.closing.closed_through(now);
-    let registry = inner.registry.borrow().clone();
+    let registry = inner.registry();
     let dirty = inner.metadata.dirty_months(DIRTY_MONTHS_MAX).await?;
     if !dirty.is_empty() {
         inner.changed_months(dirty.iter().map(|mark| mark.well_id.clone())).await?;
@@ -111,6 +111,9 @@ pub(crate) async fn run(inner: &Inner) -> Result<MonthlyReport, WatchError> {
     let closed_months = dirty.iter().filter(|mark| mark.month <= closed_through).count();
     let mut report = MonthlyReport { dirty_months: dirty.len(), closed_months, ..MonthlyReport::default() };
 
+    if inner.holds.months_due.swap(false, Ordering::AcqRel) {
+        state.all_due = true;
+    }
     let same_registry = state.registry.as_ref().is_some_and(|before| Arc::ptr_eq(before, &registry));
     if dirty.is_empty() && same_registry && !state.all_due && state.closed_through == Some(closed_through) {
         return Ok(report);

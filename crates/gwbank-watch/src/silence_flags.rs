@@ -51,7 +51,7 @@ pub(crate) struct SilenceState {
 /// Judges the silence of all wells. Returns how many flags changed.
 pub(crate) async fn judge(inner: &Inner) -> Result<usize, WatchError> {
     let now = inner.now();
-    let registry = inner.registry.borrow().clone();
+    let registry = inner.registry();
     let rules = inner.config.silence;
     let mut series: BTreeMap<WellId, Vec<(Timestamp, Parameter)>> = BTreeMap::new();
     for heard in inner.heard().await? {

@@ -7,15 +7,15 @@
 //!    that it is no official warning.
 //! 3. What would clear it has a column of its own in English; in Thai it is a sentence of the detail.
 
-use gwbank_model::condition::{Hazard, Scope, Severity};
-use gwbank_model::{BANGKOK_OFFSET_SECONDS, MONTH_NAMES, MONTH_NAMES_TH, Month, Timestamp};
-use gwbank_registry::{Well, places};
+use gwbank_model::condition::{FlagState, Hazard, Scope, Severity};
+use gwbank_model::{MONTH_NAMES, MONTH_NAMES_TH, Month, Timestamp};
+use gwbank_notice::{NO_DECLARATION_EN, NO_DECLARATION_TH, english_time, hazard_words, severity_words, thai_time};
+use gwbank_registry::{Registry, Well, places};
+use gwbank_store::{ConditionFlag, Drill};
 
 use crate::book::Texts;
 use crate::config::Contacts;
 
-pub(crate) const NO_DECLARATION_TH: &str = "ไม่ใช่ประกาศเตือนภัย";
-pub(crate) const NO_DECLARATION_EN: &str = "This is not an official warning.";
 /// "This ends when": what would clear it follows.
 const CLEARED_TH: &str = "สถานะนี้สิ้นสุดเมื่อ";
 pub(crate) const RECORD_SHORT_TH: &str = "บันทึกยังสั้น ยังประเมินภัยแล้งไม่ได้";
@@ -63,8 +63,8 @@ pub(crate) struct Story<'a> {
 }
 
 pub(crate) fn write(story: Story<'_>, contacts: &Contacts) -> Texts {
-    let (hazard_en, hazard_th) = hazard(story.hazard);
-    let (severity_en, severity_th) = (story.severity.name(), severity_th(story.severity));
+    let (hazard_en, hazard_th) = hazard_words(story.hazard);
+    let (severity_en, severity_th) = severity_words(story.severity);
     let (since_en, since_th) = since(story.since);
     let (todo_en, todo_th) = to_do(story.hazard, story.severity);
     let (call_en, call_th) = match story.hazard {
@@ -94,6 +94,61 @@ pub(crate) fn write(story: Story<'_>, contacts: &Contacts) -> Texts {
             story.facts_th, story.what_would_clear_it_th
         ),
         what_would_clear_it: story.what_would_clear_it,
+    }
+}
+
+/// The flag that a drill tells of, which is kept nowhere.
+pub(crate) fn drill_flag(drill: &Drill, registry: &Registry, contacts: &Contacts) -> ConditionFlag {
+    let Drill { drill_id, hazard, severity, scope, place, province_code, at, .. } = drill;
+    let well = registry.well(place).filter(|_| *scope == Scope::Well);
+    let name = well.map_or_else(|| place_text(*scope, place), |well| well_text(well));
+    let story = Story {
+        hazard: *hazard,
+        scope: *scope,
+        severity: *severity,
+        place: &name,
+        wells: 1,
+        wells_total: 1,
+        since: Since::Instant(*at),
+        facts_en: "This is a drill: nothing was measured".to_owned(),
+        facts_th: "นี่คือการฝึกซ้อม ไม่มีค่าที่วัดได้จริง".to_owned(),
+        what_would_clear_it: "the end of the drill".to_owned(),
+        what_would_clear_it_th: "จบการฝึกซ้อม".to_owned(),
+    };
+    let texts = write(story, contacts);
+    let code = |digits: usize| place.get(..digits).map(str::to_owned);
+    let district = match scope {
+        Scope::District | Scope::Subdistrict => code(4),
+        _ => well.and_then(|well| well.district_code.clone()),
+    };
+    ConditionFlag {
+        id: format!("drill-{drill_id}"),
+        scope: *scope,
+        place: place.clone(),
+        province_code: province_code.clone(),
+        district_code: district,
+        subdistrict_code: if *scope == Scope::Subdistrict { code(6) } else { None },
+        well_id: well.map(|well| well.well_id.clone()),
+        hazard: *hazard,
+        severity: *severity,
+        state: FlagState::Open,
+        raised_at: *at,
+        changed_at: *at,
+        closed_at: None,
+        confidence: 0.0,
+        wells_in: 0,
+        wells_out: 0,
+        coverage: 0.0,
+        rule: "drill".to_owned(),
+        limit_value: None,
+        observed: None,
+        what_would_clear_it: texts.what_would_clear_it,
+        headline_en: texts.headline_en,
+        headline_th: texts.headline_th,
+        detail_en: texts.detail_en,
+        detail_th: texts.detail_th,
+        acknowledged_by: None,
+        acknowledged_at: None,
     }
 }
 
@@ -146,25 +201,6 @@ fn administrative(province: Option<&str>, district: Option<&str>, subdistrict: O
         th.push(format!("{prefix}{}", found.map_or(code, |p| p.name_th)));
     }
     PlaceText { en: en.join(", "), th: th.join(" ") }
-}
-
-fn hazard(hazard: Hazard) -> (&'static str, &'static str) {
-    match hazard {
-        Hazard::Drought => ("Low groundwater", "ระดับน้ำใต้ดินต่ำกว่าปกติ"),
-        Hazard::Flood => ("High groundwater", "น้ำใต้ดินสูงใกล้ผิวดิน เสี่ยงน้ำท่วมขัง"),
-        Hazard::Salinity => ("Groundwater turning saline", "น้ำใต้ดินเค็มขึ้น"),
-        Hazard::RapidChange => ("Groundwater rising quickly", "ระดับน้ำใต้ดินเปลี่ยนเร็ว"),
-        Hazard::NoData => ("No data", "ไม่มีข้อมูล"),
-    }
-}
-
-fn severity_th(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Watch => "เฝ้าระวัง",
-        Severity::Warning => "ควรตรวจสอบ",
-        Severity::Severe => "รุนแรง",
-        Severity::Extreme => "วิกฤต",
-    }
 }
 
 fn to_do(hazard: Hazard, severity: Severity) -> (&'static str, &'static str) {
@@ -222,17 +258,7 @@ fn since(since: Since) -> (String, String) {
                 format!("เดือน{th} ซึ่งระดับน้ำของเดือนที่ปิดแล้วเข้าเกณฑ์{low_th}"),
             )
         }
-        Since::Instant(at) => {
-            let month = at.month(BANGKOK_OFFSET_SECONDS);
-            let day_of_month = at.day(BANGKOK_OFFSET_SECONDS).0 - month.first_day().0 + 1;
-            let (en, th) = month_text(month);
-            let minutes = (at.as_secs() + i64::from(BANGKOK_OFFSET_SECONDS)).rem_euclid(86_400) / 60;
-            let (hour, minute) = (minutes / 60, minutes % 60);
-            (
-                format!("{day_of_month} {en}, {hour:02}:{minute:02} Bangkok time"),
-                format!("วันที่ {day_of_month} {th} เวลา {hour:02}.{minute:02} น."),
-            )
-        }
+        Since::Instant(at) => (english_time(at), format!("วันที่ {}", thai_time(at))),
     }
 }
 

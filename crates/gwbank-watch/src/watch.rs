@@ -6,18 +6,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use gwbank_indicator::rapid::UsualRises;
+use gwbank_model::condition::Scope;
 use gwbank_model::{Timestamp, WellId};
 use gwbank_registry::Well;
+use gwbank_registry::office::Offices;
 use gwbank_runtime::Backoff;
-use gwbank_store::{ConditionFlag, LastHeard, WatchCommit};
+use gwbank_store::{ConditionFlag, Drill, FlagAction, FlagNote, Hold, HoldKind, KnownOffices, LastHeard, WatchCommit};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::book::{self, FlagBook, FlagKey, Judgement, Where};
+use crate::announce::Audience;
+use crate::book::{self, Change, FlagBook, FlagKey, Judgement, Where};
 use crate::config::WatchConfig;
 use crate::error::WatchError;
+use crate::holds::{self, Held, Holds};
 use crate::live::{self, LiveReport, LiveState};
 use crate::monthly::{self, MonthlyReport, MonthlyState};
 use crate::parts::{LevelChanges, WatchParts};
@@ -35,6 +39,28 @@ const CLOSED_MONTHS_MAX: usize = 5_000;
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
+/// What somebody does about a flag.
+#[derive(Debug, Clone)]
+pub struct Act {
+    pub action: FlagAction,
+    /// A name or a role.
+    pub by: String,
+    /// How it came: `http`, `link`, `line`.
+    pub via: String,
+    pub contact_id: Option<String>,
+    /// A remark, or why.
+    pub text: Option<String>,
+    /// Of an approval: which transition's document.
+    pub transition: Option<i64>,
+}
+
+impl Default for Act {
+    fn default() -> Self {
+        let (by, via) = (String::new(), String::new());
+        Self { action: FlagAction::Acknowledged, by, via, contact_id: None, text: None, transition: None }
+    }
+}
+
 /// Judges months and live levels, and keeps the condition flags. Clones share their state.
 #[derive(Clone)]
 pub struct Watch(Arc<Inner>);
@@ -47,6 +73,9 @@ pub(crate) struct Inner {
     pub registry: tokio::sync::watch::Receiver<Arc<gwbank_registry::Registry>>,
     clock: Arc<dyn gwbank_runtime::Clock>,
     pub book: Mutex<FlagBook>,
+    pub holds: Holds,
+    /// As they were at the last change, with their version.
+    offices: Mutex<Option<(i64, Arc<Offices>)>>,
     /// Held from reading the book to adopting what was committed.
     gate: tokio::sync::Mutex<()>,
     /// The term in which this node judges, once it has found out; `None` while another one does.
@@ -74,7 +103,9 @@ impl Watch {
     /// Continues with the flags that are open in the store. Starts nothing.
     pub async fn open(config: WatchConfig, parts: WatchParts) -> Result<Self, WatchError> {
         let open = parts.metadata.flags(true).await?;
-        Ok(Self::with_open(config, parts, open))
+        let watch = Self::with_open(config, parts, open);
+        watch.0.refresh_holds().await?;
+        Ok(watch)
     }
 
     fn with_open(config: WatchConfig, parts: WatchParts, open: Vec<ConditionFlag>) -> Self {
@@ -88,6 +119,8 @@ impl Watch {
             registry,
             clock,
             book: Mutex::new(FlagBook::of(open)),
+            holds: Holds::default(),
+            offices: Mutex::default(),
             gate: tokio::sync::Mutex::default(),
             term: tokio::sync::Mutex::default(),
             changed_elsewhere: Mutex::default(),
@@ -172,25 +205,99 @@ impl Watch {
     /// Looks for wells and gateways that fell silent, and for samples of salinity that stay away.
     pub async fn run_silence_once(&self) -> Result<usize, WatchError> {
         let inner = &*self.0;
-        let registry = inner.registry.borrow().clone();
+        let registry = inner.registry();
         let silent = silence_flags::judge(inner).await?;
         Ok(silent + salinity_flags::judge(inner, &registry, None, inner.now()).await?)
     }
 
-    /// Notes who has taken notice of an open flag.
+    /// Takes up what had to wait until its flag had stood long enough.
+    pub async fn run_waiting_once(&self) -> Result<usize, WatchError> {
+        let now = self.0.now();
+        self.0.apply(self.0.due_judgements(now), now).await
+    }
+
+    /// Notes who has taken notice of an open flag. The first one's name stays with it; everybody's is kept.
     pub async fn acknowledge(&self, flag_id: &str, by: &str, at: Timestamp) -> Result<ConditionFlag, WatchError> {
+        let act = Act { action: FlagAction::Acknowledged, by: by.to_owned(), via: "http".to_owned(), ..Act::default() };
+        self.act(flag_id, act, at).await
+    }
+
+    /// Does what somebody asks for about a flag, and keeps who it was.
+    pub async fn act(&self, flag_id: &str, act: Act, at: Timestamp) -> Result<ConditionFlag, WatchError> {
         let inner = &*self.0;
         let _gate = inner.gate.lock().await;
-        let Some(open) = inner.book.lock().by_id(flag_id).cloned() else {
-            return Err(WatchError::NoSuchFlag(flag_id.to_owned()));
+        let open = inner.book.lock().by_id(flag_id).cloned();
+        let flag = match open.clone() {
+            Some(open) => open,
+            None => {
+                let all = inner.metadata.flags(false).await?;
+                let flag = all.into_iter().find(|flag| flag.id == flag_id);
+                flag.ok_or_else(|| WatchError::NoSuchFlag(flag_id.to_owned()))?
+            }
         };
-        let change = book::acknowledge(&open, by, at);
-        let mut commit = WatchCommit::default();
-        change.add_to(&mut commit, at);
+        let Act { action, by, via, contact_id, text, transition } = act;
+        let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        let mut commit = WatchCommit { at: Some(at), ..WatchCommit::default() };
+        let change = match (action, &open) {
+            (FlagAction::Acknowledged | FlagAction::Cancelled, None) => {
+                return Err(WatchError::Closed(flag_id.to_owned()));
+            }
+            (FlagAction::Acknowledged, Some(open)) if open.acknowledged_by.is_some() => None,
+            (FlagAction::Acknowledged, Some(open)) => Some(book::acknowledge(open, &by, at)),
+            (FlagAction::Cancelled, Some(open)) => {
+                let reason =
+                    text.clone().ok_or_else(|| WatchError::Refused("a reason is needed to take a flag back".into()))?;
+                commit.holds.push(holds::cancelled(open, &by, &reason, at));
+                let evidence = serde_json::json!({ "reason": book::OFFICER, "by": by, "text": reason });
+                Some(book::close(open, evidence, at))
+            }
+            (FlagAction::Commented, _) if text.is_none() => {
+                return Err(WatchError::Refused("there is no remark in it".to_owned()));
+            }
+            (FlagAction::Commented | FlagAction::Approved, _) => None,
+        };
+        let flag_id = flag.id.clone();
+        commit.notes.push(FlagNote { flag_id, at, action, by, via, contact_id, text, transition });
+        if let Some(change) = &change {
+            change.add_to(&mut commit, &inner.audience().await?, at);
+        }
+        let held = commit.holds.clone();
         inner.metadata.commit_watch(commit).await?;
-        let flag = change.flag.clone();
-        inner.book.lock().adopt(change);
+        inner.adopt_holds(held);
+        let flag = change.as_ref().map_or(flag, |change| change.flag.clone());
+        if let Some(change) = change {
+            inner.book.lock().adopt(change);
+        }
         Ok(flag)
+    }
+
+    /// Keeps flags of a place as they are for a while, or a well out of all judgements.
+    pub async fn hold(&self, hold: Hold) -> Result<(), WatchError> {
+        let inner = &*self.0;
+        if !holds::can_be_held(hold.scope) || (hold.kind == HoldKind::Maintenance && hold.scope != Scope::Well) {
+            return Err(WatchError::Refused(format!("a {} of scope {} is not possible", hold.kind, hold.scope)));
+        }
+        {
+            let _gate = inner.gate.lock().await;
+            let commit = WatchCommit { at: Some(inner.now()), holds: vec![hold], ..WatchCommit::default() };
+            inner.metadata.commit_watch(commit).await?;
+        }
+        inner.refresh_holds().await?;
+        inner.elsewhere.notify_one();
+        Ok(())
+    }
+
+    /// Tells offices as of a flag that there is not, marked as what it is.
+    pub async fn drill(&self, drill: Drill) -> Result<usize, WatchError> {
+        let inner = &*self.0;
+        let audience = inner.audience().await?;
+        let (messages, told) = audience.drill(&drill, &inner.config.contacts);
+        let at = Some(drill.at);
+        inner
+            .metadata
+            .commit_watch(WatchCommit { at, outbox: messages, drills: vec![drill], ..Default::default() })
+            .await?;
+        Ok(told)
     }
 
     /// The flags that are not closed.
@@ -244,13 +351,17 @@ impl Watch {
         loop {
             let ran = async {
                 let term = self.0.leads().await?;
-                if term.is_some() && term != all_judged_in {
+                let is_due = self.0.holds.live_due.swap(false, Ordering::AcqRel);
+                if term.is_some() && (term != all_judged_in || is_due) {
                     // Whoever judged before has seen changes that this node has not.
                     self.run_live_all().await?;
                 } else if term.is_some() && !due.is_empty() {
                     self.run_live_once(&due).await?;
                 }
                 all_judged_in = term;
+                if term.is_some() {
+                    self.run_waiting_once().await?;
+                }
                 if term.is_some() && silence_due {
                     self.run_silence_once().await?;
                 }
@@ -297,6 +408,7 @@ impl Inner {
     /// The term in which this node judges; `None` while another one does. Who does not still shows the flags as they are.
     /// A node that begins to judge forgets what it remembers: others have judged since.
     async fn leads(&self) -> Result<Option<u64>, WatchError> {
+        self.refresh_holds().await?;
         let mut term = self.term.lock().await;
         let now = self.metadata.lead().await?;
         if now.is_some() && now == *term {
@@ -391,7 +503,7 @@ impl Inner {
         places: impl FnOnce(&HashMap<FlagKey, ConditionFlag>) -> Vec<(FlagKey, Where, Judgement)>,
     ) -> Result<usize, WatchError> {
         let _gate = self.gate.lock().await;
-        let mut changes = self.propose(judgements, now);
+        let (mut changes, mut holds) = self.propose(judgements, now);
         let changed: HashMap<FlagKey, ConditionFlag> = changes
             .iter()
             .map(|change| {
@@ -399,15 +511,19 @@ impl Inner {
                 (FlagKey { hazard: flag.hazard, scope: flag.scope, place: flag.place.clone() }, flag)
             })
             .collect();
-        changes.extend(self.propose(places(&changed), now));
-        if changes.is_empty() {
+        let (of_places, ended) = self.propose(places(&changed), now);
+        changes.extend(of_places);
+        holds.extend(ended);
+        if changes.is_empty() && holds.is_empty() {
             return Ok(0);
         }
-        let mut commit = WatchCommit::default();
+        let audience = self.audience().await?;
+        let mut commit = WatchCommit { at: Some(now), holds: holds.clone(), ..WatchCommit::default() };
         for change in &changes {
-            change.add_to(&mut commit, now);
+            change.add_to(&mut commit, &audience, now);
         }
         self.metadata.commit_watch(commit).await?;
+        self.adopt_holds(holds);
         let count = changes.len();
         let mut book = self.book.lock();
         for change in changes {
@@ -424,12 +540,47 @@ impl Inner {
         Ok(count)
     }
 
-    fn propose(&self, judgements: Vec<(FlagKey, Where, Judgement)>, now: Timestamp) -> Vec<book::Change> {
-        let book = self.book.lock();
-        judgements
-            .into_iter()
-            .filter_map(|(key, place, judgement)| book.propose(&key, &place, judgement, now))
-            .collect()
+    /// Who is told of changes now.
+    async fn audience(&self) -> Result<Audience, WatchError> {
+        let version = self.metadata.offices_version().await?;
+        let known = self.offices.lock().clone();
+        let offices = match known {
+            Some((known, offices)) if known == version => offices,
+            _ => {
+                let KnownOffices { version, offices } = self.metadata.offices(None).await?;
+                let offices = Arc::new(offices);
+                *self.offices.lock() = Some((version, offices.clone()));
+                offices
+            }
+        };
+        let registry = self.registry.borrow().clone();
+        Ok(Audience { offices, registry, age_max: self.config.message_age_max })
+    }
+
+    /// What these judgements change, and which holds end by them.
+    fn propose(&self, judgements: Vec<(FlagKey, Where, Judgement)>, now: Timestamp) -> (Vec<Change>, Vec<Hold>) {
+        let mut book = self.book.lock();
+        let (mut changes, mut ended) = (Vec::new(), Vec::new());
+        for (key, place, judgement) in judgements {
+            self.forget_waiting(&key);
+            let judgement = match self.held(&key, judgement, book.get(&key).is_some(), now) {
+                Held::Yes => continue,
+                Held::No(judgement) => judgement,
+                Held::Ends(hold, judgement) => {
+                    ended.push(hold);
+                    judgement
+                }
+            };
+            let Some(change) = book.propose(&key, &place, judgement.clone(), now) else {
+                book.note_month(&key, &judgement);
+                continue;
+            };
+            let worse_since = book.worse_since(&key);
+            if !self.must_wait(&key, (&place, &judgement), &change, worse_since, now) {
+                changes.push(change);
+            }
+        }
+        (changes, ended)
     }
 }
 

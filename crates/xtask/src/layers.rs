@@ -25,10 +25,10 @@ const LINES: &[&[&str]] = &[
     &["gwbank-journal"],
     &["gwbank-recent"],
     &["gwbank-store"],
-    &["gwbank-delta", "gwbank-timescale"],
+    &["gwbank-delta", "gwbank-timescale", "gwbank-notice"],
     &["gwbank-ingest"],
     &["gwbank-query"],
-    &["gwbank-watch", "gwbank-conversion", "gwbank-review"],
+    &["gwbank-watch", "gwbank-conversion", "gwbank-review", "gwbank-courier"],
     &["gwbank-server", "gwbank-pgwire", "gwbank-flight"],
     &["gwbank"],
 ];
@@ -44,6 +44,8 @@ const EXCLUSIVE: &[(&str, &[&str])] = &[
     // The second for Delta's table provider.
     ("datafusion", &["gwbank-query", "gwbank-delta"]),
     ("axum", &["gwbank-server"]),
+    ("reqwest", &["gwbank-courier"]),
+    ("lettre", &["gwbank-courier"]),
     ("tokio-rustls", &["gwbank-pgwire", "gwbank-flight"]),
     ("tonic", &["gwbank-flight"]),
     ("arrow-flight", &["gwbank-flight"]),
@@ -58,6 +60,7 @@ const PURE: &[&str] = &[
     "gwbank-indicator",
     "gwbank-sim",
     "gwbank-hindcast",
+    "gwbank-notice",
 ];
 const IMPURE: &[&str] = &["tokio", "tokio-util", "gwbank-runtime"];
 

@@ -7,6 +7,8 @@
 mod dead_letters;
 mod ingest;
 mod marks;
+mod offices;
+mod outbox;
 mod quality;
 mod registry;
 mod reviews;
@@ -22,12 +24,14 @@ use std::sync::Arc;
 use self::marks::Marks;
 use async_trait::async_trait;
 use gwbank_model::{Seq, Timestamp};
+use gwbank_registry::office::Offices;
 use gwbank_registry::{Installation, Well};
 use gwbank_store::{
     ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary,
-    DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRevision, IndicatorRow, IngestCommit,
-    JudgedSeries, Metadata, MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit,
-    QualityLimitsChange, ReceivedContent, Review, ReviewId, SecondLook, SecondLookCommit, WatchCommit,
+    DeadLetterUsage, Delivery, DeliveryAttempt, DirtyMonth, Drill, FlagNote, FlagTransition, GatewayRecord, Hold,
+    IndicatorRevision, IndicatorRow, IngestCommit, Invite, JudgedSeries, KnownOffices, Metadata, MetadataError,
+    NumberedTransition, OutboxCount, OutboxLease, OwedMessage, PayloadPage, QualityFinding, QualityLimit,
+    QualityLimitsChange, ReceivedContent, Review, ReviewId, SecondLook, SecondLookCommit, Settlement, WatchCommit,
 };
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
@@ -309,13 +313,81 @@ impl Metadata for SqliteMetadata {
         self.read("cannot read transitions", move |connection| watch::transitions(connection, flag_id.as_deref())).await
     }
 
-    async fn outbox(&self, channel: &str, limit: usize) -> Result<Vec<OutboxMessage>, MetadataError> {
-        let channel = channel.to_owned();
-        self.read("cannot read the outbox", move |connection| watch::outbox(connection, &channel, limit)).await
+    async fn transitions_after(&self, after: i64, limit: usize) -> Result<Vec<NumberedTransition>, MetadataError> {
+        self.read("cannot read transitions", move |connection| watch::transitions_after(connection, after, limit)).await
     }
 
-    async fn outbox_delivered(&self, idempotency_key: &str, at: Timestamp) -> Result<(), MetadataError> {
-        let key = idempotency_key.to_owned();
-        self.write("cannot mark a delivery", move |transaction, _| watch::delivered(transaction, &key, at)).await
+    async fn last_transition(&self) -> Result<i64, MetadataError> {
+        self.read("cannot read transitions", watch::last_transition).await
+    }
+
+    async fn flag_notes(&self, flag_id: Option<&str>) -> Result<Vec<FlagNote>, MetadataError> {
+        let flag_id = flag_id.map(str::to_owned);
+        self.read("cannot read what was done about flags", move |connection| {
+            offices::notes(connection, flag_id.as_deref())
+        })
+        .await
+    }
+
+    async fn flag_holds(&self) -> Result<Vec<Hold>, MetadataError> {
+        self.read("cannot read holds", offices::holds).await
+    }
+
+    async fn drills(&self) -> Result<Vec<Drill>, MetadataError> {
+        self.read("cannot read drills", offices::drills).await
+    }
+
+    async fn lease_outbox(&self, lease: OutboxLease) -> Result<Vec<OwedMessage>, MetadataError> {
+        // Most looks find nothing, and do not hold up who writes.
+        let looked = lease.clone();
+        if !self.read("cannot read the outbox", move |connection| outbox::is_due(connection, &looked)).await? {
+            return Ok(Vec::new());
+        }
+        self.write("cannot lease messages", move |transaction, _| outbox::lease(transaction, &lease)).await
+    }
+
+    async fn settle_outbox(&self, settlements: Vec<Settlement>) -> Result<(), MetadataError> {
+        self.write("cannot note deliveries", move |transaction, _| outbox::settle(transaction, &settlements)).await
+    }
+
+    async fn release_outbox(&self, holder: &str) -> Result<(), MetadataError> {
+        let holder = holder.to_owned();
+        self.write("cannot release messages", move |transaction, _| outbox::release(transaction, &holder)).await
+    }
+
+    async fn outbox_counts(&self) -> Result<Vec<OutboxCount>, MetadataError> {
+        self.read("cannot read the outbox", outbox::counts).await
+    }
+
+    async fn deliveries(&self, flag_id: Option<&str>) -> Result<Vec<Delivery>, MetadataError> {
+        let flag_id = flag_id.map(str::to_owned);
+        self.read("cannot read deliveries", move |connection| outbox::deliveries(connection, flag_id.as_deref())).await
+    }
+
+    async fn delivery_attempts(&self, idempotency_key: Option<&str>) -> Result<Vec<DeliveryAttempt>, MetadataError> {
+        let key = idempotency_key.map(str::to_owned);
+        self.read("cannot read deliveries", move |connection| outbox::attempts(connection, key.as_deref())).await
+    }
+
+    async fn offices(&self, at: Option<Timestamp>) -> Result<KnownOffices, MetadataError> {
+        self.read("cannot read offices", move |connection| offices::offices(connection, at)).await
+    }
+
+    async fn offices_version(&self) -> Result<i64, MetadataError> {
+        self.read("cannot read offices", offices::version).await
+    }
+
+    async fn put_offices(&self, offices: Offices, based_on: i64, at: Timestamp) -> Result<bool, MetadataError> {
+        self.write("cannot take offices", move |transaction, _| offices::put(transaction, &offices, based_on, at)).await
+    }
+
+    async fn add_invite(&self, invite: Invite) -> Result<(), MetadataError> {
+        self.write("cannot take an invitation", move |transaction, _| offices::add_invite(transaction, &invite)).await
+    }
+
+    async fn take_invite(&self, code_sha256: &str, at: Timestamp) -> Result<Option<Invite>, MetadataError> {
+        let code = code_sha256.to_owned();
+        self.write("cannot take an invitation", move |transaction, _| offices::take_invite(transaction, &code, at))
+            .await
     }
 }

@@ -220,6 +220,66 @@ CREATE TABLE reviews (
     created_at INTEGER NOT NULL, readings INTEGER NOT NULL, done_at INTEGER, withdrawn_by TEXT, withdrawn_reason TEXT,
     withdrawn_seq INTEGER, withdrawn_at INTEGER, withdrawal_done_at INTEGER
 ) STRICT;
+", "
+-- Offices and contacts as texts, one row a contact (contact_id is '' of an office without one); known_to is NULL of those of now.
+CREATE TABLE office_versions (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    office_id TEXT NOT NULL, level TEXT, place_code TEXT, office_name TEXT, office_name_th TEXT, office_phone TEXT,
+    messages_per_minute TEXT, contact_id TEXT, contact_name TEXT, channel TEXT, address TEXT, secret TEXT, language TEXT,
+    min_severity TEXT, hazards TEXT, scopes TEXT, quiet_hours TEXT, digest TEXT, drills TEXT, active TEXT,
+    unreachable_since INTEGER, known_from INTEGER NOT NULL, known_to INTEGER
+) STRICT;
+CREATE INDEX office_versions_now ON office_versions (office_id) WHERE known_to IS NULL;
+INSERT INTO numbers VALUES ('offices_version', 0);
+CREATE TABLE office_invites (
+    code_sha256 TEXT PRIMARY KEY, contact_id TEXT NOT NULL, created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+    created_by TEXT NOT NULL, used_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- Who did what about a flag. Rows are never removed.
+CREATE TABLE flag_actions (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    flag_id TEXT NOT NULL, at INTEGER NOT NULL, action TEXT NOT NULL, by TEXT NOT NULL, via TEXT NOT NULL,
+    contact_id TEXT, text TEXT, transition INTEGER,
+    UNIQUE (flag_id, at, action, by, via)
+) STRICT;
+CREATE TABLE flag_holds (
+    hold_id TEXT PRIMARY KEY, kind TEXT NOT NULL, hazard TEXT, scope TEXT NOT NULL, place TEXT NOT NULL,
+    from_time INTEGER NOT NULL, until_time INTEGER, severity TEXT, reason TEXT NOT NULL, by TEXT NOT NULL,
+    created_at INTEGER NOT NULL, ended_at INTEGER, ended_by TEXT
+) STRICT, WITHOUT ROWID;
+CREATE TABLE drills (
+    drill_id TEXT PRIMARY KEY, kind TEXT NOT NULL, hazard TEXT NOT NULL, severity TEXT NOT NULL, scope TEXT NOT NULL,
+    place TEXT NOT NULL, province_code TEXT NOT NULL, at INTEGER NOT NULL, by TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What is owed goes to more than one channel now: leases, order, age, digests, and what became of it.
+ALTER TABLE outbox ADD COLUMN flag_id TEXT;
+ALTER TABLE outbox ADD COLUMN office_id TEXT;
+ALTER TABLE outbox ADD COLUMN contact_id TEXT;
+ALTER TABLE outbox ADD COLUMN stream TEXT;
+ALTER TABLE outbox ADD COLUMN not_before INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN expires_at INTEGER;
+ALTER TABLE outbox ADD COLUMN digest TEXT;
+ALTER TABLE outbox ADD COLUMN state TEXT NOT NULL DEFAULT 'pending';
+ALTER TABLE outbox ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN next_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN leased_by TEXT;
+ALTER TABLE outbox ADD COLUMN leased_until INTEGER;
+ALTER TABLE outbox ADD COLUMN ended_at INTEGER;
+ALTER TABLE outbox ADD COLUMN detail TEXT;
+UPDATE outbox SET state = 'delivered', ended_at = delivered_at WHERE delivered_at IS NOT NULL;
+DROP INDEX outbox_owed;
+ALTER TABLE outbox DROP COLUMN delivered_at;
+CREATE INDEX outbox_owed ON outbox (channel, next_at) WHERE state = 'pending';
+CREATE INDEX outbox_streams ON outbox (stream, n) WHERE state = 'pending' AND stream IS NOT NULL;
+CREATE INDEX outbox_digests ON outbox (digest) WHERE state = 'pending' AND digest IS NOT NULL;
+CREATE INDEX outbox_by_flag ON outbox (flag_id);
+CREATE TABLE delivery_attempts (
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
+    idempotency_key TEXT NOT NULL, at INTEGER NOT NULL, outcome TEXT NOT NULL, detail TEXT NOT NULL
+) STRICT;
+CREATE INDEX delivery_attempts_by_key ON delivery_attempts (idempotency_key);
 "];
 
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), DeltaError> {

@@ -1,17 +1,28 @@
 //! Indicators, condition flags, transitions and the outbox: what the watch changes in one transaction.
 
 use gwbank_model::Timestamp;
-use gwbank_store::{ConditionFlag, FlagTransition, IndicatorRevision, IndicatorRow, OutboxMessage, WatchCommit};
+use gwbank_store::{ConditionFlag, FlagTransition, IndicatorRevision, IndicatorRow, NumberedTransition, WatchCommit};
 use rusqlite::{Connection, params};
 
 use super::marks::{self, Marks};
-use super::second_look;
 use super::values::Columns;
+use super::{offices, outbox, second_look};
 
 pub(super) fn commit(connection: &Connection, commit: &WatchCommit) -> rusqlite::Result<()> {
     let at = commit.instant();
-    let WatchCommit { at: _, removed_indicators, indicators, flags, transitions, outbox, evaluated, look_again } =
-        commit;
+    let WatchCommit {
+        at: _,
+        removed_indicators,
+        indicators,
+        flags,
+        transitions,
+        outbox,
+        notes,
+        holds,
+        drills,
+        evaluated,
+        look_again,
+    } = commit;
     let mut keep = connection.prepare_cached(&format!(
         "INSERT INTO indicator_revisions ({INDICATOR_COLUMNS}, superseded_at)
          SELECT {INDICATOR_COLUMNS}, ?5 FROM indicators WHERE place = ?1 AND indicator = ?2 AND period = ?3 AND scope = ?4"
@@ -37,12 +48,10 @@ pub(super) fn commit(connection: &Connection, commit: &WatchCommit) -> rusqlite:
             new.evidence
         ])?;
     }
-    let mut message = connection.prepare_cached(
-        "INSERT OR IGNORE INTO outbox (idempotency_key, channel, target, body, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-    )?;
-    for new in outbox {
-        message.execute(params![new.idempotency_key, new.channel, new.target, new.body, new.created_at.as_micros()])?;
-    }
+    outbox::add(connection, outbox)?;
+    offices::add_notes(connection, notes)?;
+    offices::put_holds(connection, holds)?;
+    offices::add_drills(connection, drills)?;
     marks::remove(connection, Marks::Dirty, evaluated)?;
     second_look::set_back(connection, look_again)
 }
@@ -273,40 +282,34 @@ pub(super) fn transitions(connection: &Connection, flag_id: Option<&str>) -> rus
         "SELECT flag_id, at, transition, severity, evidence FROM flag_transitions
          WHERE ?1 IS NULL OR flag_id = ?1 ORDER BY n",
     )?;
-    let rows = statement.query_map([flag_id], |row| {
-        let mut columns = Columns::of(row);
-        Ok(FlagTransition {
-            flag_id: columns.get()?,
-            at: columns.time()?,
-            transition: columns.parsed()?,
-            severity: columns.parsed()?,
-            evidence: columns.get()?,
-        })
-    })?;
-    rows.collect()
+    statement.query_map([flag_id], |row| transition(&mut Columns::of(row)))?.collect()
 }
 
-pub(super) fn outbox(connection: &Connection, channel: &str, limit: usize) -> rusqlite::Result<Vec<OutboxMessage>> {
+fn transition(columns: &mut Columns<'_>) -> rusqlite::Result<FlagTransition> {
+    Ok(FlagTransition {
+        flag_id: columns.get()?,
+        at: columns.time()?,
+        transition: columns.parsed()?,
+        severity: columns.parsed()?,
+        evidence: columns.get()?,
+    })
+}
+
+pub(super) fn transitions_after(
+    connection: &Connection,
+    after: i64,
+    limit: usize,
+) -> rusqlite::Result<Vec<NumberedTransition>> {
     let mut statement = connection.prepare_cached(
-        "SELECT idempotency_key, channel, target, body, created_at FROM outbox
-         WHERE channel = ?1 AND delivered_at IS NULL ORDER BY n LIMIT ?2",
+        "SELECT n, flag_id, at, transition, severity, evidence FROM flag_transitions WHERE n > ?1 ORDER BY n LIMIT ?2",
     )?;
-    let rows = statement.query_map(params![channel, i64::try_from(limit).unwrap_or(-1)], |row| {
+    let rows = statement.query_map(params![after, i64::try_from(limit).unwrap_or(-1)], |row| {
         let mut columns = Columns::of(row);
-        Ok(OutboxMessage {
-            idempotency_key: columns.get()?,
-            channel: columns.get()?,
-            target: columns.get()?,
-            body: columns.get()?,
-            created_at: columns.time()?,
-        })
+        Ok(NumberedTransition { number: columns.get()?, transition: transition(&mut columns)? })
     })?;
     rows.collect()
 }
 
-pub(super) fn delivered(connection: &Connection, idempotency_key: &str, at: Timestamp) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("UPDATE outbox SET delivered_at = ?2 WHERE idempotency_key = ?1 AND delivered_at IS NULL")?
-        .execute(params![idempotency_key, at.as_micros()])?;
-    Ok(())
+pub(super) fn last_transition(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("SELECT coalesce(max(n), 0) FROM flag_transitions")?.query_row([], |row| row.get(0))
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gwbank_model::{Seq, Timestamp};
+use gwbank_registry::office::Offices;
 use gwbank_registry::{Installation, Well};
 use gwbank_store::{
     ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary,
-    DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRevision, IndicatorRow, IngestCommit,
-    JudgedSeries, Metadata, MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit,
-    QualityLimitsChange, ReceivedContent, Review, ReviewId, SecondLook, SecondLookCommit, WatchCommit,
+    DeadLetterUsage, Delivery, DeliveryAttempt, DirtyMonth, Drill, FlagNote, FlagTransition, GatewayRecord, Hold,
+    IndicatorRevision, IndicatorRow, IngestCommit, Invite, JudgedSeries, KnownOffices, Metadata, MetadataError,
+    NumberedTransition, OutboxCount, OutboxLease, OwedMessage, PayloadPage, QualityFinding, QualityLimit,
+    QualityLimitsChange, ReceivedContent, Review, ReviewId, SecondLook, SecondLookCommit, Settlement, WatchCommit,
 };
 
 /// Asked before and after each write. An error keeps the write from being made, or from being known to be.
@@ -146,10 +148,52 @@ impl Metadata for GatedMetadata {
     async fn flag_transitions(&self, flag_id: Option<&str>) -> Answer<Vec<FlagTransition>> {
         self.inner.flag_transitions(flag_id).await
     }
-    async fn outbox(&self, channel: &str, limit: usize) -> Answer<Vec<OutboxMessage>> {
-        self.inner.outbox(channel, limit).await
+    async fn transitions_after(&self, after: i64, limit: usize) -> Answer<Vec<NumberedTransition>> {
+        self.inner.transitions_after(after, limit).await
     }
-    async fn outbox_delivered(&self, idempotency_key: &str, at: Timestamp) -> Answer<()> {
-        self.gated(self.inner.outbox_delivered(idempotency_key, at)).await
+    async fn last_transition(&self) -> Answer<i64> {
+        self.inner.last_transition().await
+    }
+    async fn flag_notes(&self, flag_id: Option<&str>) -> Answer<Vec<FlagNote>> {
+        self.inner.flag_notes(flag_id).await
+    }
+    async fn flag_holds(&self) -> Answer<Vec<Hold>> {
+        self.inner.flag_holds().await
+    }
+    async fn drills(&self) -> Answer<Vec<Drill>> {
+        self.inner.drills().await
+    }
+    async fn lease_outbox(&self, lease: OutboxLease) -> Answer<Vec<OwedMessage>> {
+        self.gated(self.inner.lease_outbox(lease)).await
+    }
+    async fn settle_outbox(&self, settlements: Vec<Settlement>) -> Answer<()> {
+        self.gated(self.inner.settle_outbox(settlements)).await
+    }
+    async fn release_outbox(&self, holder: &str) -> Answer<()> {
+        self.gated(self.inner.release_outbox(holder)).await
+    }
+    async fn outbox_counts(&self) -> Answer<Vec<OutboxCount>> {
+        self.inner.outbox_counts().await
+    }
+    async fn deliveries(&self, flag_id: Option<&str>) -> Answer<Vec<Delivery>> {
+        self.inner.deliveries(flag_id).await
+    }
+    async fn delivery_attempts(&self, key: Option<&str>) -> Answer<Vec<DeliveryAttempt>> {
+        self.inner.delivery_attempts(key).await
+    }
+    async fn offices(&self, at: Option<Timestamp>) -> Answer<KnownOffices> {
+        self.inner.offices(at).await
+    }
+    async fn offices_version(&self) -> Answer<i64> {
+        self.inner.offices_version().await
+    }
+    async fn put_offices(&self, offices: Offices, based_on: i64, at: Timestamp) -> Answer<bool> {
+        self.gated(self.inner.put_offices(offices, based_on, at)).await
+    }
+    async fn add_invite(&self, invite: Invite) -> Answer<()> {
+        self.gated(self.inner.add_invite(invite)).await
+    }
+    async fn take_invite(&self, code_sha256: &str, at: Timestamp) -> Answer<Option<Invite>> {
+        self.gated(self.inner.take_invite(code_sha256, at)).await
     }
 }

@@ -2,8 +2,14 @@
 
 const TABLES: &[(&str, &str)] = &[
     ("condition_flags", "drought, flood, salinity and other conditions of wells and places, open and closed"),
+    ("contacts", "how offices are reached and what they want to hear; without addresses"),
     ("dead_letters", "what gateways sent and could not be stored, and why"),
+    ("deliveries", "messages of condition flags, and what became of each"),
+    ("delivery_attempts", "every attempt to deliver a message, with its receipt or the reason why not"),
     ("districts", "districts (amphoe) by DOPA code"),
+    ("drills", "messages as of flags that there were not"),
+    ("flag_actions", "who saw, remarked on, approved or took back a condition flag, and when"),
+    ("flag_holds", "what kept flags as they were: suppressions, maintenance, flags that officers took back"),
     ("flag_transitions", "what became of each condition flag, with its evidence"),
     ("gateways", "who sends readings, and what became of them"),
     ("gwbank_functions", "functions of hydrology: form, formula, source and an example"),
@@ -11,6 +17,7 @@ const TABLES: &[(&str, &str)] = &[
     ("indicators", "SGI, percentiles and other indicators of wells and places, by month"),
     ("installations", "what stood in the wells when"),
     ("levels_monthly", "monthly water levels, up is wetter"),
+    ("offices", "who is told of condition flags"),
     ("provinces", "the 77 provinces by DOPA code"),
     (
         "reviews",

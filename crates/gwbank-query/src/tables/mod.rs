@@ -5,6 +5,7 @@ mod findings;
 mod flags;
 mod indicators;
 mod limits;
+mod offices;
 mod operations;
 mod places;
 mod reviews;
@@ -79,6 +80,14 @@ pub(crate) fn register(template: &Template, sources: &QuerySources) -> Result<()
     template.add_table("indicator_revisions", SmallTable::shared(revisions))?;
     template.add_table("condition_flags", SmallTable::shared(flags::ConditionFlags::now(metadata.clone())))?;
     template.add_table("flag_transitions", SmallTable::shared(flags::FlagTransitions::now(metadata.clone())))?;
+    template.add_table("flag_actions", SmallTable::shared(offices::FlagActions::now(metadata.clone())))?;
+    template.add_table("flag_holds", SmallTable::shared(offices::FlagHolds(metadata.clone())))?;
+    template.add_table("drills", SmallTable::shared(offices::Drills(metadata.clone())))?;
+    let offices = |of| SmallTable::shared(offices::OfficesTable::now(metadata.clone(), of));
+    template.add_table("offices", offices(offices::Of::Offices))?;
+    template.add_table("contacts", offices(offices::Of::Contacts))?;
+    template.add_table("deliveries", SmallTable::shared(offices::Deliveries(metadata.clone())))?;
+    template.add_table("delivery_attempts", SmallTable::shared(offices::DeliveryAttempts::now(metadata.clone())))?;
     template.add_table("gwbank_functions", SmallTable::shared(FunctionsTable))
 }
 

@@ -58,6 +58,12 @@ impl<'a> Fields<'a> {
         self.faults.borrow_mut().add(self.line.number, column, value, problem, mend);
     }
 
+    /// A fault of a value that is nobody's to read.
+    pub(crate) fn fault_unshown(&self, column: &str, problem: impl Into<String>, mend: impl Into<String>) {
+        let problem = labelled(&self.line.label, problem);
+        self.faults.borrow_mut().add(self.line.number, column, "", problem, mend);
+    }
+
     pub(crate) fn is_given(&self, column: &str) -> bool {
         self.line.get(column).is_some()
     }

@@ -19,16 +19,19 @@
 mod geojson;
 mod limits;
 mod line;
+mod offices;
 mod parse;
 mod table;
 mod write;
 
 use std::fmt;
 
+use crate::office::Offices;
 use crate::{Installation, Well};
 
 pub use limits::LimitLine;
-pub use write::{write_installations_csv, write_wells_csv, write_wells_geojson};
+pub use offices::{office_fields, office_of_fields};
+pub use write::{write_installations_csv, write_offices_csv, write_wells_csv, write_wells_geojson};
 
 /// Reported faults per file: more than anyone mends in one go.
 pub const FAULTS_MAX: usize = 1_000;
@@ -80,6 +83,30 @@ pub const INSTALLATION_COLUMNS: &[&str] = &[
     "valid_from",
     "valid_to",
     "reason",
+];
+
+/// The columns of offices and their contacts, in the order in which they are written: one line a contact.
+pub const OFFICE_COLUMNS: &[&str] = &[
+    "office_id",
+    "level",
+    "place_code",
+    "office_name",
+    "office_name_th",
+    "office_phone",
+    "messages_per_minute",
+    "contact_id",
+    "contact_name",
+    "channel",
+    "address",
+    "secret",
+    "language",
+    "min_severity",
+    "hazards",
+    "scopes",
+    "quiet_hours",
+    "digest",
+    "drills",
+    "active",
 ];
 
 /// The columns of limits of quality tests.
@@ -200,6 +227,14 @@ pub fn parse_installations(bytes: &[u8]) -> Result<Vec<Installation>, Vec<RowFau
     let lines = table::read(bytes, INSTALLATION_COLUMNS, &mut faults);
     let installations = parse::installations(&lines, &mut faults);
     faults.into_result(installations)
+}
+
+/// Reads offices and their contacts from CSV. All of them, or every fault of the file.
+pub fn parse_offices(bytes: &[u8]) -> Result<Offices, Vec<RowFault>> {
+    let mut faults = Faults::default();
+    let lines = table::read(bytes, OFFICE_COLUMNS, &mut faults);
+    let offices = offices::offices(&lines, &mut faults);
+    faults.into_result(offices)
 }
 
 /// Reads limits of quality tests from CSV, and has what was read judged by `check`, which knows the tests. All of them, or

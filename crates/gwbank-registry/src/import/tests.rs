@@ -316,3 +316,61 @@ fn limits_are_read_line_by_line_and_judged_by_who_knows_them() {
         [(2, "well_id"), (3, "parameter"), (4, "limit_name"), (4, "value"), (5, "limit_name"), (6, "limit_name")]
     );
 }
+
+const OFFICES: &str = "\
+office_id,level,place_code,office_name,office_name_th,office_phone,contact_id,channel,address,secret,language,min_severity,hazards,\
+scopes,quiet_hours,digest,drills
+korat,province,30,Nakhon Ratchasima,สำนักงานจังหวัดนครราชสีมา,044 000 000,korat-mail,email,office@example.go.th,,both,warning,,,\
+22:00-06:00,07:30,yes
+korat,province,30,Nakhon Ratchasima,สำนักงานจังหวัดนครราชสีมา,044 000 000,korat-line,line,,,,,drought;flood;no_data,,,,
+dgr,national,,DGR,,,dgr-hook,webhook,https://example.org/hook,whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw,en,,,province,,,
+bare,district,3001,Mueang,,,,,,,,,,,,,
+";
+
+#[test]
+fn offices_read_back_equal() {
+    let offices = parse_offices(OFFICES.as_bytes()).unwrap();
+    assert_eq!((offices.offices.len(), offices.contacts.len()), (3, 3));
+    let (office, mail) = offices.contact("korat-mail").unwrap();
+    assert_eq!(office.phone.as_deref(), Some("044 000 000"));
+    assert_eq!(mail.quiet_hours.unwrap().to_string(), "22:00-06:00");
+    assert_eq!(parse_offices(write_offices_csv(&offices, true).as_bytes()).unwrap(), offices);
+    assert!(!write_offices_csv(&offices, false).contains("whsec_"));
+    for (office, contact) in offices.all() {
+        let (same_office, same_contact) = office_of_fields(office_fields(office, Some(contact))).unwrap();
+        assert_eq!((&same_office, same_contact.as_ref()), (office.as_ref(), Some(contact.as_ref())));
+    }
+}
+
+#[test]
+fn every_fault_of_offices_is_named() {
+    let file = "\
+office_id,level,place_code,office_name,contact_id,channel,address,secret,hazards,digest,quiet_hours
+a b,province,99,X,c1,email,nobody,,,,
+a,national,30,X,c2,email,x@example.org,,storm,,
+a,national,,Y,c3,webhook,ftp://x,whsec_short,,,
+a,national,,X,c3,line,Uxyz,whsec_secret,,sometimes,6-8
+a,national,,X,c4,fax,,,,,
+a,national,,X,,email,x@example.org,,,,
+";
+    let faults = parse_offices(file.as_bytes()).unwrap_err();
+    let told: Vec<_> = faults.iter().map(|fault| (fault.line, fault.column.as_str())).collect();
+    for expected in [
+        (2, "office_id"),
+        (2, "place_code"),
+        (2, "address"),
+        (3, "place_code"),
+        (3, "hazards"),
+        (4, "address"),
+        (4, "secret"),
+        (5, "address"),
+        (5, "secret"),
+        (5, "digest"),
+        (5, "quiet_hours"),
+        (6, "channel"),
+        (7, "contact_id"),
+    ] {
+        assert!(told.contains(&expected), "{expected:?} of {faults:#?}");
+    }
+    assert!(faults.iter().all(|fault| !fault.to_string().contains("whsec_s")), "a secret is not shown");
+}

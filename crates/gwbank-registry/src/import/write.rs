@@ -3,7 +3,8 @@
 use gwbank_model::BANGKOK_OFFSET_SECONDS;
 use serde_json::{Map, Value, json};
 
-use super::{INSTALLATION_COLUMNS, WELL_COLUMNS};
+use super::{INSTALLATION_COLUMNS, OFFICE_COLUMNS, WELL_COLUMNS};
+use crate::office::{Contact, Office, Offices};
 use crate::{Installation, Well};
 
 /// All columns of the table `wells`, one line per well, UTF-8, LF.
@@ -37,6 +38,25 @@ pub fn write_wells_geojson<'a>(wells: impl IntoIterator<Item = &'a Well>) -> Str
 pub fn write_installations_csv<'a>(installations: impl IntoIterator<Item = &'a Installation>) -> String {
     let cells = |installation| INSTALLATION_COLUMNS.iter().map(move |column| installation_cell(installation, column));
     write_csv(INSTALLATION_COLUMNS, installations.into_iter().map(cells))
+}
+
+/// All columns of offices and contacts, one line a contact, an office without contacts on one of its own. Secrets only where
+/// they are asked for.
+pub fn write_offices_csv(offices: &Offices, with_secrets: bool) -> String {
+    let has_contact = |office: &Office| offices.contacts.values().any(|contact| contact.office_id == office.office_id);
+    let alone = offices.offices.values().filter(|office| !has_contact(office)).map(|office| (office, None));
+    let contacts = offices.all().map(|(office, contact)| (office, Some(contact)));
+    let cells = |(office, contact): (&std::sync::Arc<Office>, Option<&std::sync::Arc<Contact>>)| {
+        OFFICE_COLUMNS
+            .iter()
+            .map(|column| match *column {
+                "secret" if !with_secrets => Value::Null,
+                column => office_cell(office, contact.map(AsRef::as_ref), column),
+            })
+            .collect::<Vec<_>>()
+            .into_iter()
+    };
+    write_csv(OFFICE_COLUMNS, contacts.chain(alone).map(cells))
 }
 
 fn write_csv(header: &[&str], rows: impl Iterator<Item = impl Iterator<Item = Value>>) -> String {
@@ -105,5 +125,37 @@ fn installation_cell(installation: &Installation, column: &str) -> Value {
         "valid_to" => json!(installation.valid_to.map(|end| end.to_rfc3339(BANGKOK_OFFSET_SECONDS))),
         "reason" => json!(installation.reason),
         _ => unreachable!("{column} is not a column of installations"),
+    }
+}
+
+pub(super) fn office_cell(office: &Office, contact: Option<&Contact>, column: &str) -> Value {
+    let list = |names: Vec<&str>| json!((!names.is_empty()).then(|| names.join(";")));
+    match column {
+        "office_id" => json!(office.office_id),
+        "level" => json!(office.level.name()),
+        "place_code" => json!(office.place_code),
+        "office_name" => json!(office.name),
+        "office_name_th" => json!(office.name_th),
+        "office_phone" => json!(office.phone),
+        "messages_per_minute" => json!(office.messages_per_minute),
+        _ => {
+            let Some(contact) = contact else { return Value::Null };
+            match column {
+                "contact_id" => json!(contact.contact_id),
+                "contact_name" => json!(contact.name),
+                "channel" => json!(contact.channel.name()),
+                "address" => json!(contact.address),
+                "secret" => json!(contact.secret),
+                "language" => json!(contact.language.name()),
+                "min_severity" => json!(contact.min_severity.name()),
+                "hazards" => list(contact.hazards.iter().map(|hazard| hazard.name()).collect()),
+                "scopes" => list(contact.scopes.iter().map(|scope| scope.name()).collect()),
+                "quiet_hours" => json!(contact.quiet_hours.map(|hours| hours.to_string())),
+                "digest" => json!(contact.digest.map(|digest| digest.to_string())),
+                "drills" => json!(contact.drills),
+                "active" => json!(contact.active),
+                _ => unreachable!("{column} is not a column of offices"),
+            }
+        }
     }
 }

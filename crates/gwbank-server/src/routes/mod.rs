@@ -1,10 +1,14 @@
 //! The table of routes: path, method, who may, handler.
 
+pub(crate) mod act;
+pub(crate) mod cap;
 pub(crate) mod dead_letters;
 pub(crate) mod export;
 pub(crate) mod flags;
 pub(crate) mod health;
 mod input;
+pub(crate) mod line;
+pub(crate) mod offices;
 mod pages;
 pub(crate) mod provinces;
 pub(crate) mod quality;
@@ -12,6 +16,7 @@ pub(crate) mod readings;
 pub(crate) mod reviews;
 pub(crate) mod series;
 pub(crate) mod sql;
+pub(crate) mod stream;
 pub(crate) mod wells;
 
 use std::sync::Arc;
@@ -66,8 +71,26 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/api/v1/provinces/{code}/explanation", guarded(Read, get(provinces::explanation)))
         .route("/api/v1/gateways", guarded(Read, get(health::gateways)))
         .route("/api/v1/flags", guarded(Read, get(flags::list)))
+        .route("/api/v1/flags/stream", guarded(Read, get(stream::stream)))
         .route("/api/v1/flags/{id}", guarded(Read, get(flags::show)))
         .route("/api/v1/flags/{id}/acknowledge", guarded(Acknowledge, post(flags::acknowledge)))
+        .route("/api/v1/flags/{id}/comment", guarded(Acknowledge, post(flags::comment)))
+        .route("/api/v1/flags/{id}/cancel", guarded(Acknowledge, post(flags::cancel)))
+        .route("/api/v1/flags/{id}/approve", guarded(Acknowledge, post(cap::approve)))
+        .route("/api/v1/drills", guarded(Administer, post(flags::drill)))
+        .route("/api/v1/holds", guarded(Read, get(flags::holds)).merge(guarded(Acknowledge, post(flags::hold))))
+        .route("/api/v1/holds/{id}/end", guarded(Acknowledge, post(flags::end_hold)))
+        .route(
+            "/api/v1/offices",
+            guarded(Administer, get(offices::list)).merge(guarded(Administer, put(offices::import))),
+        )
+        .route("/api/v1/contacts/{id}/invite", guarded(Administer, post(offices::invite)))
+        .route("/api/v1/deliveries", guarded(Administer, get(offices::deliveries)))
+        .route("/act/{link}", guarded(Public, get(act::show)).merge(guarded(Public, post(act::post))))
+        .route("/hooks/line", guarded(Public, post(line::hook)))
+        .route("/feeds/cap.atom", guarded(Read, get(cap::all)))
+        .route("/feeds/cap/{province}", guarded(Read, get(cap::of_province)))
+        .route("/cap/{identifier}", guarded(Read, get(cap::show)))
         .route("/api/v1/dead-letters", guarded(Administer, get(dead_letters::list)))
         .route("/api/v1/dead-letters/replay", guarded(Administer, post(dead_letters::replay)))
         .route("/api/v1/dead-letters/{id}", guarded(Administer, get(dead_letters::show)))

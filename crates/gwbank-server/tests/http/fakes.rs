@@ -9,6 +9,8 @@ use futures::StreamExt;
 use futures::stream;
 use gwbank_model::condition::{FlagState, Hazard, Scope, Severity, Transition};
 use gwbank_model::{GatewayId, Month, Parameter, Seq, Timestamp, WellId};
+use gwbank_notice::LinkKey;
+use gwbank_notice::cap::CapSender;
 use gwbank_registry::import::parse_limits;
 use gwbank_registry::{BankType, Installation, Registry, Well};
 use gwbank_runtime::ShutdownTrigger;
@@ -18,8 +20,9 @@ use gwbank_server::metrics::MetricsText;
 use gwbank_server::{App, AppParts, HttpServer, Limits, Reach, router};
 use gwbank_store::memory::MemoryMetadata;
 use gwbank_store::{
-    ConditionFlag, DeadLetterFilter, EffectiveLimit, FlagTransition, GatewayCounts, GatewayRecord, LimitSource,
-    Metadata, NewReview, QualityLimitKey, Review, ReviewId, Reviews, WatchCommit, Withdrawal,
+    ConditionFlag, DeadLetterFilter, Drill, EffectiveLimit, FlagAction, FlagNote, FlagTransition, GatewayCounts,
+    GatewayRecord, Hold, LimitSource, Metadata, NewReview, QualityLimitKey, Review, ReviewId, Reviews, WatchCommit,
+    Withdrawal,
 };
 use parking_lot::Mutex;
 
@@ -190,15 +193,34 @@ impl ReviewDoor for FakeReviews {
 
 #[async_trait]
 impl FlagsDoor for FakeFlags {
-    async fn acknowledge(&self, flag_id: &str, by: &str) -> Result<Option<ConditionFlag>, FlagsDoorError> {
+    async fn act(&self, flag_id: &str, act: FlagAct) -> Result<Option<ConditionFlag>, FlagsDoorError> {
         let flags = self.0.flags(false).await.map_err(|error| FlagsDoorError::Failed(error.into()))?;
         let Some(mut flag) = flags.into_iter().find(|flag| flag.id == flag_id) else { return Ok(None) };
-        if flag.state == FlagState::Closed {
+        let FlagAct { action, by, via, contact_id, text, transition } = act;
+        if matches!(action, FlagAction::Acknowledged | FlagAction::Cancelled) && flag.state == FlagState::Closed {
             return Err(FlagsDoorError::Closed);
         }
-        flag.acknowledged_by.get_or_insert_with(|| by.to_owned());
-        flag.acknowledged_at.get_or_insert(now());
+        if action == FlagAction::Acknowledged {
+            flag.acknowledged_by.get_or_insert_with(|| by.clone());
+            flag.acknowledged_at.get_or_insert(now());
+        }
+        if action == FlagAction::Cancelled {
+            flag.state = FlagState::Closed;
+        }
+        let via = via.to_owned();
+        let note = FlagNote { flag_id: flag.id.clone(), at: now(), action, by, via, contact_id, text, transition };
+        let commit = WatchCommit { flags: vec![flag.clone()], notes: vec![note], ..WatchCommit::default() };
+        self.0.commit_watch(commit).await.unwrap();
         Ok(Some(flag))
+    }
+
+    async fn hold(&self, hold: Hold) -> Result<(), FlagsDoorError> {
+        let commit = WatchCommit { at: Some(now()), holds: vec![hold], ..WatchCommit::default() };
+        self.0.commit_watch(commit).await.map_err(|error| FlagsDoorError::Failed(error.into()))
+    }
+
+    async fn drill(&self, _: Drill) -> Result<usize, FlagsDoorError> {
+        Ok(2)
     }
 
     async fn explain_well(
@@ -285,8 +307,28 @@ pub fn flag(id: &str, severity: Severity, state: FlagState) -> ConditionFlag {
     }
 }
 
+/// Keeps what was answered.
+#[derive(Default)]
+pub struct FakeLine(pub Mutex<Vec<(String, String)>>);
+
+pub const LINE_SECRET: &str = "channel-secret";
+
+#[async_trait]
+impl LineDoor for FakeLine {
+    fn channel_secret(&self) -> &str {
+        LINE_SECRET
+    }
+
+    async fn reply(&self, reply_token: &str, text: &str) {
+        self.0.lock().push((reply_token.to_owned(), text.to_owned()));
+    }
+}
+
 pub struct Server {
     pub base: String,
+    pub line: Arc<FakeLine>,
+    pub links: LinkKey,
+    pub metadata: MemoryMetadata,
     pub sql: Arc<FakeSql>,
     pub ingest: Arc<FakeIngest>,
     pub operations: Arc<FakeOperations>,
@@ -337,6 +379,7 @@ impl Server {
         let ingest = Arc::new(FakeIngest::default());
         let operations = Arc::new(FakeOperations::default());
         let metadata = MemoryMetadata::new();
+        let (line, links) = (Arc::new(FakeLine::default()), LinkKey::new(b"a key of this test"));
         let trigger = ShutdownTrigger::new();
         let wells = ["30", "30", "50"].iter().enumerate().map(|(index, province)| {
             Well::new(WellId::new(&format!("W-{index}")).unwrap(), province, BankType::Observation)
@@ -354,6 +397,16 @@ impl Server {
             flags: Arc::new(FakeFlags(metadata.clone())),
             reviews: Arc::new(FakeReviews::default()),
             operations: operations.clone(),
+            line: Some(line.clone()),
+            links: links.clone(),
+            cap: CapSender {
+                sender: "gwbank@bank.example.org".into(),
+                name_en: "Groundwater".into(),
+                name_th: "น้ำใต้ดิน".into(),
+                restriction: "officers".into(),
+                public_url: None,
+            },
+            shutdown: trigger.listener(),
             metadata: Arc::new(metadata.clone()),
             credentials,
             limits: limits.clone(),
@@ -381,7 +434,8 @@ impl Server {
             (address, tokio::spawn(server.serve(router(&app), limits, trigger.listener())))
         });
         let base = format!("http://{address}");
-        Self { base, sql, ingest, operations, trigger, runtime: Some(runtime), serving: Some(serving) }
+        let (runtime, serving) = (Some(runtime), Some(serving));
+        Self { base, line, links, metadata, sql, ingest, operations, trigger, runtime, serving }
     }
 
     pub fn agent() -> ureq::Agent {

@@ -5,6 +5,7 @@ mod errors;
 mod export;
 mod fakes;
 mod hosts;
+mod offices;
 mod pages;
 mod readings;
 mod registry;

@@ -7,11 +7,11 @@ use gwbank_model::condition::{FlagState, Hazard, Scope, Severity, Transition};
 use gwbank_model::{Day, GatewayId, Month, Parameter, QcTest, Seq, Timestamp, WellId};
 use gwbank_registry::{AquiferCondition, BankType, Installation, PressureKind, Sampling, Well, WellStatus};
 
-use super::dead_letters;
+use super::{dead_letters, offices, outbox};
 use crate::{
     ConditionFlag, ConversionCommit, ConvertedWell, DirtyMonth, FlagTransition, GatewayCounts, GatewayRecord,
-    IndicatorRevision, IndicatorRow, IngestCommit, JudgedSeries, LookAgain, Metadata, OutboxMessage, QualityFinding,
-    QualityLimit, QualityLimitKey, QualityLimitsChange, ReceivedContent, Review, ReviewAction, ReviewId, SecondLook,
+    IndicatorRevision, IndicatorRow, IngestCommit, JudgedSeries, LookAgain, Metadata, QualityFinding, QualityLimit,
+    QualityLimitKey, QualityLimitsChange, ReceivedContent, Review, ReviewAction, ReviewId, SecondLook,
     SecondLookCommit, SeriesFindings, WatchCommit, Withdrawal,
 };
 
@@ -40,6 +40,14 @@ where
     a_mark_goes_when_it_was_evaluated(&*make().await).await;
     months_of_sensors_wait_for_their_conversion(&*make().await).await;
     a_watch_commit_replaces_and_repeats(&*make().await).await;
+    outbox::messages_are_leased_and_settled(&*make().await).await;
+    outbox::a_stream_keeps_its_order(&*make().await).await;
+    outbox::what_waits_goes_with_what_may_not(&*make().await).await;
+    outbox::a_digest_is_leased_whole(&*make().await).await;
+    outbox::a_message_moves_into_a_digest(&*make().await).await;
+    offices::are_versions(&*make().await).await;
+    offices::an_invitation_is_taken_once(&*make().await).await;
+    offices::what_people_did_is_kept(&*make().await).await;
 }
 
 pub(super) fn seq(n: i64) -> Seq {
@@ -472,22 +480,12 @@ async fn a_watch_commit_replaces_and_repeats(metadata: &dyn Metadata) {
         severity: Severity::Severe,
         evidence: "{\"sgi\":-1.7}".to_owned(),
     };
-    let message = |key: &str, channel: &str| OutboxMessage {
-        idempotency_key: key.to_owned(),
-        channel: channel.to_owned(),
-        target: "gwbank/v1/flags/30/drought".to_owned(),
-        body: vec![0, 159, 255],
-        created_at: at(0),
-    };
     let commit = WatchCommit {
         at: Some(at(0)),
-        removed_indicators: Vec::new(),
         indicators: vec![indicator("A", Some(-1.7)), indicator("B", None)],
         flags: vec![flag.clone()],
         transitions: vec![raised.clone()],
-        outbox: vec![message("k1", "mqtt"), message("k2", "webhook"), message("k3", "mqtt")],
-        evaluated: Vec::new(),
-        look_again: Vec::new(),
+        ..WatchCommit::default()
     };
     metadata.commit_watch(commit.clone()).await.expect("commit");
     metadata.commit_watch(commit).await.expect("the same commit");
@@ -541,18 +539,18 @@ async fn a_watch_commit_replaces_and_repeats(metadata: &dyn Metadata) {
     for (n, then) in [(0, &opened), (8, &opened), (9, &closed), (99, &closed)] {
         assert_eq!(metadata.flags_at(at(n)).await.expect("flags"), std::slice::from_ref(then), "at {n}");
     }
-    assert_eq!(metadata.flag_transitions(Some(&closed.id)).await.expect("transitions"), [raised, cleared]);
+    assert_eq!(
+        metadata.flag_transitions(Some(&closed.id)).await.expect("transitions"),
+        [raised.clone(), cleared.clone()]
+    );
     assert!(metadata.flag_transitions(Some("none")).await.expect("transitions").is_empty());
 
-    assert_eq!(metadata.outbox("mqtt", 10).await.expect("outbox"), [message("k1", "mqtt"), message("k3", "mqtt")]);
-    assert_eq!(metadata.outbox("mqtt", 1).await.expect("outbox").len(), 1);
-    metadata.outbox_delivered("k1", at(20)).await.expect("delivered");
-    metadata.outbox_delivered("k1", at(21)).await.expect("delivered again");
-    assert_eq!(metadata.outbox("mqtt", 10).await.expect("outbox"), [message("k3", "mqtt")]);
-    // A message that was delivered is not owed again.
-    metadata
-        .commit_watch(WatchCommit { outbox: vec![message("k1", "mqtt")], ..Default::default() })
-        .await
-        .expect("commit");
-    assert_eq!(metadata.outbox("mqtt", 10).await.expect("outbox").len(), 1);
+    let numbered = metadata.transitions_after(0, 10).await.expect("transitions");
+    let transitions: Vec<_> = numbered.iter().map(|it| it.transition.clone()).collect();
+    assert_eq!(transitions, [raised, cleared.clone()]);
+    assert!(numbered[0].number < numbered[1].number);
+    assert_eq!(metadata.last_transition().await.expect("number"), numbered[1].number);
+    let later = metadata.transitions_after(numbered[0].number, 1).await.expect("transitions");
+    assert_eq!(later, numbered[1..]);
+    assert!(metadata.transitions_after(numbered[1].number, 10).await.expect("transitions").is_empty());
 }

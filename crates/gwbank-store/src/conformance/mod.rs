@@ -7,6 +7,8 @@ mod archive;
 mod dead_letters;
 mod metadata;
 pub mod model;
+mod offices;
+mod outbox;
 mod summary;
 
 pub use archive::{archive_suite, check_against_model, read_all};

@@ -1,21 +1,24 @@
 //! The metadata as ordered maps.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use gwbank_model::condition::FlagState;
 use gwbank_model::{GatewayId, Month, Parameter, Seq, Timestamp, WellId};
+use gwbank_registry::office::Offices;
 use gwbank_registry::{Installation, Well};
 use parking_lot::RwLock;
 
 use super::dead_letters::DeadLetters;
+use super::outbox::Outbox;
 use crate::{
     ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary,
-    DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorKey, IndicatorRevision, IndicatorRow,
-    IngestCommit, JudgedSeries, LookAgain, Metadata, MetadataError, OutboxMessage, PayloadPage, QualityFinding,
+    DeadLetterUsage, Delivery, DeliveryAttempt, DirtyMonth, Drill, FlagNote, FlagTransition, GatewayRecord, Hold,
+    IndicatorKey, IndicatorRevision, IndicatorRow, IngestCommit, Invite, JudgedSeries, KnownOffices, LookAgain,
+    Metadata, MetadataError, NumberedTransition, OutboxCount, OutboxLease, OwedMessage, PayloadPage, QualityFinding,
     QualityLimit, QualityLimitKey, QualityLimitsChange, ReceivedContent, Review, ReviewId, SecondLook,
-    SecondLookCommit, WatchCommit,
+    SecondLookCommit, Settlement, WatchCommit,
 };
 
 type Marks = BTreeMap<(WellId, Parameter, Month), Seq>;
@@ -45,8 +48,12 @@ struct State {
     /// Every version, the latest last.
     flags: BTreeMap<String, Vec<(Timestamp, ConditionFlag)>>,
     transitions: Vec<FlagTransition>,
-    outbox: Vec<OutboxMessage>,
-    outbox_keys: BTreeSet<String>,
+    notes: Vec<FlagNote>,
+    holds: BTreeMap<String, Hold>,
+    drills: BTreeMap<String, Drill>,
+    outbox: Outbox,
+    offices: Vec<(Timestamp, Offices)>,
+    invites: BTreeMap<String, Invite>,
 }
 
 /// A [`Metadata`] in memory. Clones share their state.
@@ -312,8 +319,19 @@ impl Metadata for MemoryMetadata {
 
     async fn commit_watch(&self, commit: WatchCommit) -> Result<(), MetadataError> {
         let at = commit.instant();
-        let WatchCommit { at: _, removed_indicators, indicators, flags, transitions, outbox, evaluated, look_again } =
-            commit;
+        let WatchCommit {
+            at: _,
+            removed_indicators,
+            indicators,
+            flags,
+            transitions,
+            outbox,
+            notes,
+            holds,
+            drills,
+            evaluated,
+            look_again,
+        } = commit;
         let mut state = self.0.write();
         for gone in removed_indicators {
             if let Some(row) = state.indicators.remove(&gone) {
@@ -341,10 +359,15 @@ impl Metadata for MemoryMetadata {
                 state.transitions.push(new);
             }
         }
-        for message in outbox {
-            if state.outbox_keys.insert(message.idempotency_key.clone()) {
-                state.outbox.push(message);
+        outbox.into_iter().for_each(|message| state.outbox.add(message));
+        for note in notes {
+            if !state.notes.contains(&note) {
+                state.notes.push(note);
             }
+        }
+        state.holds.extend(holds.into_iter().map(|hold| (hold.hold_id.clone(), hold)));
+        for drill in drills {
+            state.drills.entry(drill.drill_id.clone()).or_insert(drill);
         }
         evaluated.into_iter().for_each(|done| unmark(&mut state.dirty, done));
         for LookAgain { well_id, from } in look_again {
@@ -412,13 +435,92 @@ impl Metadata for MemoryMetadata {
         Ok(state.transitions.iter().filter(|t| flag_id.is_none_or(|id| id == t.flag_id)).cloned().collect())
     }
 
-    async fn outbox(&self, channel: &str, limit: usize) -> Result<Vec<OutboxMessage>, MetadataError> {
-        Ok(self.0.read().outbox.iter().filter(|message| message.channel == channel).take(limit).cloned().collect())
+    async fn transitions_after(&self, after: i64, limit: usize) -> Result<Vec<NumberedTransition>, MetadataError> {
+        let state = self.0.read();
+        let numbered = (1..).zip(&state.transitions);
+        let later = numbered.skip_while(|(number, _)| *number <= after).take(limit);
+        Ok(later.map(|(number, it)| NumberedTransition { number, transition: it.clone() }).collect())
     }
 
-    async fn outbox_delivered(&self, idempotency_key: &str, _at: Timestamp) -> Result<(), MetadataError> {
-        self.0.write().outbox.retain(|message| message.idempotency_key != idempotency_key);
+    async fn last_transition(&self) -> Result<i64, MetadataError> {
+        Ok(self.0.read().transitions.len() as i64)
+    }
+
+    async fn flag_notes(&self, flag_id: Option<&str>) -> Result<Vec<FlagNote>, MetadataError> {
+        let state = self.0.read();
+        Ok(state.notes.iter().filter(|note| flag_id.is_none_or(|id| id == note.flag_id)).cloned().collect())
+    }
+
+    async fn flag_holds(&self) -> Result<Vec<Hold>, MetadataError> {
+        let mut holds: Vec<Hold> = self.0.read().holds.values().cloned().collect();
+        holds.sort_by(|a, b| (a.created_at, &a.hold_id).cmp(&(b.created_at, &b.hold_id)));
+        Ok(holds)
+    }
+
+    async fn drills(&self) -> Result<Vec<Drill>, MetadataError> {
+        let mut drills: Vec<Drill> = self.0.read().drills.values().cloned().collect();
+        drills.sort_by(|a, b| (a.at, &a.drill_id).cmp(&(b.at, &b.drill_id)));
+        Ok(drills)
+    }
+
+    async fn lease_outbox(&self, lease: OutboxLease) -> Result<Vec<OwedMessage>, MetadataError> {
+        Ok(self.0.write().outbox.lease(&lease))
+    }
+
+    async fn settle_outbox(&self, settlements: Vec<Settlement>) -> Result<(), MetadataError> {
+        let mut state = self.0.write();
+        settlements.into_iter().for_each(|settlement| state.outbox.settle(settlement));
         Ok(())
+    }
+
+    async fn release_outbox(&self, holder: &str) -> Result<(), MetadataError> {
+        self.0.write().outbox.release(holder);
+        Ok(())
+    }
+
+    async fn outbox_counts(&self) -> Result<Vec<OutboxCount>, MetadataError> {
+        Ok(self.0.read().outbox.counts())
+    }
+
+    async fn deliveries(&self, flag_id: Option<&str>) -> Result<Vec<Delivery>, MetadataError> {
+        Ok(self.0.read().outbox.deliveries(flag_id))
+    }
+
+    async fn delivery_attempts(&self, idempotency_key: Option<&str>) -> Result<Vec<DeliveryAttempt>, MetadataError> {
+        Ok(self.0.read().outbox.attempts(idempotency_key))
+    }
+
+    async fn offices(&self, at: Option<Timestamp>) -> Result<KnownOffices, MetadataError> {
+        let state = self.0.read();
+        let then = state.offices.iter().rposition(|(from, _)| at.is_none_or(|at| *from <= at));
+        Ok(then.map_or_else(KnownOffices::default, |index| KnownOffices {
+            version: index as i64 + 1,
+            offices: state.offices[index].1.clone(),
+        }))
+    }
+
+    async fn offices_version(&self) -> Result<i64, MetadataError> {
+        Ok(self.0.read().offices.len() as i64)
+    }
+
+    async fn put_offices(&self, offices: Offices, based_on: i64, at: Timestamp) -> Result<bool, MetadataError> {
+        let mut state = self.0.write();
+        if state.offices.len() as i64 != based_on {
+            return Ok(false);
+        }
+        if state.offices.last().map(|(_, known)| known) != Some(&offices) {
+            state.offices.push((at, offices));
+        }
+        Ok(true)
+    }
+
+    async fn add_invite(&self, invite: Invite) -> Result<(), MetadataError> {
+        self.0.write().invites.insert(invite.code_sha256.clone(), invite);
+        Ok(())
+    }
+
+    async fn take_invite(&self, code_sha256: &str, at: Timestamp) -> Result<Option<Invite>, MetadataError> {
+        Ok(self.0.write().invites.remove(code_sha256).filter(|invite| at < invite.expires_at))
     }
 }
 

@@ -6,6 +6,7 @@
 mod archive;
 mod dead_letters;
 mod metadata;
+mod outbox;
 
 pub use archive::MemoryArchive;
 pub use metadata::MemoryMetadata;

@@ -4,6 +4,8 @@ mod dead_letters;
 mod ingest;
 mod leadership;
 mod marks;
+mod offices;
+mod outbox;
 mod quality;
 mod registry;
 mod reviews;
@@ -16,12 +18,15 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use deadpool_postgres::Transaction;
 use gwbank_model::{Seq, Timestamp};
+use gwbank_registry::office::Offices;
 use gwbank_registry::{Installation, Well};
 use gwbank_store::{
     ConditionFlag, ConversionCommit, ConvertedWell, DeadLetter, DeadLetterFilter, DeadLetterId, DeadLetterSummary,
-    DeadLetterUsage, DirtyMonth, FlagTransition, GatewayRecord, IndicatorRevision, IndicatorRow, IngestCommit,
-    JudgedSeries, Metadata, MetadataError, OutboxMessage, PayloadPage, QualityFinding, QualityLimit,
-    QualityLimitsChange, ReceivedContent, ReplayPermit, Review, ReviewId, SecondLook, SecondLookCommit, WatchCommit,
+    DeadLetterUsage, Delivery, DeliveryAttempt, DirtyMonth, Drill, FlagNote, FlagTransition, GatewayRecord, Hold,
+    IndicatorRevision, IndicatorRow, IngestCommit, Invite, JudgedSeries, KnownOffices, Metadata, MetadataError,
+    NumberedTransition, OutboxCount, OutboxLease, OwedMessage, PayloadPage, QualityFinding, QualityLimit,
+    QualityLimitsChange, ReceivedContent, ReplayPermit, Review, ReviewId, SecondLook, SecondLookCommit, Settlement,
+    WatchCommit,
 };
 
 use parking_lot::Mutex;
@@ -320,13 +325,78 @@ impl Metadata for PostgresMetadata {
         self.read("cannot read transitions", async |transaction| watch::transitions(transaction, flag_id).await).await
     }
 
-    async fn outbox(&self, channel: &str, limit: usize) -> Result<Vec<OutboxMessage>, MetadataError> {
-        self.read("cannot read the outbox", async |transaction| watch::outbox(transaction, channel, limit).await).await
+    async fn transitions_after(&self, after: i64, limit: usize) -> Result<Vec<NumberedTransition>, MetadataError> {
+        self.read("cannot read transitions", async |transaction| {
+            watch::transitions_after(transaction, after, limit).await
+        })
+        .await
     }
 
-    async fn outbox_delivered(&self, idempotency_key: &str, at: Timestamp) -> Result<(), MetadataError> {
-        self.write("cannot mark a delivery", async |transaction| {
-            watch::delivered(transaction, idempotency_key, at).await
+    async fn last_transition(&self) -> Result<i64, MetadataError> {
+        self.read("cannot read transitions", async |transaction| watch::last_transition(transaction).await).await
+    }
+
+    async fn flag_notes(&self, flag_id: Option<&str>) -> Result<Vec<FlagNote>, MetadataError> {
+        self.read("cannot read what was done about flags", async |transaction| {
+            offices::notes(transaction, flag_id).await
+        })
+        .await
+    }
+
+    async fn flag_holds(&self) -> Result<Vec<Hold>, MetadataError> {
+        self.read("cannot read holds", async |transaction| offices::holds(transaction).await).await
+    }
+
+    async fn drills(&self) -> Result<Vec<Drill>, MetadataError> {
+        self.read("cannot read drills", async |transaction| offices::drills(transaction).await).await
+    }
+
+    async fn lease_outbox(&self, lease: OutboxLease) -> Result<Vec<OwedMessage>, MetadataError> {
+        self.write("cannot lease messages", async |transaction| outbox::lease(transaction, &lease).await).await
+    }
+
+    async fn settle_outbox(&self, settlements: Vec<Settlement>) -> Result<(), MetadataError> {
+        self.write("cannot note deliveries", async |transaction| outbox::settle(transaction, &settlements).await).await
+    }
+
+    async fn release_outbox(&self, holder: &str) -> Result<(), MetadataError> {
+        self.write("cannot release messages", async |transaction| outbox::release(transaction, holder).await).await
+    }
+
+    async fn outbox_counts(&self) -> Result<Vec<OutboxCount>, MetadataError> {
+        self.read("cannot read the outbox", async |transaction| outbox::counts(transaction).await).await
+    }
+
+    async fn deliveries(&self, flag_id: Option<&str>) -> Result<Vec<Delivery>, MetadataError> {
+        self.read("cannot read deliveries", async |transaction| outbox::deliveries(transaction, flag_id).await).await
+    }
+
+    async fn delivery_attempts(&self, idempotency_key: Option<&str>) -> Result<Vec<DeliveryAttempt>, MetadataError> {
+        self.read("cannot read deliveries", async |transaction| outbox::attempts(transaction, idempotency_key).await)
+            .await
+    }
+
+    async fn offices(&self, at: Option<Timestamp>) -> Result<KnownOffices, MetadataError> {
+        self.read("cannot read offices", async |transaction| offices::offices(transaction, at).await).await
+    }
+
+    async fn offices_version(&self) -> Result<i64, MetadataError> {
+        self.read("cannot read offices", async |transaction| offices::version(transaction).await).await
+    }
+
+    async fn put_offices(&self, offices: Offices, based_on: i64, at: Timestamp) -> Result<bool, MetadataError> {
+        self.write("cannot take offices", async |transaction| offices::put(transaction, &offices, based_on, at).await)
+            .await
+    }
+
+    async fn add_invite(&self, invite: Invite) -> Result<(), MetadataError> {
+        self.write("cannot take an invitation", async |transaction| offices::add_invite(transaction, &invite).await)
+            .await
+    }
+
+    async fn take_invite(&self, code_sha256: &str, at: Timestamp) -> Result<Option<Invite>, MetadataError> {
+        self.write("cannot take an invitation", async |transaction| {
+            offices::take_invite(transaction, code_sha256, at).await
         })
         .await
     }

@@ -4,23 +4,41 @@ use deadpool_postgres::Transaction;
 use futures::future::try_join_all;
 use gwbank_model::Timestamp;
 use gwbank_store::{
-    ConditionFlag, FlagTransition, IndicatorKey, IndicatorRevision, IndicatorRow, OutboxMessage, WatchCommit,
+    ConditionFlag, FlagTransition, IndicatorKey, IndicatorRevision, IndicatorRow, NumberedTransition, WatchCommit,
 };
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::marks::{self, Marks};
-use super::{limit_to_sql, second_look};
+use super::{limit_to_sql, offices, outbox, second_look};
 use crate::error::WorkError;
-use crate::values::{Columns, Instant};
+use crate::values::{Columns, Instant, StrangeValue};
+
+/// Any number that nobody else uses: "gwbank" as text, and which of its locks.
+const TRANSITIONS_LOCK: i64 = 0x6777_6261_6e6b_0005;
 
 pub(super) async fn commit(transaction: &Transaction<'_>, commit: &WatchCommit) -> Result<(), WorkError> {
     let at = commit.instant();
-    let WatchCommit { at: _, removed_indicators, indicators, flags, transitions, outbox, evaluated, look_again } =
-        commit;
+    let WatchCommit {
+        at: _,
+        removed_indicators,
+        indicators,
+        flags,
+        transitions,
+        outbox,
+        notes,
+        holds,
+        drills,
+        evaluated,
+        look_again,
+    } = commit;
     remove_indicators(transaction, removed_indicators, at).await?;
     put_indicators(transaction, indicators).await?;
     put_flags(transaction, flags, at).await?;
+    if !transitions.is_empty() {
+        // Numbers are seen in their order: who follows them must not pass one that another node is about to commit.
+        transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&TRANSITIONS_LOCK]).await?;
+    }
     let statement = transaction
         .prepare_cached(
             "INSERT INTO flag_transitions (flag_id, at, transition, severity, evidence) VALUES ($1, $2, $3, $4, $5)
@@ -33,18 +51,10 @@ pub(super) async fn commit(transaction: &Transaction<'_>, commit: &WatchCommit) 
         transaction.execute(&statement, &row).await
     }))
     .await?;
-    let statement = transaction
-        .prepare_cached(
-            "INSERT INTO outbox (idempotency_key, channel, target, body, created_at) VALUES ($1, $2, $3, $4, $5)
-             ON CONFLICT DO NOTHING",
-        )
-        .await?;
-    try_join_all(outbox.iter().map(async |new| {
-        let row: [&(dyn ToSql + Sync); 5] =
-            [&new.idempotency_key, &new.channel, &new.target, &new.body, &Instant(new.created_at)];
-        transaction.execute(&statement, &row).await
-    }))
-    .await?;
+    outbox::add(transaction, outbox).await?;
+    offices::add_notes(transaction, notes).await?;
+    offices::put_holds(transaction, holds).await?;
+    offices::add_drills(transaction, drills).await?;
     second_look::set_back(transaction, look_again).await?;
     marks::remove(transaction, Marks::Dirty, evaluated).await
 }
@@ -356,52 +366,38 @@ pub(super) async fn transitions(
         )
         .await?;
     let rows = transaction.query(&statement, &[&flag_id]).await?;
-    let row = |row| {
-        let mut columns = Columns::of(row);
-        Ok(FlagTransition {
-            flag_id: columns.get()?,
-            at: columns.time()?,
-            transition: columns.parsed()?,
-            severity: columns.parsed()?,
-            evidence: columns.get()?,
-        })
-    };
-    rows.iter().map(row).collect()
+    rows.iter().map(|row| Ok(transition(&mut Columns::of(row))?)).collect()
 }
 
-pub(super) async fn outbox(
+fn transition(columns: &mut Columns<'_>) -> Result<FlagTransition, StrangeValue> {
+    Ok(FlagTransition {
+        flag_id: columns.get()?,
+        at: columns.time()?,
+        transition: columns.parsed()?,
+        severity: columns.parsed()?,
+        evidence: columns.get()?,
+    })
+}
+
+pub(super) async fn transitions_after(
     transaction: &Transaction<'_>,
-    channel: &str,
+    after: i64,
     limit: usize,
-) -> Result<Vec<OutboxMessage>, WorkError> {
+) -> Result<Vec<NumberedTransition>, WorkError> {
     let statement = transaction
         .prepare_cached(
-            "SELECT idempotency_key, channel, target, body, created_at FROM outbox
-             WHERE channel = $1 AND delivered_at IS NULL ORDER BY n LIMIT $2",
+            "SELECT n, flag_id, at, transition, severity, evidence FROM flag_transitions WHERE n > $1 ORDER BY n LIMIT $2",
         )
         .await?;
-    let rows = transaction.query(&statement, &[&channel, &limit_to_sql(limit)]).await?;
+    let rows = transaction.query(&statement, &[&after, &limit_to_sql(limit)]).await?;
     let row = |row| {
         let mut columns = Columns::of(row);
-        Ok(OutboxMessage {
-            idempotency_key: columns.get()?,
-            channel: columns.get()?,
-            target: columns.get()?,
-            body: columns.get()?,
-            created_at: columns.time()?,
-        })
+        Ok(NumberedTransition { number: columns.get()?, transition: transition(&mut columns)? })
     };
     rows.iter().map(row).collect()
 }
 
-pub(super) async fn delivered(
-    transaction: &Transaction<'_>,
-    idempotency_key: &str,
-    at: Timestamp,
-) -> Result<(), WorkError> {
-    let statement = transaction
-        .prepare_cached("UPDATE outbox SET delivered_at = $2 WHERE idempotency_key = $1 AND delivered_at IS NULL")
-        .await?;
-    transaction.execute(&statement, &[&idempotency_key, &Instant(at)]).await?;
-    Ok(())
+pub(super) async fn last_transition(transaction: &Transaction<'_>) -> Result<i64, WorkError> {
+    let statement = transaction.prepare_cached("SELECT coalesce(max(n), 0) FROM flag_transitions").await?;
+    Ok(transaction.query_one(&statement, &[]).await?.try_get(0)?)
 }

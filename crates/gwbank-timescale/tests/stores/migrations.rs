@@ -10,13 +10,13 @@ async fn are_applied_once_whoever_comes_first() {
     let database = open();
     assert!(matches!(
         database.check_schema().await,
-        Err(DatabaseError::NotMigrated { count: 12, name: "0001_metadata", .. })
+        Err(DatabaseError::NotMigrated { count: 13, name: "0001_metadata", .. })
     ));
     let (one, other) = (open(), open());
     let (first, second) = tokio::join!(one.migrate(), other.migrate());
     let mut counts = [first.unwrap().len(), second.unwrap().len()];
     counts.sort_unstable();
-    assert_eq!(counts, [0, 12]);
+    assert_eq!(counts, [0, 13]);
     database.check_schema().await.unwrap();
 }
 
@@ -34,7 +34,7 @@ async fn a_database_of_another_build_is_refused() {
 }
 
 /// Of plain PostgreSQL, in their order.
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     "postgres/0001_metadata",
     "postgres/0002_series",
     "partitions/0001_readings",
@@ -47,6 +47,7 @@ const FILES: [&str; 12] = [
     "postgres/0008_second_look",
     "postgres/0009_history",
     "postgres/0010_reviews",
+    "postgres/0011_offices",
 ];
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 use gwbank_model::condition::{FlagState, Hazard, Scope, Severity};
 use gwbank_model::{Month, Parameter};
 use gwbank_registry::{BankType, Well};
-use gwbank_store::{Metadata, OutboxMessage};
+use gwbank_store::{Became, Metadata, OutboxLease, OutboxMessage, Settlement};
 use gwbank_watch::{MQTT_CHANNEL, current_retained, flag_topic};
 use proptest::prelude::*;
 
@@ -436,13 +436,29 @@ async fn every_change_owes_a_retained_message() {
     world.set_month("W1", november(2026), Some(WET)).await;
     watch.run_monthly_once().await.unwrap();
 
-    let messages: Vec<OutboxMessage> = world.metadata.outbox(MQTT_CHANNEL, 10).await.unwrap();
+    let mut messages: Vec<OutboxMessage> = Vec::new();
+    loop {
+        let now = world.now();
+        let (channel, holder) = (MQTT_CHANNEL.to_owned(), "courier".to_owned());
+        let lease = OutboxLease { channel, holder, now, until: now.plus_secs(60), limit: 10 };
+        let owed = world.metadata.lease_outbox(lease).await.unwrap();
+        // One at a time, as they are of one topic.
+        let [owed] = &owed[..] else { break };
+        messages.push(owed.message.clone());
+        let settled = Settlement {
+            idempotency_key: owed.message.idempotency_key.clone(),
+            at: now,
+            became: Became::Delivered,
+            detail: String::new(),
+        };
+        world.metadata.settle_outbox(vec![settled]).await.unwrap();
+    }
     assert_eq!(messages.len(), 3);
     assert!(messages.iter().all(|message| message.target == "gwbank/v1/flags/30/drought/well/W1"));
     let body: serde_json::Value = serde_json::from_slice(&messages[0].body).unwrap();
     assert_eq!((body["severity"].as_str(), body["state"].as_str()), (Some("extreme"), Some("open")));
     assert!(messages[2].body.is_empty(), "the retained message of a closed flag is taken away");
-    assert_eq!(world.story(&flag.id).await, ["raised extreme", "acknowledged extreme", "cleared extreme"]);
+    assert_eq!(world.story(&flag.id).await, ["raised extreme", "acknowledged extreme", "cancelled extreme"]);
 }
 
 /// Months in any order, with runs in between, end at the rows and open flags of one run over everything.

@@ -232,6 +232,13 @@ async fn a_well_that_may_not_speak_any_more_is_cleared() {
     world.registry.send_replace(std::sync::Arc::new(Registry::new([closed], [])));
     world.set_now(&hour(1.0));
     watch.run_stale_once().await.unwrap();
+    assert!(severity(&world, Scope::Well, "W1").await.is_none());
+    // A place does not get better in the hour in which it got worse.
+    assert!(severity(&world, Scope::District, "3001").await.is_some());
+    watch.run_waiting_once().await.unwrap();
+    assert!(severity(&world, Scope::District, "3001").await.is_some());
+    world.set_now(&hour(1.6));
+    watch.run_waiting_once().await.unwrap();
     assert!(world.metadata.flags(true).await.unwrap().is_empty());
 }
 

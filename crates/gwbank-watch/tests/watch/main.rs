@@ -3,6 +3,7 @@
 mod drought;
 mod explained;
 mod flood;
+mod life;
 mod record;
 mod rises;
 mod running;

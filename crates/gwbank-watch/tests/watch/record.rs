@@ -458,5 +458,9 @@ async fn a_start_clears_no_salt_that_it_has_not_looked_at_yet() {
     world.registry.send_replace(Arc::new(Registry::new(vec![pit], [])));
     watch.run_monthly_once().await.unwrap();
     assert!(world.open_flag(Hazard::Salinity, Scope::Well, "W1").await.is_none());
+    // What got worse stands for a day at least.
+    assert!(world.open_flag(Hazard::Salinity, Scope::Province, "30").await.is_some());
+    world.set_now(&Timestamp::parse_rfc3339(NOW).unwrap().plus_secs(86_400).to_rfc3339(25_200));
+    watch.run_waiting_once().await.unwrap();
     assert!(world.open_flag(Hazard::Salinity, Scope::Province, "30").await.is_none());
 }

@@ -326,6 +326,12 @@ impl World {
         watch.run_live_once(&[id(well)]).await.expect("judged");
     }
 
+    /// Stores a depth that was measured some time ago, without moving the clock, and judges the well.
+    pub async fn late_depth(&self, watch: &Watch, well: &str, time: &str, depth: f64) {
+        self.read(well, Parameter::DepthToWater, time, depth);
+        watch.run_live_once(&[id(well)]).await.expect("judged");
+    }
+
     pub async fn flags(&self) -> Vec<ConditionFlag> {
         self.metadata.flags(false).await.expect("flags")
     }

@@ -142,7 +142,7 @@ impl Machine {
         let _ = pipeline.halt().await; // its journal may have failed
         // Both wait for what is under way on another thread, and change nothing.
         let _ = archive.maintain(Upkeep::AtRest).await;
-        let _ = database.outbox_delivered("none", Timestamp::from_secs(0)).await;
+        let _ = database.release_outbox("none").await;
         self.metadata.capture();
     }
 

@@ -1,0 +1,162 @@
+//! Changes of condition flags as they happen: server-sent events.
+//!
+//! # Format
+//! Each event has the transition's number as its id, the event name `flag`, and the notice as JSON: the one that webhooks get. Who
+//! sends `Last-Event-ID` gets everything after it, however long ago that was.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, Response, header};
+use bytes::Bytes;
+use futures::Stream;
+use gwbank_model::Timestamp;
+use gwbank_model::condition::Hazard;
+use gwbank_notice::Notice;
+use gwbank_store::{ConditionFlag, MetadataError, NumberedTransition};
+use serde::Deserialize;
+use tokio::time::{interval, timeout};
+use utoipa::IntoParams;
+
+use super::input::{self, Parameters};
+use crate::problem::{Answer, Problem};
+use crate::state::App;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct StreamParameters {
+    /// Province code.
+    province: Option<String>,
+    hazard: Option<String>,
+    /// As the header `Last-Event-ID`, for clients that cannot send one; 0 is everything from the beginning.
+    last_event_id: Option<i64>,
+}
+
+/// How often new transitions are looked for, by all streams together.
+const LOOK_INTERVAL: Duration = Duration::from_millis(400);
+/// Without news a comment is sent, so that nothing on the way takes the connection for dead.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Transitions read at once.
+const EVENTS_AT_ONCE: usize = 200;
+
+/// Changes of condition flags from now on, or from `Last-Event-ID` on.
+#[utoipa::path(get, path = "/api/v1/flags/stream", tag = "flags", params(StreamParameters),
+    responses((status = 200, content_type = "text/event-stream", body = String)))]
+pub async fn stream(
+    State(app): State<Arc<App>>,
+    Parameters(asked): Parameters<StreamParameters>,
+    headers: HeaderMap,
+) -> Answer<Response<Body>> {
+    let hazards = || Hazard::ALL.iter().map(|hazard| hazard.name()).collect();
+    let hazard: Option<Hazard> =
+        asked.hazard.as_deref().map(|text| input::named("hazard", text, hazards)).transpose()?;
+    let province = input::province(asked.province.as_deref())?.map(str::to_owned);
+    let after =
+        match headers.get("last-event-id").map(|value| value.to_str().ok().and_then(|text| text.trim().parse().ok())) {
+            Some(Some(after)) => Some(after),
+            Some(None) => {
+                let detail = "Last-Event-ID is not the id of an event, which is a number";
+                return Err(Problem::bad_parameter("Last-Event-ID", detail));
+            }
+            None => asked.last_event_id,
+        };
+    let after = match after {
+        Some(after) => after,
+        None => app.metadata.last_transition().await?,
+    };
+    let mut response = Response::new(Body::from_stream(events(app, Wanted { province, hazard }, after)));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    // Proxies that gather answers would hold events back.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+struct Wanted {
+    province: Option<String>,
+    hazard: Option<Hazard>,
+}
+
+impl Wanted {
+    fn is_met_by(&self, flag: &ConditionFlag) -> bool {
+        self.hazard.is_none_or(|hazard| hazard == flag.hazard)
+            && self.province.as_ref().is_none_or(|province| *province == flag.province_code)
+    }
+}
+
+fn events(app: Arc<App>, wanted: Wanted, after: i64) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    let ticks = interval(LOOK_INTERVAL);
+    let state = (app, wanted, after, ticks, true);
+    futures::stream::unfold(state, async |(app, wanted, mut after, mut ticks, is_first)| {
+        if is_first {
+            let begin = Bytes::from_static(b"retry: 3000\n\n");
+            return Some((Ok(begin), (app, wanted, after, ticks, false)));
+        }
+        let shutdown = app.shutdown.clone();
+        let news = async {
+            loop {
+                ticks.tick().await;
+                // A store that cannot be read now is asked again.
+                let Ok((text, reached)) = news(&app, &wanted, after).await else { continue };
+                after = reached;
+                if !text.is_empty() {
+                    return text;
+                }
+            }
+        };
+        let text = tokio::select! {
+            () = shutdown.accepting_ended() => return None,
+            told = timeout(KEEP_ALIVE, news) => told.unwrap_or_else(|_| ": still here\n\n".to_owned()),
+        };
+        Some((Ok(Bytes::from(text)), (app, wanted, after, ticks, false)))
+    })
+}
+
+/// Events after a number, and the number that was reached.
+async fn news(app: &App, wanted: &Wanted, after: i64) -> Result<(String, i64), MetadataError> {
+    if app.last_transition().await? <= after {
+        return Ok((String::new(), after));
+    }
+    let found = app.metadata.transitions_after(after, EVENTS_AT_ONCE).await?;
+    let mut reached = after;
+    let mut text = String::new();
+    let mut then: HashMap<Timestamp, HashMap<String, ConditionFlag>> = HashMap::new();
+    for NumberedTransition { number, transition } in found {
+        reached = number;
+        let flags = match then.entry(transition.at) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(missing) => {
+                let flags = app.metadata.flags_at(transition.at).await?;
+                missing.insert(flags.into_iter().map(|flag| (flag.id.clone(), flag)).collect())
+            }
+        };
+        let Some(flag) = flags.get(&transition.flag_id) else { continue };
+        if wanted.is_met_by(flag) {
+            let notice = Notice::of(flag, &transition, None);
+            let data = String::from_utf8(notice.to_bytes()).unwrap_or_default();
+            text.push_str(&format!("id: {number}\nevent: flag\ndata: {data}\n\n"));
+        }
+    }
+    Ok((text, reached))
+}
+
+impl App {
+    /// The highest number of a transition, read once for all streams that ask at about the same time.
+    async fn last_transition(&self) -> Result<i64, MetadataError> {
+        let mut known = self.last_transition.lock().await;
+        if let Some((at, number)) = *known
+            && at.elapsed() < LOOK_INTERVAL / 2
+        {
+            return Ok(number);
+        }
+        let number = self.metadata.last_transition().await?;
+        *known = Some((Instant::now(), number));
+        Ok(number)
+    }
+}
