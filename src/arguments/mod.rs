@@ -92,6 +92,8 @@ pub enum Command {
     /// Who is told of condition flags, and how
     #[command(subcommand)]
     Offices(OfficesCommand),
+    /// How local administrative organisations keep their wells, for a fiscal year
+    Scorecard(ScorecardArguments),
     /// What would have been flagged over past years, with only what was known then: flags a year, how long they stood, how
     /// they flap, how early they came, and how often a normal climate would raise them
     Hindcast(HindcastArguments),
@@ -410,6 +412,15 @@ pub enum FlagsCommand {
         #[command(flatten)]
         server: ServerArguments,
     },
+    /// Why it came to be what it is, transition by transition, from the data as known then
+    Explain {
+        id: String,
+        /// In Thai
+        #[arg(long)]
+        thai: bool,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
     /// Notes that somebody has seen it
     Acknowledge {
         id: String,
@@ -448,6 +459,24 @@ pub enum FlagsCommand {
         #[command(flatten)]
         server: ServerArguments,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct ScorecardArguments {
+    /// Such as 2569 or 2026 [default: the present one, up to today]
+    #[arg(long, value_name = "YEAR")]
+    pub fiscal_year: Option<String>,
+    /// Province code, such as 30
+    #[arg(long, value_parser = province_code)]
+    pub province: Option<String>,
+    /// CSV file to write [default: standard output]
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Prints the SQL statement that gives it, and not the scorecard
+    #[arg(long)]
+    pub show_sql: bool,
+    #[command(flatten)]
+    pub server: ServerArguments,
 }
 
 #[derive(Debug, Args)]

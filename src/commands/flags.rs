@@ -1,5 +1,6 @@
-//! `gwbank flags list|show|acknowledge|comment|cancel|approve`
+//! `gwbank flags list|show|explain|acknowledge|comment|cancel|approve`
 
+use gwbank_server::views::FlagExplanationView;
 use serde_json::{Value, json};
 
 use super::output::{self, cell};
@@ -28,6 +29,11 @@ pub fn run(general: &General, command: FlagsCommand) -> Outcome {
             let client = Client::needed(general, &server)?;
             let flag: Value = client.get(&format!("/api/v1/flags/{}", encoded(&id)))?;
             output::line(&serde_json::to_string_pretty(&flag)?)
+        }
+        FlagsCommand::Explain { id, thai, server } => {
+            let client = Client::needed(general, &server)?;
+            let explained: FlagExplanationView = client.get(&format!("/api/v1/flags/{}/explanation", encoded(&id)))?;
+            output::print(if thai { &explained.text_th } else { &explained.text_en })
         }
         FlagsCommand::Acknowledge { id, by, server } => {
             let client = Client::needed(general, &server)?;

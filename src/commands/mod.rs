@@ -21,6 +21,7 @@ mod output;
 mod quality;
 mod replay;
 mod review;
+mod scorecard;
 mod serve;
 mod simulate;
 mod sql;
@@ -53,6 +54,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Command::Indicators(asked) => indicators::run(&general, &asked),
         Command::Flags(asked) => flags::run(&general, asked),
         Command::Offices(asked) => offices::run(&general, asked),
+        Command::Scorecard(asked) => scorecard::run(&general, &asked),
         Command::Hindcast(asked) => hindcast::run(&general, &asked),
         Command::Review(command) => review::run(&general, command),
         Command::Quality(asked) => quality::run(&general, asked),

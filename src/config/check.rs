@@ -404,6 +404,21 @@ impl Config {
         if !(0.0..=1.0).contains(&line.quota_low_share) {
             found.error("line.quota_low_share", format!("{} is no share", line.quota_low_share), "give 0 to 1");
         }
+        let card = &self.scorecard;
+        let falls = [card.platinum, card.gold, card.silver, card.bronze].windows(2).all(|pair| pair[0] >= pair[1]);
+        if !falls {
+            let problem = "platinum, gold, silver and bronze do not fall in that order";
+            found.error("scorecard", problem, "give each class a limit no higher than the one above it");
+        }
+        let weights = [card.reporting_weight, card.quality_weight, card.answered_weight];
+        if weights.iter().any(|weight| !(0.0..=1e6).contains(weight)) || weights[0] + weights[1] <= 0.0 {
+            let mend = "give weights from 0 on, one of the first two above 0";
+            found.error("scorecard", format!("{weights:?} are no weights"), mend);
+        }
+        if !(0.0..=1.0).contains(&card.recharge_measured_share) {
+            let problem = format!("{} is no share", card.recharge_measured_share);
+            found.error("scorecard.recharge_measured_share", problem, "give 0 to 1");
+        }
         let has_space = |text: &str| text.chars().any(|c| c.is_whitespace() || matches!(c, ',' | '<' | '&'));
         if has_space(&self.cap.sender) {
             let mend = "CAP allows no spaces, commas, < and & in it";

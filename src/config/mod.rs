@@ -52,6 +52,7 @@ pub struct Config {
     pub webhook: WebhookSection,
     pub line: LineSection,
     pub cap: CapSection,
+    pub scorecard: ScorecardSection,
     /// Limits of the quality tests that differ from the defaults.
     pub quality: QualityOverrides,
     /// What vendors' fields mean.
@@ -82,6 +83,7 @@ impl Default for Config {
             webhook: WebhookSection::default(),
             line: LineSection::default(),
             cap: CapSection::default(),
+            scorecard: ScorecardSection::default(),
             quality: QualityOverrides::default(),
             device_profiles: Vec::new(),
             auth: AuthSection::default(),
@@ -528,6 +530,41 @@ impl Default for CapSection {
             sender_name_en: "Groundwater bank monitoring".to_owned(),
             sender_name_th: "ระบบติดตามธนาคารน้ำใต้ดิน".to_owned(),
             restriction: "officers of the province".to_owned(),
+        }
+    }
+}
+
+/// The yearly scorecard of local administrative organisations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScorecardSection {
+    /// Scores from which a class is given, of 100.
+    pub platinum: f64,
+    pub gold: f64,
+    pub silver: f64,
+    pub bronze: f64,
+    pub reporting_weight: f64,
+    pub quality_weight: f64,
+    pub answered_weight: f64,
+    /// A flag is answered in time within so many hours.
+    pub answer_hours: u32,
+    /// Recharge is ranked where so many of the banks measure it.
+    pub recharge_measured_share: f64,
+}
+
+impl Default for ScorecardSection {
+    fn default() -> Self {
+        let rules = gwbank_server::ScorecardRules::default();
+        Self {
+            platinum: rules.platinum,
+            gold: rules.gold,
+            silver: rules.silver,
+            bronze: rules.bronze,
+            reporting_weight: rules.reporting_weight,
+            quality_weight: rules.quality_weight,
+            answered_weight: rules.answered_weight,
+            answer_hours: rules.answer_hours,
+            recharge_measured_share: rules.recharge_measured_share,
         }
     }
 }

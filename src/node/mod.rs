@@ -311,6 +311,7 @@ impl Node {
             line: doors::Line::of(&self.config, &links)?,
             links: links.key,
             cap: offices::cap_sender(&self.config),
+            scorecard: settings::scorecard(&self.config),
             shutdown: self.trigger.listener(),
             metadata: self.metadata.clone(),
             credentials,

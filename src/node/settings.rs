@@ -130,6 +130,21 @@ pub fn watch(config: &Config) -> WatchConfig {
     watch
 }
 
+pub fn scorecard(config: &Config) -> gwbank_server::ScorecardRules {
+    let card = &config.scorecard;
+    gwbank_server::ScorecardRules {
+        platinum: card.platinum,
+        gold: card.gold,
+        silver: card.silver,
+        bronze: card.bronze,
+        reporting_weight: card.reporting_weight,
+        quality_weight: card.quality_weight,
+        answered_weight: card.answered_weight,
+        answer_hours: card.answer_hours,
+        recharge_measured_share: card.recharge_measured_share,
+    }
+}
+
 /// `None` when no broker is wanted.
 pub fn embedded(config: &Config) -> Outcome<Option<EmbeddedConfig>> {
     let section = &config.mqtt;

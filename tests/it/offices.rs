@@ -332,3 +332,87 @@ fn documents_are_valid_to_the_schema_and_to_other_readers() {
     }
     assert_eq!(updates.count(), 1, "{of_district:?}");
 }
+
+#[test]
+fn a_flag_is_explained_from_what_was_known_then() {
+    let place = Place::new();
+    place.file("wells.csv", &wells());
+    place.run(&["wells", "import", "wells.csv"]).good();
+    let server = place.serve();
+    flooded(&server, 0, 0.4);
+    let id = until("the well is flagged", || {
+        let rows = server.sql("SELECT id FROM condition_flags WHERE hazard = 'flood' AND scope = 'well'");
+        rows[0]["id"].as_str().map(str::to_owned)
+    });
+    // What is corrected later was not known then.
+    let now = chrono::Utc::now().to_rfc3339();
+    let later = format!(r#"[{{"well":"W0","time":"{now}","depth_to_water":0.45}}]"#);
+    assert_eq!(server.post_readings(&later)["stored"], 1);
+    let (status, body) = server.ask("GET", &format!("/api/v1/flags/{id}/explanation"), &[], b"");
+    assert_eq!(status, 200);
+    let told: Value = serde_json::from_slice(&body).unwrap();
+    let first = &told["reproduced"][0];
+    assert_eq!((&first["transition"], &first["number"]), (&"raised".into(), &"depth".into()), "{told}");
+    assert_eq!((&first["reproduced"], &first["computed"]), (&true.into(), &0.4.into()), "{told}");
+    let text = place.run(&["flags", "explain", &id]).good();
+    assert!(text.contains("reproduced: depth 0.4 = 0.4") && text.contains("SELECT time"), "{text}");
+    assert!(place.run(&["flags", "explain", &id, "--thai"]).good().contains("ตรงกัน"));
+    assert_eq!(place.run(&["flags", "explain", "none"]).code, 1);
+}
+
+#[test]
+fn a_scorecard_counts_what_its_sql_says() {
+    let place = Place::new();
+    place.file(
+        "wells.csv",
+        "well_id,subdistrict_code,lao_code,bank_type,flood_warning_depth,flood_danger_depth\n\
+         A1,300101,LAO-A,observation,1.0,0.5\nA2,300101,LAO-A,observation,1.0,0.5\nB1,300201,LAO-B,observation,1.0,0.5\n\
+         C1,300201,,observation,1.0,0.5\n",
+    );
+    place.run(&["wells", "import", "wells.csv"]).good();
+    let server = place.serve();
+    let now = chrono::Utc::now();
+    let reading = |well: &str, hours: i64, depth: f64| {
+        let time = (now - chrono::Duration::hours(hours)).to_rfc3339();
+        format!(r#"{{"well":"{well}","time":"{time}","depth_to_water":{depth}}}"#)
+    };
+    // Every day of the last six weeks of one well, with a value that no sensor can give among them.
+    let mut readings: Vec<String> = (1..42).map(|day| reading("A1", day * 24, 5.0 + (day % 3) as f64 / 10.0)).collect();
+    readings.push(reading("A1", 36, 900.0));
+    assert_eq!(server.post_readings(&format!("[{}]", readings.join(",")))["dead"], 0);
+    let pair = [reading("B1", 1, 0.41), reading("B1", 0, 0.4)];
+    server.post_readings(&format!("[{}]", pair.join(",")));
+    let id = until("the well is flagged", || {
+        let rows = server.sql("SELECT id FROM condition_flags WHERE hazard = 'flood' AND well_id = 'B1'");
+        rows[0]["id"].as_str().map(str::to_owned)
+    });
+    place.run(&["flags", "acknowledge", &id]).good();
+    let csv = place.run(&["scorecard"]).good();
+    let mut table = csv::Reader::from_reader(csv.as_bytes());
+    let rows: BTreeMap<String, BTreeMap<String, String>> = table
+        .deserialize()
+        .map(|row: Result<BTreeMap<String, String>, _>| row.unwrap())
+        .map(|row| (row["lao_code"].clone(), row))
+        .collect();
+    assert_eq!(rows.keys().collect::<Vec<_>>(), ["LAO-A", "LAO-B"], "{csv}");
+    let a = &rows["LAO-A"];
+    assert_eq!((a["wells"].as_str(), a["wells_reporting"].as_str(), a["flags"].as_str()), ("2", "1", "0"), "{csv}");
+    let number = |row: &BTreeMap<String, String>, name: &str| row[name].parse::<f64>().unwrap();
+    assert!(number(a, "quality_share") > 0.9 && number(a, "quality_share") < 1.0, "one of 42 is impossible: {csv}");
+    let b = &rows["LAO-B"];
+    assert_eq!((b["flags"].as_str(), b["flags_answered_in_time"].as_str()), ("1", "1"), "{csv}");
+    let expected = 100.0
+        * (number(b, "reporting_share") * 40.0
+            + number(b, "quality_share") * 30.0
+            + number(b, "answered_share") * 30.0)
+        / 100.0;
+    assert!((number(b, "score") - expected).abs() < 1e-9, "{csv}");
+    assert_eq!(b["recharge_is_ranked"], "false");
+    // The statement that it shows gives the same.
+    let sql = place.run(&["scorecard", "--show-sql"]).good();
+    let again = server.sql(&sql);
+    assert_eq!(again.as_array().unwrap().len(), 2);
+    assert_eq!(again[0]["lao_code"].as_str(), csv.lines().nth(1).and_then(|line| line.split(',').next()));
+    assert_eq!(place.run(&["scorecard", "--fiscal-year", "69"]).code, 2);
+    assert_eq!(place.run(&["scorecard", "--fiscal-year", "2699"]).code, 2, "it has not begun");
+}

@@ -16,7 +16,7 @@ pub struct LinkMaker {
 
 impl LinkMaker {
     pub fn links(&self, notice: &Notice, contact_id: &str) -> Links {
-        if notice.data.practice.is_some() {
+        if !notice.is_of_a_flag() {
             return Links::default();
         }
         let page = self.public_url.as_ref().map(|url| {

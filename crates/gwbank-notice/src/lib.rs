@@ -23,7 +23,7 @@ mod words;
 pub use link::{LinkKey, LinkProblem, LinkTicket};
 pub use notice::{Notice, NoticeData, NoticeTransition, Practice, flag_json, notice_key};
 pub use routing::{Listener, Told, route};
-pub use when::{english_time, thai_time};
+pub use when::{english_day, english_time, thai_day, thai_time};
 pub use words::{
     NO_DECLARATION_EN, NO_DECLARATION_TH, TransitionWords, action_words, hazard_words, reason_words, severity_words,
     transition_words,

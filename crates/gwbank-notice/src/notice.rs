@@ -104,6 +104,14 @@ pub fn notice_key(flag_id: &str, transition: &FlagTransition) -> String {
 }
 
 impl Notice {
+    /// The kind of a province's daily report of its sensors and gateways, which is of no flag.
+    pub const FLEET_REPORT: &str = "fleet.report";
+
+    /// Whether there is a flag that its reader can look at.
+    pub fn is_of_a_flag(&self) -> bool {
+        self.kind.starts_with("flag.")
+    }
+
     pub fn of(flag: &ConditionFlag, transition: &FlagTransition, severity_before: Option<Severity>) -> Self {
         let evidence: Value = serde_json::from_str(&transition.evidence).unwrap_or(Value::Null);
         let reason = evidence["reason"].as_str().map(str::to_owned);

@@ -1,6 +1,6 @@
 //! Instants in words: Bangkok time, the Buddhist era in Thai.
 
-use gwbank_model::{BANGKOK_OFFSET_SECONDS, MONTH_NAMES, MONTH_NAMES_TH, Timestamp};
+use gwbank_model::{BANGKOK_OFFSET_SECONDS, Day, MONTH_NAMES, MONTH_NAMES_TH, Timestamp};
 
 struct Parts {
     day: i32,
@@ -32,4 +32,16 @@ pub fn english_time(at: Timestamp) -> String {
 pub fn thai_time(at: Timestamp) -> String {
     let Parts { day, month, year, hour, minute } = parts(at);
     format!("{day} {} {} เวลา {hour:02}.{minute:02} น.", MONTH_NAMES_TH[month], year + 543)
+}
+
+/// `5 November 2026`
+pub fn english_day(day: Day) -> String {
+    let Parts { day, month, year, .. } = parts(day.start(BANGKOK_OFFSET_SECONDS));
+    format!("{day} {} {year}", MONTH_NAMES[month])
+}
+
+/// `5 พฤศจิกายน 2569`
+pub fn thai_day(day: Day) -> String {
+    let Parts { day, month, year, .. } = parts(day.start(BANGKOK_OFFSET_SECONDS));
+    format!("{day} {} {}", MONTH_NAMES_TH[month], year + 543)
 }

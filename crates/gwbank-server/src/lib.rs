@@ -39,4 +39,5 @@ pub mod views;
 
 pub use listen::{HttpServer, ServeError};
 pub use routes::router;
+pub use routes::scorecard::ScorecardRules;
 pub use state::{App, AppParts, Limits, Reach};

@@ -14,6 +14,7 @@ use crate::broken_answers::BrokenAnswers;
 use crate::doors::{FlagsDoor, IngestDoor, LineDoor, OperationsDoor, ReviewDoor, SqlDoor};
 use crate::guard::Hosts;
 use crate::metrics::{HttpRequests, TimeHistogram};
+use crate::routes::scorecard::ScorecardRules;
 
 /// Bounds of one server, each against a client that sends or asks without end.
 #[derive(Debug, Clone)]
@@ -66,6 +67,7 @@ pub struct AppParts {
     pub line: Option<Arc<dyn LineDoor>>,
     pub links: LinkKey,
     pub cap: CapSender,
+    pub scorecard: ScorecardRules,
     /// Ends answers that would go on for ever.
     pub shutdown: Shutdown,
     pub metadata: Arc<dyn Metadata>,
@@ -85,6 +87,7 @@ pub struct App {
     pub(crate) line: Option<Arc<dyn LineDoor>>,
     pub(crate) links: LinkKey,
     pub(crate) cap: CapSender,
+    pub(crate) scorecard: ScorecardRules,
     pub(crate) shutdown: Shutdown,
     pub(crate) public_url: Option<String>,
     pub(crate) last_transition: tokio::sync::Mutex<Option<(Instant, i64)>>,
@@ -109,6 +112,7 @@ impl App {
             line,
             links,
             cap,
+            scorecard,
             shutdown,
             metadata,
             credentials,
@@ -130,6 +134,7 @@ impl App {
             line,
             links,
             cap,
+            scorecard,
             shutdown,
             public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()),
             last_transition: tokio::sync::Mutex::new(None),

@@ -736,6 +736,32 @@ impl From<&Delivery> for DeliveryView {
     }
 }
 
+/// Why a flag came to be what it is.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct FlagExplanationView {
+    pub id: String,
+    /// Lines of text.
+    pub text_en: String,
+    pub text_th: String,
+    /// What was asked again of what was known then.
+    pub reproduced: Vec<ReproducedView>,
+}
+
+/// A number of a transition's evidence, computed again from what was known then.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ReproducedView {
+    pub at: String,
+    pub transition: Cow<'static, str>,
+    /// To be run with `as_known_at` the instant.
+    pub sql: String,
+    /// The name of the number in the evidence.
+    pub number: Option<Cow<'static, str>>,
+    pub evidence: Option<f64>,
+    pub computed: Option<f64>,
+    /// `null` where nothing can be compared.
+    pub reproduced: Option<bool>,
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ApprovedView {
     pub identifier: String,

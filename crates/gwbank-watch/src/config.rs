@@ -9,6 +9,7 @@ use gwbank_indicator::{DroughtRules, FloodPlaceRules, MonthClosing, MonthRules, 
 
 use gwbank_model::condition::Hazard;
 
+use crate::fleet::FleetRules;
 use crate::record::RecordRules;
 
 #[derive(Debug, Clone)]
@@ -35,6 +36,7 @@ pub struct WatchConfig {
     /// For how long that holds up the evaluation of months, about.
     pub second_look_time: Duration,
     pub contacts: Contacts,
+    pub fleet: FleetRules,
     pub stands_at_least: StandsAtLeast,
     /// A message that could not be delivered for so long is not worth telling any more.
     pub message_age_max: Duration,
@@ -77,6 +79,7 @@ impl Default for WatchConfig {
             second_look_months: 60,
             second_look_time: Duration::from_secs(10),
             contacts: Contacts::default(),
+            fleet: FleetRules::default(),
             stands_at_least: StandsAtLeast::default(),
             message_age_max: Duration::from_secs(72 * 3600),
             monthly_interval: Duration::from_secs(10),

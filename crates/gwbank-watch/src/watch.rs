@@ -21,6 +21,7 @@ use crate::announce::Audience;
 use crate::book::{self, Change, FlagBook, FlagKey, Judgement, Where};
 use crate::config::WatchConfig;
 use crate::error::WatchError;
+use crate::fleet;
 use crate::holds::{self, Held, Holds};
 use crate::live::{self, LiveReport, LiveState};
 use crate::monthly::{self, MonthlyReport, MonthlyState};
@@ -74,6 +75,8 @@ pub(crate) struct Inner {
     clock: Arc<dyn gwbank_runtime::Clock>,
     pub book: Mutex<FlagBook>,
     pub holds: Holds,
+    /// The day whose reports of the fleet are owed.
+    pub fleet_told: Mutex<Option<gwbank_model::Day>>,
     /// As they were at the last change, with their version.
     offices: Mutex<Option<(i64, Arc<Offices>)>>,
     /// Held from reading the book to adopting what was committed.
@@ -120,6 +123,7 @@ impl Watch {
             clock,
             book: Mutex::new(FlagBook::of(open)),
             holds: Holds::default(),
+            fleet_told: Mutex::default(),
             offices: Mutex::default(),
             gate: tokio::sync::Mutex::default(),
             term: tokio::sync::Mutex::default(),
@@ -208,6 +212,11 @@ impl Watch {
         let registry = inner.registry();
         let silent = silence_flags::judge(inner).await?;
         Ok(silent + salinity_flags::judge(inner, &registry, None, inner.now()).await?)
+    }
+
+    /// Owes the reports of the day on the sensors and gateways of each province, once their hour has come.
+    pub async fn run_fleet_once(&self) -> Result<usize, WatchError> {
+        fleet::report(&self.0).await
     }
 
     /// Takes up what had to wait until its flag had stood long enough.
@@ -364,6 +373,7 @@ impl Watch {
                 }
                 if term.is_some() && silence_due {
                     self.run_silence_once().await?;
+                    self.run_fleet_once().await?;
                 }
                 Ok(())
             };
@@ -541,7 +551,7 @@ impl Inner {
     }
 
     /// Who is told of changes now.
-    async fn audience(&self) -> Result<Audience, WatchError> {
+    pub async fn audience(&self) -> Result<Audience, WatchError> {
         let version = self.metadata.offices_version().await?;
         let known = self.offices.lock().clone();
         let offices = match known {

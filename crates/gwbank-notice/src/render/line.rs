@@ -42,7 +42,7 @@ pub fn line_messages(notice: &Notice, language: MessageLanguage, links: &Links) 
     let mut actions = Vec::new();
     let data = postback(notice.text("id"));
     // A card beyond a limit of LINE would lose the text with it.
-    if !notice.is_end() && notice.data.practice.is_none() && data.chars().count() <= POSTBACK_CHARS_MAX {
+    if !notice.is_end() && notice.is_of_a_flag() && data.chars().count() <= POSTBACK_CHARS_MAX {
         let label = if is_thai { "รับทราบ" } else { "Seen" };
         actions.push(json!({ "type": "postback", "label": label, "data": data, "displayText": label }));
     }

@@ -39,6 +39,7 @@ fn practice_words(practice: Practice) -> (&'static str, &'static str) {
 /// `New: Low groundwater, severe: …`
 pub(crate) fn headline(notice: &Notice, is_thai: bool) -> String {
     let TransitionWords { en, th } = match notice.transition() {
+        _ if notice.kind == Notice::FLEET_REPORT => TransitionWords { en: "Equipment", th: "อุปกรณ์" },
         Some(transition) => transition_words(transition),
         None => TransitionWords { en: "News", th: "แจ้งข่าว" },
     };

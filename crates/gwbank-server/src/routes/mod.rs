@@ -4,6 +4,7 @@ pub(crate) mod act;
 pub(crate) mod cap;
 pub(crate) mod dead_letters;
 pub(crate) mod export;
+pub(crate) mod flag_explanation;
 pub(crate) mod flags;
 pub(crate) mod health;
 mod input;
@@ -14,6 +15,7 @@ pub(crate) mod provinces;
 pub(crate) mod quality;
 pub(crate) mod readings;
 pub(crate) mod reviews;
+pub(crate) mod scorecard;
 pub(crate) mod series;
 pub(crate) mod sql;
 pub(crate) mod stream;
@@ -74,6 +76,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/api/v1/flags/stream", guarded(Read, get(stream::stream)))
         .route("/api/v1/flags/{id}", guarded(Read, get(flags::show)))
         .route("/api/v1/flags/{id}/acknowledge", guarded(Acknowledge, post(flags::acknowledge)))
+        .route("/api/v1/flags/{id}/explanation", guarded(Read, get(flag_explanation::explanation)))
         .route("/api/v1/flags/{id}/comment", guarded(Acknowledge, post(flags::comment)))
         .route("/api/v1/flags/{id}/cancel", guarded(Acknowledge, post(flags::cancel)))
         .route("/api/v1/flags/{id}/approve", guarded(Acknowledge, post(cap::approve)))
@@ -86,6 +89,7 @@ pub fn router(app: &Arc<App>) -> Router {
         )
         .route("/api/v1/contacts/{id}/invite", guarded(Administer, post(offices::invite)))
         .route("/api/v1/deliveries", guarded(Administer, get(offices::deliveries)))
+        .route("/api/v1/scorecard", guarded(Read, get(scorecard::scorecard)))
         .route("/act/{link}", guarded(Public, get(act::show)).merge(guarded(Public, post(act::post))))
         .route("/hooks/line", guarded(Public, post(line::hook)))
         .route("/feeds/cap.atom", guarded(Read, get(cap::all)))

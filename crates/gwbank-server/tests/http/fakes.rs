@@ -406,6 +406,7 @@ impl Server {
                 restriction: "officers".into(),
                 public_url: None,
             },
+            scorecard: gwbank_server::ScorecardRules::default(),
             shutdown: trigger.listener(),
             metadata: Arc::new(metadata.clone()),
             credentials,

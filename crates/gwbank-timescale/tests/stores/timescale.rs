@@ -1,5 +1,7 @@
 //! What only TimescaleDB has, in its real code. One connection at a time: the program's is closed before psql asks.
 
+use std::time::{Duration, Instant};
+
 use gwbank_model::versions::Outcome;
 use gwbank_model::{GatewayId, Parameter, Row, Seq, Timestamp, WellId};
 use gwbank_store::{Archive, ArchiveCommit, ArchiveError, RowNames};
@@ -8,6 +10,8 @@ use gwbank_timescale::{Database, DatabaseConfig, Layout, Policies, PostgresArchi
 
 const PIECE: usize = 400;
 const HOUR: i64 = 3600;
+/// For the one place of the server to be free again.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// 2023-11-14 00:00 UTC.
 const START: i64 = 1_699_920_000;
 
@@ -41,10 +45,10 @@ impl World {
         for rows in rows.chunks(PIECE) {
             let through = rows.iter().map(|row| row.seq).max().unwrap();
             // The server has one place, which the connection of before leaves in its own time; until then it resets others.
-            let mut attempts = 0..1_000;
+            let began = Instant::now();
             let report = loop {
                 match archive.commit(ArchiveCommit { rows: rows.to_vec(), through }).await {
-                    Err(ArchiveError::Unavailable(_)) if attempts.next().is_some() => tokio::task::yield_now().await,
+                    Err(ArchiveError::Unavailable(_)) if began.elapsed() < PATIENCE => tokio::task::yield_now().await,
                     done => break done.unwrap(),
                 }
             };

@@ -302,3 +302,57 @@ proptest! {
         runtime.block_on(no_sequence_breaks_the_rules(steps))?;
     }
 }
+
+#[tokio::test]
+async fn the_fleet_is_reported_once_a_day_to_who_asks_for_it() {
+    let world = World::new(vec![well("W1"), well("W2"), well("W3")], "2026-12-06T05:00:00+07:00");
+    let office = Office {
+        office_id: "korat".to_owned(),
+        level: OfficeLevel::Province,
+        place_code: Some("30".to_owned()),
+        name: "Korat".to_owned(),
+        name_th: None,
+        phone: None,
+        messages_per_minute: None,
+    };
+    let contact = |id: &str, hazards: Vec<Hazard>| Contact {
+        address: Some("a@example.org".to_owned()),
+        hazards,
+        ..Contact::new(id, "korat", Channel::Email)
+    };
+    let offices =
+        Offices::new([office], [contact("operator", vec![Hazard::NoData]), contact("other", vec![Hazard::Flood])]);
+    assert!(world.metadata.put_offices(offices, 0, at(NOW)).await.unwrap());
+    let today = at(NOW).day(25_200);
+    let day = |back: i32| gwbank_model::Day(today.0 - back);
+    let level = |from: f64, pace: f64| (0..10).rev().map(move |back| (back, from - pace * f64::from(back)));
+    for (name, from, pace) in [("W1", 30.0, -4.0), ("W2", 80.0, 0.0)] {
+        let days = level(from, pace).map(|(back, value)| (day(back), value)).collect::<Vec<_>>();
+        world.set_days(name, gwbank_model::Parameter::BatteryLevel, days).await;
+    }
+    let watch = world.open().await;
+    assert_eq!(watch.run_fleet_once().await.unwrap(), 0, "its hour has not come");
+    world.set_now("2026-12-06T06:10:00+07:00");
+    assert_eq!(watch.run_fleet_once().await.unwrap(), 1);
+    assert_eq!(watch.run_fleet_once().await.unwrap(), 0);
+    // A restart makes it anew, and owes nothing twice.
+    world.open().await.run_fleet_once().await.unwrap();
+    let told = world.metadata.deliveries(None).await.unwrap();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((told[0].contact_id.as_deref(), told[0].digest.is_some()), (Some("operator"), true));
+    let lease = gwbank_store::OutboxLease {
+        channel: "email".to_owned(),
+        holder: "x".to_owned(),
+        now: at("2026-12-06T07:30:00+07:00"),
+        until: at("2026-12-06T07:31:00+07:00"),
+        limit: 10,
+    };
+    let owed = world.metadata.lease_outbox(lease).await.unwrap();
+    let notice: serde_json::Value = serde_json::from_slice(&owed[0].message.body).unwrap();
+    let flag = &notice["data"]["flag"];
+    assert_eq!(notice["type"], "fleet.report");
+    assert_eq!(flag["detail_en"], "Batteries running down (1): W1 34 %, empty in 8 days.", "{flag}");
+    assert!(flag["headline_th"].as_str().unwrap().contains("จังหวัดนครราชสีมา 6 ธันวาคม 2569"), "{flag}");
+    world.set_now("2026-12-07T06:10:00+07:00");
+    assert_eq!(watch.run_fleet_once().await.unwrap(), 1, "the next day");
+}

@@ -10,7 +10,6 @@ use std::time::Duration;
 use gwbank_delta::{DeltaArchive, DeltaConfig, DiskOperation, SqliteConfig, SqliteMetadata};
 use gwbank_ingest::{JournalHost, Pipeline, PipelineConfig, PipelineParts};
 use gwbank_journal::JournalConfig;
-use gwbank_model::Timestamp;
 use gwbank_runtime::ManualClock;
 use gwbank_store::{Archive, Metadata, MetadataError, RowNames, Upkeep};
 use gwbank_testkit::{PowerCutDisk, PowerSwitch, ShadowDir, torn};
