@@ -92,6 +92,8 @@ pub enum Command {
     /// Who is told of condition flags, and how
     #[command(subcommand)]
     Offices(OfficesCommand),
+    /// A month of a province on two printed pages, Thai and English
+    Bulletin(BulletinArguments),
     /// How local administrative organisations keep their wells, for a fiscal year
     Scorecard(ScorecardArguments),
     /// What would have been flagged over past years, with only what was known then: flags a year, how long they stood, how
@@ -459,6 +461,21 @@ pub enum FlagsCommand {
         #[command(flatten)]
         server: ServerArguments,
     },
+}
+
+#[derive(Debug, Args)]
+pub struct BulletinArguments {
+    /// Province code, such as 30
+    #[arg(long, value_parser = province_code)]
+    pub province: String,
+    /// Such as 2569-10 or 2026-10 [default: the last closed month]
+    #[arg(long)]
+    pub month: Option<String>,
+    /// HTML file to write [default: bulletin-PROVINCE-MONTH.html]; a browser prints it as PDF
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub server: ServerArguments,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 mod archive_copy;
 mod broker;
+mod bulletin;
 mod check_config;
 mod dead_letters;
 mod demo;
@@ -54,6 +55,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         Command::Indicators(asked) => indicators::run(&general, &asked),
         Command::Flags(asked) => flags::run(&general, asked),
         Command::Offices(asked) => offices::run(&general, asked),
+        Command::Bulletin(asked) => bulletin::run(&general, &asked),
         Command::Scorecard(asked) => scorecard::run(&general, &asked),
         Command::Hindcast(asked) => hindcast::run(&general, &asked),
         Command::Review(command) => review::run(&general, command),

@@ -419,6 +419,12 @@ impl Config {
             let problem = format!("{} is no share", card.recharge_measured_share);
             found.error("scorecard.recharge_measured_share", problem, "give 0 to 1");
         }
+        for (index, code) in self.bulletin.provinces.iter().enumerate() {
+            if gwbank_registry::places::province(code).is_none() {
+                let key = format!("bulletin.provinces[{index}]");
+                found.error(key, format!("{code:?} is no province"), "use DOPA codes of two digits, such as \"30\"");
+            }
+        }
         let has_space = |text: &str| text.chars().any(|c| c.is_whitespace() || matches!(c, ',' | '<' | '&'));
         if has_space(&self.cap.sender) {
             let mend = "CAP allows no spaces, commas, < and & in it";

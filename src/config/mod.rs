@@ -53,6 +53,7 @@ pub struct Config {
     pub line: LineSection,
     pub cap: CapSection,
     pub scorecard: ScorecardSection,
+    pub bulletin: BulletinSection,
     /// Limits of the quality tests that differ from the defaults.
     pub quality: QualityOverrides,
     /// What vendors' fields mean.
@@ -84,6 +85,7 @@ impl Default for Config {
             line: LineSection::default(),
             cap: CapSection::default(),
             scorecard: ScorecardSection::default(),
+            bulletin: BulletinSection::default(),
             quality: QualityOverrides::default(),
             device_profiles: Vec::new(),
             auth: AuthSection::default(),
@@ -532,6 +534,16 @@ impl Default for CapSection {
             restriction: "officers of the province".to_owned(),
         }
     }
+}
+
+/// Bulletins that are written when a month has closed.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BulletinSection {
+    /// Codes of provinces; none, and nothing is written.
+    pub provinces: Vec<String>,
+    /// "" for `data_dir/bulletins`.
+    pub directory: String,
 }
 
 /// The yearly scorecard of local administrative organisations.

@@ -10,6 +10,7 @@
 //! 2. A stop takes less than ten seconds whatever the disk does: what is not archived by then is in the journal.
 
 pub mod addresses;
+mod bulletins;
 mod courier;
 mod doors;
 pub mod lock;
@@ -320,6 +321,10 @@ impl Node {
             public_url: (!self.config.public_url.is_empty()).then(|| self.config.public_url.clone()),
             version: env!("CARGO_PKG_VERSION"),
         });
+        if !self.config.bulletin.provinces.is_empty() {
+            let writing = bulletins::run(self.config.clone(), app.clone(), self.trigger.listener());
+            self.tasks.push(tokio::spawn(writing));
+        }
         let serving = http.serve(router(&app), limits, self.trigger.listener());
         self.tasks.push(tokio::spawn(serving));
         Ok(())

@@ -416,3 +416,52 @@ fn a_scorecard_counts_what_its_sql_says() {
     assert_eq!(place.run(&["scorecard", "--fiscal-year", "69"]).code, 2);
     assert_eq!(place.run(&["scorecard", "--fiscal-year", "2699"]).code, 2, "it has not begun");
 }
+
+#[test]
+fn a_bulletin_tells_what_its_sql_says() {
+    let place = Place::new();
+    place.file("wells.csv", &wells());
+    place.run(&["wells", "import", "wells.csv"]).good();
+    // Twelve Octobers of two wells, ever deeper.
+    let mut csv = "well_id,time,parameter,value\n".to_owned();
+    for year in 2014..2026 {
+        for day in 1..=31 {
+            csv += &format!("W0,{year}-10-{day:02}T12:00:00+07:00,depth_to_water,{}\n", f64::from(year - 2010) / 4.0);
+            csv += &format!("W1,{year}-10-{day:02}T12:00:00+07:00,depth_to_water,2.5\n");
+        }
+    }
+    place.file("levels.csv", &csv);
+    let server = place.serve();
+    place.run(&["readings", "import", "levels.csv"]).good();
+    until("the month is judged", || {
+        let sql = "SELECT count(*) AS n FROM indicators WHERE well_id = 'W0' AND indicator = 'percentile_class'";
+        (count(&server, sql) >= 12).then_some(())
+    });
+    let told = place.run(&["bulletin", "--province", "30", "--month", "2568-10", "--out", "b.html"]).good();
+    assert!(told.contains("b.html"), "{told}");
+    let html = std::fs::read_to_string(place.path("b.html")).unwrap();
+    for expected in [
+        "เดือนตุลาคม 2568",
+        "Groundwater of Nakhon Ratchasima, October 2025",
+        "W0: much below normal",
+        "2 of 8 wells sent 62",
+    ] {
+        assert!(html.contains(expected), "{expected} in {html}");
+    }
+    // The level of the month, its mean of the years before, and how far apart they are.
+    let sql = "SELECT max(CASE WHEN month = DATE '2025-10-01' THEN level END) AS level, \
+               avg(CASE WHEN month < DATE '2025-10-01' THEN level END) AS usual FROM levels_monthly WHERE well_id = 'W0'";
+    let row = &server.sql(sql)[0];
+    let (level, usual) = (row["level"].as_f64().unwrap(), row["usual"].as_f64().unwrap());
+    let cells = format!(
+        "<td class=\"n\">{level:.2}</td><td class=\"n\">{usual:.2}</td><td class=\"n\">{:+.2}</td>",
+        level - usual
+    );
+    assert!(html.contains(&cells), "{cells} in {html}");
+    assert_eq!(place.run(&["bulletin", "--province", "30", "--month", "2568-13"]).code, 2);
+    // Every statement of the page runs as it stands.
+    for statement in html.split("<pre>").skip(1).map(|rest| rest.split("</pre>").next().unwrap()) {
+        let plain = statement.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&");
+        server.sql(&plain);
+    }
+}

@@ -38,6 +38,7 @@ mod state;
 pub mod views;
 
 pub use listen::{HttpServer, ServeError};
+pub use routes::bulletin::latest_bulletin;
 pub use routes::router;
 pub use routes::scorecard::ScorecardRules;
 pub use state::{App, AppParts, Limits, Reach};

@@ -44,6 +44,7 @@ use crate::state::App;
         routes::provinces::list,
         routes::provinces::show,
         routes::provinces::explanation,
+        routes::bulletin::bulletin,
         routes::flags::list,
         routes::flags::show,
         routes::flags::acknowledge,

@@ -149,6 +149,11 @@ impl App {
         })
     }
 
+    /// The last month of a province that has closed.
+    pub fn closed_month(&self, province: &str) -> gwbank_model::Month {
+        self.flags.province_standing(province).month
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.operations.now()
     }

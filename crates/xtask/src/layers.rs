@@ -20,7 +20,7 @@ use serde_json::Value;
 const LINES: &[&[&str]] = &[
     &["gwbank-model", "gwbank-runtime", "gwbank-door"],
     &["gwbank-registry", "gwbank-wire", "gwbank-quality"],
-    &["gwbank-indicator", "gwbank-sim"],
+    &["gwbank-indicator", "gwbank-sim", "gwbank-bulletin"],
     &["gwbank-hindcast"],
     &["gwbank-journal"],
     &["gwbank-recent"],
@@ -61,6 +61,7 @@ const PURE: &[&str] = &[
     "gwbank-sim",
     "gwbank-hindcast",
     "gwbank-notice",
+    "gwbank-bulletin",
 ];
 const IMPURE: &[&str] = &["tokio", "tokio-util", "gwbank-runtime"];
 

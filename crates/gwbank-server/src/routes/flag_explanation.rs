@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use futures::StreamExt;
 use gwbank_model::condition::{Hazard, Scope};
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, Timestamp};
 use gwbank_notice::{english_time, reason_words, severity_words, thai_time, transition_words};
@@ -19,9 +18,10 @@ use serde_json::Value;
 
 use super::flags::unknown;
 use super::input::Name;
+use super::rows::rows_of;
 use crate::auth::Principal;
-use crate::encode::presentable;
-use crate::problem::{Answer, Problem};
+use crate::doors::SqlErrorKind;
+use crate::problem::Answer;
 use crate::state::App;
 use crate::views::{FlagExplanationView, ProblemView, ReproducedView};
 
@@ -92,7 +92,9 @@ fn quoted(text: &str) -> String {
 fn question(flag: &ConditionFlag, at: Timestamp, evidence: &Value) -> Option<(String, Option<&'static str>)> {
     let place = quoted(&flag.place);
     let until = quoted(&at.to_rfc3339(BANGKOK_OFFSET_SECONDS));
+    // Months of `levels_monthly` are dates, periods of `indicators` their first instants in UTC.
     let month = evidence["month"].as_str().map(|month| quoted(&format!("{month}-01")));
+    let period = evidence["month"].as_str().map(|month| quoted(&format!("{month}-01T00:00:00Z")));
     match (flag.hazard, flag.scope) {
         (Hazard::Flood | Hazard::RapidChange, Scope::Well) => {
             let time = evidence["time"].as_str().map_or(until, quoted);
@@ -124,9 +126,9 @@ fn question(flag: &ConditionFlag, at: Timestamp, evidence: &Value) -> Option<(St
             Some((sql, None))
         }
         (Hazard::Drought, _) => {
-            let month = month?;
+            let period = period?;
             let sql = format!(
-                "SELECT indicator, value, class FROM indicators WHERE scope = {} AND place = {place} AND period = {month} \
+                "SELECT indicator, value, class FROM indicators WHERE scope = {} AND place = {place} AND period = {period} \
                  ORDER BY indicator",
                 quoted(flag.scope.name())
             );
@@ -196,22 +198,14 @@ async fn told_again(
 /// The answer as objects; or why there is none, of history that was not kept.
 async fn rows(app: &App, user: &str, sql: &str, at: Timestamp) -> Answer<Result<Vec<Value>, String>> {
     let answer = match app.sql.query_as_known_at(user, sql, at).await {
-        Ok(answer) => answer,
-        Err(error) => return Ok(Err(error.message)),
+        Ok(answer) => rows_of(answer).await,
+        Err(error) => Err(error),
     };
-    let mut batches = answer.batches;
-    let mut writer = arrow::json::ArrayWriter::new(Vec::new());
-    while let Some(batch) = batches.next().await {
-        let batch = match batch {
-            Ok(batch) => batch,
-            Err(error) => return Ok(Err(error.message)),
-        };
-        let shown = presentable(&batch).map_err(|error| Problem::internal(&error))?;
-        writer.write(&shown).map_err(|error| Problem::internal(&error))?;
+    match answer {
+        Ok(rows) => Ok(Ok(rows)),
+        Err(error) if error.kind == SqlErrorKind::Internal => Err(error.into()),
+        Err(error) => Ok(Err(error.message)),
     }
-    writer.finish().map_err(|error| Problem::internal(&error))?;
-    let bytes = writer.into_inner();
-    Ok(Ok(if bytes.is_empty() { Vec::new() } else { serde_json::from_slice(&bytes).unwrap_or_default() }))
 }
 
 type Happened<'a> = (Option<&'a ConditionFlag>, &'a FlagTransition, &'a Value);

@@ -1,6 +1,7 @@
 //! The table of routes: path, method, who may, handler.
 
 pub(crate) mod act;
+pub(crate) mod bulletin;
 pub(crate) mod cap;
 pub(crate) mod dead_letters;
 pub(crate) mod export;
@@ -15,6 +16,7 @@ pub(crate) mod provinces;
 pub(crate) mod quality;
 pub(crate) mod readings;
 pub(crate) mod reviews;
+mod rows;
 pub(crate) mod scorecard;
 pub(crate) mod series;
 pub(crate) mod sql;
@@ -71,6 +73,7 @@ pub fn router(app: &Arc<App>) -> Router {
         .route("/api/v1/provinces", guarded(Read, get(provinces::list)))
         .route("/api/v1/provinces/{code}", guarded(Read, get(provinces::show)))
         .route("/api/v1/provinces/{code}/explanation", guarded(Read, get(provinces::explanation)))
+        .route("/api/v1/provinces/{code}/bulletin", guarded(Read, get(bulletin::bulletin)))
         .route("/api/v1/gateways", guarded(Read, get(health::gateways)))
         .route("/api/v1/flags", guarded(Read, get(flags::list)))
         .route("/api/v1/flags/stream", guarded(Read, get(stream::stream)))
