@@ -205,12 +205,13 @@ async fn reports(inner: &Inner, today: Day, rules: &FleetRules) -> Result<BTreeM
             suspect.get(&key).into_iter().flatten().map(|(day, _, count)| (*day, *count)).collect();
         let full: Vec<_> = days.iter().filter(|(day, _, count)| *day < today && *count > 0).collect();
         let all_fail = full.iter().all(|(day, _, count)| failed.get(day) == Some(count));
-        if full.len() as i32 >= rules.failing_days && all_fail {
-            if let Some(province) = province(&registry, &key.0) {
-                let failing = &mut reports.entry(province).or_default().failing;
-                if !failing.contains(&key.0) {
-                    failing.push(key.0);
-                }
+        if full.len() as i32 >= rules.failing_days
+            && all_fail
+            && let Some(province) = province(&registry, &key.0)
+        {
+            let failing = &mut reports.entry(province).or_default().failing;
+            if !failing.contains(&key.0) {
+                failing.push(key.0);
             }
         }
     }

@@ -43,12 +43,20 @@ struct Waiting {
     judgement: Judgement,
 }
 
+/// A registry in which wells under maintenance are not active, and what it was made of.
+#[derive(Debug)]
+struct Maintained {
+    of: Arc<Registry>,
+    wells: BTreeSet<WellId>,
+    registry: Arc<Registry>,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Holds {
     known: Mutex<Vec<Hold>>,
     /// Of those that held when it was looked last.
     active: Mutex<BTreeSet<String>>,
-    maintained: Mutex<Option<(Arc<Registry>, BTreeSet<WellId>, Arc<Registry>)>>,
+    maintained: Mutex<Option<Maintained>>,
     waiting: Mutex<BTreeMap<FlagKey, Waiting>>,
     /// Something began or ended to be held: months, and live levels, are judged anew.
     pub months_due: AtomicBool,
@@ -94,18 +102,18 @@ impl Inner {
             return base;
         }
         let mut known = self.holds.maintained.lock();
-        if let Some((of, maintained, registry)) = &*known
-            && Arc::ptr_eq(of, &base)
-            && *maintained == wells
+        if let Some(made) = &*known
+            && Arc::ptr_eq(&made.of, &base)
+            && made.wells == wells
         {
-            return registry.clone();
+            return made.registry.clone();
         }
         let inactive = |id: &WellId| {
             let well: &Arc<Well> = base.well(id.as_str())?;
             Some(Well { status: WellStatus::Inactive, ..well.as_ref().clone() })
         };
         let registry = Arc::new(base.with_wells(wells.iter().filter_map(inactive)));
-        *known = Some((base, wells, registry.clone()));
+        *known = Some(Maintained { of: base, wells, registry: registry.clone() });
         registry
     }
 
@@ -118,24 +126,22 @@ impl Inner {
                 && hold.place == key.place
                 && hold.hazard.is_none_or(|hazard| hazard == key.hazard)
         };
-        for hold in holds.iter().filter(of_key) {
-            match (hold.kind, &judgement) {
-                (HoldKind::Suppression, _) => return Held::Yes,
-                (HoldKind::Maintenance, _) if is_open => {
-                    return Held::No(Judgement::Unknown { evidence: json!({ "reason": "maintenance" }) });
-                }
-                (HoldKind::Maintenance, _) => return Held::Yes,
-                (HoldKind::Cancelled, Judgement::Stands(standing)) if hold.severity >= Some(standing.severity) => {
-                    return Held::Yes;
-                }
-                (HoldKind::Cancelled, Judgement::Unknown { .. }) => return Held::Yes,
-                (HoldKind::Cancelled, _) => {
-                    let (ended_at, ended_by) = (Some(now), Some("the condition".to_owned()));
-                    return Held::Ends(Hold { ended_at, ended_by, ..hold.clone() }, judgement);
-                }
+        // Of several the one that holds most: suppression, maintenance, a flag that was taken back.
+        let Some(hold) = holds.iter().filter(of_key).min_by_key(|hold| hold.kind.code()) else {
+            return Held::No(judgement);
+        };
+        match (hold.kind, &judgement) {
+            (HoldKind::Suppression, _) => Held::Yes,
+            (HoldKind::Maintenance, _) if is_open => {
+                Held::No(Judgement::Unknown { evidence: json!({ "reason": "maintenance" }) })
+            }
+            (HoldKind::Maintenance, _) | (HoldKind::Cancelled, Judgement::Unknown { .. }) => Held::Yes,
+            (HoldKind::Cancelled, Judgement::Stands(standing)) if hold.severity >= Some(standing.severity) => Held::Yes,
+            (HoldKind::Cancelled, _) => {
+                let (ended_at, ended_by) = (Some(now), Some("the condition".to_owned()));
+                Held::Ends(Hold { ended_at, ended_by, ..hold.clone() }, judgement)
             }
         }
-        Held::No(judgement)
     }
 
     /// Lets the holds in memory follow what was committed.
