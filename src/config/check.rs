@@ -381,7 +381,15 @@ impl Config {
         }
         if !self.public_url.is_empty() {
             let url = url::Url::parse(&self.public_url).ok();
-            if !url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some()) {
+            let is_plain = |url: &url::Url| {
+                url.query().is_none()
+                    && url.fragment().is_none()
+                    && url.username().is_empty()
+                    && url.password().is_none()
+            };
+            if !url
+                .is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some() && is_plain(&url))
+            {
                 found.error("public_url", format!("{:?} is no URL", self.public_url), "write it as https://host");
             }
         }
@@ -400,6 +408,17 @@ impl Config {
         if line.channel_access_token_file.is_empty() != line.channel_secret_file.is_empty() {
             let mend = "name both files: the token sends, the secret tells LINE's own requests from others";
             found.error("line", "only one of channel_access_token_file and channel_secret_file is given", mend);
+        }
+        for (key, file) in [
+            ("delivery.link_key_file", &delivery.link_key_file),
+            ("line.channel_access_token_file", &line.channel_access_token_file),
+            ("line.channel_secret_file", &line.channel_secret_file),
+        ] {
+            if !file.is_empty()
+                && let Err(error) = std::fs::read(file)
+            {
+                found.error(key, format!("{file} cannot be read: {error}"), "name a file that this user can read");
+            }
         }
         if !(0.0..=1.0).contains(&line.quota_low_share) {
             found.error("line.quota_low_share", format!("{} is no share", line.quota_low_share), "give 0 to 1");

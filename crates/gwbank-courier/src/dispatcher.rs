@@ -1,11 +1,12 @@
 //! Takes messages of one channel out of the outbox and has them delivered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use gwbank_model::Timestamp;
 use gwbank_registry::office::{Contact, DigestTime};
 use gwbank_runtime::{Backoff, Clock, Shutdown};
@@ -14,6 +15,7 @@ use gwbank_store::{
 };
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 
 use crate::courier::{Courier, Outcome, Parcel, Recipient};
 use crate::pace::Pace;
@@ -27,8 +29,10 @@ pub struct DispatchConfig {
     pub lease: Duration,
     /// Messages leased at once.
     pub messages_at_once: usize,
-    /// Deliveries under way at a time.
+    /// Deliveries under way at a time; one a contact.
     pub concurrent: usize,
+    /// Messages that are leased and wait for their contact or a place.
+    pub under_way_max: usize,
     pub retry_first: Duration,
     pub retry_max: Duration,
     /// Of an office that names no pace of its own.
@@ -43,7 +47,8 @@ impl Default for DispatchConfig {
             holder: "gwbank".to_owned(),
             lease: Duration::from_secs(120),
             messages_at_once: 500,
-            concurrent: 16,
+            concurrent: 64,
+            under_way_max: 2_000,
             retry_first: Duration::from_secs(5),
             retry_max: Duration::from_secs(900),
             messages_per_minute: 60,
@@ -100,6 +105,9 @@ pub struct Dispatcher {
     clock: Arc<dyn Clock>,
     config: DispatchConfig,
     pace: Mutex<Pace>,
+    /// Of each contact that something is under way to.
+    contacts: Mutex<HashMap<String, Arc<Semaphore>>>,
+    places: Semaphore,
     counts: Arc<DeliveryCounts>,
 }
 
@@ -111,39 +119,93 @@ impl Dispatcher {
         config: DispatchConfig,
         counts: Arc<DeliveryCounts>,
     ) -> Self {
-        Self { courier, metadata, clock, config, pace: Mutex::default(), counts }
+        let places = Semaphore::new(config.concurrent);
+        Self { courier, metadata, clock, config, pace: Mutex::default(), contacts: Mutex::default(), places, counts }
     }
 
     /// Delivers until shutdown. What is under way then is sent again after the next start.
     pub async fn run(self, shutdown: Shutdown) {
+        tokio::select! {
+            () = shutdown.ended() => {}
+            () = self.deliver_for_ever() => {}
+        }
+    }
+
+    /// Leases again while deliveries are under way: a receiver that does not answer holds up its own contact alone.
+    async fn deliver_for_ever(&self) {
         let mut is_released = false;
         let mut is_failing = false;
+        let mut under_way = FuturesUnordered::new();
+        let mut messages_under_way = 0;
+        let mut ticks = tokio::time::interval(self.config.look_interval);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            let mut done = Vec::new();
+            tokio::select! {
+                _ = ticks.tick() => {}
+                Some(delivered) = under_way.next() => {
+                    done.push(delivered);
+                    while let Some(Some(more)) = under_way.next().now_or_never() {
+                        done.push(more);
+                    }
+                }
+            }
+            messages_under_way -=
+                done.iter().map(|(parcel, ..): &(Parcel, u32, Option<Outcome>)| parcel.messages.len()).sum::<usize>();
             let work = async {
+                self.note(done).await?;
                 if !is_released {
                     self.metadata.release_outbox(&self.holder()).await?;
                     is_released = true;
                 }
-                // A full lease means that more is waiting.
-                while self.run_once().await? >= self.config.messages_at_once {}
-                Ok::<(), MetadataError>(())
+                match messages_under_way < self.config.under_way_max {
+                    true => self.lease().await,
+                    false => Ok((0, Vec::new(), Timestamp::MIN)),
+                }
             };
-            tokio::select! {
-                () = shutdown.ended() => return,
-                worked = work => match worked {
-                    Ok(()) => is_failing = false,
-                    // Once an outage: it is looked again soon.
-                    Err(error) => if !std::mem::replace(&mut is_failing, true) {
+            match work.await {
+                Ok((count, parcels, until)) => {
+                    is_failing = false;
+                    for (parcel, attempts) in parcels {
+                        messages_under_way += parcel.messages.len();
+                        under_way.push(self.deliver(parcel, attempts, until));
+                    }
+                    // A full lease means that more is waiting.
+                    if count >= self.config.messages_at_once {
+                        ticks.reset_immediately();
+                    }
+                }
+                // Once an outage: it is looked again soon. What was delivered and could not be noted is sent again.
+                Err(error) => {
+                    if !std::mem::replace(&mut is_failing, true) {
                         let cause = std::error::Error::source(&error).map(ToString::to_string);
                         tracing::warn!(channel = self.courier.channel(), %error, cause, "messages cannot be delivered now");
-                    },
+                    }
                 }
             }
-            tokio::select! {
-                () = shutdown.ended() => return,
-                () = tokio::time::sleep(self.config.look_interval) => {}
-            }
         }
+    }
+
+    /// Sends a parcel when its contact and a place are free; `None` where its lease is over by then.
+    async fn deliver(&self, parcel: Parcel, attempts: u32, until: Timestamp) -> (Parcel, u32, Option<Outcome>) {
+        let name = parcel.recipient.as_ref().map_or(&parcel.target, |it| &it.contact.contact_id).clone();
+        let of_contact =
+            self.contacts.lock().entry(name.clone()).or_insert_with(|| Arc::new(Semaphore::new(1))).clone();
+        let outcome = {
+            // Both are held by this dispatcher and never closed.
+            let _turn = of_contact.acquire().await;
+            let _place = self.places.acquire().await;
+            match self.now() < until {
+                true => Some(self.courier.deliver(&parcel).await),
+                false => None,
+            }
+        };
+        drop(of_contact);
+        let mut contacts = self.contacts.lock();
+        if contacts.get(&name).is_some_and(|of_contact| Arc::strong_count(of_contact) == 1) {
+            contacts.remove(&name);
+        }
+        (parcel, attempts, outcome)
     }
 
     fn holder(&self) -> String {
@@ -156,18 +218,31 @@ impl Dispatcher {
 
     /// Leases once and has everything of it delivered. Gives how many messages that were.
     pub async fn run_once(&self) -> Result<usize, MetadataError> {
+        let (count, parcels, until) = self.lease().await?;
+        let deliveries: FuturesUnordered<_> =
+            parcels.into_iter().map(|(parcel, attempts)| self.deliver(parcel, attempts, until)).collect();
+        let mut deliveries = deliveries.ready_chunks(SETTLED_AT_ONCE);
+        while let Some(done) = deliveries.next().await {
+            self.note(done).await?;
+        }
+        Ok(count)
+    }
+
+    /// How many messages were leased, what of them is to be delivered, and until when they are ours.
+    async fn lease(&self) -> Result<(usize, Vec<(Parcel, u32)>, Timestamp), MetadataError> {
         let now = self.now();
+        let until = plus(now, self.config.lease);
         let lease = OutboxLease {
             channel: self.courier.channel().to_owned(),
             holder: self.holder(),
             now,
-            until: plus(now, self.config.lease),
+            until,
             limit: self.config.messages_at_once,
         };
         let owed = self.metadata.lease_outbox(lease).await?;
         let count = owed.len();
         if count == 0 {
-            return Ok(0);
+            return Ok((0, Vec::new(), until));
         }
         let offices = match owed.iter().any(|owed| owed.message.contact_id.is_some()) {
             true => self.metadata.offices(None).await?,
@@ -175,25 +250,20 @@ impl Dispatcher {
         };
         let (parcels, settled) = self.sort(owed, &offices, now);
         self.settle(settled).await?;
-        let outcomes = futures::stream::iter(parcels)
-            .map(async |(parcel, attempts)| {
-                let outcome = self.courier.deliver(&parcel).await;
-                (parcel, attempts, outcome)
-            })
-            .buffer_unordered(self.config.concurrent)
-            .ready_chunks(SETTLED_AT_ONCE);
-        let mut outcomes = std::pin::pin!(outcomes);
-        while let Some(outcomes) = outcomes.next().await {
-            let mut settled = Vec::new();
-            for (parcel, attempts, outcome) in outcomes {
-                if let (Outcome::Unreachable(reason), Some(recipient)) = (&outcome, &parcel.recipient) {
-                    self.mark_unreachable(&recipient.contact.contact_id, reason).await?;
-                }
-                settled.extend(self.settlements(&parcel, attempts, outcome));
+        // A delivery that begins late must not outlast the lease.
+        Ok((count, parcels, plus(now, self.config.lease / 2)))
+    }
+
+    async fn note(&self, done: Vec<(Parcel, u32, Option<Outcome>)>) -> Result<(), MetadataError> {
+        let mut settled = Vec::new();
+        for (parcel, attempts, outcome) in done {
+            let Some(outcome) = outcome else { continue };
+            if let (Outcome::Unreachable(reason), Some(recipient)) = (&outcome, &parcel.recipient) {
+                self.mark_unreachable(&recipient.contact.contact_id, reason).await?;
             }
-            self.settle(settled).await?;
+            settled.extend(self.settlements(&parcel, attempts, outcome));
         }
-        Ok(count)
+        self.settle(settled).await
     }
 
     async fn settle(&self, settled: Vec<Settlement>) -> Result<(), MetadataError> {

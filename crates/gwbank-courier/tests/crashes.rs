@@ -221,3 +221,61 @@ async fn a_thousand_crashes_lose_nothing() {
         nothing_is_lost_and_nothing_told_twice(seed.wrapping_add(life), 100).await;
     }
 }
+
+/// Answers everybody but one, who never does.
+struct OneIsDeaf;
+
+#[async_trait]
+impl Courier for OneIsDeaf {
+    fn channel(&self) -> &'static str {
+        "webhook"
+    }
+
+    async fn deliver(&self, parcel: &Parcel) -> Outcome {
+        if parcel.recipient.as_ref().is_some_and(|it| it.contact.contact_id == "c0") {
+            std::future::pending::<()>().await;
+        }
+        Outcome::Delivered("ok".to_owned())
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_does_not_answer_holds_up_nobody_else() {
+    let metadata: Arc<dyn Metadata> = Arc::new(MemoryMetadata::new());
+    let now = Timestamp::from_micros(gwbank_runtime::SystemClock.now_micros());
+    assert!(metadata.put_offices(offices(), 0, now).await.unwrap());
+    let message = |n: usize, contact: usize| OutboxMessage {
+        contact_id: Some(format!("c{contact}")),
+        ..OutboxMessage::new(format!("m{n}-{contact}"), "webhook", String::new(), b"{}".to_vec(), now)
+    };
+    // Far more to the deaf one than there are places.
+    let to_the_deaf = (0..200).map(|n| message(n, 0));
+    let outbox = to_the_deaf.chain((0..20).map(|n| message(n, 1 + n % 5))).collect();
+    metadata.commit_watch(WatchCommit { outbox, ..WatchCommit::default() }).await.unwrap();
+    let config = DispatchConfig {
+        concurrent: 4,
+        messages_at_once: 50,
+        messages_per_minute: 100_000,
+        look_interval: Duration::from_millis(5),
+        ..DispatchConfig::default()
+    };
+    let trigger = gwbank_runtime::ShutdownTrigger::new();
+    let counts = Arc::<DeliveryCounts>::default();
+    let mut offices = offices();
+    Arc::make_mut(offices.offices.get_mut("o").unwrap()).messages_per_minute = None;
+    let version = metadata.offices_version().await.unwrap();
+    assert!(metadata.put_offices(offices, version, now).await.unwrap());
+    let clock = Arc::new(gwbank_runtime::SystemClock);
+    let dispatcher = Dispatcher::new(Arc::new(OneIsDeaf), metadata.clone(), clock, config, counts);
+    let running = tokio::spawn(dispatcher.run(trigger.listener()));
+    let delivered = || async {
+        let told = metadata.deliveries(None).await.unwrap();
+        told.iter().filter(|delivery| delivery.state == DeliveryState::Delivered).count()
+    };
+    while delivered().await < 20 {
+        tokio::task::yield_now().await;
+    }
+    trigger.stop_accepting();
+    trigger.stop();
+    running.await.unwrap();
+}

@@ -3,7 +3,7 @@
 //! # Rules
 //! 1. An office hears of the places that it is responsible for, of the sizes that its contact asks for, and of nothing else.
 //! 2. Whoever heard that something is bad hears that it has become better: the severity before counts as well as the one now.
-//! 3. Quiet hours hold up everything but high groundwater that got severe. What waits keeps its order.
+//! 3. Quiet hours hold up everything but high groundwater that got severe, and its withdrawal. What waits keeps its order.
 //! 4. What concerns the operator is told in digests.
 //! 5. That somebody has seen a flag is told to programs, not to people: they see it where they look at the flag.
 
@@ -54,8 +54,9 @@ fn listener<'a>(office: &'a Office, contact: &'a Contact, told: &Told<'_>) -> Op
     if !wants {
         return None;
     }
-    let got_worse = matches!(told.transition, Transition::Raised | Transition::Escalated);
-    let is_severe = flag.severity >= Severity::Severe && got_worse;
+    // What takes an alarm back goes the way of the alarm.
+    let is_news = matches!(told.transition, Transition::Raised | Transition::Escalated | Transition::Cancelled);
+    let is_severe = flag.severity >= Severity::Severe && is_news;
     let is_of_operator = matches!(flag.hazard, Hazard::NoData | Hazard::RapidChange);
     let digest = match (contact.digest, is_of_operator) {
         // A drill tries the way that a message takes when it matters.

@@ -331,14 +331,15 @@ impl Offices {
         let mut offices = if replaces_all { Offices::default() } else { self.clone() };
         offices.offices.extend(file.offices);
         for (id, mut contact) in file.contacts {
-            if let Some(known) = self.contacts.get(&id)
-                && contact.channel == Channel::Line
-                && known.channel == Channel::Line
-                && contact.address.is_none()
-            {
+            if let Some(known) = self.contacts.get(&id).filter(|known| known.channel == contact.channel) {
                 let contact = Arc::make_mut(&mut contact);
-                contact.address.clone_from(&known.address);
-                contact.unreachable_since = known.unreachable_since;
+                if contact.channel == Channel::Line && contact.address.is_none() {
+                    contact.address.clone_from(&known.address);
+                }
+                // Nobody is found again by a file that says nothing new.
+                if contact.address == known.address {
+                    contact.unreachable_since = known.unreachable_since;
+                }
             }
             offices.contacts.insert(id, contact);
         }

@@ -121,10 +121,9 @@ impl Inner {
     pub fn held(&self, key: &FlagKey, judgement: Judgement, is_open: bool, now: Timestamp) -> Held {
         let holds = self.holds.known.lock();
         let of_key = |hold: &&Hold| {
-            hold.holds(now)
-                && hold.scope == key.scope
-                && hold.place == key.place
-                && hold.hazard.is_none_or(|hazard| hazard == key.hazard)
+            let is_place = hold.scope == key.scope && hold.place == key.place;
+            let lies_within = hold.kind == HoldKind::Suppression && self.lies_within(key, hold);
+            hold.holds(now) && (is_place || lies_within) && hold.hazard.is_none_or(|hazard| hazard == key.hazard)
         };
         // Of several the one that holds most: suppression, maintenance, a flag that was taken back.
         let Some(hold) = holds.iter().filter(of_key).min_by_key(|hold| hold.kind.code()) else {
@@ -142,6 +141,24 @@ impl Inner {
                 Held::Ends(Hold { ended_at, ended_by, ..hold.clone() }, judgement)
             }
         }
+    }
+
+    /// Whether a place lies in the one of a hold: by codes, which begin with those of what they lie in, and by the registry.
+    fn lies_within(&self, key: &FlagKey, hold: &Hold) -> bool {
+        let is_place = |scope: Scope| matches!(scope, Scope::Province | Scope::District | Scope::Subdistrict);
+        if is_place(key.scope) && is_place(hold.scope) {
+            return key.place.len() > hold.place.len() && key.place.starts_with(&hold.place);
+        }
+        let registry = self.registry.borrow();
+        let Some(well) = registry.well(&key.place).filter(|_| key.scope == Scope::Well) else { return false };
+        let code = match hold.scope {
+            Scope::Province => Some(well.province_code.as_str()),
+            Scope::District => well.district_code.as_deref(),
+            Scope::Subdistrict => well.subdistrict_code.as_deref(),
+            Scope::Lao => well.lao_code.as_deref(),
+            _ => None,
+        };
+        code == Some(&hold.place)
     }
 
     /// Lets the holds in memory follow what was committed.

@@ -40,6 +40,22 @@ const CLOSED_MONTHS_MAX: usize = 5_000;
 const RETRY_FIRST: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
+/// Longest name and remark: people's, not documents.
+const NAME_CHARS_MAX: usize = 200;
+const TEXT_CHARS_MAX: usize = 2_000;
+
+/// What people write, without what would change how the lines around it are shown.
+fn one_line(text: &str, max: usize, what: &str) -> Result<String, WatchError> {
+    let changes_direction = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let plain: String =
+        text.chars().filter(|c| !changes_direction(*c)).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let plain = plain.trim().to_owned();
+    if plain.chars().count() > max {
+        return Err(WatchError::Refused(format!("{what} is longer than {max} characters")));
+    }
+    Ok(plain)
+}
+
 /// What somebody does about a flag.
 #[derive(Debug, Clone)]
 pub struct Act {
@@ -245,7 +261,19 @@ impl Watch {
             }
         };
         let Act { action, by, via, contact_id, text, transition } = act;
-        let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        let by = one_line(&by, NAME_CHARS_MAX, "a name")?;
+        let text = text.map(|text| one_line(&text, TEXT_CHARS_MAX, "a remark")).transpose()?;
+        let text = text.filter(|text| !text.is_empty());
+        if action == FlagAction::Acknowledged && text.is_none() && open.is_some() {
+            // Messages that come twice, as of LINE, say nothing twice.
+            let notes = inner.metadata.flag_notes(Some(flag_id)).await?;
+            let same = |note: &FlagNote| {
+                (note.action, &note.by, &note.via, &note.contact_id) == (action, &by, &via, &contact_id)
+            };
+            if flag.acknowledged_by.is_some() && notes.iter().any(same) {
+                return Ok(flag);
+            }
+        }
         let mut commit = WatchCommit { at: Some(at), ..WatchCommit::default() };
         let change = match (action, &open) {
             (FlagAction::Acknowledged | FlagAction::Cancelled, None) => {

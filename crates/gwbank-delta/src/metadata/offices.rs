@@ -36,10 +36,12 @@ fn rows(connection: &Connection, at: Option<Timestamp>) -> rusqlite::Result<Vec<
 pub(super) fn offices(connection: &Connection, at: Option<Timestamp>) -> rusqlite::Result<KnownOffices> {
     let (mut offices, mut contacts) = (Vec::new(), Vec::new());
     for (_, (fields, unreachable_since)) in rows(connection, at)? {
-        let (office, contact) = office_of_fields(fields).map_err(|fault| {
-            let fault = std::io::Error::other(fault.to_string());
-            rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(fault))
-        })?;
+        // A row that nobody can read must not keep the others from hearing; the next import takes it away.
+        let Ok((office, contact)) = office_of_fields(fields).inspect_err(
+            |fault| tracing::error!(%fault, "a contact cannot be read and hears nothing; import it again"),
+        ) else {
+            continue;
+        };
         offices.push(office);
         contacts.extend(contact.map(|contact| gwbank_registry::office::Contact { unreachable_since, ..contact }));
     }
@@ -91,6 +93,10 @@ pub(super) fn put(connection: &Connection, offices: &Offices, based_on: i64, at:
 
 pub(super) fn add_invite(connection: &Connection, invite: &Invite) -> rusqlite::Result<()> {
     let (created, expires) = (invite.created_at.as_micros(), invite.expires_at.as_micros());
+    // One code a contact: the newest.
+    connection
+        .prepare_cached("UPDATE office_invites SET used_at = ?2 WHERE contact_id = ?1 AND used_at IS NULL")?
+        .execute(params![invite.contact_id, created])?;
     connection
         .prepare_cached("INSERT OR REPLACE INTO office_invites VALUES (?1, ?2, ?3, ?4, ?5, NULL)")?
         .execute(params![invite.code_sha256, invite.contact_id, created, expires, invite.created_by])?;

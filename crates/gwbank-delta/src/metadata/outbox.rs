@@ -16,6 +16,12 @@ pub(super) fn add(connection: &Connection, messages: &[OutboxMessage]) -> rusqli
         "UPDATE outbox SET not_before = ?2, next_at = min(next_at, ?2)
          WHERE stream = ?1 AND state = 'pending' AND not_before > ?2",
     )?;
+    // The same of what waits for a digest of the contact: it must not be told after what came of it.
+    let mut out_of_digest = connection.prepare_cached(
+        "UPDATE outbox SET not_before = ?3, next_at = ?3, stream = ?4, digest = NULL
+         WHERE flag_id = ?1 AND contact_id = ?2 AND state = 'pending' AND digest IS NOT NULL AND attempts = 0
+            AND leased_by IS NULL AND not_before > ?3",
+    )?;
     let mut add = connection.prepare_cached(
         "INSERT OR IGNORE INTO outbox (idempotency_key, channel, target, body, created_at, flag_id, office_id, contact_id,
             stream, not_before, next_at, expires_at, digest)
@@ -37,7 +43,9 @@ pub(super) fn add(connection: &Connection, messages: &[OutboxMessage]) -> rusqli
             new.digest
         ])?;
         if added > 0 && new.stream.is_some() && new.not_before <= new.created_at {
-            hurry.execute(params![new.stream, new.created_at.as_micros()])?;
+            let now = new.created_at.as_micros();
+            hurry.execute(params![new.stream, now])?;
+            out_of_digest.execute(params![new.flag_id, new.contact_id, now, new.stream])?;
         }
     }
     Ok(())

@@ -30,7 +30,7 @@ use crate::office::Offices;
 use crate::{Installation, Well};
 
 pub use limits::LimitLine;
-pub use offices::{office_fields, office_of_fields};
+pub use offices::{is_line_id, office_fields, office_of_fields};
 pub use write::{write_installations_csv, write_offices_csv, write_wells_csv, write_wells_geojson};
 
 /// Reported faults per file: more than anyone mends in one go.

@@ -148,6 +148,10 @@ async fn act(app: &App, ticket: &LinkTicket, form: &Form, peer: Option<Peer>) ->
 
 /// The name of an account that may, by the password in the form.
 async fn account(app: &App, form: &Form, peer: Option<Peer>) -> Answer<String> {
+    if app.authenticator.is_open() {
+        let detail = "ระบบนี้ยังไม่มีบัญชีผู้ใช้ / this takes accounts: configure [auth], or use `gwbank flags` on the server";
+        return Err(Problem::new(Kind::FORBIDDEN, detail));
+    }
     let mut headers = HeaderMap::new();
     let pair = format!("{}:{}", form.account.trim(), form.password);
     let basic = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair));

@@ -1,13 +1,17 @@
 //! CAP documents and their feeds.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderValue, Response, header};
+use axum::http::{HeaderMap, HeaderValue, Response, header};
 use axum::{Extension, Json};
-use gwbank_notice::cap::{CapArea, CapKind, CapMessage, FeedEntry, FeedPage, chain, document, feed, has_documents};
+use gwbank_model::Timestamp;
+use gwbank_notice::cap::{
+    CapArea, CapKind, CapMessage, FeedEntry, FeedPage, chain, document, feed, has_documents, identifier,
+};
 use gwbank_registry::places;
 use gwbank_store::{ConditionFlag, FlagAction, NumberedTransition};
 use serde::Deserialize;
@@ -15,8 +19,9 @@ use utoipa::IntoParams;
 
 use super::flags::unknown;
 use super::input::{Name, Parameters};
-use crate::auth::Principal;
+use crate::auth::{Access, Principal};
 use crate::doors::FlagAct;
+use crate::guard::Peer;
 use crate::problem::{Answer, Kind, Problem};
 use crate::state::App;
 use crate::views::{ApprovedView, ProblemView};
@@ -40,8 +45,29 @@ pub struct FeedParameters {
 /// Documents of all provinces, the newest first, with pages.
 #[utoipa::path(get, path = "/feeds/cap.atom", tag = "cap", params(FeedParameters),
     responses((status = 200, content_type = "application/atom+xml", body = String)))]
-pub async fn all(State(app): State<Arc<App>>, Parameters(asked): Parameters<FeedParameters>) -> Answer<Response<Body>> {
-    feed_of(&app, None, &asked).await
+pub async fn all(
+    State(app): State<Arc<App>>,
+    Parameters(asked): Parameters<FeedParameters>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+) -> Answer<Response<Body>> {
+    let reader = reader(&app, &headers, peer).await?;
+    feed_of(&app, None, &asked, reader).await
+}
+
+/// Who reads: anybody what was approved, whoever may read flags the drafts, too. Wrong credentials are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reader {
+    Anybody,
+    Officer,
+}
+
+async fn reader(app: &App, headers: &HeaderMap, peer: Option<Extension<Peer>>) -> Answer<Reader> {
+    if !app.authenticator.is_open() && !headers.contains_key(header::AUTHORIZATION) {
+        return Ok(Reader::Anybody);
+    }
+    let principal = app.authenticator.authenticate(headers, peer.map(|Extension(peer)| peer)).await?;
+    Ok(if Access::Read.permits(principal.role) { Reader::Officer } else { Reader::Anybody })
 }
 
 /// Documents of one province: `/feeds/cap/30.atom`.
@@ -52,18 +78,27 @@ pub async fn of_province(
     State(app): State<Arc<App>>,
     Name(name): Name,
     Parameters(asked): Parameters<FeedParameters>,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
 ) -> Answer<Response<Body>> {
+    let reader = reader(&app, &headers, peer).await?;
     let province = name.strip_suffix(".atom").and_then(places::province);
     let province = province
         .ok_or_else(|| Problem::new(Kind::UNKNOWN_PROVINCE, format!("no feed {name:?}; they are called as 30.atom")))?;
-    feed_of(&app, Some(province.code), &asked).await
+    feed_of(&app, Some(province.code), &asked, reader).await
 }
 
 /// The document of a transition: `/cap/{identifier}.xml`.
 #[utoipa::path(get, path = "/cap/{identifier}", tag = "cap", params(("identifier" = String, Path)),
     responses((status = 200, content_type = "application/cap+xml", body = String),
         (status = 404, body = ProblemView, content_type = "application/problem+json")))]
-pub async fn show(State(app): State<Arc<App>>, Name(name): Name) -> Answer<Response<Body>> {
+pub async fn show(
+    State(app): State<Arc<App>>,
+    Name(name): Name,
+    peer: Option<Extension<Peer>>,
+    headers: HeaderMap,
+) -> Answer<Response<Body>> {
+    let reader = reader(&app, &headers, peer).await?;
     let missing = || Problem::new(Kind::UNKNOWN_DOCUMENT, format!("no document {name:?}; see /feeds/cap.atom"));
     let identifier = name.strip_suffix(".xml").ok_or_else(missing)?;
     let number: i64 = identifier.rsplit('-').next().and_then(|text| text.parse().ok()).ok_or_else(missing)?;
@@ -73,6 +108,10 @@ pub async fn show(State(app): State<Arc<App>>, Name(name): Name) -> Answer<Respo
     let flag = flags.into_iter().find(|flag| flag.id == found.transition.flag_id).ok_or_else(missing)?;
     let messages = messages(&app, &flag).await?;
     let index = messages.iter().position(|message| message.identifier == identifier).ok_or_else(missing)?;
+    if messages[index].approved.is_none() && reader == Reader::Anybody {
+        let detail = "this document is not approved yet; officers read it with their credentials";
+        return Err(Problem::new(Kind::UNAUTHENTICATED, detail));
+    }
     let area = CapArea::of(&flag, &app.ingest.registry());
     Ok(xml("application/cap+xml", document(&app.cap, &flag, &area, &messages[index], &messages[..index])))
 }
@@ -141,17 +180,18 @@ async fn numbered(app: &App) -> Answer<Vec<NumberedTransition>> {
     }
 }
 
-async fn feed_of(app: &App, province: Option<&str>, asked: &FeedParameters) -> Answer<Response<Body>> {
-    let only_actual = match asked.status.as_deref() {
-        None => false,
-        Some("actual") => true,
-        Some(other) => {
-            return Err(Problem::bad_parameter(
-                "status",
-                format!("status={other:?} is not actual; leave it out for all"),
-            ));
-        }
-    };
+async fn feed_of(app: &App, province: Option<&str>, asked: &FeedParameters, reader: Reader) -> Answer<Response<Body>> {
+    let only_actual = reader == Reader::Anybody
+        || match asked.status.as_deref() {
+            None => false,
+            Some("actual") => true,
+            Some(other) => {
+                return Err(Problem::bad_parameter(
+                    "status",
+                    format!("status={other:?} is not actual; leave it out for all"),
+                ));
+            }
+        };
     let flags = app.metadata.flags(false).await?;
     let mut transitions: HashMap<String, Vec<NumberedTransition>> = HashMap::new();
     for found in numbered(app).await? {
@@ -174,7 +214,12 @@ async fn feed_of(app: &App, province: Option<&str>, asked: &FeedParameters) -> A
                 summary: format!("{status} {}: {}", message.kind.name(), message.transition.transition.transition),
                 updated: message.sent(),
                 published: message.transition.transition.at,
-                categories: vec![message.kind.name(), status, flag.hazard.name(), flag.severity.name()],
+                categories: vec![
+                    message.kind.name(),
+                    status,
+                    flag.hazard.name(),
+                    message.transition.transition.severity.name(),
+                ],
             }
         }));
     }
@@ -193,9 +238,27 @@ async fn feed_of(app: &App, province: Option<&str>, asked: &FeedParameters) -> A
             format!("สถานการณ์น้ำใต้ดิน จังหวัด{} / Groundwater, {}", place.name_th, place.name_en),
         ),
     };
-    let entries = entries.into_iter().skip((page - 1) * PAGE).take(PAGE).collect();
+    let mut entries: Vec<FeedEntry> = entries.into_iter().skip((page - 1) * PAGE).take(PAGE).collect();
+    // What a document says is what was known at its transition.
+    let mut then: HashMap<Timestamp, HashMap<String, ConditionFlag>> = HashMap::new();
+    for entry in &mut entries {
+        if let Entry::Vacant(missing) = then.entry(entry.published) {
+            let flags = app.metadata.flags_at(entry.published).await?;
+            missing.insert(flags.into_iter().map(|flag| (flag.id.clone(), flag)).collect());
+        }
+        let told = then[&entry.published].values().find(|flag| is_of(&entry.identifier, &flag.id));
+        if let Some(flag) = told {
+            entry.title = format!("{} / {}", flag.headline_th, flag.headline_en);
+        }
+    }
     let author = format!("{} / {}", app.cap.name_th, app.cap.name_en);
     Ok(xml("application/atom+xml", feed(&FeedPage { base_url, path, title, author, page, pages, updated, entries })))
+}
+
+/// Whether a document is of a flag, by its identifier.
+fn is_of(document: &str, flag_id: &str) -> bool {
+    let number = document.rsplit('-').next().and_then(|text| text.parse().ok());
+    number.is_some_and(|number| identifier(flag_id, number) == document)
 }
 
 fn xml(kind: &'static str, text: String) -> Response<Body> {

@@ -216,6 +216,9 @@ fn place_of(app: &App, scope: Option<&str>, place: &str) -> Answer<(Scope, Strin
     Ok((scope, place.to_owned(), province))
 }
 
+/// Longest suppression or maintenance: a forgotten one must not silence a place for ever.
+const HOLD_DAYS_MAX: i64 = 366;
+
 /// What keeps flags as they are, the newest first.
 #[utoipa::path(get, path = "/api/v1/holds", tag = "flags", responses((status = 200, body = Page<HoldView>)))]
 pub async fn holds(State(app): State<Arc<App>>) -> Answer<Json<Page<HoldView>>> {
@@ -252,6 +255,13 @@ pub async fn hold(
     let until = input::instant("until", &asked.until)?;
     if until <= from || until <= now {
         return Err(Problem::bad_parameter("until", "until is not after from and now"));
+    }
+    if until > now.plus_secs(HOLD_DAYS_MAX * 86_400) {
+        let detail = format!(
+            "until={:?} is more than {HOLD_DAYS_MAX} days ahead; years are of the common era, and a longer hold is made anew",
+            asked.until
+        );
+        return Err(Problem::bad_parameter("until", detail));
     }
     if asked.reason.trim().is_empty() {
         return Err(Problem::bad_parameter("reason", "reason is empty; say why"));

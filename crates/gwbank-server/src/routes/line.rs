@@ -13,6 +13,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use gwbank_notice::render::{acknowledged_flag, is_of_line};
+use gwbank_registry::import::is_line_id;
 use gwbank_registry::office::{Channel, Contact, Offices};
 use gwbank_store::{DeliveryState, FlagAction, KnownOffices};
 use serde_json::Value;
@@ -51,7 +52,7 @@ pub async fn hook(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -
 /// Who an event is of: the group or room where it was in one, else the person.
 fn sender(event: &Value) -> Option<&str> {
     let source = &event["source"];
-    ["groupId", "roomId", "userId"].into_iter().find_map(|name| source[name].as_str()).filter(|id| id.len() <= 64)
+    ["groupId", "roomId", "userId"].into_iter().find_map(|name| source[name].as_str()).filter(|id| is_line_id(id))
 }
 
 async fn take(app: &App, line: &dyn LineDoor, event: &Value) -> Answer<()> {
@@ -65,7 +66,10 @@ async fn take(app: &App, line: &dyn LineDoor, event: &Value) -> Answer<()> {
         },
         Some("message") => match event["message"]["text"].as_str().map(str::trim) {
             Some(text) if text.chars().count() > TEXT_CHARS_MAX => Ok(()),
-            Some("รับทราบ") => acknowledge(app, line, event, sender, None).await,
+            // ครับ and ค่ะ may follow.
+            Some(text) if text.starts_with("รับทราบ") => {
+                acknowledge(app, line, event, sender, None).await
+            }
             Some(text) => link(app, line, event, sender, text).await,
             None => Ok(()),
         },
@@ -167,10 +171,11 @@ async fn acknowledge(app: &App, line: &dyn LineDoor, event: &Value, sender: &str
 async fn last_told(app: &App, contact_id: &str) -> Answer<Option<String>> {
     let open: HashSet<String> = app.metadata.flags(true).await?.into_iter().map(|flag| flag.id).collect();
     let told = app.metadata.deliveries(None).await?;
-    let last = told.iter().rev().find(|delivery| {
+    let of_contact = told.iter().filter(|delivery| {
         delivery.contact_id.as_deref() == Some(contact_id)
             && delivery.state == DeliveryState::Delivered
             && delivery.flag_id.as_ref().is_some_and(|flag| open.contains(flag))
     });
+    let last = of_contact.max_by_key(|delivery| delivery.ended_at);
     Ok(last.and_then(|delivery| delivery.flag_id.clone()))
 }

@@ -74,8 +74,30 @@ pub async fn import(
     let bytes = input::body(&headers, body, app.limits.import_bytes_max).await?;
     let file = import::parse_offices(&bytes).map_err(|faults| Problem::invalid_rows(&faults))?;
     let rows = file.contacts.len() as u64;
+    if file.offices.is_empty() {
+        let fault = import::RowFault {
+            line: 1,
+            column: String::new(),
+            value: String::new(),
+            problem: "the file names no office".to_owned(),
+            mend: "to have nobody told, import them with active = false".to_owned(),
+        };
+        return Err(Problem::invalid_rows(&[fault]));
+    }
+    let before = app.metadata.offices(None).await?.offices;
     let applied = change_offices(&app, |known| Ok(known.with(file.clone(), asked.replace == Some(true)))).await?;
-    Ok(Json(AppliedView { rows, warnings: warnings(&app, &applied) }))
+    let mut told = Vec::new();
+    let gone = before.contacts.keys().filter(|id| !applied.contacts.contains_key(*id)).count();
+    if gone > 0 {
+        told.push(format!("{gone} contacts are no more"));
+    }
+    for (id, contact) in &applied.contacts {
+        if let Some(known) = before.contacts.get(id).filter(|known| known.office_id != contact.office_id) {
+            told.push(format!("contact {id} was of office {} and is of {} now", known.office_id, contact.office_id));
+        }
+    }
+    told.extend(warnings(&app, &applied));
+    Ok(Json(AppliedView { rows, warnings: told }))
 }
 
 /// Changes the offices as they are, again where somebody else was quicker.

@@ -2,7 +2,8 @@
 //!
 //! # Format
 //! Each event has the transition's number as its id, the event name `flag`, and the notice as JSON: the one that webhooks get. Who
-//! sends `Last-Event-ID` gets everything after it, however long ago that was.
+//! sends `Last-Event-ID` gets everything after it, however long ago that was; an id that was never given is answered by an event
+//! `reset` with the newest one.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -66,11 +67,20 @@ pub async fn stream(
             }
             None => asked.last_event_id,
         };
-    let after = match after {
-        Some(after) => after,
-        None => app.metadata.last_transition().await?,
+    let last = app.metadata.last_transition().await?;
+    let (after, is_reset) = match after {
+        Some(after) if after < 0 => {
+            return Err(Problem::bad_parameter(
+                "Last-Event-ID",
+                "Last-Event-ID is below 0; ids of events begin with 1",
+            ));
+        }
+        // Of another server, or of one that was restored: what came since cannot be told.
+        Some(after) if after > last => (last, true),
+        Some(after) => (after, false),
+        None => (last, false),
     };
-    let mut response = Response::new(Body::from_stream(events(app, Wanted { province, hazard }, after)));
+    let mut response = Response::new(Body::from_stream(events(app, Wanted { province, hazard }, after, is_reset)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     // Proxies that gather answers would hold events back.
@@ -90,13 +100,16 @@ impl Wanted {
     }
 }
 
-fn events(app: Arc<App>, wanted: Wanted, after: i64) -> impl Stream<Item = Result<Bytes, Infallible>> {
+fn events(app: Arc<App>, wanted: Wanted, after: i64, is_reset: bool) -> impl Stream<Item = Result<Bytes, Infallible>> {
     let ticks = interval(LOOK_INTERVAL);
-    let state = (app, wanted, after, ticks, true);
-    futures::stream::unfold(state, async |(app, wanted, mut after, mut ticks, is_first)| {
-        if is_first {
-            let begin = Bytes::from_static(b"retry: 3000\n\n");
-            return Some((Ok(begin), (app, wanted, after, ticks, false)));
+    let first = match is_reset {
+        true => format!("retry: 3000\nid: {after}\nevent: reset\ndata: {{\"last\":{after}}}\n\n"),
+        false => "retry: 3000\n\n".to_owned(),
+    };
+    let state = (app, wanted, after, ticks, Some(first));
+    futures::stream::unfold(state, async |(app, wanted, mut after, mut ticks, first)| {
+        if let Some(first) = first {
+            return Some((Ok(Bytes::from(first)), (app, wanted, after, ticks, None)));
         }
         let shutdown = app.shutdown.clone();
         let news = async {
@@ -114,7 +127,7 @@ fn events(app: Arc<App>, wanted: Wanted, after: i64) -> impl Stream<Item = Resul
             () = shutdown.accepting_ended() => return None,
             told = timeout(KEEP_ALIVE, news) => told.unwrap_or_else(|_| ": still here\n\n".to_owned()),
         };
-        Some((Ok(Bytes::from(text)), (app, wanted, after, ticks, false)))
+        Some((Ok(Bytes::from(text)), (app, wanted, after, ticks, None)))
     })
 }
 

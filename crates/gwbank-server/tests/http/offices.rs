@@ -44,11 +44,18 @@ fn offices_are_applied_whole_and_shown_without_secrets() {
     let problem = refused.problem("invalid-rows");
     let lines: Vec<_> = problem["faults"].as_array().unwrap().iter().map(|fault| fault["line"].clone()).collect();
     assert_eq!(lines, [2, 3]);
+    let nobody = OFFICES.lines().next().unwrap().to_owned() + "\n";
+    server.send("PUT", "/api/v1/offices?replace=true", &[CSV], nobody.as_bytes()).problem("invalid-rows");
     let one = "office_id,level,office_name\nother,national,Other\n";
     let replaced = server.send("PUT", "/api/v1/offices?replace=true", &[CSV], one.as_bytes());
     assert_eq!(replaced.status, 200);
+    assert!(replaced.text().contains("3 contacts are no more"), "{}", replaced.text());
     assert_eq!(server.get("/api/v1/offices").json()["total"], 1);
 }
+
+/// Friends, as LINE names them.
+const U1: &str = "U00000000000000000000000000000001";
+const U2: &str = "U00000000000000000000000000000002";
 
 fn signed(server: &Server, events: serde_json::Value) -> Reply {
     let body = json!({ "destination": "U", "events": events }).to_string();
@@ -71,30 +78,32 @@ fn a_friend_of_line_is_linked_once_and_answers() {
     };
     let unsigned = server.send("POST", "/hooks/line", &[("x-line-signature", "x")], b"{\"events\":[]}");
     unsigned.problem("unauthenticated");
-    assert_eq!(signed(&server, says("U1", "รับทราบ")).status, 200, "of nobody that is linked");
-    assert_eq!(signed(&server, says("U1", "สวัสดีครับ")).status, 200);
+    assert_eq!(signed(&server, says(U1, "รับทราบ")).status, 200, "of nobody that is linked");
+    assert_eq!(signed(&server, says(U1, "สวัสดีครับ")).status, 200);
     assert!(server.line.0.lock().is_empty(), "people talk");
-    assert_eq!(signed(&server, says("U1", &code.to_lowercase())).status, 200);
+    assert_eq!(signed(&server, says("Uabc", &code)).status, 200, "no friend of LINE");
+    assert_eq!(server.get("/api/v1/offices").status, 200);
+    assert_eq!(signed(&server, says(U1, &code.to_lowercase())).status, 200);
     let linked = |server: &Server| {
         let offices = block_on(server.metadata.offices(None)).unwrap().offices;
         offices.contacts["line"].clone()
     };
-    assert_eq!(linked(&server).address.as_deref(), Some("U1"));
+    assert_eq!(linked(&server).address.as_deref(), Some(U1));
     assert!(server.line.0.lock()[0].1.contains("โคราช"));
-    assert_eq!(signed(&server, says("U2", &code)).status, 200);
-    assert_eq!(linked(&server).address.as_deref(), Some("U1"), "once");
+    assert_eq!(signed(&server, says(U2, &code)).status, 200);
+    assert_eq!(linked(&server).address.as_deref(), Some(U1), "once");
 
-    let postback = json!([{ "type": "postback", "replyToken": "r", "source": { "type": "user", "userId": "U1" },
+    let postback = json!([{ "type": "postback", "replyToken": "r", "source": { "type": "user", "userId": U1 },
         "postback": { "data": "acknowledge=drought-1" } }]);
     assert_eq!(signed(&server, postback.clone()).status, 200);
     let flag = server.get("/api/v1/flags/drought-1").json();
     assert_eq!((&flag["acknowledged_by"], &flag["actions"][0]["via"]), (&json!("line"), &json!("line")));
     assert!(server.line.0.lock().last().unwrap().1.starts_with("รับทราบแล้ว"));
 
-    let leaves = json!([{ "type": "unfollow", "source": { "type": "user", "userId": "U1" } }]);
+    let leaves = json!([{ "type": "unfollow", "source": { "type": "user", "userId": U1 } }]);
     assert_eq!(signed(&server, leaves).status, 200);
     assert_eq!(linked(&server).unreachable_since, Some(now()));
-    let comes = json!([{ "type": "follow", "source": { "type": "user", "userId": "U1" } }]);
+    let comes = json!([{ "type": "follow", "source": { "type": "user", "userId": U1 } }]);
     assert_eq!(signed(&server, comes).status, 200);
     assert!(linked(&server).is_reachable());
     for strange in
@@ -160,6 +169,8 @@ fn to_approve_by_a_link_takes_an_account() {
     let server = Server::start(credentials, gwbank_server::Reach::Anywhere);
     let link = link(&server, "drought-1", now().plus_secs(60));
     let post = |body: &str| server.send("POST", &link, &[FORM], body.as_bytes()).status;
+    server.get("/cap/drought-1-1.xml").problem("unauthenticated");
+    assert!(!server.get("/feeds/cap.atom").text().contains("drought-1-1"), "drafts are the officers'");
     assert_eq!(post("action=approve&account=officer&password=wrong"), 422);
     assert_eq!(post("action=approve&account=reader&password=open+sesame"), 422);
     assert_eq!(post("action=cancel&name=officer"), 422);
@@ -213,9 +224,14 @@ fn holds_and_drills_are_asked_for_by_place() {
     let asked = json!({ "kind": "maintenance", "place": "W-0", "until": "2026-11-24", "reason": "new sensor" });
     let held = hold(asked.clone()).json();
     assert_eq!((&held["scope"], &held["holds"]), (&json!("well"), &json!(true)), "{held}");
-    for (field, wrong) in
-        [("kind", "cancelled"), ("place", "nowhere"), ("until", "2026-11-20"), ("reason", " "), ("hazard", "storm")]
-    {
+    for (field, wrong) in [
+        ("kind", "cancelled"),
+        ("place", "nowhere"),
+        ("until", "2026-11-20"),
+        ("until", "2569-12-01"),
+        ("reason", " "),
+        ("hazard", "storm"),
+    ] {
         let mut asked = asked.clone();
         asked[field] = json!(wrong);
         hold(asked).problem("bad-parameter");

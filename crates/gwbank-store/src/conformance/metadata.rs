@@ -43,6 +43,7 @@ where
     outbox::messages_are_leased_and_settled(&*make().await).await;
     outbox::a_stream_keeps_its_order(&*make().await).await;
     outbox::what_waits_goes_with_what_may_not(&*make().await).await;
+    outbox::what_waits_for_a_digest_goes_with_what_may_not(&*make().await).await;
     outbox::a_digest_is_leased_whole(&*make().await).await;
     outbox::a_message_moves_into_a_digest(&*make().await).await;
     offices::are_versions(&*make().await).await;

@@ -46,7 +46,7 @@ pub(super) async fn are_versions(metadata: &dyn Metadata) {
 pub(super) async fn an_invitation_is_taken_once(metadata: &dyn Metadata) {
     let invite = |code: &str| Invite {
         code_sha256: code.to_owned(),
-        contact_id: "c".to_owned(),
+        contact_id: format!("contact of {}", &code[..2]),
         created_at: at(0),
         expires_at: at(100),
         created_by: "admin".to_owned(),
@@ -57,6 +57,10 @@ pub(super) async fn an_invitation_is_taken_once(metadata: &dyn Metadata) {
     assert_eq!(metadata.take_invite("one", at(1)).await.expect("taken"), Some(invite("one")));
     assert_eq!(metadata.take_invite("one", at(2)).await.expect("taken"), None, "once");
     assert_eq!(metadata.take_invite("two", at(100)).await.expect("taken"), None, "in time");
+    metadata.add_invite(invite("two2")).await.expect("invited");
+    metadata.add_invite(invite("two3")).await.expect("invited");
+    assert_eq!(metadata.take_invite("two2", at(1)).await.expect("taken"), None, "a newer one is there");
+    assert_eq!(metadata.take_invite("two3", at(1)).await.expect("taken"), Some(invite("two3")));
 }
 
 pub(super) async fn what_people_did_is_kept(metadata: &dyn Metadata) {

@@ -135,3 +135,23 @@ pub(super) async fn a_digest_is_leased_whole(metadata: &dyn Metadata) {
     assert_eq!(keys(&lease(metadata, at(1), 1).await), ["d1", "d2", "d3"]);
     assert_eq!(keys(&lease(metadata, at(1), 1).await), ["a1"]);
 }
+
+pub(super) async fn what_waits_for_a_digest_goes_with_what_may_not(metadata: &dyn Metadata) {
+    let of = |key: &str, flag: &str| OutboxMessage {
+        flag_id: Some(flag.to_owned()),
+        contact_id: Some("c".to_owned()),
+        ..message(key, "mqtt")
+    };
+    let held =
+        |key: &str, flag: &str| OutboxMessage { digest: Some("d".to_owned()), not_before: at(100), ..of(key, flag) };
+    add(metadata, vec![held("a1", "a"), held("b1", "b")]).await;
+    let stream = Some("a c".to_owned());
+    let urgent = OutboxMessage { created_at: at(2), not_before: at(2), stream, ..of("a2", "a") };
+    add(metadata, vec![urgent]).await;
+    let first = lease(metadata, at(2), 10).await;
+    assert_eq!((keys(&first), &first[0].message.digest), (vec!["a1"], &None), "before what came of it");
+    settle(metadata, "a1", at(3), Became::Delivered).await;
+    assert_eq!(keys(&lease(metadata, at(3), 10).await), ["a2"]);
+    settle(metadata, "a2", at(4), Became::Delivered).await;
+    assert_eq!(keys(&lease(metadata, at(100), 10).await), ["b1"]);
+}

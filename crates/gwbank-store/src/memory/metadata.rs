@@ -515,7 +515,10 @@ impl Metadata for MemoryMetadata {
     }
 
     async fn add_invite(&self, invite: Invite) -> Result<(), MetadataError> {
-        self.0.write().invites.insert(invite.code_sha256.clone(), invite);
+        let mut state = self.0.write();
+        // One code a contact: the newest.
+        state.invites.retain(|_, other| other.contact_id != invite.contact_id);
+        state.invites.insert(invite.code_sha256.clone(), invite);
         Ok(())
     }
 

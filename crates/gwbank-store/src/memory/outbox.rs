@@ -33,13 +33,22 @@ impl Outbox {
             return;
         }
         if message.stream.is_some() && message.not_before <= message.created_at {
-            // What waits of its stream goes with it, before it.
-            let of_stream =
-                |entry: &&mut Entry| entry.state == DeliveryState::Pending && entry.message.stream == message.stream;
-            for entry in self.entries.iter_mut().filter(of_stream) {
-                if entry.message.not_before > message.created_at {
+            // What waits of its stream, or of its flag in a digest of its contact, goes with it, before it.
+            for entry in self.entries.iter_mut().filter(|entry| entry.state == DeliveryState::Pending) {
+                let waits = &mut entry.message;
+                let is_held = waits.digest.is_some()
+                    && (&waits.flag_id, &waits.contact_id) == (&message.flag_id, &message.contact_id)
+                    && waits.flag_id.is_some()
+                    && waits.contact_id.is_some()
+                    && entry.attempts == 0
+                    && entry.lease.is_none();
+                if waits.not_before > message.created_at && (waits.stream == message.stream || is_held) {
                     entry.next_at = entry.next_at.min(message.created_at);
-                    entry.message.not_before = message.created_at;
+                    waits.not_before = message.created_at;
+                    if is_held {
+                        waits.digest = None;
+                        waits.stream.clone_from(&message.stream);
+                    }
                 }
             }
         }

@@ -26,8 +26,19 @@ pub(super) async fn add(transaction: &Transaction<'_>, messages: &[OutboxMessage
         )
         .await?;
     let streams = messages.iter().filter(|new| new.stream.is_some() && new.not_before <= new.created_at);
-    try_join_all(streams.map(async |new| transaction.execute(&hurry, &[&new.stream, &Instant(new.created_at)]).await))
+    // The same of what waits for a digest of the contact: it must not be told after what came of it.
+    let out_of_digest = transaction
+        .prepare_cached(
+            "UPDATE outbox SET not_before = $3, next_at = $3, stream = $4, digest = NULL
+             WHERE flag_id = $1 AND contact_id = $2 AND state = 'pending' AND digest IS NOT NULL AND attempts = 0
+                AND leased_by IS NULL AND not_before > $3",
+        )
         .await?;
+    for new in streams {
+        transaction.execute(&hurry, &[&new.stream, &Instant(new.created_at)]).await?;
+        let row: [&(dyn ToSql + Sync); 4] = [&new.flag_id, &new.contact_id, &Instant(new.created_at), &new.stream];
+        transaction.execute(&out_of_digest, &row).await?;
+    }
     let add = transaction
         .prepare_cached(
             "INSERT INTO outbox (idempotency_key, channel, target, body, created_at, flag_id, office_id, contact_id,

@@ -116,6 +116,11 @@ async fn nothing_is_raised_in_a_suppression_and_what_stands_stays() {
     assert!(flag(&world, "W1").await.is_none());
     world.depth(&watch, "W1", &hour(2.5), 0.4).await;
     assert!(flag(&world, "W1").await.is_some(), "it is over");
+    let district = Hold { scope: Scope::District, ..hold(HoldKind::Suppression, "3001", &hour(2.6), &hour(9.0)) };
+    watch.hold(Hold { hold_id: "d".to_owned(), ..district }).await.unwrap();
+    world.depth(&watch, "W1", &hour(3.0), -0.2).await;
+    world.depth(&watch, "W1", &hour(3.5), -0.2).await;
+    assert_eq!(flag(&world, "W1").await.unwrap().severity, Severity::Severe, "it lies there");
     let aquifer = Hold { scope: Scope::Aquifer, ..hold(HoldKind::Suppression, "Qfd", NOW, &hour(2.0)) };
     assert!(watch.hold(aquifer).await.is_err());
 }
