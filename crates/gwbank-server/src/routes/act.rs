@@ -20,7 +20,7 @@ use gwbank_notice::{
 };
 use gwbank_store::{ConditionFlag, FlagAction, FlagNote, FlagTransition};
 
-use super::cap::approve_flag;
+use super::cap::{approve_flag, messages};
 use super::input::{self, Name};
 use super::pages::{escape, page};
 use crate::auth::Access;
@@ -185,7 +185,8 @@ async fn answer(app: &App, link: &str, said: Option<Said>) -> Answer<Response<Bo
     let notes = app.metadata.flag_notes(Some(&flag.id)).await?;
     let status =
         if said.as_ref().is_none_or(|said| said.is_good) { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let html = page("gwbank", &body(&flag, &transitions, &notes, said.as_ref()));
+    let document = newest_document(app, &flag).await?;
+    let html = page("gwbank", &body(&flag, &transitions, &notes, (said.as_ref(), &document)));
     Ok(with_policy(status, html.into_response()))
 }
 
@@ -208,7 +209,30 @@ fn with_policy(status: StatusCode, mut response: Response<Body>) -> Response<Bod
     response
 }
 
-fn body(flag: &ConditionFlag, transitions: &[FlagTransition], notes: &[FlagNote], said: Option<&Said>) -> String {
+/// What would be approved, as it was known at its transition: an officer must see it and not what is now.
+async fn newest_document(app: &App, flag: &ConditionFlag) -> Answer<String> {
+    let messages = messages(app, flag).await?;
+    let Some(newest) = messages.last() else { return Ok(String::new()) };
+    let then = app.metadata.flags_at(newest.transition.transition.at).await?;
+    let then = then.into_iter().find(|then| then.id == flag.id).unwrap_or_else(|| flag.clone());
+    let state = match &newest.approved {
+        Some((by, _)) => format!("อนุมัติแล้วโดย {} <small>approved</small>", escape(by)),
+        None => "ยังไม่อนุมัติ <small>not approved</small>".to_owned(),
+    };
+    Ok(format!(
+        "<p>เอกสาร CAP ล่าสุด <small>newest CAP document</small> {} · {state}<br>{} <small>{}</small></p>",
+        newest.kind.name(),
+        escape(&then.headline_th),
+        escape(&then.headline_en)
+    ))
+}
+
+fn body(
+    flag: &ConditionFlag,
+    transitions: &[FlagTransition],
+    notes: &[FlagNote],
+    (said, document): (Option<&Said>, &str),
+) -> String {
     let mut html =
         String::from("<header><h1>gwbank <small>ธนาคารน้ำใต้ดิน · groundwater bank</small></h1></header><main>");
     if let Some(said) = said {
@@ -227,7 +251,7 @@ fn body(flag: &ConditionFlag, transitions: &[FlagTransition], notes: &[FlagNote]
     let _ = write!(html, "<p>สถานะ <small>state</small> {}</p>", flag.state.name());
     html.push_str("</section>");
     if flag.closed_at.is_none() {
-        write_forms(&mut html, flag);
+        write_forms(&mut html, flag, document);
     } else {
         html.push_str("<section><p>สิ้นสุดแล้ว <small>it has ended</small></p></section>");
     }
@@ -281,7 +305,7 @@ fn write_evidence(html: &mut String, evidence: &serde_json::Value) {
     html.push_str("</dl></details>");
 }
 
-fn write_forms(html: &mut String, flag: &ConditionFlag) {
+fn write_forms(html: &mut String, flag: &ConditionFlag, document: &str) {
     let name = "<label>ชื่อหรือตำแหน่ง <small>name or role</small><br><input name=\"name\" required maxlength=\"100\" autocomplete=\"name\"></label>";
     let text = "<label>ข้อความ <small>remark</small><br><textarea name=\"text\" maxlength=\"1000\" rows=\"3\"></textarea></label>";
     html.push_str("<section><form method=\"post\">");
@@ -300,7 +324,9 @@ fn write_forms(html: &mut String, flag: &ConditionFlag) {
         "<button name=\"action\" value=\"acknowledge\">รับทราบ <small>I have seen it</small></button> \
          <button name=\"action\" value=\"comment\">บันทึกความเห็น <small>remark only</small></button></form></section>",
     );
-    html.push_str("<section><details><summary>สำหรับเจ้าหน้าที่ที่มีบัญชี <small>for officers with an account</small></summary><form method=\"post\">");
+    html.push_str("<section><details><summary>สำหรับเจ้าหน้าที่ที่มีบัญชี <small>for officers with an account</small></summary>");
+    html.push_str(document);
+    html.push_str("<form method=\"post\">");
     html.push_str(
         "<label>บัญชี <small>account</small><br><input name=\"account\" autocomplete=\"username\"></label><br>\
          <label>รหัสผ่าน <small>password</small><br><input name=\"password\" type=\"password\" autocomplete=\"current-password\"></label><br>",

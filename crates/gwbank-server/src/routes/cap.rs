@@ -156,7 +156,8 @@ pub(super) async fn approve_flag(app: &App, flag: &ConditionFlag, by: &str, via:
     Ok(ApprovedView { document: format!("/cap/{identifier}.xml"), identifier, approved_by: by.to_owned() })
 }
 
-async fn messages(app: &App, flag: &ConditionFlag) -> Answer<Vec<CapMessage>> {
+/// The chain of a flag's documents, oldest first.
+pub(super) async fn messages(app: &App, flag: &ConditionFlag) -> Answer<Vec<CapMessage>> {
     let first = app.metadata.flag_transitions(Some(&flag.id)).await?;
     if first.is_empty() || !has_documents(flag.hazard, flag.scope) {
         return Ok(Vec::new());

@@ -171,6 +171,8 @@ fn to_approve_by_a_link_takes_an_account() {
     let post = |body: &str| server.send("POST", &link, &[FORM], body.as_bytes()).status;
     server.get("/cap/drought-1-1.xml").problem("unauthenticated");
     assert!(!server.get("/feeds/cap.atom").text().contains("drought-1-1"), "drafts are the officers'");
+    let shown = server.get(&link).text().to_owned();
+    assert!(shown.contains("newest CAP document") && shown.contains("not approved"), "{shown}");
     assert_eq!(post("action=approve&account=officer&password=wrong"), 422);
     assert_eq!(post("action=approve&account=reader&password=open+sesame"), 422);
     assert_eq!(post("action=cancel&name=officer"), 422);
