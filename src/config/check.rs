@@ -10,7 +10,10 @@ use gwbank_quality::overrides::OverrideError;
 use gwbank_runtime::{Clock, SystemClock};
 use gwbank_timescale::DatabaseError;
 
-use super::{Config, ExternalEntry, device_profiles};
+use super::{Config, ContactsSection, ExternalEntry, device_profiles};
+
+/// A message of LINE has room for them beside everything else.
+const CONTACT_CHARS_MAX: usize = 200;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
@@ -422,6 +425,39 @@ impl Config {
         }
         if !(0.0..=1.0).contains(&line.quota_low_share) {
             found.error("line.quota_low_share", format!("{} is no share", line.quota_low_share), "give 0 to 1");
+        }
+        let ContactsSection { drought_en, drought_th, flood_en, flood_th, operator_en, operator_th } = &self.contacts;
+        for (key, text) in [
+            ("contacts.drought_en", drought_en),
+            ("contacts.drought_th", drought_th),
+            ("contacts.flood_en", flood_en),
+            ("contacts.flood_th", flood_th),
+            ("contacts.operator_en", operator_en),
+            ("contacts.operator_th", operator_th),
+        ] {
+            if text.trim().is_empty() || text.chars().count() > CONTACT_CHARS_MAX || text.chars().any(char::is_control)
+            {
+                let mend = format!("say whom to call on one line of at most {CONTACT_CHARS_MAX} characters");
+                found.error(key, "every message asks its reader to call somebody", mend);
+            }
+        }
+        let fleet = &self.fleet;
+        if fleet.hour > 23 {
+            found.error("fleet.hour", format!("{} is no hour", fleet.hour), "give 0 to 23");
+        }
+        for (key, value, max) in [
+            ("fleet.battery_level_low", fleet.battery_level_low, 100.0),
+            ("fleet.battery_days_left", fleet.battery_days_left, 366.0),
+            ("fleet.voltage_share_low", fleet.voltage_share_low, 1.0),
+        ] {
+            if !(0.0..=max).contains(&value) {
+                found.error(key, format!("{value} is out of range"), format!("give 0 to {max}"));
+            }
+        }
+        for (key, value) in [("fleet.failing_days", fleet.failing_days), ("fleet.finding_days", fleet.finding_days)] {
+            if value == 0 || value > 366 {
+                found.error(key, format!("{value} is out of range"), "give 1 to 366");
+            }
         }
         let card = &self.scorecard;
         let falls = [card.platinum, card.gold, card.silver, card.bronze].windows(2).all(|pair| pair[0] >= pair[1]);

@@ -52,6 +52,8 @@ pub struct Config {
     pub webhook: WebhookSection,
     pub line: LineSection,
     pub cap: CapSection,
+    pub contacts: ContactsSection,
+    pub fleet: FleetSection,
     pub scorecard: ScorecardSection,
     pub bulletin: BulletinSection,
     /// Limits of the quality tests that differ from the defaults.
@@ -84,6 +86,8 @@ impl Default for Config {
             webhook: WebhookSection::default(),
             line: LineSection::default(),
             cap: CapSection::default(),
+            contacts: ContactsSection::default(),
+            fleet: FleetSection::default(),
             scorecard: ScorecardSection::default(),
             bulletin: BulletinSection::default(),
             quality: QualityOverrides::default(),
@@ -532,6 +536,57 @@ impl Default for CapSection {
             sender_name_en: "Groundwater bank monitoring".to_owned(),
             sender_name_th: "ระบบติดตามธนาคารน้ำใต้ดิน".to_owned(),
             restriction: "officers of the province".to_owned(),
+        }
+    }
+}
+
+/// Whom messages ask their readers to call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ContactsSection {
+    pub drought_en: String,
+    pub drought_th: String,
+    pub flood_en: String,
+    pub flood_th: String,
+    /// Who looks after sensors and gateways.
+    pub operator_en: String,
+    pub operator_th: String,
+}
+
+impl Default for ContactsSection {
+    fn default() -> Self {
+        let gwbank_watch::Contacts { drought_en, drought_th, flood_en, flood_th, operator_en, operator_th } =
+            gwbank_watch::Contacts::default();
+        Self { drought_en, drought_th, flood_en, flood_th, operator_en, operator_th }
+    }
+}
+
+/// When the daily report of a province's equipment names a battery or a sensor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FleetSection {
+    /// Hour of the report, Bangkok time.
+    pub hour: u32,
+    /// Percent.
+    pub battery_level_low: f64,
+    /// At its present pace.
+    pub battery_days_left: f64,
+    /// Of its own voltage before.
+    pub voltage_share_low: f64,
+    pub failing_days: u32,
+    pub finding_days: u32,
+}
+
+impl Default for FleetSection {
+    fn default() -> Self {
+        let rules = gwbank_watch::FleetRules::default();
+        Self {
+            hour: rules.hour,
+            battery_level_low: rules.battery_level_low,
+            battery_days_left: rules.battery_days_left,
+            voltage_share_low: rules.voltage_share_low,
+            failing_days: rules.failing_days.unsigned_abs(),
+            finding_days: rules.finding_days.unsigned_abs(),
         }
     }
 }

@@ -411,6 +411,7 @@ impl Flags {
 fn flags_error(error: WatchError) -> FlagsDoorError {
     match error {
         WatchError::Closed(_) => FlagsDoorError::Closed,
+        WatchError::Conflict(detail) => FlagsDoorError::Conflict(detail),
         WatchError::Refused(detail) => FlagsDoorError::Refused(detail),
         other => FlagsDoorError::Failed(Box::new(other)),
     }
@@ -434,6 +435,10 @@ impl FlagsDoor for Flags {
 
     async fn drill(&self, drill: Drill) -> Result<usize, FlagsDoorError> {
         self.watch.drill(drill).await.map_err(flags_error)
+    }
+
+    fn drill_flag(&self, drill: &Drill) -> ConditionFlag {
+        self.watch.drill_flag(drill)
     }
 
     async fn explain_well(

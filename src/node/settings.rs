@@ -11,9 +11,9 @@ use gwbank_journal::JournalConfig;
 use gwbank_model::{GatewayId, Timestamp};
 use gwbank_query::{LevelRules, QueryConfig};
 use gwbank_timescale::{DatabaseConfig, DeadLetterBounds, Policies};
-use gwbank_watch::WatchConfig;
+use gwbank_watch::{Contacts, FleetRules, WatchConfig};
 
-use crate::config::{Config, ExternalEntry, device_profiles, zone_seconds};
+use crate::config::{Config, ContactsSection, ExternalEntry, device_profiles, zone_seconds};
 use crate::failure::Outcome;
 
 /// How messages are decoded; checked when the configuration was loaded.
@@ -126,6 +126,20 @@ pub fn watch(config: &Config) -> WatchConfig {
     watch.rapid.offset_seconds = watch.closing.offset_seconds;
     watch.record.salinity.offset_seconds = watch.closing.offset_seconds;
     watch.record.evaporation_mm_per_day = config.indicators.evaporation_mm_per_day;
+    let ContactsSection { drought_en, drought_th, flood_en, flood_th, operator_en, operator_th } =
+        config.contacts.clone();
+    watch.contacts = Contacts { drought_en, drought_th, flood_en, flood_th, operator_en, operator_th };
+    let fleet = &config.fleet;
+    // Bounded by the check of the configuration.
+    let days = |days: u32| i32::try_from(days).unwrap_or(i32::MAX);
+    watch.fleet = FleetRules {
+        hour: fleet.hour,
+        battery_level_low: fleet.battery_level_low,
+        battery_days_left: fleet.battery_days_left,
+        voltage_share_low: fleet.voltage_share_low,
+        failing_days: days(fleet.failing_days),
+        finding_days: days(fleet.finding_days),
+    };
     watch.message_age_max = Duration::from_secs(u64::from(config.delivery.age_max_hours) * 3600);
     watch
 }

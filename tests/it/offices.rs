@@ -355,7 +355,7 @@ fn a_flag_is_explained_from_what_was_known_then() {
     assert_eq!((&first["transition"], &first["number"]), (&"raised".into(), &"depth".into()), "{told}");
     assert_eq!((&first["reproduced"], &first["computed"]), (&true.into(), &0.4.into()), "{told}");
     let text = place.run(&["flags", "explain", &id]).good();
-    assert!(text.contains("reproduced: depth 0.4 = 0.4") && text.contains("SELECT time"), "{text}");
+    assert!(text.contains("reproduced: depth to water (m) 0.4 = 0.4") && text.contains("SELECT time"), "{text}");
     assert!(place.run(&["flags", "explain", &id, "--thai"]).good().contains("ตรงกัน"));
     assert_eq!(place.run(&["flags", "explain", "none"]).code, 1);
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use gwbank_model::{MONTH_NAMES, MONTH_NAMES_TH, Month};
+use gwbank_model::{BANGKOK_OFFSET_SECONDS, Day, MONTH_NAMES, MONTH_NAMES_TH, Month, Timestamp};
+use gwbank_notice::{english_day, hazard_words, thai_day};
 use gwbank_registry::places::Province;
 use serde_json::Value;
 
@@ -12,9 +13,9 @@ use crate::statements::Statement;
 use crate::words::{self, CLASSES, class_of};
 
 /// Rows of a table that fit on a page.
-const LEVELS_SHOWN: usize = 12;
+const LEVELS_SHOWN: usize = 10;
 const FLAGS_SHOWN: usize = 8;
-const RECHARGE_SHOWN: usize = 6;
+const RECHARGE_SHOWN: usize = 5;
 
 /// What a bulletin is made of.
 #[derive(Debug)]
@@ -24,9 +25,7 @@ pub struct Bulletin<'a> {
     /// The answers of [`crate::statements`], as objects, by their names.
     pub rows: BTreeMap<&'static str, Vec<Value>>,
     pub statements: &'a [Statement],
-    /// When it was made, in words of both languages.
-    pub made_en: String,
-    pub made_th: String,
+    pub made: Day,
     /// The month is not closed yet.
     pub is_preliminary: bool,
 }
@@ -37,13 +36,17 @@ body { font: 10pt/1.35 'Noto Sans Thai', 'Sarabun', 'TH Sarabun New', sans-serif
 .sheet { page-break-after: always; break-after: page }
 .sheet.last { page-break-after: auto; break-after: auto }
 h1 { font-size: 15pt; margin: 0 0 2mm }
-h2 { font-size: 11pt; margin: 3mm 0 1mm; border-bottom: 1px solid #999 }
-table { border-collapse: collapse; width: 100%; font-size: 9pt }
-th, td { text-align: left; padding: 0.4mm 1.5mm; border-bottom: 1px solid #ddd }
+h2 { font-size: 10.5pt; margin: 2mm 0 0.8mm; border-bottom: 1px solid #999 }
+table { border-collapse: collapse; width: 100%; font-size: 8.5pt; line-height: 1.2 }
+th, td { text-align: left; padding: 0.3mm 1.5mm; border-bottom: 1px solid #ddd; white-space: nowrap }
+/* One line a row, whatever a well is called: the counts of rows are what fits on a page. */
+td.name { width: 99%; max-width: 0; overflow: hidden; text-overflow: ellipsis }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums }
 .two { display: grid; grid-template-columns: 85mm 1fr; gap: 5mm }
-svg { width: 100%; height: auto }
-.key span { display: inline-block; width: 3mm; height: 3mm; border-radius: 50%; margin-right: 1mm }
+p { margin: 0.8mm 0 }
+svg { width: 100%; height: auto; max-height: 66mm }
+.key b { font-weight: normal; white-space: nowrap; margin-right: 3mm }
+.key span { display: inline-block; width: 3mm; height: 3mm; border-radius: 50%; margin-right: 1mm; box-sizing: border-box; border: 0.2mm solid #333 }
 .small { font-size: 8pt; color: #555 }
 .note { background: #fff6dd; padding: 1mm 2mm }
 @media print { details { display: none } }
@@ -89,6 +92,39 @@ fn text<'a>(row: &'a Value, name: &str) -> &'a str {
     row[name].as_str().unwrap_or_default()
 }
 
+fn day_in_words(day: Day, is_thai: bool) -> String {
+    if is_thai { thai_day(day) } else { english_day(day) }
+}
+
+/// The day of an instant, in Bangkok.
+fn day_of(row: &Value, name: &str, is_thai: bool) -> Option<String> {
+    let at = Timestamp::parse_rfc3339(row[name].as_str()?)?;
+    Some(day_in_words(at.day(BANGKOK_OFFSET_SECONDS), is_thai))
+}
+
+/// A well's id, and what people call it, of which a narrow cell may show only the beginning.
+fn well_name(row: &Value, is_thai: bool) -> String {
+    let named = [text(row, either(is_thai, "name", "name_th")), text(row, "name")];
+    let id = text(row, "well_id");
+    match named.into_iter().find(|name| !name.is_empty()) {
+        Some(name) if name != id => format!("{id} {name}"),
+        _ => id.to_owned(),
+    }
+}
+
+/// Thousands apart.
+fn grouped(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 fn number(row: &Value, name: &str, decimals: usize) -> String {
     row[name].as_f64().map_or_else(|| "–".to_owned(), |value| format!("{value:.decimals$}"))
 }
@@ -123,7 +159,7 @@ fn sheet(html: &mut String, bulletin: &Bulletin<'_>, is_thai: bool) {
     write_flags(html, rows("flags"), is_thai);
     write_levels(html, rows("levels"), is_thai);
     write_recharge(html, rows("recharge"), is_thai);
-    let made = if is_thai { &bulletin.made_th } else { &bulletin.made_en };
+    let made = day_in_words(bulletin.made, is_thai);
     let _ = writeln!(
         html,
         "<p class=\"small\">{} {}. {}</p></section>",
@@ -132,7 +168,7 @@ fn sheet(html: &mut String, bulletin: &Bulletin<'_>, is_thai: bool) {
             "This is not an official warning. Every number is from the SQL at the end of this file, run on",
             "ไม่ใช่ประกาศเตือนภัย ตัวเลขทั้งหมดมาจากคำสั่ง SQL ท้ายไฟล์นี้ จัดทำเมื่อ"
         ),
-        escaped(made),
+        escaped(&made),
         either(is_thai, "Levels: up is wetter.", "ระดับน้ำ: ค่าสูงคือน้ำมาก")
     );
 }
@@ -160,7 +196,7 @@ fn write_map(html: &mut String, bulletin: &Bulletin<'_>, wells: &[Value], is_tha
         .filter_map(|row| {
             let (latitude, longitude) = (row["latitude"].as_f64()?, row["longitude"].as_f64()?);
             let class = class_of(row["class"].as_str());
-            let label = format!("{}: {}", text(row, "well_id"), either(is_thai, class.en, class.th));
+            let label = format!("{}: {}", well_name(row, is_thai), either(is_thai, class.en, class.th));
             Some(Dot { latitude, longitude, colour: class.colour, label })
         })
         .collect();
@@ -170,7 +206,7 @@ fn write_map(html: &mut String, bulletin: &Bulletin<'_>, wells: &[Value], is_tha
         let count = wells.iter().filter(|row| std::ptr::eq(class_of(row["class"].as_str()), class)).count();
         let _ = write!(
             html,
-            "<span style=\"background:{}\"></span>{} {count} &nbsp; ",
+            "<b><span style=\"background:{}\"></span>{} {count}</b> ",
             class.colour,
             either(is_thai, class.en, class.th)
         );
@@ -181,7 +217,7 @@ fn write_map(html: &mut String, bulletin: &Bulletin<'_>, wells: &[Value], is_tha
         let text = if is_thai {
             format!("ไม่มีพิกัด {without} บ่อ")
         } else {
-            format!("{without} wells without a location")
+            format!("{without} {} without a location", if without == 1 { "well" } else { "wells" })
         };
         let _ = writeln!(html, "<p class=\"small\">{text}</p>");
     }
@@ -194,8 +230,12 @@ fn write_coverage(html: &mut String, rows: &[Value], is_thai: bool) {
     let readings = row["readings"].as_f64().unwrap_or(0.0);
     let good = row["good_share"].as_f64().map_or_else(|| "–".to_owned(), |share| format!("{:.1}", share * 100.0));
     let text = match is_thai {
-        true => format!("ได้ข้อมูล {heard} จาก {wells} บ่อ ค่าที่วัดได้ {readings:.0} ค่า ผ่านการตรวจสอบคุณภาพ {good}%"),
-        false => format!("{heard} of {wells} wells sent {readings:.0} readings; {good} % passed their quality tests"),
+        true if readings == 0.0 => format!("ไม่ได้ข้อมูลจากบ่อใดเลย จากทั้งหมด {wells} บ่อ"),
+        false if readings == 0.0 => format!("none of {wells} wells sent readings"),
+        true => format!("ได้ข้อมูล {heard} จาก {wells} บ่อ ค่าที่วัดได้ {} ค่า ผ่านการตรวจสอบคุณภาพ {good}%", grouped(readings)),
+        false => {
+            format!("{heard} of {wells} wells sent {} readings; {good} % passed their quality tests", grouped(readings))
+        }
     };
     let _ = writeln!(html, "<p>{text}</p>");
 }
@@ -218,7 +258,7 @@ fn write_changes(html: &mut String, rows: &[Value], is_thai: bool) {
     let (begun, ended) = (either(is_thai, "raised", "เริ่ม"), either(is_thai, "ended", "สิ้นสุด"));
     let _ = writeln!(html, "<table><tr><th></th><th class=\"n\">{begun}</th><th class=\"n\">{ended}</th></tr>");
     for (name, (begun, ended)) in counts {
-        let (en, th) = words::hazard(name);
+        let (en, th) = name.parse().map_or(("other", "อื่น ๆ"), hazard_words);
         let _ = writeln!(
             html,
             "<tr><td>{}</td><td class=\"n\">{begun}</td><td class=\"n\">{ended}</td></tr>",
@@ -242,7 +282,7 @@ fn write_salinity(html: &mut String, rows: &[Value], is_thai: bool) {
             format!("{} {}", either(is_thai, en, th), row["n"].as_u64().unwrap_or(0))
         })
         .collect();
-    let _ = writeln!(html, "<p>{} {}</p>", parts.join(" · "), either(is_thai, "(wells)", "(บ่อ)"));
+    let _ = writeln!(html, "<p>{}: {}</p>", either(is_thai, "Wells", "จำนวนบ่อ"), parts.join(" · "));
 }
 
 fn write_flags(html: &mut String, rows: &[Value], is_thai: bool) {
@@ -253,13 +293,13 @@ fn write_flags(html: &mut String, rows: &[Value], is_thai: bool) {
     html.push_str("<table>");
     for row in rows.iter().take(FLAGS_SHOWN) {
         let headline = text(row, either(is_thai, "headline_en", "headline_th"));
-        let ended = row["closed_at"].as_str().and_then(|at| at.get(..10));
-        let state = match ended {
+        let state = match day_of(row, "closed_at", is_thai) {
             Some(day) => format!("{} {day}", either(is_thai, "ended", "สิ้นสุด")),
-            None => either(is_thai, "open", "ยังคงอยู่").to_owned(),
+            None => either(is_thai, "stands", "ยังคงอยู่").to_owned(),
         };
-        let since = row["raised_at"].as_str().and_then(|at| at.get(..10)).unwrap_or_default();
-        let _ = writeln!(html, "<tr><td>{}</td><td>{since}</td><td>{state}</td></tr>", escaped(headline));
+        let since = day_of(row, "raised_at", is_thai).unwrap_or_default();
+        let _ =
+            writeln!(html, "<tr><td class=\"name\">{}</td><td>{since}</td><td>{state}</td></tr>", escaped(headline));
     }
     html.push_str("</table>\n");
     more(html, rows.len().saturating_sub(FLAGS_SHOWN), is_thai);
@@ -285,7 +325,10 @@ fn write_levels(html: &mut String, rows: &[Value], is_thai: bool) {
     html.push_str("</tr>\n");
     for row in order.iter().take(LEVELS_SHOWN) {
         let difference = match (row["level"].as_f64(), row["usual"].as_f64()) {
-            (Some(level), Some(usual)) => format!("{:+.2}", level - usual),
+            // Of the numbers beside it, as they are printed.
+            (Some(level), Some(usual)) => {
+                format!("{:+.2}", (level * 100.0).round() / 100.0 - (usual * 100.0).round() / 100.0)
+            }
             _ => "–".to_owned(),
         };
         let cells = [
@@ -296,7 +339,7 @@ fn write_levels(html: &mut String, rows: &[Value], is_thai: bool) {
             number(row, "highest", 2),
             row["years"].as_u64().unwrap_or(0).to_string(),
         ];
-        let _ = write!(html, "<tr><td>{}</td>", escaped(text(row, "well_id")));
+        let _ = write!(html, "<tr><td class=\"name\">{}</td>", escaped(&well_name(row, is_thai)));
         for cell in cells {
             let _ = write!(html, "<td class=\"n\">{cell}</td>");
         }
@@ -318,8 +361,8 @@ fn write_recharge(html: &mut String, rows: &[Value], is_thai: bool) {
         let (en, th, unit) = words::recharge(text(row, "indicator"));
         let _ = writeln!(
             html,
-            "<tr><td>{}</td><td>{}</td><td class=\"n\">{} {unit}</td></tr>",
-            escaped(text(row, "well_id")),
+            "<tr><td class=\"name\">{}</td><td>{}</td><td class=\"n\">{} {unit}</td></tr>",
+            escaped(&well_name(row, is_thai)),
             either(is_thai, en, th),
             number(row, "value", 0)
         );
@@ -344,8 +387,7 @@ mod tests {
             month,
             rows,
             statements: &statements,
-            made_en: "6 November 2026".into(),
-            made_th: "6 พฤศจิกายน 2569".into(),
+            made: Month::new(2026, 11).first_day(),
             is_preliminary: false,
         })
     }
@@ -380,8 +422,11 @@ mod tests {
         ];
         let html = bulletin_of([("wells", wells), ("levels", levels)].into());
         assert!(html.contains("A&lt;1&gt;: much below normal") && html.contains("A&lt;1&gt;: ต่ำกว่าปกติมาก"), "{html}");
-        assert!(html.contains("B: record too short") && html.contains("1 wells without a location"), "{html}");
+        assert!(html.contains("B: not judged this month") && html.contains("1 well without a location"), "{html}");
         assert!(html.find("-2.00").unwrap() < html.find("+0.10").unwrap(), "the farthest first");
         assert_eq!(html.matches("<circle").count(), 4, "two dots on two maps");
+        for (en, count) in [("much below normal", 1), ("normal", 1), ("not judged this month", 1), ("dry", 0)] {
+            assert!(html.contains(&format!("</span>{en} {count}</b>")), "{en} {count} in {html}");
+        }
     }
 }

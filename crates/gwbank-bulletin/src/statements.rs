@@ -33,7 +33,7 @@ pub fn statements(province: &str, month: Month) -> Vec<Statement> {
         statement(
             "levels",
             format!(
-                "SELECT l.well_id, max(CASE WHEN month = DATE '{first}' THEN level END) AS level, \
+                "SELECT l.well_id, max(w.name) AS name, max(w.name_th) AS name_th, max(CASE WHEN month = DATE '{first}' THEN level END) AS level, \
                  avg(CASE WHEN month < DATE '{first}' THEN level END) AS usual, \
                  min(CASE WHEN month < DATE '{first}' THEN level END) AS lowest, \
                  max(CASE WHEN month < DATE '{first}' THEN level END) AS highest, \
@@ -83,10 +83,12 @@ pub fn statements(province: &str, month: Month) -> Vec<Statement> {
         statement(
             "recharge",
             format!(
-                "SELECT well_id, indicator, sum(value) AS value FROM indicators WHERE scope = 'well' AND \
-                 province_code = '{province}' AND indicator IN ('recharge_wtf', 'recharge_volume', 'infiltrated_volume') \
+                "SELECT i.well_id, max(w.name) AS name, max(w.name_th) AS name_th, indicator, sum(value) AS value FROM indicators i \
+                 JOIN wells w ON w.well_id = i.well_id WHERE scope = 'well' AND \
+                 i.province_code = '{province}' AND w.bank_type <> 'observation' AND \
+                 indicator IN ('recharge_volume', 'infiltrated_volume') \
                  AND period >= TIMESTAMPTZ '{first}T00:00:00Z' AND period < TIMESTAMPTZ '{next}T00:00:00Z' AND value > 0 \
-                 GROUP BY well_id, indicator ORDER BY indicator, value DESC, well_id"
+                 GROUP BY i.well_id, indicator ORDER BY indicator, value DESC, i.well_id"
             ),
         ),
     ]

@@ -8,7 +8,7 @@ pub(crate) struct Class {
 }
 
 /// From wet to dry, as HydroSOS colours them; what cannot be said last.
-pub(crate) const CLASSES: &[Class] = &[
+pub(crate) static CLASSES: &[Class] = &[
     Class {
         names: &["much_above_normal"], en: "much above normal", th: "สูงกว่าปกติมาก", colour: "#2c5aa0"
     },
@@ -20,7 +20,13 @@ pub(crate) const CLASSES: &[Class] = &[
     },
     Class { names: &["dry"], en: "dry", th: "บ่อแห้ง", colour: "#6b2d1a" },
     Class {
-        names: &["", "provisional", "preliminary"], en: "record too short", th: "บันทึกยังสั้น", colour: "#b8b8b8"
+        names: &["insufficient_record", "insufficient_coverage", "provisional", "preliminary"],
+        en: "record too short or with gaps",
+        th: "บันทึกยังสั้นหรือขาดช่วง",
+        colour: "#b8b8b8",
+    },
+    Class {
+        names: &[""], en: "not judged this month", th: "ไม่มีผลของเดือนนี้", colour: "#ffffff"
     },
 ];
 
@@ -28,15 +34,6 @@ pub(crate) fn class_of(name: Option<&str>) -> &'static Class {
     let name = name.unwrap_or("");
     let of_name = CLASSES.iter().find(|class| class.names.contains(&name));
     of_name.unwrap_or(&CLASSES[CLASSES.len() - 1])
-}
-
-pub(crate) fn hazard(name: &str) -> (&'static str, &'static str) {
-    match name {
-        "drought" => ("low groundwater", "ระดับน้ำใต้ดินต่ำกว่าปกติ"),
-        "flood" => ("high groundwater", "น้ำใต้ดินสูงใกล้ผิวดิน"),
-        "salinity" => ("turning saline", "น้ำใต้ดินเค็มขึ้น"),
-        _ => ("other", "อื่น ๆ"),
-    }
 }
 
 pub(crate) fn salinity(name: &str) -> (&'static str, &'static str) {
@@ -52,7 +49,6 @@ pub(crate) fn salinity(name: &str) -> (&'static str, &'static str) {
 
 pub(crate) fn recharge(name: &str) -> (&'static str, &'static str, &'static str) {
     match name {
-        "recharge_wtf" => ("recharge by the rise of the water table", "น้ำที่เติมจากการสูงขึ้นของระดับน้ำ", "mm"),
         "recharge_volume" => ("recharged by the meter", "ปริมาณที่เติมตามมิเตอร์", "m³"),
         _ => ("infiltrated from the bank", "ปริมาณที่ซึมลงจากบ่อ", "m³"),
     }

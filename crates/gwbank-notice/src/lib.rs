@@ -13,6 +13,7 @@
 //! 3. What a message says is fixed when its transition happens; a later delivery says the same.
 
 pub mod cap;
+mod evidence;
 mod link;
 mod notice;
 pub mod render;
@@ -20,11 +21,12 @@ mod routing;
 mod when;
 mod words;
 
+pub use evidence::{field_words, told_evidence};
 pub use link::{LinkKey, LinkProblem, LinkTicket};
 pub use notice::{Notice, NoticeData, NoticeTransition, Practice, flag_json, notice_key};
 pub use routing::{Listener, Told, route};
 pub use when::{english_day, english_time, thai_day, thai_time};
 pub use words::{
     NO_DECLARATION_EN, NO_DECLARATION_TH, TransitionWords, action_words, hazard_words, reason_words, severity_words,
-    transition_words,
+    state_words, transition_words,
 };

@@ -116,6 +116,8 @@ impl Notice {
         let evidence: Value = serde_json::from_str(&transition.evidence).unwrap_or(Value::Null);
         let reason = evidence["reason"].as_str().map(str::to_owned);
         let words = reason.as_deref().and_then(reason_words);
+        // What an officer said why.
+        let said = evidence["text"].as_str().map_or_else(String::new, |text| format!(": {text}"));
         Self {
             kind: format!("flag.{}", transition.transition.name()),
             timestamp: transition.at.to_rfc3339(BANGKOK_OFFSET_SECONDS),
@@ -125,8 +127,8 @@ impl Notice {
                     transition: transition.transition.name().to_owned(),
                     severity: transition.severity.name().to_owned(),
                     severity_before: severity_before.map(|severity| severity.name().to_owned()),
-                    reason_en: words.map(|(en, _)| en.to_owned()),
-                    reason_th: words.map(|(_, th)| th.to_owned()),
+                    reason_en: words.map(|(en, _)| format!("{en}{said}")),
+                    reason_th: words.map(|(_, th)| format!("{th}{said}")),
                     reason,
                     evidence,
                 },

@@ -3,7 +3,7 @@
 //! ประกาศ, เตือนภัย and ภัยพิบัติ never occur but in "ไม่ใช่ประกาศเตือนภัย": an officer must not read a declaration where
 //! there is none.
 
-use gwbank_model::condition::{Hazard, Severity, Transition};
+use gwbank_model::condition::{FlagState, Hazard, Severity, Transition};
 
 pub const NO_DECLARATION_TH: &str = "ไม่ใช่ประกาศเตือนภัย";
 pub const NO_DECLARATION_EN: &str = "This is not an official warning.";
@@ -48,6 +48,14 @@ pub fn transition_words(transition: Transition) -> TransitionWords {
     TransitionWords { en, th }
 }
 
+pub fn state_words(state: FlagState) -> (&'static str, &'static str) {
+    match state {
+        FlagState::Open => ("open", "ยังคงอยู่"),
+        FlagState::Stale => ("open, without fresh data", "ยังคงอยู่ แต่ขาดข้อมูลใหม่"),
+        FlagState::Closed => ("ended", "สิ้นสุดแล้ว"),
+    }
+}
+
 /// What somebody did, in both languages.
 pub fn action_words(action: gwbank_store::FlagAction) -> (&'static str, &'static str) {
     use gwbank_store::FlagAction::{Acknowledged, Approved, Cancelled, Commented};
@@ -87,6 +95,7 @@ pub fn reason_words(reason: &str) -> Option<(&'static str, &'static str)> {
         }
         "not_applicable" => ("the well is not judged for this any more", "บ่อนี้ไม่อยู่ในการประเมินเรื่องนี้แล้ว"),
         "data_resumed" => ("fresh data has come in again", "ได้รับข้อมูลใหม่แล้ว"),
+        "more_wells" => ("many more wells than were told before", "จำนวนบ่อที่เข้าเกณฑ์เพิ่มขึ้นมากจากที่แจ้งไว้"),
         "silent" => ("the well has sent nothing", "บ่อไม่ได้ส่งข้อมูล"),
         "most_wells_are_silent" => ("most wells have sent nothing", "บ่อส่วนใหญ่ไม่ได้ส่งข้อมูล"),
         "gateway_is_silent" => {

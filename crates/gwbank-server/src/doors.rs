@@ -191,6 +191,8 @@ pub trait FlagsDoor: Send + Sync + 'static {
     async fn hold(&self, hold: Hold) -> Result<(), FlagsDoorError>;
     /// Tells offices as of a flag that there is not; gives to how many contacts.
     async fn drill(&self, drill: Drill) -> Result<usize, FlagsDoorError>;
+    /// The flag that a drill tells of, which is kept nowhere.
+    fn drill_flag(&self, drill: &Drill) -> ConditionFlag;
     /// All that one indicator of a well in a month is made of; without a month the last closed one. `None` where there is no
     /// such well.
     async fn explain_well(
@@ -262,6 +264,9 @@ pub struct Explained {
 pub enum FlagsDoorError {
     #[error("the flag is closed")]
     Closed,
+    /// Somebody was first.
+    #[error("{0}")]
+    Conflict(String),
     #[error("{0}")]
     Refused(String),
     #[error("the flag cannot be changed now")]

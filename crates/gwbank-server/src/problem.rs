@@ -54,6 +54,7 @@ kinds! {
     CONFLICT = "conflict", CONFLICT, "the present state does not permit this";
     TOO_LARGE = "too-large", PAYLOAD_TOO_LARGE, "the body is larger than permitted";
     UNSUPPORTED_TYPE = "unsupported-type", UNSUPPORTED_MEDIA_TYPE, "the content type is not one that is read here";
+    TOO_MANY_ACTIONS = "too-many-actions", TOO_MANY_REQUESTS, "one link has said a lot in the last hour";
     INVALID_ROWS = "invalid-rows", UNPROCESSABLE_ENTITY, "some rows are wrong and nothing was applied";
     ALL_DEAD = "no-reading-stored", UNPROCESSABLE_ENTITY, "no reading of the message could be stored";
     INVALID_SQL = "invalid-sql", UNPROCESSABLE_ENTITY, "the query cannot be planned";
@@ -202,7 +203,10 @@ impl Problem {
             })
             .collect();
         let detail = match faults.first() {
-            Some(fault) => format!("{} faults, the first: {fault}", faults.len()),
+            Some(fault) => format!(
+                "{}, the first: {fault}",
+                if faults.len() == 1 { "1 fault".to_owned() } else { format!("{} faults", faults.len()) }
+            ),
             None => "the file cannot be read".to_owned(),
         };
         Problem::new(Kind::INVALID_ROWS, detail).with("fault_count", faults.len() as u64).with("faults", listed)
@@ -235,7 +239,7 @@ impl From<ReviewDoorError> for Problem {
 impl From<FlagsDoorError> for Problem {
     fn from(error: FlagsDoorError) -> Self {
         match &error {
-            FlagsDoorError::Closed => Problem::new(Kind::CONFLICT, error.to_string()),
+            FlagsDoorError::Closed | FlagsDoorError::Conflict(_) => Problem::new(Kind::CONFLICT, error.to_string()),
             FlagsDoorError::Refused(detail) => Problem::new(Kind::BAD_PARAMETER, detail.clone()),
             FlagsDoorError::Failed(_) => Problem::internal(&error),
         }

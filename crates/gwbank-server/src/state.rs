@@ -1,5 +1,6 @@
 //! What all handlers share.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -90,6 +91,8 @@ pub struct App {
     pub(crate) scorecard: ScorecardRules,
     pub(crate) shutdown: Shutdown,
     pub(crate) public_url: Option<String>,
+    /// When each sender of LINE came or left last, by LINE's clock.
+    pub(crate) line_events: parking_lot::Mutex<HashMap<String, i64>>,
     pub(crate) last_transition: tokio::sync::Mutex<Option<(Instant, i64)>>,
     pub(crate) metadata: Arc<dyn Metadata>,
     pub(crate) authenticator: Authenticator,
@@ -137,6 +140,7 @@ impl App {
             scorecard,
             shutdown,
             public_url: public_url.map(|url| url.trim_end_matches('/').to_owned()),
+            line_events: parking_lot::Mutex::default(),
             last_transition: tokio::sync::Mutex::new(None),
             metadata,
             authenticator: Authenticator::new(credentials),

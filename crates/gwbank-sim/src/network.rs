@@ -304,7 +304,8 @@ pub(crate) fn well(site: &Site, depths_m: &[f32], installed_on: Day) -> Well {
         province_code: province.code.to_owned(),
         district_code: Some(district.code.to_owned()),
         subdistrict_code: subdistrict.map(|subdistrict| subdistrict.code.to_owned()),
-        lao_code: None,
+        // One organisation a subdistrict, which is nearly so; its real code is not known here.
+        lao_code: subdistrict.map(|subdistrict| format!("LAO{}", subdistrict.code)),
         aquifer: aquifer.map(|_| aquifer_name(site, province).to_owned()),
         aquifer_condition: aquifer.map(|_| AquiferCondition::Unconfined),
         bank_type,

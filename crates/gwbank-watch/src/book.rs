@@ -19,6 +19,13 @@ use crate::announce::Audience;
 const LATE_DATA: &str = "late_data";
 const LATE_DATA_CHANGED: &str = "late_data_changed";
 pub(crate) const OFFICER: &str = "officer";
+/// The reason, and the field, in the evidence of a place whose wells have become many more than it was told with.
+const MORE_WELLS: &str = "more_wells";
+const WELLS_TOLD: &str = "wells_told";
+/// Told again when there are so many times more, and so many at least; and not more often than so.
+const MORE_WELLS_TIMES: u32 = 2;
+const MORE_WELLS_MIN: u32 = 3;
+const MORE_WELLS_SECONDS: i64 = 3_600;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct FlagKey {
@@ -118,14 +125,21 @@ pub(crate) struct FlagBook {
 struct Followed {
     worse_since: Timestamp,
     month: Option<String>,
+    /// With how many wells a place was told last.
+    wells_told: Option<u32>,
 }
 
 impl FlagBook {
-    pub fn of(flags: impl IntoIterator<Item = ConditionFlag>) -> Self {
+    /// `wells_told` has with how many wells each place was told last, by flag.
+    pub fn of(flags: impl IntoIterator<Item = ConditionFlag>, wells_told: &BTreeMap<String, u32>) -> Self {
         let open = flags.into_iter().filter(|flag| flag.state != FlagState::Closed);
         let flags: BTreeMap<FlagKey, ConditionFlag> = open.map(|flag| (FlagKey::of(&flag), flag)).collect();
         // What the last change was is not in the flag; that it got worse is the one of which more is asked.
-        let followed = |flag: &ConditionFlag| Followed { worse_since: flag.changed_at, month: None };
+        let followed = |flag: &ConditionFlag| Followed {
+            worse_since: flag.changed_at,
+            month: None,
+            wells_told: wells_told.get(&flag.id).copied(),
+        };
         let followed = flags.iter().map(|(key, flag)| (key.clone(), followed(flag))).collect();
         Self { flags, followed }
     }
@@ -150,7 +164,11 @@ impl FlagBook {
             return;
         }
         let now = change.flag.changed_at;
-        let followed = self.followed.entry(key.clone()).or_insert(Followed { worse_since: now, month: None });
+        let followed =
+            self.followed.entry(key.clone()).or_insert(Followed { worse_since: now, month: None, wells_told: None });
+        if let Some(transition) = &change.transition {
+            followed.wells_told = wells_told(transition).or(followed.wells_told);
+        }
         if let Some(transition) = &change.transition
             && matches!(transition.transition, Transition::Raised | Transition::Escalated)
         {
@@ -180,10 +198,7 @@ impl FlagBook {
             (None, Judgement::Nothing { .. } | Judgement::Unknown { .. }) => None,
             (None, Judgement::Stands(standing)) if standing.stale => None,
             (None, Judgement::Stands(standing)) => Some(raise(key, place, *standing, now)),
-            (Some(open), Judgement::Stands(standing)) => {
-                let month = self.followed.get(key).and_then(|followed| followed.month.as_deref());
-                update(open, month, *standing, now)
-            }
+            (Some(open), Judgement::Stands(standing)) => update(open, self.followed.get(key), *standing, now),
             (Some(open), Judgement::Nothing { evidence }) => Some(close(open, evidence, now)),
             (Some(open), Judgement::Unknown { evidence }) => go_stale(open, evidence, now),
         }
@@ -234,7 +249,8 @@ fn raise(key: &FlagKey, place: &Where, standing: Standing, now: Timestamp) -> Ch
         acknowledged_by: None,
         acknowledged_at: None,
     };
-    let evidence = write(&mut flag, standing);
+    let mut evidence = write(&mut flag, standing);
+    note_wells(&flag, &mut evidence);
     let month = month_of(&evidence);
     Change {
         transition: Some(transition(&flag, Transition::Raised, &evidence, now)),
@@ -244,12 +260,31 @@ fn raise(key: &FlagKey, place: &Where, standing: Standing, now: Timestamp) -> Ch
     }
 }
 
+fn put(evidence: &mut Value, name: &str, value: Value) {
+    if let Value::Object(fields) = evidence {
+        fields.insert(name.to_owned(), value);
+    }
+}
+
+fn note_wells(flag: &ConditionFlag, evidence: &mut Value) {
+    if flag.scope != Scope::Well {
+        put(evidence, WELLS_TOLD, flag.wells_in.into());
+    }
+}
+
+/// With how many wells a place was told by a transition.
+pub(crate) fn wells_told(transition: &FlagTransition) -> Option<u32> {
+    let evidence: Value = serde_json::from_str(&transition.evidence).ok()?;
+    evidence[WELLS_TOLD].as_u64()?.try_into().ok()
+}
+
 /// The month that the numbers of an evidence are of.
 fn month_of(evidence: &Value) -> Option<String> {
     evidence["month"].as_str().map(str::to_owned)
 }
 
-fn update(open: &ConditionFlag, month_before: Option<&str>, standing: Standing, now: Timestamp) -> Option<Change> {
+fn update(open: &ConditionFlag, followed: Option<&Followed>, standing: Standing, now: Timestamp) -> Option<Change> {
+    let month_before = followed.and_then(|followed| followed.month.as_deref());
     let mut flag = open.clone();
     if standing.stale && standing.severity == open.severity {
         return go_stale(open, standing.evidence, now);
@@ -269,6 +304,12 @@ fn update(open: &ConditionFlag, month_before: Option<&str>, standing: Standing, 
     // The same month says something else than it did: readings of it came late, or were corrected.
     let by_late_data = month.is_some() && month.as_deref() == month_before;
     let what = what.or_else(|| (by_late_data && !same_numbers).then_some(Transition::Updated));
+    let has_grown = followed.and_then(|followed| followed.wells_told).is_some_and(|told| {
+        standing.wells_in >= (told * MORE_WELLS_TIMES).max(told + MORE_WELLS_MIN)
+            && now >= open.changed_at.plus_secs(MORE_WELLS_SECONDS)
+    });
+    let is_growth = what.is_none() && has_grown && !standing.stale;
+    let what = what.or_else(|| is_growth.then_some(Transition::Updated));
     if what.is_none() && same_numbers {
         return None;
     }
@@ -284,14 +325,14 @@ fn update(open: &ConditionFlag, month_before: Option<&str>, standing: Standing, 
         flag.changed_at = now;
         let reason = match what {
             Transition::Raised => Some("data_resumed"),
+            Transition::Updated if is_growth => Some(MORE_WELLS),
             Transition::Updated | Transition::Escalated | Transition::Eased if by_late_data => Some(LATE_DATA_CHANGED),
             _ => None,
         };
-        if let Some(reason) = reason
-            && let Value::Object(fields) = &mut evidence
-        {
-            fields.insert("reason".into(), reason.into());
+        if let Some(reason) = reason {
+            put(&mut evidence, "reason", reason.into());
         }
+        note_wells(&flag, &mut evidence);
         transition(&flag, what, &evidence, now)
     });
     Some(Change { flag, transition, severity_before: Some(open.severity), month })

@@ -11,6 +11,9 @@ pub enum WatchError {
     NoSuchFlag(String),
     #[error("the condition flag {0:?} is closed")]
     Closed(String),
+    /// Somebody was first.
+    #[error("{0}")]
+    Conflict(String),
     /// Says what, and how to mend it.
     #[error("{0}")]
     Refused(String),
@@ -24,6 +27,7 @@ impl WatchError {
             WatchError::Metadata(MetadataError::Damaged(_))
             | WatchError::NoSuchFlag(_)
             | WatchError::Closed(_)
+            | WatchError::Conflict(_)
             | WatchError::Refused(_) => false,
         }
     }

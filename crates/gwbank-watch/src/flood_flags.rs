@@ -238,8 +238,15 @@ pub(crate) fn judge_place(
         .filter(|member| member.flag.as_ref().is_some_and(|flag| flag.severity >= Severity::Severe))
         .collect();
     let danger_ids: Vec<&str> = in_danger.iter().map(|member| member.well.well_id.as_str()).collect();
+    let stale_after = inner.config.flood.stale_hours * 3600;
+    let is_fresh = |m: &Member| m.latest.is_some_and(|at| now.micros_since(at) <= stale_after * 1_000_000);
+    let out = members.iter().filter(|m| !danger_ids.contains(&m.well.well_id.as_str())).map(|m| {
+        let why = if is_fresh(m) { "deeper than its danger depth" } else { "no fresh reading" };
+        (why.to_owned(), m.well.well_id.as_str())
+    });
     let evidence = json!({
         "wells_that_may_speak": province.capable,
+        "wells_out": crate::place_standing::wells_out(out),
         "wells_raised": province.raised,
         "wells_in_danger": province.in_danger,
         "districts_in_danger": province.districts,
@@ -262,9 +269,7 @@ pub(crate) fn judge_place(
         crate::place_standing::put(&mut evidence, "reason", json!("no_well_in_danger"));
         return (key, place, Judgement::Nothing { evidence });
     };
-    let stale_after = inner.config.flood.stale_hours * 3600;
-    let fresh =
-        members.iter().filter(|m| m.latest.is_some_and(|at| now.micros_since(at) <= stale_after * 1_000_000)).count();
+    let fresh = members.iter().filter(|member| is_fresh(member)).count();
     let coverage = if members.is_empty() { 0.0 } else { fresh as f64 / members.len() as f64 };
     let stale = in_danger.iter().all(|member| member.flag.as_ref().is_some_and(|flag| flag.state == FlagState::Stale));
     // The well that made the place what it is came last.
@@ -291,9 +296,11 @@ pub(crate) fn judge_place(
         wells_total: province.capable,
         since: Since::Instant(since),
         facts_en: format!(
-            "{} wells at danger depth in {} districts: {}",
+            "{} {} at danger depth in {} {}: {}",
             province.in_danger,
+            texts::wells_word(province.in_danger),
             province.districts,
+            if province.districts == 1 { "district" } else { "districts" },
             named.join(", ")
         ),
         facts_th: format!(

@@ -197,6 +197,7 @@ fn plan(
     let mut tasks = Vec::new();
     for well in registry.wells() {
         let own = marks_of(&well.well_id);
+        record::awaits(inner, &well.well_id, own, closed_through);
         let compared = well.comparison_well_id.as_ref().map(marks_of).unwrap_or_default();
         if !wells::kind(well).has_standing() {
             // Its marks go unheeded from now on, so what is kept of it would be wrong if it became another kind again.

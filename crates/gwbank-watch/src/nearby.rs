@@ -93,7 +93,10 @@ impl Nearby {
     pub fn told(&self) -> (String, String) {
         let (mut en, mut th) = (String::new(), String::new());
         if let Some(Rain { spi_3, gauges }) = self.rain {
-            en.push_str(&format!("; rain of three months: SPI {spi_3:+.2} ({gauges} gauges)"));
+            en.push_str(&format!(
+                "; rain of three months: SPI {spi_3:+.2} ({gauges} {})",
+                if gauges == 1 { "gauge" } else { "gauges" }
+            ));
             th.push_str(&format!(" ฝนสามเดือน: SPI {spi_3:+.2} ({gauges} สถานี)"));
         }
         if !self.wells.is_empty() {

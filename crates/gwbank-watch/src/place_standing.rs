@@ -1,5 +1,7 @@
 //! What a place's judgement looks like outside: its indicator row, its flag, its standing.
 
+use std::collections::BTreeMap;
+
 use gwbank_indicator::{Assessment, DroughtClass, PlaceDrought, PlaceEvidence, PlaceRules, Why};
 use gwbank_model::condition::{Hazard, Scope, Severity};
 use gwbank_model::{Month, Timestamp};
@@ -75,7 +77,12 @@ pub(crate) fn province_standing(
     let (month_en, month_th) = texts::month_text(month);
     let change_en = change.map_or(String::new(), |m| format!("; {m:+.2} m against the year before"));
     let change_th = change.map_or(String::new(), |m| format!(" เทียบปีก่อน {m:+.2} ม."));
-    let dry_en = format!("{} of {} wells dry in {month_en}{change_en}", evidence.dry, evidence.capable);
+    let dry_en = format!(
+        "{} of {} {} dry in {month_en}{change_en}",
+        evidence.dry,
+        evidence.capable,
+        texts::wells_word(evidence.capable)
+    );
     let dry_th = format!("บ่อแห้ง {} จาก {} บ่อ ในเดือน{month_th}{change_th}", evidence.dry, evidence.capable);
     let (text_en, text_th) = match drought.judged.why() {
         Some(Why::PlaceRecordShort { .. }) => {
@@ -92,7 +99,11 @@ pub(crate) fn province_standing(
         None => {
             let (low, eligible) = (evidence.moderate, evidence.eligible);
             (
-                format!("{low} of {eligible} wells low in {month_en}{change_en}; {}", dry_en_only(&evidence)),
+                format!(
+                    "{low} of {eligible} {} low in {month_en}{change_en}; {}",
+                    texts::wells_word(eligible),
+                    dry_en_only(&evidence)
+                ),
                 format!("น้ำใต้ดินต่ำกว่าปกติ {low} จาก {eligible} บ่อ ในเดือน{month_th}{change_th} บ่อแห้ง {} บ่อ", evidence.dry),
             )
         }
@@ -212,8 +223,9 @@ pub(crate) fn place_standing(
         wells_total: numbers.eligible,
         since: Since::Closed { month: since, low_since },
         facts_en: format!(
-            "{wells_in} of {} wells are {word_en}, {} dry; {:.0} % of the wells are counted",
+            "{wells_in} of {} {} {word_en}, {} dry; {:.0} % of the wells are counted",
             numbers.eligible,
+            if numbers.eligible == 1 { "well is" } else { "wells are" },
             numbers.dry,
             percent(numbers.coverage)
         ),
@@ -249,6 +261,27 @@ pub(crate) fn place_standing(
         texts: texts::write(story, &inner.config.contacts),
         evidence,
     }
+}
+
+/// Of those that are out, for each reason.
+const WELLS_OUT_NAMED: usize = 20;
+
+/// Wells of a place that do not count towards its flag, by why: how many, and the first of them.
+pub(crate) fn wells_out<'a>(wells: impl Iterator<Item = (String, &'a str)>) -> Value {
+    let mut by_reason: BTreeMap<String, (u32, Vec<&str>)> = BTreeMap::new();
+    for (reason, id) in wells {
+        let (count, named) = by_reason.entry(reason).or_default();
+        *count += 1;
+        if named.len() < WELLS_OUT_NAMED {
+            named.push(id);
+        }
+    }
+    let by_reason = by_reason.into_iter();
+    json!(
+        by_reason
+            .map(|(why, (count, wells))| json!({ "why": why, "count": count, "wells": wells }))
+            .collect::<Vec<_>>()
+    )
 }
 
 pub(crate) fn put(evidence: &mut Value, name: &str, value: Value) {

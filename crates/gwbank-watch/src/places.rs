@@ -19,7 +19,7 @@ use crate::monthly::by_place;
 use crate::nearby::{self, Nearby};
 use crate::place_standing::{
     PlaceCells, PlaceCondition, class_of, place_cells, place_evidence, place_row, place_standing, province_standing,
-    put,
+    put, wells_out,
 };
 use crate::rows::PLACE_INDICATORS;
 use crate::series::{JUDGED_MONTHS, WellSeries};
@@ -247,7 +247,7 @@ fn judge_well_flag(inner: &Inner, member: &Member<'_>, latest: Month) -> (FlagKe
                 }
                 _ => {
                     let sgi = rules.sgi_moderate + rules.sgi_exit;
-                    (format!("an SGI above {sgi:.2}"), format!("SGI สูงกว่า {sgi:.2}"))
+                    (format!("an SGI above {sgi:.2}"), format!(" SGI สูงกว่า {sgi:.2}"))
                 }
             };
             let (facts_en, facts_th) = well_facts(judgement, basis.map_or(0, |b| b.n), latest);
@@ -386,6 +386,17 @@ fn judge_place_flag(
             };
             let wells_at_class: Vec<&str> = at_class().map(|member| member.well.well_id.as_str()).collect();
             put(&mut evidence, "wells", json!(wells_at_class));
+            let out = members.iter().filter_map(|member| {
+                let judged = member.series.as_deref().and_then(|s| s.judged(latest)).map(|j| &j.judgement);
+                let why = match judged.map(|judgement| (judgement.value(), judgement.why())) {
+                    Some((Some(value), _)) if value.entry >= class_of(severity) => return None,
+                    Some((Some(_), _)) => "above the limit".to_owned(),
+                    Some((None, Some(why))) => why.to_string(),
+                    Some((None, None)) | None => "no level of the month".to_owned(),
+                };
+                Some((why, member.well.well_id.as_str()))
+            });
+            put(&mut evidence, "wells_out", wells_out(out));
             let events = &inner.config.record.events;
             let since_when = at_class().filter_map(|member| low_since(member.series.as_deref()?, latest, events));
             let low_since = half_low_since(since_when.collect());

@@ -153,7 +153,7 @@ fn judge_well(
         },
         what_would_clear_it_th: match limit {
             Some(limit) => format!(
-                "ค่ามัธยฐาน {} วันต่ำกว่า {:.0} µS/cm ติดต่อกัน {} วัน",
+                "ค่ามัธยฐาน {} วันต่ำกว่า {:.0} ไมโครซีเมนส์/ซม. ติดต่อกัน {} วัน",
                 rules.window_days,
                 limit * (1.0 - rules.exit_margin_share),
                 rules.exit_days
@@ -270,7 +270,10 @@ fn judge_place(
     let counted: Vec<(&Arc<Well>, &ConditionFlag)> =
         members.iter().filter_map(|(well, flag)| Some((*well, flag.as_ref().filter(is_counted)?))).collect();
     let names: Vec<&str> = counted.iter().map(|(well, _)| well.well_id.as_str()).collect();
+    let out = members.iter().filter(|(well, _)| !names.contains(&well.well_id.as_str()));
+    let out = out.map(|(well, _)| ("not turning saline, or at watch".to_owned(), well.well_id.as_str()));
     let mut evidence = json!({
+        "wells_out": crate::place_standing::wells_out(out),
         "wells_that_measure": found.measuring,
         "wells_counted": found.counted,
         "wells_severe": found.severe,

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use gwbank_indicator::no_data::{Heard, Silence, allowed_silence, silence, usual_interval};
 use gwbank_model::condition::{FlagState, Hazard, Scope};
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, GatewayId, Parameter, Timestamp, WellId};
+use gwbank_notice::{english_time, thai_time};
 use gwbank_registry::{Registry, Well};
 use serde_json::{Value, json};
 
@@ -263,8 +264,8 @@ impl Subject<'_> {
             wells: silent,
             wells_total: total,
             since: Since::Instant(raised_at),
-            facts_en: format!("Silent since {}{}", time(since), names("; wells ")),
-            facts_th: format!("ไม่มีข้อมูลตั้งแต่ {}{}", time(since), names(" บ่อ ")),
+            facts_en: format!("Silent since {}{}", english_time(since), names("; wells ")),
+            facts_th: format!("ขาดการติดต่อตั้งแต่วันที่ {}{}", thai_time(since), names(" บ่อ ")),
             what_would_clear_it: match scope {
                 Scope::Province => "readings from half of the wells or more".to_owned(),
                 _ => "a reading".to_owned(),

@@ -11,7 +11,7 @@ use gwbank_model::condition::{FlagState, Hazard, Scope, Severity};
 use gwbank_model::{MONTH_NAMES, MONTH_NAMES_TH, Month, Timestamp};
 use gwbank_notice::{NO_DECLARATION_EN, NO_DECLARATION_TH, english_time, hazard_words, severity_words, thai_time};
 use gwbank_registry::{Registry, Well, places};
-use gwbank_store::{ConditionFlag, Drill};
+use gwbank_store::{ConditionFlag, Drill, DrillKind};
 
 use crate::book::Texts;
 use crate::config::Contacts;
@@ -72,24 +72,24 @@ pub(crate) fn write(story: Story<'_>, contacts: &Contacts) -> Texts {
         Hazard::Drought | Hazard::Salinity => (&contacts.drought_en, &contacts.drought_th),
         Hazard::RapidChange | Hazard::NoData => (&contacts.operator_en, &contacts.operator_th),
     };
-    let (count_en, count_th) = if story.scope == Scope::Well {
-        (String::new(), String::new())
-    } else {
-        let (n, total) = (story.wells, story.wells_total);
-        (format!(" ({n} of {total} wells)"), format!(" ({n} จาก {total} บ่อ)"))
-    };
-    let PlaceText { en, th } = story.place;
     let (n, total) = (story.wells, story.wells_total);
+    let wells = wells_word(total);
+    let told = |en: String, th: String| {
+        if story.scope == Scope::Well || total == 0 { <(String, String)>::default() } else { (en, th) }
+    };
+    let (count_en, count_th) = told(format!(" ({n} of {total} {wells})"), format!(" ({n} จาก {total} บ่อ)"));
+    let (of_en, of_th) = told(format!(" {n} of {total} {wells},"), format!(" {n} จาก {total} บ่อ"));
+    let PlaceText { en, th } = story.place;
     Texts {
         headline_en: format!("{hazard_en}, {severity_en}: {en}{count_en}"),
         headline_th: format!("{hazard_th} ระดับ{severity_th}: {th}{count_th}"),
         detail_en: format!(
-            "{hazard_en} ({severity_en}) at {en}: {n} of {total} wells, since {since_en}. {}. {todo_en} Call {call_en}. \
+            "{hazard_en} ({severity_en}) at {en}:{of_en} since {since_en}. {}. {todo_en} Call {call_en}. \
              {NO_DECLARATION_EN}",
             story.facts_en
         ),
         detail_th: format!(
-            "{th}: {hazard_th} ({severity_th}) {n} จาก {total} บ่อ ตั้งแต่{since_th} {} {CLEARED_TH}{} {todo_th} \
+            "{th}: {hazard_th} ({severity_th}){of_th} ตั้งแต่{since_th} {} {CLEARED_TH}{} {todo_th} \
              ติดต่อ{call_th} {NO_DECLARATION_TH}",
             story.facts_th, story.what_would_clear_it_th
         ),
@@ -97,9 +97,18 @@ pub(crate) fn write(story: Story<'_>, contacts: &Contacts) -> Texts {
     }
 }
 
+/// English tells one from many, Thai does not.
+pub(crate) fn wells_word(count: u32) -> &'static str {
+    if count == 1 { "well" } else { "wells" }
+}
+
 /// The flag that a drill tells of, which is kept nowhere.
 pub(crate) fn drill_flag(drill: &Drill, registry: &Registry, contacts: &Contacts) -> ConditionFlag {
     let Drill { drill_id, hazard, severity, scope, place, province_code, at, .. } = drill;
+    let (word_en, word_th) = match drill.kind {
+        DrillKind::Exercise => ("an exercise", "การฝึกซ้อม"),
+        DrillKind::Test => ("a test", "การทดสอบระบบ"),
+    };
     let well = registry.well(place).filter(|_| *scope == Scope::Well);
     let name = well.map_or_else(|| place_text(*scope, place), |well| well_text(well));
     let story = Story {
@@ -107,13 +116,13 @@ pub(crate) fn drill_flag(drill: &Drill, registry: &Registry, contacts: &Contacts
         scope: *scope,
         severity: *severity,
         place: &name,
-        wells: 1,
-        wells_total: 1,
+        wells: 0,
+        wells_total: 0,
         since: Since::Instant(*at),
-        facts_en: "This is a drill: nothing was measured".to_owned(),
-        facts_th: "นี่คือการฝึกซ้อม ไม่มีค่าที่วัดได้จริง".to_owned(),
-        what_would_clear_it: "the end of the drill".to_owned(),
-        what_would_clear_it_th: "จบการฝึกซ้อม".to_owned(),
+        facts_en: format!("This is {word_en}: nothing was measured"),
+        facts_th: format!("นี่คือ{word_th} ไม่มีค่าที่วัดได้จริง"),
+        what_would_clear_it: format!("the end of {word_en}"),
+        what_would_clear_it_th: format!("จบ{word_th}"),
     };
     let texts = write(story, contacts);
     let code = |digits: usize| place.get(..digits).map(str::to_owned);
@@ -170,8 +179,13 @@ pub(crate) fn well_text(well: &Well) -> PlaceText {
     let named = |name: Option<&String>| name.map_or_else(|| id.to_string(), |name| format!("{name} ({id})"));
     PlaceText {
         en: format!("well {}, {}", named(well.name.as_ref()), place.en),
-        th: format!("บ่อ {} {}", named(well.name_th.as_ref().or(well.name.as_ref())), place.th),
+        th: format!("{} {}", with_noun(named(well.name_th.as_ref().or(well.name.as_ref()))), place.th),
     }
+}
+
+/// Many names of wells begin with the noun.
+fn with_noun(name: String) -> String {
+    if name.starts_with("บ่อ") { name } else { format!("บ่อ {name}") }
 }
 
 /// Names from the smallest place up; a code that is not known stands for itself.

@@ -122,7 +122,8 @@ impl Watch {
     /// Continues with the flags that are open in the store. Starts nothing.
     pub async fn open(config: WatchConfig, parts: WatchParts) -> Result<Self, WatchError> {
         let open = parts.metadata.flags(true).await?;
-        let watch = Self::with_open(config, parts, open);
+        let watch = Self::with_open(config, parts, Vec::new());
+        watch.0.read_book(open).await?;
         watch.0.refresh_holds().await?;
         Ok(watch)
     }
@@ -137,7 +138,7 @@ impl Watch {
             judge,
             registry,
             clock,
-            book: Mutex::new(FlagBook::of(open)),
+            book: Mutex::new(FlagBook::of(open, &BTreeMap::new())),
             holds: Holds::default(),
             fleet_told: Mutex::default(),
             offices: Mutex::default(),
@@ -291,7 +292,16 @@ impl Watch {
             (FlagAction::Commented, _) if text.is_none() => {
                 return Err(WatchError::Refused("there is no remark in it".to_owned()));
             }
-            (FlagAction::Commented | FlagAction::Approved, _) => None,
+            (FlagAction::Approved, _) => {
+                // Two that approve at once approve once.
+                let notes = inner.metadata.flag_notes(Some(flag_id)).await?;
+                let same = |note: &&FlagNote| note.action == FlagAction::Approved && note.transition == transition;
+                if let Some(first) = notes.iter().find(same) {
+                    return Err(WatchError::Conflict(format!("the newest document was approved by {}", first.by)));
+                }
+                None
+            }
+            (FlagAction::Commented, _) => None,
         };
         let flag_id = flag.id.clone();
         commit.notes.push(FlagNote { flag_id, at, action, by, via, contact_id, text, transition });
@@ -335,6 +345,12 @@ impl Watch {
             .commit_watch(WatchCommit { at, outbox: messages, drills: vec![drill], ..Default::default() })
             .await?;
         Ok(told)
+    }
+
+    /// The flag that a drill tells of, which is kept nowhere.
+    pub fn drill_flag(&self, drill: &Drill) -> ConditionFlag {
+        let inner = &*self.0;
+        crate::texts::drill_flag(drill, &inner.registry(), &inner.config.contacts)
     }
 
     /// The flags that are not closed.
@@ -455,7 +471,7 @@ impl Inner {
         {
             let _gate = self.gate.lock().await;
             let open = self.metadata.flags(true).await?;
-            *self.book.lock() = FlagBook::of(open);
+            self.read_book(open).await?;
         }
         if now.is_some() {
             *self.monthly.lock().await = MonthlyState::default();
@@ -504,6 +520,18 @@ impl Inner {
 
     pub fn series_of(&self, well: &WellId) -> Option<Arc<WellSeries>> {
         self.series.read().get(well).cloned()
+    }
+
+    /// Takes over the flags that are open in the store.
+    async fn read_book(&self, open: Vec<ConditionFlag>) -> Result<(), WatchError> {
+        let mut told = BTreeMap::new();
+        for flag in open.iter().filter(|flag| flag.scope != Scope::Well) {
+            let transitions = self.metadata.flag_transitions(Some(&flag.id)).await?;
+            let last = transitions.iter().rev().find_map(book::wells_told);
+            told.extend(last.map(|wells| (flag.id.clone(), wells)));
+        }
+        *self.book.lock() = FlagBook::of(open, &told);
+        Ok(())
     }
 
     pub fn record_of(&self, well: &WellId) -> Option<Arc<RecordMemory>> {

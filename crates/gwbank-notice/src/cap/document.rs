@@ -55,6 +55,25 @@ pub struct CapMessage {
 }
 
 impl CapMessage {
+    /// Of the document as it stands: a draft is another document than the one that is approved, as receivers keep one of each
+    /// identifier.
+    pub fn document_id(&self) -> String {
+        match self.approved {
+            Some(_) => self.identifier.clone(),
+            None => format!("{}{DRAFT}", self.identifier),
+        }
+    }
+
+    /// What the document says that it is. `earlier` are the messages of the chain before it: what the public has heard nothing
+    /// of begins with an alert.
+    pub fn document_kind(&self, earlier: &[CapMessage]) -> CapKind {
+        let is_first = !earlier.iter().any(|before| before.approved.is_some());
+        match self.kind {
+            CapKind::Update if self.approved.is_some() && is_first => CapKind::Alert,
+            kind => kind,
+        }
+    }
+
     pub fn sent(&self) -> Timestamp {
         self.approved.as_ref().map_or(self.transition.transition.at, |(_, at)| *at)
     }
@@ -64,6 +83,14 @@ impl CapMessage {
 pub fn has_documents(hazard: Hazard, scope: Scope) -> bool {
     matches!(hazard, Hazard::Drought | Hazard::Flood | Hazard::Salinity)
         && matches!(scope, Scope::Subdistrict | Scope::Lao | Scope::District | Scope::Province)
+}
+
+/// Ends the identifier of a document that is not approved.
+const DRAFT: &str = "-draft";
+
+/// The number of the transition that a document's identifier tells; `None` of what is none.
+pub fn transition_number(document_id: &str) -> Option<i64> {
+    document_id.strip_suffix(DRAFT).unwrap_or(document_id).rsplit('-').next()?.parse().ok()
 }
 
 /// CAP allows no spaces, commas, `<` and `&`; the number at its end tells the transition.
@@ -245,35 +272,48 @@ pub fn document(
 ) -> String {
     let is_approved = message.approved.is_some();
     let told: Vec<&CapMessage> = earlier.iter().filter(|before| !is_approved || before.approved.is_some()).collect();
-    let kind =
-        if is_approved && told.is_empty() && message.kind == CapKind::Update { CapKind::Alert } else { message.kind };
-    let references: Vec<String> =
-        told.iter().map(|before| format!("{},{},{}", sender.sender, before.identifier, time(before.sent()))).collect();
+    let kind = message.document_kind(earlier);
+    let reference =
+        |before: &&CapMessage| format!("{},{},{}", sender.sender, before.document_id(), time(before.sent()));
+    let references: Vec<String> = told.iter().map(reference).collect();
     let evidence: Value = serde_json::from_str(&message.transition.transition.evidence).unwrap_or(Value::Null);
     let reason = evidence["reason"].as_str().and_then(reason_words);
     let head = Head {
-        identifier: &message.identifier,
+        identifier: &message.document_id(),
         sent: message.sent(),
         status: if is_approved { "Actual" } else { "Draft" },
         kind,
         is_public: is_approved,
-        note: reason.map(|(en, th)| format!("{en} / {th}")),
+        note: reason.map(|(en, th)| {
+            let said = evidence["text"].as_str().map_or_else(String::new, |text| format!(": {text}"));
+            (format!("{en}{said}"), format!("{th}{said}"))
+        }),
         references: if kind == CapKind::Alert { String::new() } else { references.join(" ") },
         incident: &flag.id,
     };
     write(&Said { sender, flag, area }, &head, message.transition.transition.severity)
 }
 
+/// Of the document of a drill; `flag` is what it tells of.
+pub fn drill_identifier(flag: &ConditionFlag) -> String {
+    identifier(&flag.id, 0)
+}
+
+/// As CAP's `status` has it.
+pub fn drill_status(kind: DrillKind) -> &'static str {
+    match kind {
+        DrillKind::Exercise => "Exercise",
+        DrillKind::Test => "Test",
+    }
+}
+
 /// The document of a drill, which nobody has to approve: it says what it is.
 pub fn drill_document(sender: &CapSender, flag: &ConditionFlag, area: &CapArea, drill: &Drill) -> String {
-    let id = identifier(&flag.id, 0);
+    let id = drill_identifier(flag);
     let head = Head {
         identifier: &id,
         sent: drill.at,
-        status: match drill.kind {
-            DrillKind::Exercise => "Exercise",
-            DrillKind::Test => "Test",
-        },
+        status: drill_status(drill.kind),
         kind: CapKind::Alert,
         is_public: false,
         note: None,
@@ -289,7 +329,8 @@ struct Head<'a> {
     status: &'static str,
     kind: CapKind,
     is_public: bool,
-    note: Option<String>,
+    /// In English and Thai.
+    note: Option<(String, String)>,
     references: String,
     incident: &'a str,
 }
@@ -346,7 +387,9 @@ fn alert(xml: &mut Xml, said: &Said<'_>, head: &Head<'_>, severity: Severity) ->
     if !head.is_public {
         put(xml, "restriction", &said.sender.restriction)?;
     }
-    put_some(xml, "note", head.note.as_deref().unwrap_or_default())?;
+    if let Some((en, th)) = &head.note {
+        put(xml, "note", &format!("{en} / {th}"))?;
+    }
     put_some(xml, "references", &head.references)?;
     // Incidents are separated by spaces.
     put(xml, "incidents", &identifier_of_incident(head.incident))?;
@@ -380,10 +423,13 @@ fn info(xml: &mut Xml, said: &Said<'_>, head: &Head<'_>, severity: Severity, is_
     put(xml, "senderName", &either(&sender.name_en, &sender.name_th))?;
     put(xml, "headline", &either(&flag.headline_en, &flag.headline_th))?;
     let ended = head.kind == CapKind::Cancel;
-    let note = head.note.as_deref().and_then(|note| note.split_once(" / "));
-    let description = match (ended, note) {
+    let description = match (ended, &head.note) {
         (true, Some((en, th))) => either(&format!("This has ended: {en}."), &format!("สิ้นสุดแล้ว: {th}")),
         (true, None) => either("This has ended.", "สิ้นสุดแล้ว"),
+        // The Thai detail says what would clear it itself.
+        (false, _) if !is_thai && !flag.what_would_clear_it.is_empty() => {
+            format!("{} This ends with {}.", flag.detail_en, flag.what_would_clear_it)
+        }
         (false, _) => either(&flag.detail_en, &flag.detail_th),
     };
     put(xml, "description", &description)?;

@@ -56,7 +56,8 @@ const ATOM: &str = "application/atom+xml";
 impl FeedPage {
     fn url(&self, page: usize) -> String {
         let Self { base_url, path, .. } = self;
-        if page <= 1 { format!("{base_url}{path}") } else { format!("{base_url}{path}?page={page}") }
+        let sign = if path.contains('?') { '&' } else { '?' };
+        if page <= 1 { format!("{base_url}{path}") } else { format!("{base_url}{path}{sign}page={page}") }
     }
 
     /// Stays whatever the page and the server's port.

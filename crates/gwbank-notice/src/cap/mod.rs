@@ -13,6 +13,7 @@ mod document;
 mod feed;
 
 pub use document::{
-    CapArea, CapKind, CapMessage, CapSender, chain, document, drill_document, has_documents, identifier,
+    CapArea, CapKind, CapMessage, CapSender, chain, document, drill_document, drill_identifier, drill_status,
+    has_documents, identifier, transition_number,
 };
 pub use feed::{FeedEntry, FeedPage, feed};

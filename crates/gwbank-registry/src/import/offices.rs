@@ -219,6 +219,15 @@ fn check_address(row: &Fields, channel: Channel, address: Option<&str>) {
             if !address.starts_with("https://") && !address.starts_with("http://") {
                 row.fault("address", "not a URL", "write it as https://host/path");
             }
+            let authority = address.split_once("://").map_or("", |(_, rest)| rest).split(['/', '?', '#']).next();
+            if authority.is_some_and(|authority| authority.contains('@')) {
+                // Addresses are shown in lists.
+                row.fault_unshown(
+                    "address",
+                    "holds a user or password",
+                    "the signature by `secret` is what tells the sender",
+                );
+            }
         }
     }
     match (channel, secret) {

@@ -16,7 +16,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, heade
 use axum::response::IntoResponse;
 use base64::Engine;
 use gwbank_notice::{
-    LinkProblem, LinkTicket, action_words, english_time, reason_words, severity_words, thai_time, transition_words,
+    LinkProblem, LinkTicket, action_words, english_time, reason_words, severity_words, state_words, thai_time,
+    told_evidence, transition_words,
 };
 use gwbank_store::{ConditionFlag, FlagAction, FlagNote, FlagTransition};
 
@@ -37,6 +38,7 @@ const POLICY: &str =
 const FORM_BYTES_MAX: usize = 16 << 10;
 const NAME_CHARS_MAX: usize = 100;
 const TEXT_CHARS_MAX: usize = 1_000;
+const ACTIONS_PER_HOUR: usize = 30;
 
 /// The flag of a link, for its reader.
 #[utoipa::path(get, path = "/act/{link}", tag = "flags", params(("link" = String, Path)),
@@ -60,12 +62,23 @@ pub async fn post(
     input::require_type(&headers, &["application/x-www-form-urlencoded"])?;
     let bytes = input::body(&headers, body, FORM_BYTES_MAX).await?;
     let form = Form::read(&bytes);
-    let Ok(ticket) = app.links.read(&link, app.now()) else { return answer(&app, &link, None).await };
+    let Ok(ticket) = ticket(&app, &link).await? else { return answer(&app, &link, None).await };
     let said = match act(&app, &ticket, &form, peer.map(|Extension(peer)| peer)).await {
-        Ok(said) => Said { is_good: true, text: said.to_owned() },
-        Err(problem) => Said { is_good: false, text: problem.detail },
+        Ok(said) => Said { status: StatusCode::OK, text: said.to_owned() },
+        Err(problem) => Said { status: problem.kind.status, text: in_both(&problem) },
     };
     answer(&app, &link, Some(said)).await
+}
+
+/// A link that is good: signed, not expired, and of a contact that there still is.
+async fn ticket(app: &App, link: &str) -> Answer<Result<LinkTicket, LinkProblem>> {
+    let ticket = match app.links.read(link, app.now()) {
+        Ok(ticket) => ticket,
+        Err(problem) => return Ok(Err(problem)),
+    };
+    let offices = app.metadata.offices(None).await?.offices;
+    let is_known = offices.contact(&ticket.contact_id).is_some_and(|(_, contact)| contact.active);
+    Ok(if is_known { Ok(ticket) } else { Err(LinkProblem::Expired) })
 }
 
 #[derive(Debug, Default)]
@@ -123,6 +136,10 @@ async fn act(app: &App, ticket: &LinkTicket, form: &Form, peer: Option<Peer>) ->
         FlagAction::Acknowledged | FlagAction::Commented => name,
         FlagAction::Approved | FlagAction::Cancelled => account(app, form, peer).await?,
     };
+    if by_link_lately(app, ticket).await? >= ACTIONS_PER_HOUR {
+        let detail = "บันทึกจากลิงก์นี้มากเกินไป กรุณารอหนึ่งชั่วโมง / this link has said a lot: wait an hour";
+        return Err(Problem::new(Kind::TOO_MANY_ACTIONS, detail));
+    }
     let unknown = || Problem::new(Kind::UNKNOWN_FLAG, "ไม่พบสถานการณ์นี้ / there is no such flag");
     if action == FlagAction::Approved {
         let flags = app.metadata.flags(false).await?;
@@ -144,6 +161,16 @@ async fn act(app: &App, ticket: &LinkTicket, form: &Form, peer: Option<Peer>) ->
         FlagAction::Commented => "บันทึกความเห็นแล้ว / your remark is kept",
         FlagAction::Approved | FlagAction::Cancelled => "ยกเลิกแล้ว / withdrawn",
     })
+}
+
+/// What a link has done in the last hour. Whoever has a link can send its form as often as he likes, and every row is kept for ever.
+async fn by_link_lately(app: &App, ticket: &LinkTicket) -> Answer<usize> {
+    let since = app.now().plus_secs(-3_600);
+    let notes = app.metadata.flag_notes(Some(&ticket.flag_id)).await?;
+    let of_link = notes.iter().filter(|note| {
+        note.via == "link" && note.at >= since && note.contact_id.as_deref() == Some(ticket.contact_id.as_str())
+    });
+    Ok(of_link.count())
 }
 
 /// The name of an account that may, by the password in the form.
@@ -168,12 +195,28 @@ async fn account(app: &App, form: &Form, peer: Option<Peer>) -> Answer<String> {
 }
 
 struct Said {
-    is_good: bool,
+    status: StatusCode,
     text: String,
 }
 
+/// What other doors say in English, with a word of Thai before it.
+fn in_both(problem: &Problem) -> String {
+    let is_thai = |c: char| ('\u{e00}'..='\u{e7f}').contains(&c);
+    if problem.detail.chars().any(is_thai) {
+        return problem.detail.clone();
+    }
+    let thai = match problem.kind {
+        Kind::UNAUTHENTICATED => "ชื่อบัญชีหรือรหัสผ่านไม่ถูกต้อง",
+        Kind::TOO_MANY_FAILURES => "ใส่รหัสผ่านผิดหลายครั้ง กรุณารอสักครู่",
+        Kind::CONFLICT => "สถานะปัจจุบันทำเช่นนั้นไม่ได้",
+        Kind::BAD_REQUEST => "ข้อมูลในแบบฟอร์มไม่ครบหรือไม่ถูกต้อง",
+        _ => "ระบบทำรายการไม่ได้ กรุณาลองใหม่ภายหลัง",
+    };
+    format!("{thai} / {}", problem.detail)
+}
+
 async fn answer(app: &App, link: &str, said: Option<Said>) -> Answer<Response<Body>> {
-    let ticket = match app.links.read(link, app.now()) {
+    let ticket = match ticket(app, link).await? {
         Ok(ticket) => ticket,
         Err(problem) => return Ok(refused(problem)),
     };
@@ -183,10 +226,9 @@ async fn answer(app: &App, link: &str, said: Option<Said>) -> Answer<Response<Bo
     };
     let transitions = app.metadata.flag_transitions(Some(&flag.id)).await?;
     let notes = app.metadata.flag_notes(Some(&flag.id)).await?;
-    let status =
-        if said.as_ref().is_none_or(|said| said.is_good) { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    let status = said.as_ref().map_or(StatusCode::OK, |said| said.status);
     let document = newest_document(app, &flag).await?;
-    let html = page("gwbank", &body(&flag, &transitions, &notes, (said.as_ref(), &document)));
+    let html = page(&flag.headline_th, &body(&flag, &transitions, &notes, (said.as_ref(), &document)));
     Ok(with_policy(status, html.into_response()))
 }
 
@@ -236,19 +278,23 @@ fn body(
     let mut html =
         String::from("<header><h1>gwbank <small>ธนาคารน้ำใต้ดิน · groundwater bank</small></h1></header><main>");
     if let Some(said) = said {
-        let class = if said.is_good { "done" } else { "alert" };
+        let class = if said.status.is_success() { "done" } else { "alert" };
         let _ = write!(html, "<section class=\"{class}\" role=\"status\"><p>{}</p></section>", escape(&said.text));
     }
     let _ = write!(
         html,
-        "<section class=\"{}\"><h2>{} <small>{}</small></h2><p>{}</p><p lang=\"en\">{}</p>",
+        "<section class=\"{}\"><h2>{} <small>{}</small></h2>",
         flag.severity.name(),
         escape(&flag.headline_th),
-        escape(&flag.headline_en),
-        escape(&flag.detail_th),
-        escape(&flag.detail_en)
+        escape(&flag.headline_en)
     );
-    let _ = write!(html, "<p>สถานะ <small>state</small> {}</p>", flag.state.name());
+    // What was to be done is not to be done any more.
+    if flag.closed_at.is_none() {
+        let (th, en) = (escape(&flag.detail_th), escape(&flag.detail_en));
+        let _ = write!(html, "<p>{th}</p><p lang=\"en\">{en}</p>");
+    }
+    let (state_en, state_th) = state_words(flag.state);
+    let _ = write!(html, "<p>สถานะ {state_th} <small>state {state_en}</small></p>");
     html.push_str("</section>");
     if flag.closed_at.is_none() {
         write_forms(&mut html, flag, document);
@@ -296,11 +342,17 @@ fn body(
 
 /// The numbers of a transition, as they are kept.
 fn write_evidence(html: &mut String, evidence: &serde_json::Value) {
-    let Some(fields) = evidence.as_object() else { return };
     html.push_str("<details><summary>หลักฐาน <small>evidence</small></summary><dl>");
-    for (name, value) in fields.iter().filter(|(name, value)| *name != "reason" && !value.is_null()) {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let _ = write!(html, "<dt>{}</dt><dd>{}</dd>", escape(name), escape(&value));
+    for ((name_th, value), (name_en, _)) in
+        told_evidence(evidence, true).into_iter().zip(told_evidence(evidence, false))
+    {
+        let _ = write!(
+            html,
+            "<dt>{} <small>{}</small></dt><dd>{}</dd>",
+            escape(&name_th),
+            escape(&name_en),
+            escape(&value)
+        );
     }
     html.push_str("</dl></details>");
 }

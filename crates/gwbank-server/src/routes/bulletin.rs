@@ -10,7 +10,6 @@ use axum::http::{HeaderValue, Response, header};
 use axum::response::IntoResponse;
 use gwbank_bulletin::{Bulletin, page, statements};
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, Month};
-use gwbank_notice::{english_day, thai_day};
 use gwbank_registry::places::{self, Province};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -24,6 +23,9 @@ use crate::views::ProblemView;
 
 /// The page's own style, and nothing else.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Nobody has measured wells here before.
+const MONTH_MIN: Month = Month::new(1950, 1);
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -54,6 +56,11 @@ pub async fn bulletin(
             Problem::bad_parameter("month", format!("month={text:?} is no month; write it as 2569-10 or 2026-10"))
         })?,
     };
+    let this_month = app.now().day(BANGKOK_OFFSET_SECONDS).month();
+    if month > this_month || month < MONTH_MIN {
+        let detail = format!("there is nothing of {month} to tell: it lies before 1950, or has not begun");
+        return Err(Problem::bad_parameter("month", detail));
+    }
     let mut response = made(&app, &principal.name, province, month).await?.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
@@ -77,14 +84,12 @@ pub async fn made(app: &App, user: &str, province: &Province, month: Month) -> A
     for statement in &statements {
         rows.insert(statement.name, rows_of(app.sql.query(user, &statement.sql).await?).await?);
     }
-    let today = app.now().day(BANGKOK_OFFSET_SECONDS);
     Ok(page(&Bulletin {
         province,
         month,
         rows,
         statements: &statements,
-        made_en: english_day(today),
-        made_th: thai_day(today),
+        made: app.now().day(BANGKOK_OFFSET_SECONDS),
         is_preliminary: month > app.flags.province_standing(province.code).month,
     }))
 }

@@ -10,10 +10,11 @@ use axum::http::{HeaderMap, HeaderValue, Response, header};
 use axum::{Extension, Json};
 use gwbank_model::Timestamp;
 use gwbank_notice::cap::{
-    CapArea, CapKind, CapMessage, FeedEntry, FeedPage, chain, document, feed, has_documents, identifier,
+    CapArea, CapKind, CapMessage, FeedEntry, FeedPage, chain, document, drill_document, drill_identifier, drill_status,
+    feed, has_documents, identifier, transition_number,
 };
 use gwbank_registry::places;
-use gwbank_store::{ConditionFlag, FlagAction, NumberedTransition};
+use gwbank_store::{ConditionFlag, Drill, FlagAction, NumberedTransition};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -101,13 +102,25 @@ pub async fn show(
     let reader = reader(&app, &headers, peer).await?;
     let missing = || Problem::new(Kind::UNKNOWN_DOCUMENT, format!("no document {name:?}; see /feeds/cap.atom"));
     let identifier = name.strip_suffix(".xml").ok_or_else(missing)?;
-    let number: i64 = identifier.rsplit('-').next().and_then(|text| text.parse().ok()).ok_or_else(missing)?;
+    if let Some((drill, flag)) =
+        drills(&app, None).await?.into_iter().find(|(_, flag)| drill_identifier(flag) == identifier)
+    {
+        if reader == Reader::Anybody {
+            return Err(Problem::new(
+                Kind::UNAUTHENTICATED,
+                "documents of drills are for officers, with their credentials",
+            ));
+        }
+        let area = CapArea::of(&flag, &app.ingest.registry());
+        return Ok(xml("application/cap+xml", drill_document(&app.cap, &flag, &area, &drill)));
+    }
+    let number = transition_number(identifier).ok_or_else(missing)?;
     let found = app.metadata.transitions_after(number.saturating_sub(1), 1).await?;
     let found = found.into_iter().find(|found| found.number == number).ok_or_else(missing)?;
     let flags = app.metadata.flags_at(found.transition.at).await?;
     let flag = flags.into_iter().find(|flag| flag.id == found.transition.flag_id).ok_or_else(missing)?;
     let messages = messages(&app, &flag).await?;
-    let index = messages.iter().position(|message| message.identifier == identifier).ok_or_else(missing)?;
+    let index = messages.iter().position(|message| message.document_id() == identifier).ok_or_else(missing)?;
     if messages[index].approved.is_none() && reader == Reader::Anybody {
         let detail = "this document is not approved yet; officers read it with their credentials";
         return Err(Problem::new(Kind::UNAUTHENTICATED, detail));
@@ -168,6 +181,15 @@ pub(super) async fn messages(app: &App, flag: &ConditionFlag) -> Answer<Vec<CapM
     Ok(chain(flag, &of_flag, &notes))
 }
 
+/// The drills that have documents, with what they told of.
+async fn drills(app: &App, province: Option<&str>) -> Answer<Vec<(Drill, ConditionFlag)>> {
+    let drills = app.metadata.drills().await?.into_iter();
+    let of = drills.filter(|drill| {
+        has_documents(drill.hazard, drill.scope) && province.is_none_or(|province| drill.province_code == province)
+    });
+    Ok(of.map(|drill| (drill.clone(), app.flags.drill_flag(&drill))).collect())
+}
+
 async fn numbered(app: &App) -> Answer<Vec<NumberedTransition>> {
     let mut all = Vec::new();
     loop {
@@ -207,20 +229,30 @@ async fn feed_of(app: &App, province: Option<&str>, asked: &FeedParameters, read
         let Some(of_flag) = transitions.get(&flag.id) else { continue };
         let notes = notes.get(&flag.id).map(Vec::as_slice).unwrap_or_default();
         let chain = chain(flag, of_flag, notes);
-        entries.extend(chain.iter().filter(|message| !only_actual || message.approved.is_some()).map(|message| {
+        let shown = chain.iter().enumerate().filter(|(_, message)| !only_actual || message.approved.is_some());
+        entries.extend(shown.map(|(index, message)| {
             let status = if message.approved.is_some() { "Actual" } else { "Draft" };
+            let kind = message.document_kind(&chain[..index]).name();
             FeedEntry {
-                identifier: message.identifier.clone(),
+                identifier: message.document_id(),
                 title: format!("{} / {}", flag.headline_th, flag.headline_en),
-                summary: format!("{status} {}: {}", message.kind.name(), message.transition.transition.transition),
+                summary: format!("{status} {kind}: {}", message.transition.transition.transition),
                 updated: message.sent(),
                 published: message.transition.transition.at,
-                categories: vec![
-                    message.kind.name(),
-                    status,
-                    flag.hazard.name(),
-                    message.transition.transition.severity.name(),
-                ],
+                categories: vec![kind, status, flag.hazard.name(), message.transition.transition.severity.name()],
+            }
+        }));
+    }
+    if !only_actual {
+        entries.extend(drills(app, province).await?.into_iter().map(|(drill, flag)| {
+            let status = drill_status(drill.kind);
+            FeedEntry {
+                identifier: drill_identifier(&flag),
+                title: format!("[{status}] {} / {}", flag.headline_th, flag.headline_en),
+                summary: format!("{status} Alert: drill by {}", drill.by),
+                updated: drill.at,
+                published: drill.at,
+                categories: vec!["Alert", status, drill.hazard.name(), drill.severity.name()],
             }
         }));
     }
@@ -230,7 +262,8 @@ async fn feed_of(app: &App, province: Option<&str>, asked: &FeedParameters, read
     if page == 0 || page > pages {
         return Err(Problem::bad_parameter("page", format!("page={page} is not from 1 to {pages}")));
     }
-    let updated = entries.first().map_or_else(|| app.now(), |entry| entry.updated);
+    // Of nothing it is always the same, too.
+    let updated = entries.first().map_or(Timestamp::from_secs(0), |entry| entry.updated);
     let base_url = app.public_url.clone().unwrap_or_default();
     let (path, title) = match province.and_then(places::province) {
         None => ("/feeds/cap.atom".to_owned(), "สถานการณ์น้ำใต้ดิน ทุกจังหวัด / Groundwater, all provinces".to_owned()),
@@ -239,6 +272,8 @@ async fn feed_of(app: &App, province: Option<&str>, asked: &FeedParameters, read
             format!("สถานการณ์น้ำใต้ดิน จังหวัด{} / Groundwater, {}", place.name_th, place.name_en),
         ),
     };
+    // Another choice is another feed.
+    let path = if asked.status.is_some() { format!("{path}?status=actual") } else { path };
     let mut entries: Vec<FeedEntry> = entries.into_iter().skip((page - 1) * PAGE).take(PAGE).collect();
     // What a document says is what was known at its transition.
     let mut then: HashMap<Timestamp, HashMap<String, ConditionFlag>> = HashMap::new();
@@ -258,8 +293,10 @@ async fn feed_of(app: &App, province: Option<&str>, asked: &FeedParameters, read
 
 /// Whether a document is of a flag, by its identifier.
 fn is_of(document: &str, flag_id: &str) -> bool {
-    let number = document.rsplit('-').next().and_then(|text| text.parse().ok());
-    number.is_some_and(|number| identifier(flag_id, number) == document)
+    let is = |number: i64| {
+        document.strip_prefix(&identifier(flag_id, number)).is_some_and(|rest| rest.is_empty() || rest == "-draft")
+    };
+    transition_number(document).is_some_and(is)
 }
 
 fn xml(kind: &'static str, text: String) -> Response<Body> {

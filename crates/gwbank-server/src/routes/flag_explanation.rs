@@ -12,7 +12,9 @@ use axum::extract::State;
 use axum::{Extension, Json};
 use gwbank_model::condition::{Hazard, Scope};
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, Timestamp};
-use gwbank_notice::{english_time, reason_words, severity_words, thai_time, transition_words};
+use gwbank_notice::{
+    english_time, field_words, reason_words, severity_words, thai_time, told_evidence, transition_words,
+};
 use gwbank_store::{ConditionFlag, FlagTransition};
 use serde_json::Value;
 
@@ -251,10 +253,8 @@ fn write_transition(text: &mut String, number: usize, happened: Happened<'_>, to
             let _ = writeln!(text, "   ends with: {}", flag.what_would_clear_it);
         }
     }
-    for (name, value) in evidence.as_object().into_iter().flatten() {
-        if name != "reason" && !value.is_null() {
-            let _ = writeln!(text, "   {name} = {}", value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-        }
+    for (name, value) in told_evidence(evidence, is_thai) {
+        let _ = writeln!(text, "   {name}: {value}");
     }
     let Some(told) = told else { return };
     let _ = writeln!(text, "   {}: {}", either("as known then", "ตามข้อมูลที่ทราบขณะนั้น"), told.sql);
@@ -283,5 +283,6 @@ fn write_transition(text: &mut String, number: usize, happened: Happened<'_>, to
         true => either("reproduced", "ตรงกัน"),
         false => either("NOT reproduced", "ไม่ตรงกัน"),
     };
-    let _ = writeln!(text, "     {verdict}: {number} {recorded} = {computed}");
+    let called = field_words(number).map_or(number, |(en, th)| either(en, th));
+    let _ = writeln!(text, "     {verdict}: {called} {recorded} = {computed}");
 }

@@ -14,7 +14,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use gwbank_notice::render::{acknowledged_flag, is_of_line};
 use gwbank_registry::import::is_line_id;
-use gwbank_registry::office::{Channel, Contact, Offices};
+use gwbank_registry::office::{Channel, Contact, MessageLanguage, Offices};
 use gwbank_store::{DeliveryState, FlagAction, KnownOffices};
 use serde_json::Value;
 
@@ -26,6 +26,8 @@ use crate::state::App;
 
 /// Events of one request; LINE sends few.
 const EVENTS_MAX: usize = 100;
+/// Of so many senders the last coming or going is known, since the start: more than any bank has contacts.
+const SENDERS_KEPT: usize = 100_000;
 /// What is longer is no code and no รับทราบ.
 const TEXT_CHARS_MAX: usize = 40;
 const CODE_LENGTH: std::ops::RangeInclusive<usize> = 8..=20;
@@ -58,8 +60,8 @@ fn sender(event: &Value) -> Option<&str> {
 async fn take(app: &App, line: &dyn LineDoor, event: &Value) -> Answer<()> {
     let Some(sender) = sender(event) else { return Ok(()) };
     match event["type"].as_str() {
-        Some("unfollow" | "leave") => set_reachable(app, sender, false).await,
-        Some("follow" | "join") => set_reachable(app, sender, true).await,
+        Some("unfollow" | "leave") => set_reachable(app, sender, event, false).await,
+        Some("follow" | "join") => set_reachable(app, sender, event, true).await,
         Some("postback") => match event["postback"]["data"].as_str().and_then(acknowledged_flag) {
             Some(flag) => acknowledge(app, line, event, sender, Some(flag)).await,
             None => Ok(()),
@@ -83,13 +85,39 @@ async fn reply(line: &dyn LineDoor, event: &Value, text: &str) {
     }
 }
 
+/// In the language that a contact reads.
+fn said(language: MessageLanguage, th: &str, en: &str) -> String {
+    match language {
+        MessageLanguage::Thai => th.to_owned(),
+        MessageLanguage::English => en.to_owned(),
+        MessageLanguage::Both => format!("{th}\n{en}"),
+    }
+}
+
 fn contact_of<'a>(offices: &'a Offices, sender: &str) -> Option<&'a Arc<Contact>> {
     let is_sender =
         |contact: &&Arc<Contact>| contact.channel == Channel::Line && contact.address.as_deref() == Some(sender);
     offices.contacts.values().find(is_sender)
 }
 
-async fn set_reachable(app: &App, sender: &str, is_reachable: bool) -> Answer<()> {
+/// Whether an event about a sender is newer than all before it: LINE sends again what it could not bring, late and in another
+/// order, and a friend who left and came back must stay.
+fn is_news(app: &App, sender: &str, event: &Value) -> bool {
+    let Some(at) = event["timestamp"].as_i64() else { return true };
+    let mut last = app.line_events.lock();
+    if last.len() >= SENDERS_KEPT {
+        last.clear();
+    }
+    let known = last.entry(sender.to_owned()).or_insert(i64::MIN);
+    let is_news = at > *known;
+    *known = at.max(*known);
+    is_news
+}
+
+async fn set_reachable(app: &App, sender: &str, event: &Value, is_reachable: bool) -> Answer<()> {
+    if !is_news(app, sender, event) {
+        return Ok(());
+    }
     let now = app.now();
     change_offices(app, |known| {
         let mut offices = known.clone();
@@ -112,7 +140,11 @@ async fn link(app: &App, line: &dyn LineDoor, event: &Value, sender: &str, text:
         return Ok(()); // people talk in groups
     }
     let Some(invite) = app.metadata.take_invite(&code_digest(text), app.now()).await? else {
-        reply(line, event, "ไม่พบรหัสนี้ หรือรหัสหมดอายุหรือถูกใช้แล้ว กรุณาขอรหัสใหม่").await;
+        let (th, en) = (
+            "ไม่พบรหัสนี้ หรือรหัสหมดอายุหรือถูกใช้แล้ว กรุณาขอรหัสใหม่",
+            "This code is not known, has expired or was used: ask for another.",
+        );
+        reply(line, event, &said(MessageLanguage::Both, th, en)).await;
         return Ok(());
     };
     let linked = change_offices(app, |known| {
@@ -126,12 +158,16 @@ async fn link(app: &App, line: &dyn LineDoor, event: &Value, sender: &str, text:
     })
     .await?;
     let text = match linked.contact(&invite.contact_id) {
-        Some((office, _)) => {
+        Some((office, contact)) => {
             let name = office.name_th.as_ref().unwrap_or(&office.name);
             tracing::info!(contact = invite.contact_id, "a contact of LINE was linked");
-            format!("เชื่อมต่อกับ{name}แล้ว จะแจ้งสถานการณ์น้ำใต้ดินที่นี่")
+            let th = format!("เชื่อมต่อกับ{name}แล้ว จะแจ้งสถานการณ์น้ำใต้ดินที่นี่");
+            said(contact.language, &th, &format!("Linked to {}: you will hear of the groundwater here.", office.name))
         }
-        None => "ไม่พบผู้รับของรหัสนี้แล้ว กรุณาขอรหัสใหม่".to_owned(),
+        None => {
+            let (th, en) = ("ไม่พบผู้รับของรหัสนี้แล้ว กรุณาขอรหัสใหม่", "The contact of this code is gone: ask for another.");
+            said(MessageLanguage::Both, th, en)
+        }
     };
     reply(line, event, &text).await;
     Ok(())
@@ -145,7 +181,8 @@ async fn acknowledge(app: &App, line: &dyn LineDoor, event: &Value, sender: &str
         None => last_told(app, &contact.contact_id).await?,
     };
     let Some(flag) = flag else {
-        reply(line, event, "ไม่มีสถานการณ์ที่รอการรับทราบ").await;
+        let text = said(contact.language, "ไม่มีสถานการณ์ที่รอการรับทราบ", "There is nothing to answer.");
+        reply(line, event, &text).await;
         return Ok(());
     };
     let by = contact.name.clone().unwrap_or_else(|| contact.contact_id.clone());
@@ -158,9 +195,12 @@ async fn acknowledge(app: &App, line: &dyn LineDoor, event: &Value, sender: &str
         transition: None,
     };
     let text = match app.flags.act(&flag, act).await {
-        Ok(Some(flag)) => format!("รับทราบแล้ว: {}", flag.headline_th),
-        Ok(None) => "ไม่พบสถานการณ์นี้".to_owned(),
-        Err(crate::doors::FlagsDoorError::Closed) => "สถานการณ์นี้สิ้นสุดแล้ว".to_owned(),
+        Ok(Some(flag)) => {
+            let (th, en) = (format!("รับทราบแล้ว: {}", flag.headline_th), format!("Seen: {}", flag.headline_en));
+            said(contact.language, &th, &en)
+        }
+        Ok(None) => said(contact.language, "ไม่พบสถานการณ์นี้", "There is no such flag."),
+        Err(crate::doors::FlagsDoorError::Closed) => said(contact.language, "สถานการณ์นี้สิ้นสุดแล้ว", "It has ended."),
         Err(error) => return Err(error.into()),
     };
     reply(line, event, &text).await;

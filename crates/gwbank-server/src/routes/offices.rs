@@ -89,7 +89,7 @@ pub async fn import(
     let mut told = Vec::new();
     let gone = before.contacts.keys().filter(|id| !applied.contacts.contains_key(*id)).count();
     if gone > 0 {
-        told.push(format!("{gone} contacts are no more"));
+        told.push(if gone == 1 { "1 contact is no more".to_owned() } else { format!("{gone} contacts are no more") });
     }
     for (id, contact) in &applied.contacts {
         if let Some(known) = before.contacts.get(id).filter(|known| known.office_id != contact.office_id) {
@@ -122,7 +122,7 @@ fn warnings(app: &App, offices: &Offices) -> Vec<String> {
         let ids = unlinked.iter().take(5).copied().collect::<Vec<_>>().join(", ");
         let count = unlinked.len();
         warnings.push(format!(
-            "{count} contacts of LINE are not linked and hear nothing, such as {ids}; link each by `gwbank offices invite`"
+            "contacts of LINE that are not linked and hear nothing: {count}, such as {ids}; link each by `gwbank offices invite`"
         ));
     }
     if app.line.is_none() && active().any(|contact| contact.channel == Channel::Line) {

@@ -82,7 +82,7 @@ pub async fn scorecard(
     let today = app.now().day(BANGKOK_OFFSET_SECONDS);
     let this_month = today.month();
     let year = match asked.fiscal_year {
-        Some(year @ 2400..=2700) => year - 543,
+        Some(year @ 2543..=2743) => year - 543,
         Some(year @ 2000..=2200) => year,
         Some(year) => {
             let detail = format!("fiscal_year={year} is no year; write it as 2569 or 2026");
@@ -97,7 +97,9 @@ pub async fn scorecard(
     }
     let tomorrow = gwbank_model::Day(today.0 + 1);
     let end = if end.first_day() < tomorrow { end.first_day() } else { tomorrow };
-    let sql = statement(&app.scorecard, (&first.first_day().date().to_string(), &end.date().to_string()), province);
+    let until = app.now().to_rfc3339(BANGKOK_OFFSET_SECONDS);
+    let days = (first.first_day().date().to_string(), end.date().to_string());
+    let sql = statement(&app.scorecard, (&days.0, &days.1, &until), province);
     match asked.show.as_deref() {
         None => {}
         Some("sql") => {
@@ -114,8 +116,8 @@ pub async fn scorecard(
     Ok(streamed(&app, bytes, format.content_type(), ()))
 }
 
-/// From the first day to the one before `end`.
-fn statement(rules: &ScorecardRules, (from, end): (&str, &str), province: Option<&str>) -> String {
+/// From the first day to the one before `end`; `until` is now.
+fn statement(rules: &ScorecardRules, (from, end, until): (&str, &str, &str), province: Option<&str>) -> String {
     let ScorecardRules {
         platinum,
         gold,
@@ -130,9 +132,12 @@ fn statement(rules: &ScorecardRules, (from, end): (&str, &str), province: Option
     let province = province.map_or_else(String::new, |code| format!(" AND province_code = '{code}'"));
     format!(
         "WITH w AS (
-  -- Active wells of local administrative organisations, each from when it is due.
-  SELECT well_id, lao_code, province_code, bank_type, greatest(coalesce(installed_on, DATE '{from}'), DATE '{from}') AS since
-  FROM wells WHERE lao_code IS NOT NULL AND status = 'active'{province}
+  -- Active wells of local administrative organisations, each from when it is due: from its installation, or else its first reading.
+  SELECT well_id, lao_code, province_code, bank_type,
+    greatest(coalesce(installed_on, first_day, DATE '{from}'), DATE '{from}') AS since
+  FROM (SELECT wells.*, begun.first_day FROM wells LEFT JOIN (SELECT well_id AS begun_id, min(day) AS first_day FROM readings_daily
+    GROUP BY well_id) begun ON begun_id = wells.well_id) known
+  WHERE lao_code IS NOT NULL AND status = 'active'{province}
 ), days AS (
   SELECT well_id, day, sum(count) AS n, sum(good_count) AS good FROM readings_daily
   WHERE day >= DATE '{from}' AND day < DATE '{end}' GROUP BY well_id, day
@@ -148,12 +153,18 @@ fn statement(rules: &ScorecardRules, (from, end): (&str, &str), province: Option
   WHERE w.since < DATE '{end}' GROUP BY w.lao_code
 ), answers AS (
   SELECT flag_id, min(at) AS answered_at FROM flag_actions WHERE action = 'acknowledged' GROUP BY flag_id
+), told AS (
+  -- When each flag was told as worse than watch for the first time; what was withdrawn was never so.
+  SELECT flag_id, min(CASE WHEN transition <> 'acknowledged' AND severity <> 'watch' THEN at END) AS told_at
+  FROM flag_transitions GROUP BY flag_id HAVING max(CASE WHEN transition = 'cancelled' THEN 1 ELSE 0 END) = 0
 ), flags AS (
+  -- A flag whose hours have not passed counts once it is answered.
   SELECT w.lao_code, count(*) AS flags,
-    sum(CASE WHEN a.answered_at <= f.raised_at + INTERVAL '{answer_hours} hours' THEN 1 ELSE 0 END) AS answered
-  FROM condition_flags f JOIN w ON w.well_id = f.well_id LEFT JOIN answers a ON a.flag_id = f.id
-  WHERE f.hazard IN ('drought', 'flood', 'salinity') AND f.severity <> 'watch'
-    AND f.raised_at >= TIMESTAMPTZ '{from}T00:00:00+07:00' AND f.raised_at < TIMESTAMPTZ '{end}T00:00:00+07:00'
+    sum(CASE WHEN a.answered_at <= t.told_at + INTERVAL '{answer_hours} hours' THEN 1 ELSE 0 END) AS answered
+  FROM condition_flags f JOIN w ON w.well_id = f.well_id JOIN told t ON t.flag_id = f.id LEFT JOIN answers a ON a.flag_id = f.id
+  WHERE f.hazard IN ('drought', 'flood', 'salinity')
+    AND t.told_at >= TIMESTAMPTZ '{from}T00:00:00+07:00' AND t.told_at < TIMESTAMPTZ '{end}T00:00:00+07:00'
+    AND (a.answered_at IS NOT NULL OR t.told_at + INTERVAL '{answer_hours} hours' <= TIMESTAMPTZ '{until}')
   GROUP BY w.lao_code
 ), recharge AS (
   SELECT w.lao_code, count(DISTINCT i.well_id) AS banks_measured, sum(i.value) AS recharge_m3

@@ -25,7 +25,7 @@ use tokio::time::{interval, timeout};
 use utoipa::IntoParams;
 
 use super::input::{self, Parameters};
-use crate::problem::{Answer, Problem};
+use crate::problem::Answer;
 use crate::state::App;
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -60,23 +60,14 @@ pub async fn stream(
     let province = input::province(asked.province.as_deref())?.map(str::to_owned);
     let after =
         match headers.get("last-event-id").map(|value| value.to_str().ok().and_then(|text| text.trim().parse().ok())) {
-            Some(Some(after)) => Some(after),
-            Some(None) => {
-                let detail = "Last-Event-ID is not the id of an event, which is a number";
-                return Err(Problem::bad_parameter("Last-Event-ID", detail));
-            }
+            // A browser that gets an error never asks again, so what is no id is one of another server.
+            Some(after) => Some(after.unwrap_or(-1)),
             None => asked.last_event_id,
         };
     let last = app.metadata.last_transition().await?;
     let (after, is_reset) = match after {
-        Some(after) if after < 0 => {
-            return Err(Problem::bad_parameter(
-                "Last-Event-ID",
-                "Last-Event-ID is below 0; ids of events begin with 1",
-            ));
-        }
         // Of another server, or of one that was restored: what came since cannot be told.
-        Some(after) if after > last => (last, true),
+        Some(after) if after < 0 || after > last => (last, true),
         Some(after) => (after, false),
         None => (last, false),
     };

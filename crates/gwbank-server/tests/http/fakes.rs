@@ -219,8 +219,16 @@ impl FlagsDoor for FakeFlags {
         self.0.commit_watch(commit).await.map_err(|error| FlagsDoorError::Failed(error.into()))
     }
 
-    async fn drill(&self, _: Drill) -> Result<usize, FlagsDoorError> {
+    async fn drill(&self, drill: Drill) -> Result<usize, FlagsDoorError> {
+        let commit = WatchCommit { drills: vec![drill], ..WatchCommit::default() };
+        self.0.commit_watch(commit).await.map_err(|error| FlagsDoorError::Failed(error.into()))?;
         Ok(2)
+    }
+
+    fn drill_flag(&self, drill: &Drill) -> ConditionFlag {
+        let Drill { drill_id, hazard, severity, scope, place, province_code, at, .. } = drill.clone();
+        let like = flag(&format!("drill-{drill_id}"), severity, FlagState::Open);
+        ConditionFlag { scope, place, province_code, hazard, raised_at: at, ..like }
     }
 
     async fn explain_well(

@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use base64::Engine;
 use gwbank_model::Timestamp;
 use gwbank_notice::LinkTicket;
+use gwbank_registry::office::{Channel, Contact, Office, OfficeLevel, Offices};
 use gwbank_store::{FlagAction, Metadata};
 use serde_json::json;
 
@@ -100,12 +101,14 @@ fn a_friend_of_line_is_linked_once_and_answers() {
     assert_eq!((&flag["acknowledged_by"], &flag["actions"][0]["via"]), (&json!("line"), &json!("line")));
     assert!(server.line.0.lock().last().unwrap().1.starts_with("รับทราบแล้ว"));
 
-    let leaves = json!([{ "type": "unfollow", "source": { "type": "user", "userId": U1 } }]);
-    assert_eq!(signed(&server, leaves).status, 200);
+    let leaves = json!([{ "type": "unfollow", "timestamp": 1_000, "source": { "type": "user", "userId": U1 } }]);
+    assert_eq!(signed(&server, leaves.clone()).status, 200);
     assert_eq!(linked(&server).unreachable_since, Some(now()));
-    let comes = json!([{ "type": "follow", "source": { "type": "user", "userId": U1 } }]);
+    let comes = json!([{ "type": "follow", "timestamp": 2_000, "source": { "type": "user", "userId": U1 } }]);
     assert_eq!(signed(&server, comes).status, 200);
     assert!(linked(&server).is_reachable());
+    assert_eq!(signed(&server, leaves).status, 200);
+    assert!(linked(&server).is_reachable(), "LINE sent again what was before");
     for strange in
         [json!([{}]), json!([1, null, "x"]), json!([{ "type": "message", "source": {} }]), json!({}), json!(null)]
     {
@@ -122,7 +125,7 @@ const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded")
 
 #[test]
 fn a_link_shows_on_get_and_acts_on_post() {
-    let server = Server::open();
+    let server = with_offices();
     let link = link(&server, "drought-1", now().plus_secs(60));
     for _ in 0..2 {
         let page = server.get(&link);
@@ -133,9 +136,9 @@ fn a_link_shows_on_get_and_acts_on_post() {
     }
     assert!(block_on(server.metadata.flag_notes(None)).unwrap().is_empty(), "scanners of mail open links");
     let post = |body: &str| server.send("POST", &link, &[FORM], body.as_bytes());
-    assert_eq!(post("action=acknowledge&name=").status, 422, "nobody");
-    assert_eq!(post("action=burn&name=a").status, 422);
-    assert_eq!(post(&format!("action=acknowledge&name={}", "a".repeat(101))).status, 422);
+    assert_eq!(post("action=acknowledge&name=").status, 400, "nobody");
+    assert_eq!(post("action=burn&name=a").status, 400);
+    assert_eq!(post(&format!("action=acknowledge&name={}", "a".repeat(101))).status, 400);
     assert_eq!(post("action=acknowledge&name=%E0%B8%AA%E0%B8%A1%3Cb%3E&text=on+it").status, 200);
     let notes = block_on(server.metadata.flag_notes(None)).unwrap();
     assert_eq!(notes.len(), 1);
@@ -145,11 +148,18 @@ fn a_link_shows_on_get_and_acts_on_post() {
     assert_eq!(post("action=comment&name=a&text=later").status, 200);
     let json = server.send("POST", &link, &[("content-type", "application/json")], b"{}");
     json.problem("unsupported-type");
+    let said = (0..40).map(|n| post(&format!("action=comment&name=a&text={n}")).status).collect::<Vec<_>>();
+    assert_eq!(said.iter().filter(|status| **status == 200).count(), 28, "thirty an hour: {said:?}");
+    assert_eq!(said.last(), Some(&429));
+    // Who is not a contact any more has no say.
+    let one = "office_id,level,office_name\nother,national,Other\n";
+    assert_eq!(server.send("PUT", "/api/v1/offices?replace=true", &[CSV], one.as_bytes()).status, 200);
+    assert_eq!((server.get(&link).status, post("action=acknowledge&name=a").status), (403, 403));
 }
 
 #[test]
 fn a_link_that_is_old_or_forged_does_nothing() {
-    let server = Server::open();
+    let server = with_offices();
     let old = link(&server, "drought-1", now());
     let good = link(&server, "drought-1", now().plus_secs(60));
     let forged = format!("{}x", &good[..good.len() - 1]);
@@ -167,15 +177,26 @@ fn to_approve_by_a_link_takes_an_account() {
     credentials.add_user("officer", Role::Office, &password_hash("open sesame").unwrap()).unwrap();
     credentials.add_user("reader", Role::Hydrologist, &password_hash("open sesame").unwrap()).unwrap();
     let server = Server::start(credentials, gwbank_server::Reach::Anywhere);
+    let korat = Office {
+        office_id: "korat".to_owned(),
+        level: OfficeLevel::Province,
+        place_code: Some("30".to_owned()),
+        name: "Korat".to_owned(),
+        name_th: None,
+        phone: None,
+        messages_per_minute: None,
+    };
+    let offices = Offices::new([korat], [Contact::new("mail", "korat", Channel::Email)]);
+    assert!(block_on(server.metadata.put_offices(offices, 0, now())).unwrap());
     let link = link(&server, "drought-1", now().plus_secs(60));
     let post = |body: &str| server.send("POST", &link, &[FORM], body.as_bytes()).status;
-    server.get("/cap/drought-1-1.xml").problem("unauthenticated");
+    server.get("/cap/drought-1-1-draft.xml").problem("unauthenticated");
     assert!(!server.get("/feeds/cap.atom").text().contains("drought-1-1"), "drafts are the officers'");
     let shown = server.get(&link).text().to_owned();
     assert!(shown.contains("newest CAP document") && shown.contains("not approved"), "{shown}");
-    assert_eq!(post("action=approve&account=officer&password=wrong"), 422);
-    assert_eq!(post("action=approve&account=reader&password=open+sesame"), 422);
-    assert_eq!(post("action=cancel&name=officer"), 422);
+    assert_eq!(post("action=approve&account=officer&password=wrong"), 401);
+    assert_eq!(post("action=approve&account=reader&password=open+sesame"), 403);
+    assert_eq!(post("action=cancel&name=officer"), 401);
     assert_eq!(post("action=approve&account=officer&password=open+sesame"), 200);
     let notes = block_on(server.metadata.flag_notes(None)).unwrap();
     assert_eq!(
@@ -190,13 +211,13 @@ fn a_document_is_a_draft_until_it_is_approved() {
     let server = Server::open();
     let feed = server.get("/feeds/cap.atom");
     assert_eq!(feed.header("content-type"), "application/atom+xml; charset=utf-8");
-    assert!(feed.text().contains("Draft") && feed.text().contains("/cap/drought-1-1.xml"), "{}", feed.text());
+    assert!(feed.text().contains("Draft") && feed.text().contains("/cap/drought-1-1-draft.xml"), "{}", feed.text());
     assert!(server.get("/feeds/cap/30.atom").text().contains("drought-1-1"));
     assert!(!server.get("/feeds/cap/50.atom").text().contains("drought-1-1"));
     assert!(!server.get("/feeds/cap.atom?status=actual").text().contains("drought-1-1"));
     server.get("/feeds/cap/99.atom").problem("unknown-province");
     server.get("/feeds/cap.atom?page=9").problem("bad-parameter");
-    let draft = server.get("/cap/drought-1-1.xml");
+    let draft = server.get("/cap/drought-1-1-draft.xml");
     assert_eq!(draft.header("content-type"), "application/cap+xml; charset=utf-8");
     for expected in [
         "<status>Draft</status>",
@@ -207,7 +228,9 @@ fn a_document_is_a_draft_until_it_is_approved() {
     ] {
         assert!(draft.text().contains(expected), "{expected} in {}", draft.text());
     }
-    for missing in ["/cap/drought-1-2.xml", "/cap/other-1.xml", "/cap/x.xml", "/cap/drought-1-1"] {
+    for missing in
+        ["/cap/drought-1-2.xml", "/cap/other-1.xml", "/cap/x.xml", "/cap/drought-1-1", "/cap/drought-1-1.xml"]
+    {
         server.get(missing).problem("unknown-document");
     }
     let approved = server.send("POST", "/api/v1/flags/drought-1/approve", &[], &[]).json();
@@ -245,12 +268,23 @@ fn holds_and_drills_are_asked_for_by_place() {
     let drill = json!({ "kind": "exercise", "hazard": "flood", "severity": "extreme", "place": "3001" });
     assert_eq!(server.post_json("/api/v1/drills", &drill.to_string()).json()["told"], 2);
     server.post_json("/api/v1/drills", &json!({ "kind": "joke" }).to_string()).problem("bad-request");
+    // A drill of a place has a document that says so, in the feeds of officers.
+    let feed = server.get("/feeds/cap/30.atom");
+    let feed = feed.text();
+    let name = feed.split("/cap/").find_map(|rest| rest.starts_with("drill-").then(|| rest.split('"').next().unwrap()));
+    let name = name.unwrap_or_else(|| panic!("{feed}"));
+    let document = server.get(&format!("/cap/{name}"));
+    let document = document.text();
+    assert!(
+        document.contains("<status>Exercise</status>") && document.contains("<scope>Restricted</scope>"),
+        "{document}"
+    );
+    assert!(!server.get("/feeds/cap.atom?status=actual").text().contains("drill-"));
 }
 
 #[test]
 fn a_stream_tells_what_came_after_an_event() {
     let server = Server::open();
-    server.send("GET", "/api/v1/flags/stream", &[("last-event-id", "x")], &[]).problem("bad-parameter");
     let mut stream = std::net::TcpStream::connect(server.base.trim_start_matches("http://")).unwrap();
     let asked = "GET /api/v1/flags/stream?last_event_id=0 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     stream.write_all(asked.as_bytes()).unwrap();

@@ -37,7 +37,7 @@ use gwbank_registry::Well;
 pub use explain::{RecordExplanation, RecordIndicator};
 pub use rules::RecordRules;
 pub(crate) use salinity::SalinityMemory;
-pub(crate) use work::{Computed, RecordTask, goes_on, run, run_open, task_for};
+pub(crate) use work::{Computed, RecordTask, awaits, goes_on, run, run_open, task_for};
 
 use crate::rows::Cell;
 
@@ -104,7 +104,7 @@ pub(crate) struct RecordMemory {
     /// As it was registered.
     pub well: Arc<Well>,
     pub comparison: Option<Arc<Well>>,
-    /// Parts that gave rows: the others are looked at again only when readings of theirs come.
+    /// Parts that gave rows, or have readings of open months: the others are looked at again only when readings of theirs come.
     pub parts: BTreeSet<Part>,
     pub salinity: Option<Arc<SalinityMemory>>,
     /// Of the last closed month.

@@ -88,6 +88,17 @@ pub(crate) fn task_for(
     (!compared.is_empty()).then(|| RecordTask { well: Arc::clone(well), comparison, parts, compared })
 }
 
+/// Remembers of which parts readings of open months have come: they are due when a month closes, whatever they gave before.
+pub(crate) fn awaits(inner: &Inner, well: &WellId, marks: &[DirtyMonth], closed_through: Month) {
+    let Some(memory) = inner.record_of(well) else { return };
+    let open = marks.iter().filter(|mark| mark.month > closed_through).flat_map(|mark| parts_of(mark.parameter));
+    let new: BTreeSet<Part> = open.filter(|p| !memory.parts.contains(p) && may_have(&memory.well, *p)).collect();
+    if !new.is_empty() {
+        let parts = memory.parts.union(&new).copied().collect();
+        inner.records.write().insert(well.clone(), Arc::new(RecordMemory { parts, ..(*memory).clone() }));
+    }
+}
+
 /// What a well may have by what it is.
 pub(super) fn may_have(well: &Well, part: Part) -> bool {
     match part {
@@ -177,6 +188,16 @@ fn compute(
         if rows.len() > before {
             found.insert(part);
         }
+    }
+    // What has readings of open months only begins when the first of them closes.
+    let offset = inner.config.closing.offset_seconds;
+    let open_days = own.days.iter().filter(|day| day.day.month() > closed_through);
+    found.extend(open_days.flat_map(|day| parts_of(day.parameter)));
+    if own.hours.iter().any(|hour| hour.time.month(offset) > closed_through) {
+        found.insert(Part::Bank);
+    }
+    if !own.rain_counter.is_empty() {
+        found.insert(Part::Rain);
     }
     found.retain(|part| may_have(well, *part));
     let memory = RecordMemory {

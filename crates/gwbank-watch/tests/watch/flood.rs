@@ -2,6 +2,7 @@ use gwbank_model::condition::{FlagState, Hazard, Scope, Severity};
 use gwbank_model::{Month, Parameter};
 use gwbank_registry::{BankType, Registry, Well};
 use gwbank_store::Metadata;
+use gwbank_watch::Watch;
 
 use crate::support::{World, at, id, in_district, well};
 
@@ -118,6 +119,7 @@ async fn clears_after_six_hours_below_and_not_by_silence() {
     assert_eq!(world.story(&flag.id).await, ["raised warning", "escalated severe", "stale severe", "cleared severe"]);
     let last = world.transitions(&flag.id).await.pop().unwrap();
     assert!(last.evidence.contains("six_hours_below_limit"), "{}", last.evidence);
+    expect_test::expect_file!["messages/flood_well.txt"].assert_eq(&world.told().await);
 }
 
 #[tokio::test]
@@ -178,6 +180,7 @@ async fn a_corrected_reading_cancels_what_it_raised() {
     assert!(world.open_flag(Hazard::Flood, Scope::Well, "W1").await.is_none());
     let last = world.transitions(&flag.id).await.pop().unwrap();
     assert!(last.evidence.contains("late_data"), "{}", last.evidence);
+    expect_test::expect_file!["messages/flood_cancelled.txt"].assert_eq(&world.told().await);
 }
 
 #[tokio::test]
@@ -219,6 +222,7 @@ async fn districts_make_the_province() {
     let flag = world.open_flag(Hazard::Flood, Scope::Province, "30").await.unwrap();
     assert_eq!((flag.wells_in, flag.wells_out), (3, 8));
     assert!(flag.headline_en.contains("3 of 11 wells"), "{}", flag.headline_en);
+    expect_test::expect_file!["messages/flood_places.txt"].assert_eq(&world.told().await);
 }
 
 #[tokio::test]
@@ -271,4 +275,37 @@ async fn a_record_high_is_watched_and_survives_a_restart() {
     world.depth(&world.open().await, "W1", &hour(1.0), 1.3).await;
     assert_eq!(severity(&world, Scope::Well, "W1").await, Some(Severity::Watch));
     assert_eq!(severity(&world, Scope::Province, "30").await, None);
+    expect_test::expect_file!["messages/flood_record_high.txt"].assert_eq(&world.told().await);
+}
+
+/// Updates of a place, as they were told: the reason, and with how many wells.
+async fn updates(world: &World, place: &str) -> Vec<(String, u64)> {
+    let open = world.open_flag(Hazard::Flood, Scope::District, place).await.unwrap();
+    let transitions = world.metadata.flag_transitions(Some(&open.id)).await.unwrap();
+    let updated = transitions.iter().filter(|it| it.transition == gwbank_model::condition::Transition::Updated);
+    let evidence = updated.map(|it| serde_json::from_str::<serde_json::Value>(&it.evidence).unwrap());
+    evidence.map(|it| (it["reason"].as_str().unwrap().to_owned(), it["wells_told"].as_u64().unwrap())).collect()
+}
+
+#[tokio::test]
+async fn a_place_whose_wells_become_many_more_is_told_again_once() {
+    let wells = (0..9).map(|i| with_limits(&format!("W{i}"))).collect();
+    let world = World::new(wells, "2026-10-01T00:00:00+07:00");
+    let mut watch = world.open().await;
+    let rises = async |watch: &Watch, well: usize, hours: f64| {
+        world.depth(watch, &format!("W{well}"), &hour(hours), 0.6).await;
+        world.depth(watch, &format!("W{well}"), &hour(hours + 0.1), 0.4).await;
+    };
+    rises(&watch, 0, 0.0).await;
+    for well in 1..4 {
+        rises(&watch, well, 0.2 * well as f64).await;
+    }
+    assert_eq!(updates(&world, "3001").await, [], "not within an hour");
+    // A restart knows what was told before it.
+    watch = world.open().await;
+    rises(&watch, 4, 1.5).await;
+    assert_eq!(updates(&world, "3001").await, [("more_wells".to_owned(), 4)]);
+    rises(&watch, 5, 3.0).await;
+    rises(&watch, 6, 4.0).await;
+    assert_eq!(updates(&world, "3001").await.len(), 1, "seven are not twice four");
 }

@@ -46,6 +46,7 @@ async fn a_steady_rise_is_a_watch_then_a_warning_and_ends_six_hours_after_it() {
     assert!(world.open_flag(Hazard::Flood, Scope::Well, "W1").await.is_none());
     let rows = world.metadata.indicators(Some("W1")).await.unwrap();
     assert_eq!(rows.len(), 2, "the rise is on record: {rows:?}");
+    expect_test::expect_file!["messages/flood_rise.txt"].assert_eq(&world.told().await);
 }
 
 #[tokio::test]
@@ -88,6 +89,7 @@ async fn a_rapid_rise_is_for_the_operator_and_ends_after_a_day() {
     }
     assert!(world.open_flag(Hazard::RapidChange, Scope::Well, "W1").await.is_none());
     assert_eq!(world.story(&flag.id).await, ["raised watch", "cleared watch"]);
+    expect_test::expect_file!["messages/rapid_rise.txt"].assert_eq(&world.told().await);
 }
 
 #[tokio::test]

@@ -51,6 +51,7 @@ async fn a_well_is_silent_after_a_day_and_speaks_again() {
     assert!(!no_data(&world, Scope::Well, "W1").await);
     let last = world.transitions(&flag.id).await.pop().unwrap();
     assert!(last.evidence.contains("data_resumed"), "{}", last.evidence);
+    expect_test::expect_file!["messages/no_data_well.txt"].assert_eq(&world.told().await);
 }
 
 #[tokio::test]
@@ -83,6 +84,7 @@ async fn a_gateway_stands_for_its_wells_and_a_province_hears_of_more_than_half()
     watch.run_silence_once().await.unwrap();
     assert!(!no_data(&world, Scope::Gateway, "gw-1").await);
     assert!(no_data(&world, Scope::Well, "W1").await && no_data(&world, Scope::Well, "W2").await);
+    expect_test::expect_file!["messages/no_data_places.txt"].assert_eq(&world.told().await);
 }
 
 #[tokio::test]

@@ -1,13 +1,16 @@
 //! A small world: wells, readings, a clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use gwbank_model::condition::{Hazard, Scope};
+use gwbank_model::condition::{Hazard, Scope, Severity, Transition};
 use gwbank_model::{Day, Month, Parameter, Row, Seq, SeriesId, Timestamp, WellId};
+use gwbank_notice::{Notice, render};
 use gwbank_quality::SeriesConfig;
+use gwbank_registry::office::MessageLanguage;
 use gwbank_registry::{BankType, Registry, Sampling, Well};
 use gwbank_runtime::{ManualClock, Shutdown};
 use gwbank_store::memory::MemoryMetadata;
@@ -135,6 +138,20 @@ impl SeriesJudge for DefaultJudge {
     }
 }
 
+/// As a mail and as messages of LINE; HTML where a flag begins, as it says the same.
+pub fn write(told: &mut String, notice: &Notice) {
+    let links = render::Links { page: Some("https://bank.example.org/act/…".to_owned()) };
+    let mail = render::mail(notice, MessageLanguage::Both, &links);
+    let _ = writeln!(told, "=== {} · {}\n\n{}\n\n{}", notice.kind, notice.timestamp, mail.subject, mail.text);
+    if notice.transition() == Some(Transition::Raised) {
+        let _ = writeln!(told, "--- HTML\n{}", mail.html);
+    }
+    // The text is that of the mail.
+    for message in render::line_messages(notice, MessageLanguage::Both, &links).iter().skip(1) {
+        let _ = writeln!(told, "--- LINE\n{}\n", serde_json::to_string_pretty(message).expect("JSON"));
+    }
+}
+
 pub struct World {
     pub metadata: MemoryMetadata,
     pub reader: Arc<MapReader>,
@@ -195,6 +212,23 @@ impl World {
 
     pub async fn open(&self) -> Watch {
         Watch::open(self.config.clone(), self.parts()).await.expect("opens")
+    }
+
+    /// What was told, each kind of transition of a hazard and scope once, in all forms and both languages.
+    pub async fn told(&self) -> String {
+        let mut told = String::new();
+        let mut seen = BTreeSet::new();
+        let mut severities: BTreeMap<String, Severity> = BTreeMap::new();
+        for found in self.metadata.transitions_after(0, usize::MAX).await.expect("metadata") {
+            let transition = found.transition;
+            let before = severities.insert(transition.flag_id.clone(), transition.severity);
+            let flags = self.metadata.flags_at(transition.at).await.expect("metadata");
+            let flag = flags.into_iter().find(|flag| flag.id == transition.flag_id).expect("a transition has a flag");
+            if seen.insert((flag.hazard, flag.scope, transition.transition)) {
+                write(&mut told, &Notice::of(&flag, &transition, before));
+            }
+        }
+        told
     }
 
     pub fn set_now(&self, now: &str) {
