@@ -10,6 +10,13 @@ globalThis.CustomEvent ??= class extends Event {
     this.detail = options?.detail;
   }
 };
+// A client that resets its connection ends that connection; the server's library leaves the error to the process.
+const outlive = (error) => {
+  if (['ECONNRESET', 'EPIPE'].includes(error?.code)) return console.error(`a client went away: ${error.message}`);
+  console.error(error);
+  process.exit(1);
+};
+process.on('uncaughtException', outlive).on('unhandledRejection', outlive);
 process.stdin.on('end', () => process.exit(0)).resume();
 const db = await PGlite.create({ extensions: { timescaledb } });
 await db.exec('CREATE EXTENSION timescaledb');
