@@ -237,7 +237,7 @@ impl Demo<'_> {
         ))?;
         let http = self.node.addresses.http.as_deref().unwrap_or_default();
         let mqtt = self.node.addresses.mqtt.as_deref().unwrap_or_default();
-        output::line(&format!("\n  status page  http://{http}/\n  API          http://{http}/api/docs"))?;
+        output::line(&format!("\n  dashboard    http://{http}/\n  API          http://{http}/api/docs"))?;
         let postgres_wire = self.node.addresses.postgres_wire.as_deref().unwrap_or_default();
         output::line(&format!("  SQL          psql postgresql://gwbank@{postgres_wire}/gwbank"))?;
         let flight_sql = self.node.addresses.flight_sql.as_deref().unwrap_or_default();

@@ -69,7 +69,7 @@ impl AuthSection {
         let mut problems = Vec::new();
         let role_of = |role: &str| -> Result<Role, String> {
             role.parse().map_err(|_| {
-                let all: Vec<&str> = Role::ALL.iter().map(|role| role.name()).collect();
+                let all: Vec<&str> = Role::GIVEN.iter().map(|role| role.name()).collect();
                 format!("role {role:?} is not one of {}", all.join(", "))
             })
         };

@@ -55,6 +55,7 @@ pub struct Config {
     pub contacts: ContactsSection,
     pub fleet: FleetSection,
     pub scorecard: ScorecardSection,
+    pub dashboard: DashboardSection,
     pub bulletin: BulletinSection,
     /// Limits of the quality tests that differ from the defaults.
     pub quality: QualityOverrides,
@@ -89,6 +90,7 @@ impl Default for Config {
             contacts: ContactsSection::default(),
             fleet: FleetSection::default(),
             scorecard: ScorecardSection::default(),
+            dashboard: DashboardSection::default(),
             bulletin: BulletinSection::default(),
             quality: QualityOverrides::default(),
             device_profiles: Vec::new(),
@@ -588,6 +590,22 @@ impl Default for FleetSection {
             failing_days: rules.failing_days.unsigned_abs(),
             finding_days: rules.finding_days.unsigned_abs(),
         }
+    }
+}
+
+/// What those may see who are not logged in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DashboardSection {
+    /// Wells, series, indicators, provinces and flags, without names of people.
+    pub public: bool,
+    /// Of one address; 0: no bound.
+    pub public_requests_per_minute: u32,
+}
+
+impl Default for DashboardSection {
+    fn default() -> Self {
+        Self { public: false, public_requests_per_minute: 600 }
     }
 }
 

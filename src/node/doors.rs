@@ -27,9 +27,9 @@ use gwbank_registry::{Installation, Registry, Well};
 use gwbank_runtime::Clock;
 use gwbank_server::auth::{Access, Authenticator, Credentials};
 use gwbank_server::doors::{
-    Explained, ExplanationOf, FlagAct, FlagsDoor, FlagsDoorError, GatewayStanding, IngestDoor, IngestDoorError,
-    LineDoor, OperationsDoor, PartState, PostedReadings, PostedReceipt, ReadingFault, ReadingsFormat, ReadingsSource,
-    ReplayedLetters, SqlAnswer, SqlDoor, SqlError, SqlErrorKind, SqlPlace, StandingInWords,
+    Explained, ExplanationOf, FlagAct, FlagsDoor, FlagsDoorError, FleetReport, GatewayStanding, IngestDoor,
+    IngestDoorError, LineDoor, OperationsDoor, PartState, PostedReadings, PostedReceipt, ReadingFault, ReadingsFormat,
+    ReadingsSource, ReplayedLetters, SqlAnswer, SqlDoor, SqlError, SqlErrorKind, SqlPlace, StandingInWords,
 };
 use gwbank_server::metrics::{FamilyKind, MetricsText};
 use gwbank_server::problem::Kind;
@@ -509,6 +509,17 @@ impl FlagsDoor for Flags {
             text_en: standing.text_en,
             text_th: standing.text_th,
         }
+    }
+
+    async fn fleet(&self) -> Result<Vec<FleetReport>, FlagsDoorError> {
+        let reports = self.watch.fleet().await.map_err(flags_error)?;
+        let report = |report: gwbank_watch::FleetReport| FleetReport {
+            province_code: report.province_code,
+            items: u64::from(report.items),
+            text_en: report.text_en,
+            text_th: report.text_th,
+        };
+        Ok(reports.into_iter().map(report).collect())
     }
 }
 

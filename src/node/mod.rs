@@ -37,7 +37,7 @@ use gwbank_query::{QueryEngine, QuerySources};
 use gwbank_review::Reviewer;
 use gwbank_runtime::{Backoff, Clock, ShutdownTrigger, SystemClock};
 use gwbank_server::auth::Credentials;
-use gwbank_server::{App, AppParts, HttpServer, Limits, Reach, router};
+use gwbank_server::{App, AppParts, HttpServer, Limits, PublicView, Reach, router};
 use gwbank_store::Metadata;
 use gwbank_watch::{Watch, WatchHandle, WatchParts};
 
@@ -319,6 +319,10 @@ impl Node {
             limits: limits.clone(),
             reach: if self.config.is_on_loopback() { Reach::Loopback } else { Reach::Anywhere },
             public_url: (!self.config.public_url.is_empty()).then(|| self.config.public_url.clone()),
+            public_view: PublicView {
+                permitted: self.config.dashboard.public,
+                requests_per_minute: self.config.dashboard.public_requests_per_minute,
+            },
             version: env!("CARGO_PKG_VERSION"),
         });
         if !self.config.bulletin.provinces.is_empty() {

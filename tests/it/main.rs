@@ -5,6 +5,7 @@ mod certificates;
 mod clients;
 mod command_line;
 mod conservation;
+mod dashboard;
 mod database;
 mod demo;
 mod export;

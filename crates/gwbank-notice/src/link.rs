@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gwbank_model::Timestamp;
 use ring::hmac;
 
-/// Signs links. Whoever has it can act as any contact.
+/// Signs links, and what else is given to somebody to bring it back. Whoever has it can act as any contact.
 #[derive(Clone)]
 pub struct LinkKey(hmac::Key);
 
@@ -42,20 +42,32 @@ impl LinkKey {
         Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
     }
 
-    pub fn sign(&self, ticket: &LinkTicket) -> String {
-        let said = format!("{}\n{}\n{}", ticket.flag_id, ticket.contact_id, ticket.expires_at.as_secs());
-        let said = URL_SAFE_NO_PAD.encode(said);
+    /// A key for another purpose: what one signs the other takes for forged.
+    pub fn derived(&self, purpose: &str) -> Self {
+        Self::new(hmac::sign(&self.0, purpose.as_bytes()).as_ref())
+    }
+
+    /// `base64url(text) . base64url(HMAC-SHA-256 of that)`.
+    pub fn seal(&self, text: &str) -> String {
+        let said = URL_SAFE_NO_PAD.encode(text);
         let tag = hmac::sign(&self.0, said.as_bytes());
         format!("{said}.{}", URL_SAFE_NO_PAD.encode(tag.as_ref()))
     }
 
+    /// What was sealed with this key; `None` of anything else.
+    pub fn open(&self, sealed: &str) -> Option<String> {
+        let (said, tag) = sealed.split_once('.').filter(|_| sealed.len() <= LINK_BYTES_MAX)?;
+        let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
+        hmac::verify(&self.0, said.as_bytes(), &tag).ok()?;
+        String::from_utf8(URL_SAFE_NO_PAD.decode(said).ok()?).ok()
+    }
+
+    pub fn sign(&self, ticket: &LinkTicket) -> String {
+        self.seal(&format!("{}\n{}\n{}", ticket.flag_id, ticket.contact_id, ticket.expires_at.as_secs()))
+    }
+
     pub fn read(&self, link: &str, now: Timestamp) -> Result<LinkTicket, LinkProblem> {
-        let parts = link.split_once('.').filter(|_| link.len() <= LINK_BYTES_MAX);
-        let (said, tag) = parts.ok_or(LinkProblem::Forged)?;
-        let tag = URL_SAFE_NO_PAD.decode(tag).map_err(|_| LinkProblem::Forged)?;
-        hmac::verify(&self.0, said.as_bytes(), &tag).map_err(|_| LinkProblem::Forged)?;
-        let said = URL_SAFE_NO_PAD.decode(said).map_err(|_| LinkProblem::Forged)?;
-        let said = String::from_utf8(said).map_err(|_| LinkProblem::Forged)?;
+        let said = self.open(link).ok_or(LinkProblem::Forged)?;
         let [flag_id, contact_id, expiry] = said.split('\n').collect::<Vec<_>>()[..] else {
             return Err(LinkProblem::Forged);
         };

@@ -3,7 +3,8 @@
 //! # Rules
 //! 1. Without any configured user, token or gateway the server is **open**: whoever reaches it is an admin. The binary
 //!    permits that only on loopback (or with `insecure = true`), and [`crate::router`] then refuses foreign Host headers.
-//! 2. Otherwise a request carries a bearer token or a name and password. Tokens are kept as SHA-256 digests (they are
+//! 2. Otherwise a request carries a bearer token or a name and password, or the cookie of a session that one began
+//!    (`session`). Tokens are kept as SHA-256 digests (they are
 //!    long and random), passwords as Argon2 strings. Comparison takes the same time wherever they differ.
 //! 3. The local token, which only the process's own user can read, is an admin's in either case.
 //! 4. Whoever sends wrong passwords again and again is refused for a while without a look at the password: a guess costs the
@@ -37,7 +38,14 @@ named_enum! {
         /// Reads wells, indicators and condition flags; acknowledges.
         Office = 3, "office";
         Admin = 4, "admin";
+        /// Nobody who is known, where that is permitted: looks at the water, and at no names of people.
+        Public = 5, "public";
     }
+}
+
+impl Role {
+    /// Those that can be given to somebody.
+    pub const GIVEN: &'static [Role] = &[Role::Gateway, Role::Hydrologist, Role::Office, Role::Admin];
 }
 
 /// What a route is for; every route has exactly one.
@@ -45,7 +53,9 @@ named_enum! {
 pub enum Access {
     /// Anyone who reaches the port.
     Public,
-    /// Wells, series, indicators, provinces, flags, status.
+    /// Wells, series, indicators, provinces, flags: what an operator may open to everybody.
+    View,
+    /// What is about the work and not about the water: status, gateways, sensors, limits, reviews, holds.
     Read,
     /// Free SQL.
     Sql,
@@ -60,9 +70,34 @@ pub enum Access {
 }
 
 impl Access {
+    pub const ALL: &'static [Access] = &[
+        Access::Public,
+        Access::View,
+        Access::Read,
+        Access::Sql,
+        Access::Publish,
+        Access::Review,
+        Access::Acknowledge,
+        Access::Administer,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Access::Public => "public",
+            Access::View => "view",
+            Access::Read => "read",
+            Access::Sql => "sql",
+            Access::Publish => "publish",
+            Access::Review => "review",
+            Access::Acknowledge => "acknowledge",
+            Access::Administer => "administer",
+        }
+    }
+
     pub fn permits(self, role: Role) -> bool {
         match self {
             Access::Public => true,
+            Access::View => role != Role::Gateway,
             Access::Read => matches!(role, Role::Hydrologist | Role::Office | Role::Admin),
             Access::Sql | Access::Review => matches!(role, Role::Hydrologist | Role::Admin),
             Access::Publish => matches!(role, Role::Gateway | Role::Admin),
@@ -76,7 +111,7 @@ impl Access {
         if self == Access::Public {
             return "anyone".to_owned();
         }
-        let roles: Vec<&str> = Role::ALL.iter().filter(|&&role| self.permits(role)).map(|role| role.name()).collect();
+        let roles: Vec<&str> = Role::GIVEN.iter().filter(|&&role| self.permits(role)).map(|role| role.name()).collect();
         roles.join(", ")
     }
 }
@@ -90,10 +125,23 @@ pub struct Principal {
     pub gateway: Option<GatewayId>,
 }
 
+impl Principal {
+    /// Who is not known.
+    pub fn public() -> Self {
+        Self { name: "public".to_owned(), role: Role::Public, gateway: None }
+    }
+
+    pub fn is_public(&self) -> bool {
+        self.role == Role::Public
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialError {
     #[error("{what} of {name:?} is not {expected}")]
     Malformed { what: &'static str, name: String, expected: &'static str },
+    #[error("{name:?} has role public, which is that of whoever is not known; see [dashboard] public")]
+    Public { name: String },
     #[error("{name:?} is there twice")]
     Twice { name: String },
     #[error("token {name:?} has role gateway and names no gateway")]
@@ -151,6 +199,9 @@ impl Credentials {
     }
 
     fn add_password(&mut self, principal: Principal, phc: &str) -> Result<(), CredentialError> {
+        if principal.is_public() {
+            return Err(CredentialError::Public { name: principal.name });
+        }
         if PasswordHash::new(phc).is_err() {
             let expected = "an Argon2 string in PHC format ($argon2id$…)";
             return Err(CredentialError::Malformed { what: "the password", name: principal.name, expected });
@@ -174,6 +225,9 @@ impl Credentials {
             let expected = "a SHA-256 digest of 64 hexadecimal digits";
             return Err(CredentialError::Malformed { what: "sha256", name: name.to_owned(), expected });
         };
+        if role == Role::Public {
+            return Err(CredentialError::Public { name: name.to_owned() });
+        }
         if role == Role::Gateway && gateway.is_none() {
             return Err(CredentialError::TokenWithoutGateway { name: name.to_owned() });
         }
@@ -187,6 +241,11 @@ impl Credentials {
         let gateway = gateway.filter(|_| role == Role::Gateway);
         self.tokens.push(Token { principal: Principal { name: name.to_owned(), role, gateway }, digest });
         Ok(())
+    }
+
+    /// Whether anybody could log in with a password.
+    pub fn has_passwords(&self) -> bool {
+        self.passwords.values().any(|password| Access::View.permits(password.principal.role))
     }
 
     /// Admits the bearer of the local token as an admin.
@@ -287,16 +346,35 @@ impl Authenticator {
     }
 
     async fn password(&self, encoded: &str, peer: Option<Peer>) -> Result<Principal, Problem> {
-        let wrong = || unauthenticated("the user name or the password is wrong");
         let decoded = base64::engine::general_purpose::STANDARD.decode(encoded).map_err(|_| wrong())?;
         let text = String::from_utf8(decoded).map_err(|_| wrong())?;
         let (name, password) = text.split_once(':').ok_or_else(wrong)?;
+        Ok(self.checked(name, password, peer).await?.principal.clone())
+    }
+
+    /// Somebody who logs in with a browser, and the stamp of the password.
+    pub async fn log_in(&self, name: &str, password: &str, peer: Option<Peer>) -> Result<(Principal, String), Problem> {
+        let known = self.checked(name, password, peer).await?;
+        Ok((known.principal.clone(), stamp(&known.phc)))
+    }
+
+    /// The user of a session that was begun under a password: `None` where there is no such user, or another password.
+    pub fn still(&self, name: &str, stamped: &str) -> Option<Principal> {
+        let known = self.credentials.passwords.get(name)?;
+        (stamp(&known.phc) == stamped).then(|| known.principal.clone())
+    }
+
+    pub fn has_passwords(&self) -> bool {
+        self.credentials.has_passwords()
+    }
+
+    async fn checked(&self, name: &str, password: &str, peer: Option<Peer>) -> Result<&Password, Problem> {
         // An unknown name is checked against somebody's hash, so that the time taken does not tell names.
         let known = self.credentials.passwords.get(name);
         let Some(checked) = known.or_else(|| self.credentials.passwords.values().next()) else {
             return Err(wrong());
         };
-        let offered = digest(text.as_bytes());
+        let offered = digest(format!("{name}:{password}").as_bytes());
         let proven = self.proven.lock().get(name).is_some_and(|digest| same_digest(digest, &offered));
         if !proven {
             let phc = checked.phc.clone();
@@ -317,8 +395,17 @@ impl Authenticator {
             }
             self.proven.lock().insert(name.to_owned(), offered);
         }
-        known.map(|known| known.principal.clone()).ok_or_else(wrong)
+        known.ok_or_else(wrong)
     }
+}
+
+fn wrong() -> Problem {
+    unauthenticated("the user name or the password is wrong")
+}
+
+/// Tells passwords apart without telling anything of them: the string has a salt.
+fn stamp(phc: &str) -> String {
+    token_digest(phc)[..16].to_owned()
 }
 
 fn unauthenticated(detail: &str) -> Problem {
@@ -419,6 +506,7 @@ mod tests {
         let mut credentials = Credentials::new();
         assert!(credentials.add_user("a", Role::Admin, "plain").is_err());
         assert!(credentials.add_token("t", Role::Admin, None, "zz").is_err());
+        assert!(credentials.add_token("t", Role::Public, None, &token_digest("x")).is_err());
         assert_eq!(
             credentials.add_token("t", Role::Gateway, None, &token_digest("x")),
             Err(CredentialError::TokenWithoutGateway { name: "t".into() })
@@ -432,13 +520,14 @@ mod tests {
     fn the_role_table() {
         use Access::*;
         let table = [
-            (Public, [true, true, true, true]),
-            (Read, [false, true, true, true]),
-            (Sql, [false, true, false, true]),
-            (Review, [false, true, false, true]),
-            (Publish, [true, false, false, true]),
-            (Acknowledge, [false, false, true, true]),
-            (Administer, [false, false, false, true]),
+            (Public, [true, true, true, true, true]),
+            (View, [false, true, true, true, true]),
+            (Read, [false, true, true, true, false]),
+            (Sql, [false, true, false, true, false]),
+            (Review, [false, true, false, true, false]),
+            (Publish, [true, false, false, true, false]),
+            (Acknowledge, [false, false, true, true, false]),
+            (Administer, [false, false, false, true, false]),
         ];
         for (access, expected) in table {
             for (role, expected) in Role::ALL.iter().zip(expected) {

@@ -20,42 +20,87 @@ const KEPT_PER_STRETCH: usize = 5;
 /// Smallest number of points that can be asked for: the first and the last.
 pub const POINTS_MIN: usize = 2;
 
-/// `points` in time order; the answer has at most `points_max` of them (at least [`POINTS_MIN`]), in time order.
-pub fn decimate(points: Vec<ChartPoint>, points_max: usize) -> Vec<ChartPoint> {
-    let (Some(first), Some(last)) = (points.first(), points.last()) else { return points };
-    if points.len() <= points_max {
-        return points;
-    }
-    let stretches = (points_max / KEPT_PER_STRETCH).max(1) as i128;
-    let start = i128::from(first.time_micros);
-    let span = i128::from(last.time_micros) - start + 1;
-    let stretch_of = |point: &ChartPoint| (i128::from(point.time_micros) - start) * stretches / span;
-
-    let mut kept = Vec::with_capacity(points_max);
-    for stretch in points.chunk_by(|a, b| stretch_of(a) == stretch_of(b)) {
-        keep(stretch, points_max, &mut kept);
-    }
-    kept
+/// What stays of one stretch of time.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stretch {
+    first: Option<ChartPoint>,
+    last: Option<ChartPoint>,
+    lowest: Option<ChartPoint>,
+    highest: Option<ChartPoint>,
+    missing: Option<ChartPoint>,
 }
 
-fn keep(stretch: &[ChartPoint], points_max: usize, kept: &mut Vec<ChartPoint>) {
-    let present = || stretch.iter().enumerate().filter(|(_, point)| !point.value.is_nan());
-    let by_value = |a: &(usize, &ChartPoint), b: &(usize, &ChartPoint)| a.1.value.total_cmp(&b.1.value);
-    let by_importance = [
-        present().next().map(|(place, _)| place),
-        present().next_back().map(|(place, _)| place),
-        present().min_by(by_value).map(|(place, _)| place),
-        present().max_by(by_value).map(|(place, _)| place),
-        stretch.iter().position(|point| point.value.is_nan()),
-    ];
-    let mut places: Vec<usize> = by_importance.into_iter().flatten().take(points_max).collect();
-    places.sort_unstable();
-    places.dedup();
-    kept.extend(places.into_iter().map(|place| stretch[place]));
+impl Stretch {
+    fn take(&mut self, point: ChartPoint) {
+        let earlier = |known: &ChartPoint| point.time_micros < known.time_micros;
+        if point.value.is_nan() {
+            if self.missing.as_ref().is_none_or(earlier) {
+                self.missing = Some(point);
+            }
+            return;
+        }
+        if self.first.as_ref().is_none_or(earlier) {
+            self.first = Some(point);
+        }
+        if self.last.as_ref().is_none_or(|known| point.time_micros > known.time_micros) {
+            self.last = Some(point);
+        }
+        // Of equal values the earliest low and the latest high stay, whatever the order they come in.
+        let by_value = |known: &ChartPoint| point.value.total_cmp(&known.value);
+        if self
+            .lowest
+            .as_ref()
+            .is_none_or(|known| by_value(known).then(point.time_micros.cmp(&known.time_micros)).is_lt())
+        {
+            self.lowest = Some(point);
+        }
+        if self
+            .highest
+            .as_ref()
+            .is_none_or(|known| by_value(known).then(point.time_micros.cmp(&known.time_micros)).is_gt())
+        {
+            self.highest = Some(point);
+        }
+    }
+
+    fn by_importance(&self) -> impl Iterator<Item = ChartPoint> {
+        [self.first, self.last, self.lowest, self.highest, self.missing].into_iter().flatten()
+    }
+}
+
+/// The points of a series in any order, in pieces; the answer has at most `points_max` of them (at least [`POINTS_MIN`]), in time
+/// order. Sorting comes last, and of few: a series of millions is read as it lies.
+pub fn decimate(pieces: &[Vec<ChartPoint>], points_max: usize) -> Vec<ChartPoint> {
+    let all = || pieces.iter().flatten().copied();
+    if pieces.iter().map(Vec::len).sum::<usize>() <= points_max {
+        let mut points: Vec<ChartPoint> = all().collect();
+        points.sort_by_key(|point| point.time_micros);
+        return points;
+    }
+    let (start, end) = all()
+        .fold((i64::MAX, i64::MIN), |(start, end), point| (start.min(point.time_micros), end.max(point.time_micros)));
+    let stretches = (points_max / KEPT_PER_STRETCH).max(1);
+    // Times may lie as far apart as their type permits.
+    let since_start = |time: i64| time.wrapping_sub(start) as u64;
+    let width = (since_start(end) / stretches as u64).saturating_add(1);
+    let mut kept = vec![Stretch::default(); stretches];
+    for point in all() {
+        kept[(since_start(point.time_micros) / width) as usize].take(point);
+    }
+    let mut points = Vec::with_capacity(points_max);
+    for stretch in &kept {
+        let from = points.len();
+        points.extend(stretch.by_importance().take(points_max));
+        points[from..].sort_by_key(|point| point.time_micros);
+    }
+    points.dedup_by_key(|point| point.time_micros);
+    points
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn point(time: i64, value: f64) -> ChartPoint {
@@ -69,7 +114,7 @@ mod tests {
         points[8765].value = -99.0;
         points[5000].value = f64::NAN;
         for points_max in [5, 7, 50, 999, 9_999] {
-            let kept = decimate(points.clone(), points_max);
+            let kept = decimate(&[points.clone()], points_max);
             assert!(kept.len() <= points_max, "{points_max}");
             assert!(kept.windows(2).all(|pair| pair[0].time_micros < pair[1].time_micros));
             for value in [99.0, -99.0] {
@@ -79,27 +124,57 @@ mod tests {
             assert_eq!(kept.first(), points.first());
             assert_eq!(kept.last(), points.last());
         }
-        assert_eq!(decimate(points.clone(), 10_000).len(), 10_000, "nothing to drop");
-        assert!(decimate(Vec::new(), 10).is_empty());
+        assert_eq!(decimate(&[points.clone()], 10_000).len(), 10_000, "nothing to drop");
+        assert!(decimate(&[], 10).is_empty());
     }
 
     #[test]
     fn of_few_points_the_ends_come_first() {
         let points: Vec<ChartPoint> =
             [2.0, 9.0, f64::NAN, -5.0, 3.0].iter().zip(0..).map(|(&value, time)| point(time, value)).collect();
-        let kept = |points_max| decimate(points.clone(), points_max).iter().map(|p| p.value).collect::<Vec<f64>>();
+        let kept = |points_max| decimate(&[points.clone()], points_max).iter().map(|p| p.value).collect::<Vec<f64>>();
         assert_eq!(kept(2), [2.0, 3.0]);
         assert_eq!(kept(3), [2.0, -5.0, 3.0]);
         assert_eq!(kept(4), [2.0, 9.0, -5.0, 3.0]);
         let missing: Vec<ChartPoint> = (0..3).map(|time| point(time, f64::NAN)).collect();
-        assert_eq!(decimate(missing, 2).len(), 1, "a gap stays a gap");
+        assert_eq!(decimate(&[missing], 2).len(), 1, "a gap stays a gap");
     }
 
     #[test]
     fn the_widest_range_of_times_does_not_overflow() {
         let points = vec![point(i64::MIN, 1.0), point(0, 2.0), point(i64::MAX, 3.0)];
-        assert_eq!(decimate(points, 5).len(), 3);
+        assert_eq!(decimate(&[points], 5).len(), 3);
         let many: Vec<ChartPoint> = (-10..=10).map(|i| point(i * (i64::MAX / 10), i as f64)).collect();
-        assert!(decimate(many, 5).len() <= 5);
+        assert!(decimate(&[many], 5).len() <= 5);
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_they_come_in_changes_nothing(
+            values in prop::collection::vec(prop_oneof![8 => -3.0..3.0f64, 1 => Just(1.0), 1 => Just(f64::NAN)], 0..400),
+            step in 1i64..1_000_000_000,
+            places in prop::collection::vec(any::<prop::sample::Index>(), 0..400),
+            cut in any::<prop::sample::Index>(),
+            points_max in 2usize..200,
+        ) {
+            let points: Vec<ChartPoint> = values.iter().zip(0..).map(|(&value, n)| point(n * step, value)).collect();
+            let mut shuffled = points.clone();
+            for (n, place) in places.iter().enumerate().take(points.len()) {
+                shuffled.swap(n, place.index(points.len()));
+            }
+            let second = shuffled.split_off(if shuffled.is_empty() { 0 } else { cut.index(shuffled.len()) });
+            let (in_order, in_any) = (decimate(&[points.clone()], points_max), decimate(&[shuffled, second], points_max));
+            let told = |points: &[ChartPoint]| points.iter().map(|p| (p.time_micros, p.value.to_bits())).collect::<Vec<_>>();
+            prop_assert_eq!(told(&in_order), told(&in_any));
+            prop_assert!(in_order.len() <= points_max.max(points.len().min(points_max)));
+            for kept in &in_order {
+                prop_assert!(points.iter().any(|p| p.time_micros == kept.time_micros && p.value.to_bits() == kept.value.to_bits()));
+            }
+            // Whatever is drawn of it reaches as far up and down.
+            let extremes = |points: &[ChartPoint]| points.iter().filter(|p| !p.value.is_nan()).fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), p| (low.min(p.value), high.max(p.value)));
+            if points_max >= 5 {
+                prop_assert_eq!(extremes(&points), extremes(&in_order));
+            }
+        }
     }
 }

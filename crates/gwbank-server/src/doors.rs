@@ -205,6 +205,17 @@ pub trait FlagsDoor: Send + Sync + 'static {
     async fn explain_province(&self, code: &str, of: ExplanationOf) -> Result<Explained, FlagsDoorError>;
     /// Where a province stands in the last closed month, in words; of one without wells that it has none.
     fn province_standing(&self, code: &str) -> StandingInWords;
+    /// What wants looking at in wells and gateways, of each province where there is something.
+    async fn fleet(&self) -> Result<Vec<FleetReport>, FlagsDoorError>;
+}
+
+/// What wants looking at in one province.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FleetReport {
+    pub province_code: String,
+    pub items: u64,
+    pub text_en: String,
+    pub text_th: String,
 }
 
 /// What somebody does about a flag.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, Response, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use axum::middleware::Next;
 use axum::response::IntoResponse;
 use axum::routing::MethodRouter;
@@ -13,7 +13,8 @@ use axum::routing::MethodRouter;
 use crate::auth::Access;
 use crate::compress::{Coding, compress};
 use crate::problem::{Kind, Problem};
-use crate::state::App;
+use crate::session::CSRF_HEADER;
+use crate::state::{App, changes};
 
 /// Pages need their own style sheet and nothing else; nobody may frame them.
 const CONTENT_SECURITY_POLICY: &str =
@@ -33,13 +34,12 @@ pub fn only(app: &Arc<App>, access: Access, route: MethodRouter<Arc<App>>) -> Me
         let app = app.clone();
         async move {
             let peer = request.extensions().get::<Peer>().copied();
-            let principal = match app.authenticator.authenticate(request.headers(), peer).await {
+            let principal = match app.principal(request.method(), request.headers(), peer).await {
                 Ok(principal) => principal,
                 Err(problem) => return problem.into_response(),
             };
             if !access.permits(principal.role) {
-                let detail = format!("role {} may not; this is for: {}", principal.role, access.roles());
-                return Problem::new(Kind::FORBIDDEN, detail).into_response();
+                return app.refuse(&principal, access).into_response();
             }
             request.extensions_mut().insert(principal);
             next.run(request).await
@@ -51,6 +51,7 @@ pub fn only(app: &Arc<App>, access: Access, route: MethodRouter<Arc<App>>) -> Me
 pub async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Response<Body> {
     let method = request.method().clone();
     let coding = Coding::accepted(request.headers());
+    let is_of_script = is_of_script(request.headers());
     app.http_requests.begin();
     let mut response = match check(&app, &request) {
         Err(problem) => problem.into_response(),
@@ -64,9 +65,22 @@ pub async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -
         },
     };
     app.http_requests.end(&method, response.status());
+    if is_of_script {
+        // The browser would ask for a password in a window of its own, over the page that has a form for it.
+        response.headers_mut().remove(header::WWW_AUTHENTICATE);
+    }
     secure(&mut response);
     compress(&method, coding, &mut response);
     response
+}
+
+/// Whether a script of a page asks. Browsers say so of themselves to servers with TLS only, hence the other two signs.
+fn is_of_script(headers: &HeaderMap) -> bool {
+    let is =
+        |name: HeaderName, value: &str| headers.get(name).is_some_and(|known| known.as_bytes() == value.as_bytes());
+    is(HeaderName::from_static("sec-fetch-dest"), "empty")
+        || is(header::ACCEPT, "text/event-stream")
+        || headers.contains_key(CSRF_HEADER)
 }
 
 fn check(app: &App, request: &Request) -> Result<(), Problem> {
@@ -84,8 +98,9 @@ fn check(app: &App, request: &Request) -> Result<(), Problem> {
         );
         return Err(Problem::new(Kind::FOREIGN_HOST, detail));
     }
-    let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if changes && let Some(origin) = request.headers().get(header::ORIGIN) {
+    if changes(request.method())
+        && let Some(origin) = request.headers().get(header::ORIGIN)
+    {
         let origin = origin.to_str().unwrap_or("null");
         let origin_host = origin.split_once("://").map(|(_, rest)| rest);
         if origin_host.is_none() || origin_host != host {

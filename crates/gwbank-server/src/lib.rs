@@ -3,7 +3,7 @@
 //! ```text
 //! request ─→ connection (header time limit, count limit)      [listen]
 //!         ─→ guard: Host, Origin, security headers             [guard]
-//!         ─→ authentication → role → the route's access        [auth]
+//!         ─→ authentication → role → the route's access        [auth, session]
 //!         ─→ handler ─→ a door: SQL, ingest, flags, operations [routes, doors]
 //!         ←─ JSON | CSV | Arrow | Parquet | WaterML 2.0 | problem details    [encode, export, problem]
 //!         ←─ as it is, or compressed as the client reads it   [compress]
@@ -33,6 +33,7 @@ pub mod metrics;
 mod openapi;
 pub mod problem;
 mod routes;
+mod session;
 mod stall;
 mod state;
 pub mod views;
@@ -41,4 +42,4 @@ pub use listen::{HttpServer, ServeError};
 pub use routes::bulletin::latest_bulletin;
 pub use routes::router;
 pub use routes::scorecard::ScorecardRules;
-pub use state::{App, AppParts, Limits, Reach};
+pub use state::{App, AppParts, Limits, PublicView, Reach};

@@ -36,6 +36,8 @@ kinds! {
     BAD_PARAMETER = "bad-parameter", BAD_REQUEST, "a query parameter is missing or wrong";
     UNAUTHENTICATED = "unauthenticated", UNAUTHORIZED, "credentials are missing or wrong";
     TOO_MANY_FAILURES = "too-many-failures", TOO_MANY_REQUESTS, "too many wrong passwords";
+    TOO_MANY_REQUESTS = "too-many-requests", TOO_MANY_REQUESTS, "too many requests of somebody who is not known";
+    CSRF = "csrf", FORBIDDEN, "the token of the session is missing or wrong";
     FORBIDDEN = "forbidden", FORBIDDEN, "the role does not permit this";
     FOREIGN_HOST = "foreign-host", MISDIRECTED_REQUEST, "the Host header names another server";
     FOREIGN_ORIGIN = "foreign-origin", FORBIDDEN, "the request comes from a page of another server";
@@ -155,7 +157,7 @@ impl IntoResponse for Problem {
         if matches!(self.kind, Kind::INGEST_FULL | Kind::LIMIT_CONCURRENT | Kind::ARCHIVE_UNAVAILABLE) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        if self.kind == Kind::TOO_MANY_FAILURES {
+        if matches!(self.kind, Kind::TOO_MANY_FAILURES | Kind::TOO_MANY_REQUESTS) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("60"));
         }
         response

@@ -4,18 +4,21 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::http::{HeaderMap, Method, header};
 use gwbank_model::Timestamp;
 use gwbank_notice::LinkKey;
 use gwbank_notice::cap::CapSender;
-use gwbank_runtime::Shutdown;
+use gwbank_runtime::{FailureLimit, Shutdown};
 use gwbank_store::Metadata;
 
-use crate::auth::{Authenticator, Credentials};
+use crate::auth::{Access, Authenticator, Credentials, Principal};
 use crate::broken_answers::BrokenAnswers;
 use crate::doors::{FlagsDoor, IngestDoor, LineDoor, OperationsDoor, ReviewDoor, SqlDoor};
-use crate::guard::Hosts;
+use crate::guard::{Hosts, Peer};
 use crate::metrics::{HttpRequests, TimeHistogram};
+use crate::problem::{Kind, Problem};
 use crate::routes::scorecard::ScorecardRules;
+use crate::session::{Session, Sessions};
 
 /// Bounds of one server, each against a client that sends or asks without end.
 #[derive(Debug, Clone)]
@@ -58,6 +61,15 @@ pub enum Reach {
     Anywhere,
 }
 
+/// What those may who are not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PublicView {
+    /// Whether they may look at wells, series, indicators, provinces and flags.
+    pub permitted: bool,
+    /// Of one address; 0: no bound.
+    pub requests_per_minute: u32,
+}
+
 pub struct AppParts {
     pub sql: Arc<dyn SqlDoor>,
     pub ingest: Arc<dyn IngestDoor>,
@@ -76,6 +88,7 @@ pub struct AppParts {
     pub limits: Limits,
     pub reach: Reach,
     pub public_url: Option<String>,
+    pub public_view: PublicView,
     pub version: &'static str,
 }
 
@@ -96,6 +109,9 @@ pub struct App {
     pub(crate) last_transition: tokio::sync::Mutex<Option<(Instant, i64)>>,
     pub(crate) metadata: Arc<dyn Metadata>,
     pub(crate) authenticator: Authenticator,
+    pub(crate) sessions: Sessions,
+    public_view: PublicView,
+    public_requests: parking_lot::Mutex<FailureLimit<Option<Peer>>>,
     pub(crate) limits: Limits,
     pub(crate) hosts: Hosts,
     pub(crate) version: &'static str,
@@ -122,8 +138,10 @@ impl App {
             limits,
             reach,
             public_url,
+            public_view,
             version,
         } = parts;
+        let sessions = Sessions::new(&links);
         let hosts = match reach {
             Reach::Loopback => Hosts::loopback(public_url.as_deref()),
             Reach::Anywhere => Hosts::any(),
@@ -144,6 +162,12 @@ impl App {
             last_transition: tokio::sync::Mutex::new(None),
             metadata,
             authenticator: Authenticator::new(credentials),
+            sessions,
+            public_view,
+            public_requests: parking_lot::Mutex::new(FailureLimit::new(
+                public_view.requests_per_minute,
+                Duration::from_secs(60),
+            )),
             limits,
             hosts,
             version,
@@ -161,6 +185,59 @@ impl App {
     pub(crate) fn now(&self) -> Timestamp {
         self.operations.now()
     }
+
+    /// The session of a request, and whose it is.
+    pub(crate) fn session(&self, headers: &HeaderMap) -> Option<(Session, Principal)> {
+        let session = self.sessions.of(headers, self.now())?;
+        let principal = self.authenticator.still(&session.name, &session.stamp)?;
+        Some((session, principal))
+    }
+
+    /// Who a request comes from: by its Authorization header, else by its session, else nobody known, where that is permitted.
+    pub(crate) async fn principal(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        peer: Option<Peer>,
+    ) -> Result<Principal, Problem> {
+        if self.authenticator.is_open() || headers.contains_key(header::AUTHORIZATION) {
+            return self.authenticator.authenticate(headers, peer).await;
+        }
+        if let Some((session, principal)) = self.session(headers) {
+            if changes(method) && !self.sessions.has_token(&session, headers) {
+                let detail = "send the session's token, from GET /api/v1/session, in the header x-csrf-token";
+                return Err(Problem::new(Kind::CSRF, detail));
+            }
+            return Ok(principal);
+        }
+        if !self.public_view.permitted {
+            return self.authenticator.authenticate(headers, peer).await;
+        }
+        if self.public_view.requests_per_minute > 0 {
+            let (mut requests, now) = (self.public_requests.lock(), Instant::now());
+            if requests.is_reached(&peer, now) {
+                let detail = "too many requests came from this address within a minute; log in, or wait";
+                return Err(Problem::new(Kind::TOO_MANY_REQUESTS, detail));
+            }
+            requests.note(peer, now);
+        }
+        Ok(Principal::public())
+    }
+
+    /// What whoever asks is told who is not logged in and may not do this.
+    pub(crate) fn refuse(&self, principal: &Principal, access: Access) -> Problem {
+        if principal.is_public() {
+            let detail = format!("log in; this is for: {}", access.roles());
+            return Problem::new(Kind::UNAUTHENTICATED, detail);
+        }
+        let detail = format!("role {} may not; this is for: {}", principal.role, access.roles());
+        Problem::new(Kind::FORBIDDEN, detail)
+    }
+}
+
+/// Whether a request of the method may change something.
+pub(crate) fn changes(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
 impl std::fmt::Debug for App {

@@ -1,6 +1,7 @@
 //! The public JSON shapes. Field names are those of CONTRACT's tables; changing one is a change of the interface.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, Timestamp};
 use gwbank_registry::office::{Contact, Office};
@@ -12,7 +13,10 @@ use gwbank_store::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::doors::{Explained, GatewayStanding, PartState, PostedReceipt, ReplayedLetters, StandingInWords};
+use crate::auth::Principal;
+use crate::doors::{
+    Explained, FleetReport, GatewayStanding, PartState, PostedReceipt, ReplayedLetters, StandingInWords,
+};
 
 /// An instant as it leaves: RFC 3339 in Thai time.
 pub fn instant(time: Timestamp) -> String {
@@ -353,10 +357,24 @@ pub struct ProvinceView {
     pub longitude: f64,
     pub wells: u64,
     pub open_flags: u64,
+    /// The worst severity of the open flags of each hazard that has any.
+    pub worst: BTreeMap<&'static str, &'static str>,
 }
 
 impl ProvinceView {
-    pub fn new(province: &places::Province, wells: u64, open_flags: u64) -> Self {
+    /// `flags`: the open ones of the province.
+    pub fn new<'a>(
+        province: &places::Province,
+        wells: u64,
+        flags: impl IntoIterator<Item = &'a ConditionFlag>,
+    ) -> Self {
+        let (mut open_flags, mut worst) = (0, BTreeMap::new());
+        for flag in flags {
+            open_flags += 1;
+            let known = worst.entry(flag.hazard.name()).or_insert(flag.severity);
+            *known = (*known).max(flag.severity);
+        }
+        let worst = worst.into_iter().map(|(hazard, severity)| (hazard, severity.name())).collect();
         Self {
             province_code: province.code,
             iso_code: province.iso_code.clone(),
@@ -367,6 +385,7 @@ impl ProvinceView {
             longitude: province.longitude,
             wells,
             open_flags,
+            worst,
         }
     }
 }
@@ -477,6 +496,20 @@ impl From<&ConditionFlag> for FlagView {
     }
 }
 
+/// In place of a name, for those who are not known.
+const SOMEBODY: &str = "เจ้าหน้าที่ officer";
+
+impl FlagView {
+    /// For `reader`: names of people are not for everybody.
+    pub fn of(flag: &ConditionFlag, reader: &Principal) -> Self {
+        let mut view = Self::from(flag);
+        if reader.is_public() {
+            view.acknowledged_by = view.acknowledged_by.map(|_| SOMEBODY.to_owned());
+        }
+        view
+    }
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TransitionView {
     pub at: String,
@@ -497,6 +530,19 @@ impl From<&FlagTransition> for TransitionView {
             severity: transition.severity.name(),
             evidence,
         }
+    }
+}
+
+impl TransitionView {
+    /// For `reader`: names and words of people are not for everybody.
+    pub fn of(transition: &FlagTransition, reader: &Principal) -> Self {
+        let mut view = Self::from(transition);
+        if reader.is_public()
+            && let Some(evidence) = view.evidence.as_object_mut()
+        {
+            evidence.retain(|name, _| name != "by" && name != "text");
+        }
+        view
     }
 }
 
@@ -804,6 +850,43 @@ impl From<PostedReceipt> for ReceiptView {
             .collect();
         Self { received, stored, duplicate, dead, pending, faults }
     }
+}
+
+/// What wants looking at in a province: what fell silent, batteries that run down, sensors that fail their tests or drift.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FleetView {
+    pub province_code: String,
+    pub items: u64,
+    pub text_en: String,
+    pub text_th: String,
+}
+
+impl From<FleetReport> for FleetView {
+    fn from(report: FleetReport) -> Self {
+        let FleetReport { province_code, items, text_en, text_th } = report;
+        Self { province_code, items, text_en, text_th }
+    }
+}
+
+/// Who asks, and what the role may.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SessionView {
+    /// `null`: nobody who is known.
+    pub name: Option<String>,
+    pub role: Option<&'static str>,
+    /// Of `view`, `read`, `sql`, `publish`, `review`, `acknowledge`, `administer`.
+    pub may: Vec<&'static str>,
+    /// Of a session: sent in the header `x-csrf-token` with whatever changes something.
+    pub csrf: Option<String>,
+    /// Whether anybody could log in with a password.
+    pub accounts: bool,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoginRequest {
+    pub name: String,
+    pub password: String,
 }
 
 #[derive(Debug, Serialize, Deserialize, ToSchema)]

@@ -253,8 +253,34 @@ async fn series(
     Ok(found)
 }
 
-fn flag(province: &str, report: &Report, today: Day, due: Timestamp) -> ConditionFlag {
-    let (en, th) = places::province(province).map_or((province, province), |place| (place.name_en, place.name_th));
+/// What wants looking at in one province, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FleetReport {
+    pub province_code: String,
+    pub items: u32,
+    pub text_en: String,
+    pub text_th: String,
+}
+
+/// For how long a look at the fleet is good: it reads two months of all batteries.
+const SEEN_SECONDS: i64 = 300;
+
+/// The fleet as it is, for whoever asks; looked at once for all who do.
+pub(crate) async fn seen(inner: &Inner) -> Result<Vec<FleetReport>, WatchError> {
+    let mut seen = inner.fleet_seen.lock().await;
+    let now = inner.now();
+    if let Some((at, reports)) = seen.as_ref()
+        && now.as_secs() - at.as_secs() < SEEN_SECONDS
+    {
+        return Ok(reports.clone());
+    }
+    let reports = reports(inner, now.day(BANGKOK_OFFSET_SECONDS), &inner.config.fleet).await?;
+    let reports: Vec<FleetReport> = reports.iter().map(|(province, report)| in_words(province, report)).collect();
+    *seen = Some((now, reports.clone()));
+    Ok(reports)
+}
+
+fn in_words(province: &str, report: &Report) -> FleetReport {
     let Report { silent_wells, silent_gateways, batteries, failing, findings } = report;
     let count = silent_wells.len() + silent_gateways.len() + batteries.len() + failing.len() + findings.len();
     let (mut detail_en, mut detail_th) = (String::new(), String::new());
@@ -289,6 +315,17 @@ fn flag(province: &str, report: &Report, today: Day, due: Timestamp) -> Conditio
     section("Sensors that fail their tests", "หัววัดไม่ผ่านการตรวจสอบคุณภาพ", failing);
     let finding = |(id, test): &(WellId, &str)| same(&format!("{id} {test}"));
     section("Series that drift or jump", "ข้อมูลเลื่อนหรือกระโดด", findings.iter().map(finding).collect());
+    FleetReport {
+        province_code: province.to_owned(),
+        items: count as u32,
+        text_en: detail_en.trim_end().to_owned(),
+        text_th: detail_th.trim_end().to_owned(),
+    }
+}
+
+fn flag(province: &str, report: &Report, today: Day, due: Timestamp) -> ConditionFlag {
+    let (en, th) = places::province(province).map_or((province, province), |place| (place.name_en, place.name_th));
+    let FleetReport { items: count, text_en, text_th, .. } = in_words(province, report);
     ConditionFlag {
         id: format!("fleet-{province}-{}", today.date()),
         scope: Scope::Province,
@@ -304,7 +341,7 @@ fn flag(province: &str, report: &Report, today: Day, due: Timestamp) -> Conditio
         changed_at: due,
         closed_at: None,
         confidence: 1.0,
-        wells_in: count as u32,
+        wells_in: count,
         wells_out: 0,
         coverage: 1.0,
         rule: "fleet".to_owned(),
@@ -313,8 +350,8 @@ fn flag(province: &str, report: &Report, today: Day, due: Timestamp) -> Conditio
         what_would_clear_it: String::new(),
         headline_en: format!("{en}, {}: {count} to look at", english_day(today)),
         headline_th: format!("จังหวัด{th} {}: ควรตรวจดู {count} รายการ", thai_day(today)),
-        detail_en: detail_en.trim_end().to_owned(),
-        detail_th: detail_th.trim_end().to_owned(),
+        detail_en: text_en,
+        detail_th: text_th,
         acknowledged_by: None,
         acknowledged_at: None,
     }

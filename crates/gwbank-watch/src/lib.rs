@@ -52,7 +52,7 @@ mod wells;
 pub use config::{Contacts, StandsAtLeast, WatchConfig};
 pub use error::WatchError;
 pub use explain::explained_names;
-pub use fleet::FleetRules;
+pub use fleet::{FleetReport, FleetRules};
 pub use gwbank_indicator::explain::{Detail, Explanation, Indicator, Language, PlaceExplanation};
 pub use live::LiveReport;
 pub use monthly::MonthlyReport;

@@ -93,6 +93,8 @@ pub(crate) struct Inner {
     pub holds: Holds,
     /// The day whose reports of the fleet are owed.
     pub fleet_told: Mutex<Option<gwbank_model::Day>>,
+    /// The last look at the fleet, and when that was.
+    pub fleet_seen: tokio::sync::Mutex<Option<(Timestamp, Vec<fleet::FleetReport>)>>,
     /// As they were at the last change, with their version.
     offices: Mutex<Option<(i64, Arc<Offices>)>>,
     /// Held from reading the book to adopting what was committed.
@@ -141,6 +143,7 @@ impl Watch {
             book: Mutex::new(FlagBook::of(open, &BTreeMap::new())),
             holds: Holds::default(),
             fleet_told: Mutex::default(),
+            fleet_seen: tokio::sync::Mutex::default(),
             offices: Mutex::default(),
             gate: tokio::sync::Mutex::default(),
             term: tokio::sync::Mutex::default(),
@@ -365,6 +368,11 @@ impl Watch {
             let month = self.0.config.closing.closed_through(self.0.now());
             ProvinceStanding::without_wells(province_code, month, &self.0.config.places)
         })
+    }
+
+    /// What wants looking at in wells and gateways, of each province where there is something; a few minutes old at most.
+    pub async fn fleet(&self) -> Result<Vec<fleet::FleetReport>, WatchError> {
+        fleet::seen(&self.0).await
     }
 
     async fn run_months(&self) {

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 /// From the bottom upwards. Crates on one line do not depend on each other.
 const LINES: &[&[&str]] = &[
-    &["gwbank-model", "gwbank-runtime", "gwbank-door"],
+    &["gwbank-model", "gwbank-runtime", "gwbank-door", "gwbank-dashboard"],
     &["gwbank-registry", "gwbank-wire", "gwbank-quality"],
     &["gwbank-indicator", "gwbank-sim"],
     &["gwbank-hindcast"],

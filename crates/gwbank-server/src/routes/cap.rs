@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, Response, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, header};
 use axum::{Extension, Json};
 use gwbank_model::Timestamp;
 use gwbank_notice::cap::{
@@ -64,10 +64,11 @@ enum Reader {
 }
 
 async fn reader(app: &App, headers: &HeaderMap, peer: Option<Extension<Peer>>) -> Answer<Reader> {
-    if !app.authenticator.is_open() && !headers.contains_key(header::AUTHORIZATION) {
+    let is_known = headers.contains_key(header::AUTHORIZATION) || app.session(headers).is_some();
+    if !app.authenticator.is_open() && !is_known {
         return Ok(Reader::Anybody);
     }
-    let principal = app.authenticator.authenticate(headers, peer.map(|Extension(peer)| peer)).await?;
+    let principal = app.principal(&Method::GET, headers, peer.map(|Extension(peer)| peer)).await?;
     Ok(if Access::Read.permits(principal.role) { Reader::Officer } else { Reader::Anybody })
 }
 

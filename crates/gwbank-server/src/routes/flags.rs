@@ -34,6 +34,8 @@ pub struct FlagParameters {
     hazard: Option<String>,
     /// `well`, `subdistrict`, `lao`, `district` or `province`.
     scope: Option<String>,
+    /// Of this well itself.
+    well: Option<String>,
     limit: Option<usize>,
     offset: Option<usize>,
 }
@@ -43,6 +45,7 @@ pub struct FlagParameters {
     responses((status = 200, body = Page<FlagView>)))]
 pub async fn list(
     State(app): State<Arc<App>>,
+    Extension(principal): Extension<Principal>,
     Parameters(asked): Parameters<FlagParameters>,
 ) -> Answer<Json<Page<FlagView>>> {
     let state: Option<FlagState> = match asked.state.as_deref() {
@@ -65,6 +68,7 @@ pub async fn list(
             && hazard.is_none_or(|hazard| flag.hazard == hazard)
             && scope.is_none_or(|scope| flag.scope == scope)
             && province.is_none_or(|province| flag.province_code == province)
+            && asked.well.as_deref().is_none_or(|well| flag.well_id.as_ref().is_some_and(|id| id.as_str() == well))
     });
     flags.sort_by(|a, b| {
         (a.closed_at.is_some(), b.severity, b.changed_at, &a.id).cmp(&(
@@ -75,22 +79,29 @@ pub async fn list(
         ))
     });
     let (total, flags) = input::page(flags, asked.offset, asked.limit);
-    Ok(Json(Page { total, items: flags.iter().map(FlagView::from).collect() }))
+    Ok(Json(Page { total, items: flags.iter().map(|flag| FlagView::of(flag, &principal)).collect() }))
 }
 
 /// One condition flag with all its transitions and their evidence.
 #[utoipa::path(get, path = "/api/v1/flags/{id}", tag = "flags", params(("id" = String, Path)),
     responses((status = 200, body = FlagDetail),
         (status = 404, body = ProblemView, content_type = "application/problem+json")))]
-pub async fn show(State(app): State<Arc<App>>, Name(id): Name) -> Answer<Json<FlagDetail>> {
+pub async fn show(
+    State(app): State<Arc<App>>,
+    Extension(principal): Extension<Principal>,
+    Name(id): Name,
+) -> Answer<Json<FlagDetail>> {
     let flags = app.metadata.flags(false).await?;
     let flag = flags.iter().find(|flag| flag.id == id).ok_or_else(|| unknown(&id))?;
     let transitions = app.metadata.flag_transitions(Some(&id)).await?;
     let notes = app.metadata.flag_notes(Some(&id)).await?;
     Ok(Json(FlagDetail {
-        flag: FlagView::from(flag),
-        transitions: transitions.iter().map(TransitionView::from).collect(),
-        actions: notes.iter().map(FlagNoteView::from).collect(),
+        flag: FlagView::of(flag, &principal),
+        transitions: transitions.iter().map(|transition| TransitionView::of(transition, &principal)).collect(),
+        actions: match principal.is_public() {
+            true => Vec::new(),
+            false => notes.iter().map(FlagNoteView::from).collect(),
+        },
     }))
 }
 

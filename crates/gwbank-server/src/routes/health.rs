@@ -12,7 +12,7 @@ use gwbank_store::DeadLetterFilter;
 use crate::metrics::{self, MetricsText};
 use crate::problem::{Answer, Kind, Problem};
 use crate::state::App;
-use crate::views::{CountsView, GatewayView, Page, PartView, ProblemView, StatusView, instant};
+use crate::views::{CountsView, FleetView, GatewayView, Page, PartView, ProblemView, StatusView, instant};
 
 /// Whether the process answers at all.
 #[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = 200, description = "alive", body = String)))]
@@ -60,7 +60,7 @@ pub async fn status(State(app): State<Arc<App>>) -> Answer<Json<StatusView>> {
 /// Whoever asks how things are wants to know it now.
 const COUNTS_TIME: Duration = Duration::from_secs(3);
 
-pub(super) async fn collect_status(app: &App) -> Answer<StatusView> {
+async fn collect_status(app: &App) -> Answer<StatusView> {
     let parts: Vec<PartView> = app.operations.parts().await.into_iter().map(PartView::from).collect();
     // How things are is asked for most when the metadata are away.
     let counts = tokio::time::timeout(COUNTS_TIME, collect_counts(app)).await;
@@ -101,6 +101,14 @@ async fn collect_counts(app: &App) -> Answer<CountsView> {
 #[utoipa::path(get, path = "/api/v1/gateways", tag = "operation", responses((status = 200, body = Page<GatewayView>)))]
 pub async fn gateways(State(app): State<Arc<App>>) -> Answer<Json<Page<GatewayView>>> {
     let items: Vec<GatewayView> = app.ingest.gateways().await?.iter().map(GatewayView::from).collect();
+    Ok(Json(Page { total: items.len() as u64, items }))
+}
+
+/// What wants looking at in wells and gateways, by province: what fell silent, batteries that run down, sensors that fail
+/// their tests or drift. Of a few minutes ago at most.
+#[utoipa::path(get, path = "/api/v1/fleet", tag = "operation", responses((status = 200, body = Page<FleetView>)))]
+pub async fn fleet(State(app): State<Arc<App>>) -> Answer<Json<Page<FleetView>>> {
+    let items: Vec<FleetView> = app.flags.fleet().await?.into_iter().map(FleetView::from).collect();
     Ok(Json(Page { total: items.len() as u64, items }))
 }
 

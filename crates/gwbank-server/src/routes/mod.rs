@@ -3,6 +3,7 @@
 pub(crate) mod act;
 pub(crate) mod bulletin;
 pub(crate) mod cap;
+mod dashboard;
 pub(crate) mod dead_letters;
 pub(crate) mod export;
 pub(crate) mod flag_explanation;
@@ -19,6 +20,7 @@ pub(crate) mod reviews;
 mod rows;
 pub(crate) mod scorecard;
 pub(crate) mod series;
+pub(crate) mod session;
 pub(crate) mod sql;
 pub(crate) mod stream;
 pub(crate) mod wells;
@@ -38,26 +40,41 @@ use crate::state::App;
 
 /// Everything that is answered over HTTP.
 pub fn router(app: &Arc<App>) -> Router {
-    use Access::{Acknowledge, Administer, Public, Publish, Read, Review, Sql};
+    use Access::{Acknowledge, Administer, Public, Publish, Read, Review, Sql, View};
     let guarded = |access, route| only(app, access, route);
     Router::new()
-        .route("/", guarded(Read, get(pages::status)))
-        .route("/assets/style.css", guarded(Public, get(pages::style)))
+        .route("/", guarded(Public, get(dashboard::page)))
+        .route("/login", guarded(Public, get(dashboard::page)))
+        .route("/provinces/{code}", guarded(Public, get(dashboard::page)))
+        .route("/wells/{id}", guarded(Public, get(dashboard::page)))
+        .route("/flags", guarded(Public, get(dashboard::page)))
+        .route("/flags/{id}", guarded(Public, get(dashboard::page)))
+        .route("/sql", guarded(Public, get(dashboard::page)))
+        .route("/fleet", guarded(Public, get(dashboard::page)))
+        .route("/icon.svg", guarded(Public, get(dashboard::icon)))
+        .route("/assets/{file}", guarded(Public, get(dashboard::asset)))
+        .route("/style.css", guarded(Public, get(pages::style)))
         .route("/healthz", guarded(Public, get(health::alive)))
         .route("/readyz", guarded(Public, get(health::ready)))
         .route("/metrics", guarded(Read, get(health::metrics)))
         .route("/api/docs", guarded(Public, get(pages::documentation)))
         .route("/api/openapi.json", guarded(Public, get(openapi::document)))
+        .route(
+            "/api/v1/session",
+            guarded(Public, get(session::show))
+                .merge(guarded(Public, post(session::begin)))
+                .merge(guarded(Public, delete(session::end))),
+        )
         .route("/api/v1/status", guarded(Read, get(health::status)))
         .route("/api/v1/sql", guarded(Sql, post(sql::run)))
         .route("/api/v1/sql/{id}", guarded(Sql, get(sql::broken)))
         .route("/api/v1/export", guarded(Sql, get(export::export)))
         .route("/api/v1/readings", guarded(Publish, post(readings::post)))
-        .route("/api/v1/wells", guarded(Read, get(wells::list)).merge(guarded(Administer, put(wells::import))))
-        .route("/api/v1/wells/{id}", guarded(Read, get(wells::show)))
-        .route("/api/v1/wells/{id}/readings", guarded(Read, get(series::readings)))
-        .route("/api/v1/wells/{id}/indicators", guarded(Read, get(series::indicators)))
-        .route("/api/v1/wells/{id}/indicators/explanation", guarded(Read, get(series::explanation)))
+        .route("/api/v1/wells", guarded(View, get(wells::list)).merge(guarded(Administer, put(wells::import))))
+        .route("/api/v1/wells/{id}", guarded(View, get(wells::show)))
+        .route("/api/v1/wells/{id}/readings", guarded(View, get(series::readings)))
+        .route("/api/v1/wells/{id}/indicators", guarded(View, get(series::indicators)))
+        .route("/api/v1/wells/{id}/indicators/explanation", guarded(View, get(series::explanation)))
         .route(
             "/api/v1/installations",
             guarded(Read, get(wells::list_installations)).merge(guarded(Administer, put(wells::import_installations))),
@@ -70,16 +87,18 @@ pub fn router(app: &Arc<App>) -> Router {
         )
         .route("/api/v1/reviews", guarded(Read, get(reviews::list)).merge(guarded(Review, post(reviews::create))))
         .route("/api/v1/reviews/{id}/withdraw", guarded(Review, post(reviews::withdraw)))
-        .route("/api/v1/provinces", guarded(Read, get(provinces::list)))
-        .route("/api/v1/provinces/{code}", guarded(Read, get(provinces::show)))
-        .route("/api/v1/provinces/{code}/explanation", guarded(Read, get(provinces::explanation)))
-        .route("/api/v1/provinces/{code}/bulletin", guarded(Read, get(bulletin::bulletin)))
+        .route("/api/v1/provinces", guarded(View, get(provinces::list)))
+        .route("/api/v1/provinces/{code}", guarded(View, get(provinces::show)))
+        .route("/api/v1/provinces/{code}/indicators", guarded(View, get(provinces::indicators)))
+        .route("/api/v1/provinces/{code}/explanation", guarded(View, get(provinces::explanation)))
+        .route("/api/v1/provinces/{code}/bulletin", guarded(View, get(bulletin::bulletin)))
+        .route("/api/v1/fleet", guarded(Read, get(health::fleet)))
         .route("/api/v1/gateways", guarded(Read, get(health::gateways)))
-        .route("/api/v1/flags", guarded(Read, get(flags::list)))
-        .route("/api/v1/flags/stream", guarded(Read, get(stream::stream)))
-        .route("/api/v1/flags/{id}", guarded(Read, get(flags::show)))
+        .route("/api/v1/flags", guarded(View, get(flags::list)))
+        .route("/api/v1/flags/stream", guarded(View, get(stream::stream)))
+        .route("/api/v1/flags/{id}", guarded(View, get(flags::show)))
         .route("/api/v1/flags/{id}/acknowledge", guarded(Acknowledge, post(flags::acknowledge)))
-        .route("/api/v1/flags/{id}/explanation", guarded(Read, get(flag_explanation::explanation)))
+        .route("/api/v1/flags/{id}/explanation", guarded(View, get(flag_explanation::explanation)))
         .route("/api/v1/flags/{id}/comment", guarded(Acknowledge, post(flags::comment)))
         .route("/api/v1/flags/{id}/cancel", guarded(Acknowledge, post(flags::cancel)))
         .route("/api/v1/flags/{id}/approve", guarded(Acknowledge, post(cap::approve)))

@@ -11,10 +11,10 @@ use axum::{Extension, Json};
 use futures::StreamExt;
 use gwbank_model::condition::Scope;
 use gwbank_registry::{BankType, places};
-use gwbank_store::IndicatorRow;
+use gwbank_store::{ConditionFlag, IndicatorRow};
 
 use super::input::{Name, Parameters};
-use super::series::ExplanationParameters;
+use super::series::{ExplanationParameters, IndicatorParameters};
 use crate::auth::Principal;
 use crate::problem::{Answer, Kind, Problem};
 use crate::state::App;
@@ -30,16 +30,15 @@ pub async fn list(State(app): State<Arc<App>>) -> Answer<Json<Page<ProvinceView>
     for well in registry.wells() {
         *wells.entry(well.province_code.as_str()).or_default() += 1;
     }
-    let mut flags: HashMap<String, u64> = HashMap::new();
+    let mut flags: HashMap<String, Vec<ConditionFlag>> = HashMap::new();
     for flag in app.metadata.flags(true).await? {
-        *flags.entry(flag.province_code).or_default() += 1;
+        flags.entry(flag.province_code.clone()).or_default().push(flag);
     }
-    let count = |counts: &HashMap<String, u64>, code: &str| counts.get(code).copied().unwrap_or(0);
     let items: Vec<ProvinceView> = places::provinces()
         .iter()
         .map(|province| {
             let wells = wells.get(province.code).copied().unwrap_or(0);
-            ProvinceView::new(province, wells, count(&flags, province.code))
+            ProvinceView::new(province, wells, flags.get(province.code).into_iter().flatten())
         })
         .collect();
     Ok(Json(Page { total: items.len() as u64, items }))
@@ -73,12 +72,29 @@ pub async fn show(
     flags.sort_by(|a, b| (b.severity, &a.id).cmp(&(a.severity, &b.id)));
     let indicators = newest(app.metadata.indicators(Some(&code)).await?);
     Ok(Json(ProvinceDetail {
-        province: ProvinceView::new(province, here.len() as u64, flags.len() as u64),
+        province: ProvinceView::new(province, here.len() as u64, &flags),
         coverage,
         standing: app.flags.province_standing(province.code).into(),
         indicators: indicators.iter().map(IndicatorView::from).collect(),
-        flags: flags.iter().map(FlagView::from).collect(),
+        flags: flags.iter().map(|flag| FlagView::of(flag, &principal)).collect(),
     }))
+}
+
+/// All indicators of a province, oldest first.
+#[utoipa::path(get, path = "/api/v1/provinces/{code}/indicators", tag = "provinces",
+    params(("code" = String, Path, description = "DOPA code, two digits"), IndicatorParameters),
+    responses((status = 200, body = Page<IndicatorView>),
+        (status = 404, body = ProblemView, content_type = "application/problem+json")))]
+pub async fn indicators(
+    State(app): State<Arc<App>>,
+    Name(code): Name,
+    Parameters(asked): Parameters<IndicatorParameters>,
+) -> Answer<Json<Page<IndicatorView>>> {
+    known_province(&code)?;
+    let mut rows = app.metadata.indicators(Some(&code)).await?;
+    rows.retain(|row| row.scope == Scope::Province && asked.is_met_by(row));
+    rows.sort_by(|a, b| (a.period, &a.indicator).cmp(&(b.period, &b.indicator)));
+    Ok(Json(Page { total: rows.len() as u64, items: rows.iter().map(IndicatorView::from).collect() }))
 }
 
 /// All that the drought of a province in a month is made of: wells in and out, shares, rules, and what would change it.

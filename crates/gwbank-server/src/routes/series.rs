@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Int16Type, Int64Type, TimeUnit};
+use arrow::datatypes::{DataType, Float64Type, Int16Type, Int32Type, Int64Type, TimeUnit};
 use axum::extract::State;
 use axum::{Extension, Json};
 use futures::StreamExt;
 use gwbank_model::condition::Scope;
 use gwbank_model::{Month, Parameter, SiteStatus, Timestamp};
 use gwbank_registry::Well;
+use gwbank_store::IndicatorRow;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -77,9 +78,9 @@ pub async fn readings(
     }
 
     let sql = series_sql(&well, parameter, from, to);
-    let points = chart_points(&app, &principal.name, &sql).await?;
-    let readings = points.len() as u64;
-    let kept = decimate(points, points_max);
+    let pieces = chart_points(&app, &principal.name, &sql).await?;
+    let readings = pieces.iter().map(Vec::len).sum::<usize>() as u64;
+    let kept = decimate(&pieces, points_max);
     Ok(Json(SeriesView {
         well_id: well.well_id.to_string(),
         parameter: parameter.name().to_owned(),
@@ -101,22 +102,22 @@ fn series_sql(well: &Well, parameter: Parameter, from: Option<Timestamp>, to: Op
             sql.push_str(&format!(" AND time {operator} TIMESTAMP '{}'", time.to_rfc3339(0)));
         }
     }
-    sql.push_str(" ORDER BY time");
     sql
 }
 
-async fn chart_points(app: &App, user: &str, sql: &str) -> Answer<Vec<ChartPoint>> {
+/// A piece a batch: one long list would be copied as it grows.
+async fn chart_points(app: &App, user: &str, sql: &str) -> Answer<Vec<Vec<ChartPoint>>> {
     let mut batches = app.sql.query(user, sql).await?.batches;
-    let mut points = Vec::new();
+    let mut pieces = Vec::new();
     while let Some(batch) = batches.next().await {
-        append_points(&batch?, &mut points).map_err(|error| {
+        pieces.push(points_of(&batch?).map_err(|error| {
             Problem::from(SqlError::new(SqlErrorKind::Internal, format!("series columns: {error}")))
-        })?;
+        })?);
     }
-    Ok(points)
+    Ok(pieces)
 }
 
-fn append_points(batch: &RecordBatch, points: &mut Vec<ChartPoint>) -> Result<(), arrow::error::ArrowError> {
+fn points_of(batch: &RecordBatch) -> Result<Vec<ChartPoint>, arrow::error::ArrowError> {
     let times = cast(batch.column(0), &DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())))?;
     let times = cast(&times, &DataType::Int64)?;
     let times = times.as_primitive::<Int64Type>();
@@ -124,19 +125,20 @@ fn append_points(batch: &RecordBatch, points: &mut Vec<ChartPoint>) -> Result<()
     let values = values.as_primitive::<Float64Type>();
     let qualities = cast(batch.column(2), &DataType::Int16)?;
     let qualities = qualities.as_primitive::<Int16Type>();
-    let statuses: ArrayRef = cast(batch.column(3), &DataType::Utf8)?;
-    let statuses = statuses.as_string::<i32>();
-    points.extend((0..batch.num_rows()).map(|row| ChartPoint {
+    // Each name is looked at once, not at each reading that has it.
+    let statuses = cast(batch.column(3), &DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)))?;
+    let statuses = statuses.as_dictionary::<Int32Type>();
+    let names = statuses.values().as_string::<i32>();
+    let codes: Vec<i16> = (0..names.len())
+        .map(|name| SiteStatus::from_name(names.value(name)).map_or(-1, |status| i16::from(status.code())))
+        .collect();
+    let points = (0..batch.num_rows()).map(|row| ChartPoint {
         time_micros: times.value(row),
         value: if values.is_valid(row) { values.value(row) } else { f64::NAN },
         quality: qualities.value(row),
-        site_status: if statuses.is_valid(row) {
-            SiteStatus::from_name(statuses.value(row)).map_or(-1, |status| i16::from(status.code()))
-        } else {
-            -1
-        },
-    }));
-    Ok(())
+        site_status: statuses.key(row).map_or(-1, |name| codes[name]),
+    });
+    Ok(points.collect())
 }
 
 fn point_view(point: &ChartPoint) -> PointView {
@@ -157,6 +159,12 @@ pub struct IndicatorParameters {
     indicator: Option<String>,
 }
 
+impl IndicatorParameters {
+    pub(super) fn is_met_by(&self, row: &IndicatorRow) -> bool {
+        self.indicator.as_ref().is_none_or(|name| *name == row.indicator)
+    }
+}
+
 /// All indicators of a well, oldest first.
 #[utoipa::path(get, path = "/api/v1/wells/{id}/indicators", tag = "wells",
     params(("id" = String, Path, description = "well_id"), IndicatorParameters),
@@ -169,7 +177,7 @@ pub async fn indicators(
 ) -> Answer<Json<WellIndicators>> {
     let well = known_well(&app, &id)?;
     let mut rows = app.metadata.indicators(Some(&id)).await?;
-    rows.retain(|row| row.scope == Scope::Well && asked.indicator.as_ref().is_none_or(|name| *name == row.indicator));
+    rows.retain(|row| row.scope == Scope::Well && asked.is_met_by(row));
     rows.sort_by(|a, b| (a.period, &a.indicator).cmp(&(b.period, &b.indicator)));
     Ok(Json(WellIndicators {
         well_id: well.well_id.to_string(),

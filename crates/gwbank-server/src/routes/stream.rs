@@ -1,7 +1,8 @@
 //! Changes of condition flags as they happen: server-sent events.
 //!
 //! # Format
-//! Each event has the transition's number as its id, the event name `flag`, and the notice as JSON: the one that webhooks get. Who
+//! Each event has the transition's number as its id, the event name `flag`, and the notice as JSON: the one that webhooks get, or for those
+//! who are not known the flag and the transition without names of people. Who
 //! sends `Last-Event-ID` gets everything after it, however long ago that was; an id that was never given is answered by an event
 //! `reset` with the newest one.
 
@@ -11,6 +12,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Response, header};
@@ -19,14 +21,16 @@ use futures::Stream;
 use gwbank_model::Timestamp;
 use gwbank_model::condition::Hazard;
 use gwbank_notice::Notice;
-use gwbank_store::{ConditionFlag, MetadataError, NumberedTransition};
+use gwbank_store::{ConditionFlag, FlagTransition, MetadataError, NumberedTransition};
 use serde::Deserialize;
 use tokio::time::{interval, timeout};
 use utoipa::IntoParams;
 
 use super::input::{self, Parameters};
+use crate::auth::Principal;
 use crate::problem::Answer;
 use crate::state::App;
+use crate::views::{FlagView, TransitionView};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -51,6 +55,7 @@ const EVENTS_AT_ONCE: usize = 200;
     responses((status = 200, content_type = "text/event-stream", body = String)))]
 pub async fn stream(
     State(app): State<Arc<App>>,
+    Extension(principal): Extension<Principal>,
     Parameters(asked): Parameters<StreamParameters>,
     headers: HeaderMap,
 ) -> Answer<Response<Body>> {
@@ -71,7 +76,8 @@ pub async fn stream(
         Some(after) => (after, false),
         None => (last, false),
     };
-    let mut response = Response::new(Body::from_stream(events(app, Wanted { province, hazard }, after, is_reset)));
+    let wanted = Wanted { province, hazard, with_names: !principal.is_public() };
+    let mut response = Response::new(Body::from_stream(events(app, wanted, after, is_reset)));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     // Proxies that gather answers would hold events back.
@@ -82,6 +88,8 @@ pub async fn stream(
 struct Wanted {
     province: Option<String>,
     hazard: Option<Hazard>,
+    /// Names of people are not for everybody.
+    with_names: bool,
 }
 
 impl Wanted {
@@ -142,12 +150,20 @@ async fn news(app: &App, wanted: &Wanted, after: i64) -> Result<(String, i64), M
         };
         let Some(flag) = flags.get(&transition.flag_id) else { continue };
         if wanted.is_met_by(flag) {
-            let notice = Notice::of(flag, &transition, None);
-            let data = String::from_utf8(notice.to_bytes()).unwrap_or_default();
+            let data = match wanted.with_names {
+                true => String::from_utf8(Notice::of(flag, &transition, None).to_bytes()).unwrap_or_default(),
+                false => told_everybody(flag, &transition),
+            };
             text.push_str(&format!("id: {number}\nevent: flag\ndata: {data}\n\n"));
         }
     }
     Ok((text, reached))
+}
+
+fn told_everybody(flag: &ConditionFlag, transition: &FlagTransition) -> String {
+    let reader = Principal::public();
+    let told = (FlagView::of(flag, &reader), TransitionView::of(transition, &reader));
+    serde_json::json!({ "flag": told.0, "transition": told.1 }).to_string()
 }
 
 impl App {

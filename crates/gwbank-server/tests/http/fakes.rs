@@ -17,7 +17,7 @@ use gwbank_runtime::ShutdownTrigger;
 use gwbank_server::auth::Credentials;
 use gwbank_server::doors::*;
 use gwbank_server::metrics::MetricsText;
-use gwbank_server::{App, AppParts, HttpServer, Limits, Reach, router};
+use gwbank_server::{App, AppParts, HttpServer, Limits, PublicView, Reach, router};
 use gwbank_store::memory::MemoryMetadata;
 use gwbank_store::{
     ConditionFlag, DeadLetterFilter, Drill, EffectiveLimit, FlagAction, FlagNote, FlagTransition, GatewayCounts,
@@ -258,6 +258,11 @@ impl FlagsDoor for FakeFlags {
         let (text_en, text_th) = (format!("{code}: record too short to judge drought"), "บันทึกยังสั้น".to_owned());
         StandingInWords { month: Month::new(2026, 10), class: "insufficient_record", text_en, text_th }
     }
+
+    async fn fleet(&self) -> Result<Vec<FleetReport>, FlagsDoorError> {
+        let (text_en, text_th) = ("Silent wells (1): W-0.".to_owned(), "บ่อขาดการติดต่อ (1): W-0.".to_owned());
+        Ok(vec![FleetReport { province_code: "30".into(), items: 1, text_en, text_th }])
+    }
 }
 
 #[derive(Default)]
@@ -382,6 +387,10 @@ impl Server {
     }
 
     pub fn start(credentials: Credentials, reach: Reach) -> Self {
+        Self::start_with(credentials, reach, PublicView::default())
+    }
+
+    pub fn start_with(credentials: Credentials, reach: Reach, public_view: PublicView) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let sql = Arc::new(FakeSql::default());
         let ingest = Arc::new(FakeIngest::default());
@@ -421,6 +430,7 @@ impl Server {
             limits: limits.clone(),
             reach,
             public_url: None,
+            public_view,
             version: "1.2.3",
         });
         let (address, serving) = runtime.block_on(async {

@@ -9,4 +9,5 @@ mod offices;
 mod pages;
 mod readings;
 mod registry;
+mod session;
 mod sql;

@@ -18,7 +18,8 @@ fn readiness_names_what_is_not_ready() {
     assert_eq!(problem["detail"], "archive: disk is full; free some space");
     assert_eq!(problem["parts"][1]["ready"], false);
     assert_eq!(server.get("/healthz").status, 200, "alive all the same");
-    assert!(server.get("/").text().contains("disk is full"));
+    let status = server.get("/api/v1/status").json();
+    assert!(status["parts"].as_array().unwrap().iter().any(|part| part["detail"] == "disk is full"), "{status}");
 }
 
 #[test]
@@ -35,18 +36,26 @@ fn metrics_are_prometheus_text() {
 }
 
 #[test]
-fn the_status_page_is_thai_and_english_and_escapes_names() {
-    let page = Server::open().get("/");
-    assert!(page.header("content-type").starts_with("text/html"));
-    let text = page.text();
-    for expected in
-        ["1,234", "ธนาคารน้ำใต้ดิน", "ระดับน้ำใต้ดินต่ำกว่าปกติ", "gw-&lt;1&gt;", "low &lt;groundwater&gt;", "นครราชสีมา"]
-    {
-        assert!(text.contains(expected), "{expected}");
+fn places_of_the_dashboard_are_one_page_with_a_strict_policy() {
+    let server = Server::open();
+    let first = server.get("/");
+    assert!(first.header("content-type").starts_with("text/html"));
+    let policy = first.header("content-security-policy");
+    assert!(
+        policy.contains("script-src 'self'") && !policy.contains("unsafe") && !policy.contains("data:"),
+        "{policy}"
+    );
+    for place in ["/login", "/provinces/30", "/wells/W-0", "/flags", "/flags/drought-1", "/sql", "/fleet"] {
+        assert_eq!(server.get(place).body, first.body, "{place}");
     }
-    assert!(!text.contains("<script"), "no scripts");
-    assert!(!text.contains("style="), "no inline style: the content security policy forbids it");
-    assert!(!text.contains("http://") && !text.contains("https://"), "no external assets");
+    let script = first.text().split("src=\"").nth(1).unwrap().split('"').next().unwrap();
+    let script = server.get(script);
+    assert!(script.header("content-type").starts_with("text/javascript"), "{}", script.header("content-type"));
+    assert!(script.header("cache-control").contains("immutable"));
+    assert_eq!(first.header("cache-control"), "no-cache", "it names files that change");
+    server.get("/assets/none.js").problem("not-found");
+    server.get("/assets/..%2Findex.html").problem("not-found");
+    assert_eq!(server.get("/style.css").status, 200);
 }
 
 #[test]
@@ -78,6 +87,7 @@ fn provinces_and_flags() {
     assert_eq!(provinces["total"], 77);
     let korat = provinces["items"].as_array().unwrap().iter().find(|p| p["province_code"] == "30").unwrap();
     assert_eq!((&korat["wells"], &korat["open_flags"]), (&2.into(), &2.into()));
+    assert_eq!(korat["worst"], serde_json::json!({ "drought": "extreme" }));
     let detail = server.get("/api/v1/provinces/30").json();
     assert_eq!(detail["iso_code"], "TH-30");
     assert_eq!(detail["coverage"]["observation_wells"], 2);
