@@ -1,6 +1,9 @@
 //! A storm: all 77 provinces change at once, and 5,005 contacts are told. How long until all of it is owed (in one transaction, on
-//! disk), against one transaction a message; how long until couriers that answer at once have brought it; and how long another
-//! writer of the metadata, as ingest is one, waits meanwhile, against how long it waits otherwise.
+//! disk), against one transaction a message; how long until couriers that answer at once have brought it; how long another
+//! writer of the metadata, as ingest is one, waits meanwhile, against how long it waits otherwise; and how long gateways wait for
+//! their PUBACK while a storm is brought at the offices' own pace, against how long they wait without one.
+
+mod support;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,11 +19,21 @@ use gwbank_registry::office::{Channel, Contact, Office, OfficeLevel, Offices};
 use gwbank_registry::places;
 use gwbank_runtime::{Clock, SystemClock};
 use gwbank_store::{ConditionFlag, DeliveryState, FlagTransition, IngestCommit, Metadata, OutboxMessage, WatchCommit};
+use support::load::{self, Load, Pace};
+use support::ours::Ours;
+use support::readings::Shape;
+use support::{Error, Settings, runtime};
 
 const CONTACTS_A_PROVINCE: usize = 65;
 const ROUNDS: usize = 5;
+/// Of an office, so high that it holds nothing up.
+const AT_ONCE: u32 = 100_000;
+/// Of an office where its pace is what is looked at.
+const PER_MINUTE: u32 = 300;
+/// Ten times what 10,801 wells send with three parameters every 15 minutes.
+const READINGS_PER_SECOND: f64 = 360.0;
 
-fn offices() -> Offices {
+fn offices(messages_per_minute: u32) -> Offices {
     let (mut offices, mut contacts) = (Vec::new(), Vec::new());
     for province in places::provinces() {
         let office_id = format!("office-{}", province.code);
@@ -31,7 +44,7 @@ fn offices() -> Offices {
             name: province.name_en.to_owned(),
             name_th: Some(province.name_th.to_owned()),
             phone: None,
-            messages_per_minute: Some(100_000),
+            messages_per_minute: Some(messages_per_minute),
         });
         contacts.extend((0..CONTACTS_A_PROVINCE).map(|n| Contact {
             address: Some(format!("officer-{n}@{}.example.org", province.code)),
@@ -140,7 +153,7 @@ fn share(mut values: Vec<Duration>, share: f64) -> Duration {
 
 async fn run() -> Result<()> {
     let dir = tempfile::tempdir()?;
-    let offices = offices();
+    let offices = offices(AT_ONCE);
     let (mut queued, mut brought, mut single) = (Vec::new(), Vec::new(), Vec::new());
     let (mut beside, mut idle) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
@@ -191,6 +204,59 @@ async fn run() -> Result<()> {
     Ok(())
 }
 
-fn main() -> Result<()> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run())
+/// PUBACKs of live readings alone, and while a storm goes out beside them; in milliseconds, of 50 and 99 %.
+fn beside() -> Result<(), Error> {
+    let settings = Settings::from_env()?;
+    let (dir, runtime) = (settings.scratch()?, runtime("broker")?);
+    let ours = runtime.block_on(Ours::start(dir.path(), Shape::SINGLE.registry()))?;
+    let load = |start_days: i64, run: Duration| Load {
+        address: ours.broker.address(),
+        shape: Shape::SINGLE,
+        start: now().plus_secs(-start_days * 86_400),
+        run,
+        in_flight: 4,
+        pace: Pace::ReadingsPerSecond(READINGS_PER_SECOND),
+    };
+    // As long as the pace lets it take.
+    let paced =
+        Duration::from_secs_f64(CONTACTS_A_PROVINCE as f64 * 60.0 / f64::from(PER_MINUTE)) + Duration::from_secs(3);
+    let mut alone = load::run(load(4000, paced))?;
+    let metadata = ours.stores.metadata.clone();
+    let storm = runtime.spawn(async move {
+        let offices = offices(PER_MINUTE);
+        anyhow::ensure!(metadata.put_offices(offices.clone(), 0, now()).await?, "nobody else is here");
+        let began = Instant::now();
+        metadata.commit_watch(storm(&offices, now())).await?;
+        let queued = began.elapsed();
+        let config = DispatchConfig { messages_at_once: 500, concurrent: 16, ..DispatchConfig::default() };
+        let counts = Arc::<DeliveryCounts>::default();
+        let dispatcher = Dispatcher::new(Arc::new(AtOnce), metadata.clone(), Arc::new(SystemClock), config, counts);
+        loop {
+            if dispatcher.run_once().await? > 0 {
+                continue;
+            }
+            let counts = metadata.outbox_counts().await?;
+            if counts.iter().all(|count| count.state == DeliveryState::Delivered) {
+                return anyhow::Ok((queued, began.elapsed()));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    let mut stormy = load::run(load(2000, paced))?;
+    let (queued, brought) = runtime.block_on(storm)??;
+    println!(
+        "\nat {PER_MINUTE} messages a minute an office: queued after {:.0} ms, brought after {:.1} s; the pace alone takes up to {:.0} s",
+        queued.as_secs_f64() * 1e3,
+        brought.as_secs_f64(),
+        CONTACTS_A_PROVINCE as f64 * 60.0 / f64::from(PER_MINUTE),
+    );
+    println!("{READINGS_PER_SECOND} readings/s, PUBACK ms of 50 / 99 %");
+    println!("  alone             {}  ({} messages)", alone.acknowledgements.summary(), alone.messages);
+    println!("  beside the storm  {}  ({} messages)", stormy.acknowledgements.summary(), stormy.messages);
+    runtime.block_on(ours.stop())
+}
+
+fn main() -> Result<(), Error> {
+    runtime("storm")?.block_on(run())?;
+    beside()
 }
