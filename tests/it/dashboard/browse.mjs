@@ -313,6 +313,26 @@ async function fleet() {
   none('of the fleet');
 }
 
+/** An officer remarks on the flag of a place and approves its document. */
+async function approves() {
+  const flags = (await ask('/api/v1/flags?hazard=flood&state=open')).items;
+  const flag = flags.find((candidate) => candidate.scope !== 'well');
+  const { context, page } = await open({ viewport: SIZES.phone });
+  await page.goto(`/flags/${encodeURIComponent(flag.id)}`);
+  await settled(page);
+  const card = page.locator('article.flag');
+  await card.locator('summary', { hasText: 'บันทึกความเห็น' }).click();
+  await card.locator('textarea').fill('ตรวจแล้ว <b>น้ำสูง</b>');
+  await card.getByRole('button', { name: 'บันทึกความเห็น' }).click();
+  await card.getByText('ตรวจแล้ว <b>น้ำสูง</b>').waitFor();
+  await card.getByRole('button', { name: 'อนุมัติเอกสาร CAP' }).click();
+  await card.getByText('อนุมัติให้เผยแพร่โดย').waitFor();
+  const kept = (await ask(`/api/v1/flags/${encodeURIComponent(flag.id)}`)).actions.map((action) => action.action);
+  assert.deepEqual(kept.sort(), ['approved', 'commented']);
+  await context.close();
+  none('of approving');
+}
+
 /** What a person who looks chose stays: language, era, colours; years are of the era. */
 async function settings() {
   const { context, page } = await open({ viewport: SIZES.desktop });
@@ -378,7 +398,7 @@ async function open_to_everybody() {
 
 const zoomed = () => zoom(process.env.GWBANK_LONG_WELL);
 const PARTS = {
-  pages: [everyPage, byKeyboard, live, zoomed, sql, fleet, settings],
+  pages: [everyPage, byKeyboard, live, approves, zoomed, sql, fleet, settings],
   guarded: [guarded],
   public: [open_to_everybody],
 };

@@ -355,6 +355,10 @@ async fn the_fleet_is_reported_once_a_day_to_who_asks_for_it() {
     }
     let watch = world.open().await;
     assert_eq!(watch.run_fleet_once().await.unwrap(), 0, "its hour has not come");
+    // Whoever asks is told at any hour, of a few minutes ago at most.
+    let seen = watch.fleet().await.unwrap();
+    assert_eq!((seen.len(), seen[0].province_code.as_str(), seen[0].items), (1, "30", 1), "{seen:?}");
+    assert!(seen[0].text_en.contains("W1 34 %, empty in 8 days") && seen[0].text_th.contains("W1"), "{seen:?}");
     world.set_now("2026-12-06T06:10:00+07:00");
     assert_eq!(watch.run_fleet_once().await.unwrap(), 1);
     assert_eq!(watch.run_fleet_once().await.unwrap(), 0);
@@ -371,4 +375,11 @@ async fn the_fleet_is_reported_once_a_day_to_who_asks_for_it() {
     expect_test::expect_file!["messages/fleet.txt"].assert_eq(&told);
     world.set_now("2026-12-07T06:10:00+07:00");
     assert_eq!(watch.run_fleet_once().await.unwrap(), 1, "the next day");
+    let seen = watch.fleet().await.unwrap();
+    let low: Vec<_> = (0..3).rev().map(|back| (gwbank_model::Day(today.0 + 1 - back), 15.0)).collect();
+    world.set_days("W3", gwbank_model::Parameter::BatteryLevel, low).await;
+    world.set_now("2026-12-07T06:14:59+07:00");
+    assert_eq!(watch.fleet().await.unwrap(), seen);
+    world.set_now("2026-12-07T06:15:01+07:00");
+    assert_eq!(watch.fleet().await.unwrap()[0].items, seen[0].items + 1);
 }

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { all, get, SEVERITIES, type Flag, type Indicator, type Page, type ProvinceDetail, type Severity, type Well } from "../api";
 import { useLoaded } from "../data";
 import { useLive } from "../live";
@@ -80,6 +80,8 @@ export function ProvincePage({ code }: { code: string }) {
   const province = useLoaded(path, (signal) => get<ProvinceDetail>(path, signal));
   const wells = useLoaded(`wells ${code}`, (signal) => all<Well>(`/api/v1/wells?province=${encodeURIComponent(code)}`, signal));
   useLive(province.reload);
+  // Whoever is here goes on to a well: its page is there by then.
+  useEffect(() => void import("./well").catch(() => undefined), []);
   const name = outline(code);
   const [explained, setExplained] = useState(false);
   return (

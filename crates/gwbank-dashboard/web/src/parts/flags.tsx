@@ -12,6 +12,8 @@ import { outline } from "./map";
 export function FlagCard({ flag, changed, open = false }: { flag: Flag; changed: () => void; open?: boolean }) {
   const { either, t, time, language } = useSettings();
   const [explained, setExplained] = useState(open);
+  // What somebody does about it changes its story and not the flag.
+  const [acts, setActs] = useState(0);
   const province = outline(flag.province_code);
   return (
     <article class={`flag ${flag.severity} ${flag.state}`} id={flag.id} data-flag={flag.id} data-state={flag.state}>
@@ -35,23 +37,29 @@ export function FlagCard({ flag, changed, open = false }: { flag: Flag; changed:
         )}
       </p>
       {flag.state !== "closed" && <p>{either(flag.detail_th, flag.detail_en)}</p>}
-      <Actions flag={flag} changed={changed} />
+      <Actions
+        flag={flag}
+        changed={() => {
+          setActs((before) => before + 1);
+          changed();
+        }}
+      />
       <details
         open={explained}
         onToggle={(event) => setExplained((event.currentTarget as HTMLDetailsElement).open)}
       >
         <summary>{t("explain")}</summary>
-        {explained && <Details flag={flag} />}
+        {explained && <Details flag={flag} acts={acts} />}
       </details>
     </article>
   );
 }
 
-function Details({ flag }: { flag: Flag }) {
+function Details({ flag, acts }: { flag: Flag; acts: number }) {
   const { t, time, number, language } = useSettings();
-  const detail = useLoaded(`/api/v1/flags/${encodeURIComponent(flag.id)} ${flag.changed_at} ${flag.acknowledged_at}`, (signal) =>
-    get<FlagDetail>(`/api/v1/flags/${encodeURIComponent(flag.id)}`, signal),
-  );
+  const path = `/api/v1/flags/${encodeURIComponent(flag.id)}`;
+  const state = `${flag.id} ${flag.changed_at} ${flag.acknowledged_at} ${acts}`;
+  const detail = useLoaded(state, (signal) => get<FlagDetail>(path, signal), flag.id);
   return (
     <>
       <dl class="facts">
