@@ -302,6 +302,9 @@ async function fleet() {
   assert.equal(refused.status, 422, 'kept as a dead letter');
   await page.goto('/fleet');
   await settled(page);
+  const counts = await page.locator('section[aria-label="เซิร์ฟเวอร์"] dd').allInnerTexts();
+  assert.ok(counts.length >= 12 && counts.every((count) => /^[\d,.]+/.test(count)), `${counts}`);
+  assert.ok(Number(counts[2].replaceAll(',', '')) > 1000, `received: ${counts}`);
   const letter = page.locator('section[aria-label="ข้อมูลที่เก็บไม่ได้"] tr', { hasText: 'unknown_well' }).first();
   await letter.getByRole('button').click();
   await page.getByText(/จัดเก็บ 0 · ซ้ำ 0 · จัดเก็บไม่ได้ \d+/).waitFor();
@@ -331,6 +334,51 @@ async function approves() {
   assert.deepEqual(kept.sort(), ['approved', 'commented']);
   await context.close();
   none('of approving');
+}
+
+/** More tabs than a browser has connections to a server; and addresses that lead nowhere. */
+async function manyTabs() {
+  const { context, page } = await open({ viewport: SIZES.desktop });
+  const tabs = [page, ...(await Promise.all(Array.from({ length: 8 }, () => context.newPage())))];
+  for (const tab of tabs) {
+    await tab.goto('/flags');
+    await settled(tab);
+  }
+  for (const place of ['/wells/%', '/wells/', '/wells/A/', '/provinces/99', '/nonsense', '/sql/x']) {
+    await page.goto(place);
+    await page.locator('h1', { hasText: 'ไม่พบหน้านี้' }).waitFor();
+  }
+  assert.equal(await page.title(), 'ไม่พบหน้านี้ · gwbank');
+  await context.close();
+  complaints.splice(0, complaints.length, ...complaints.filter((text) => !/status of 404/.test(text)));
+  none('of many tabs');
+}
+
+/** One reading, readings that failed, and none: what is drawn, and by which scale. */
+async function oddWells() {
+  const wells = 'well_id,name,province_code,bank_type,status\nODD-ONE,<img src=x onerror=alert(1)>,31,observation,active\nODD-BAD,Bad,31,observation,active\nODD-NONE,None,31,observation,active\nODD-UP,Up,31,observation,active\n';
+  await fetch(`${base}/api/v1/wells`, { method: 'PUT', headers: { 'content-type': 'text/csv' }, body: wells });
+  const day = 86_400_000;
+  const readings = [{ well: 'ODD-ONE', time: new Date(Date.now() - day).toISOString(), depth_to_water: 3 }];
+  for (let n = 1; n <= 60; n++) {
+    const time = new Date(Date.now() - n * 3_600_000).toISOString();
+    readings.push({ well: 'ODD-BAD', time, depth_to_water: n === 30 ? 499 : 2 + n / 100 });
+    readings.push({ well: 'ODD-UP', time, groundwater_elevation: 100 + n / 100 });
+  }
+  await ask('/api/v1/readings', { method: 'POST', headers: { 'content-type': 'application/json', 'x-gateway': 'gw-odd' }, body: JSON.stringify(readings) });
+  const { context, page } = await open({ viewport: SIZES.desktop });
+  const dialogs = [];
+  page.on('dialog', (dialog) => dialogs.push(dialog));
+  for (const [well, drawn] of [['ODD-ONE', 1], ['ODD-BAD', 60], ['ODD-UP', 60], ['ODD-NONE', null]]) {
+    await page.goto(`/wells/${well}`);
+    await settled(page);
+    if (drawn === null) await page.getByText('ไม่มีค่าที่วัดได้').waitFor();
+    else await page.locator(`[data-drawn="${drawn}"]`).waitFor();
+    await page.screenshot({ path: `${artefacts}/${well}.png` });
+  }
+  assert.deepEqual(dialogs, []);
+  await context.close();
+  none('of odd wells');
 }
 
 /** What a person who looks chose stays: language, era, colours; years are of the era. */
@@ -398,7 +446,7 @@ async function open_to_everybody() {
 
 const zoomed = () => zoom(process.env.GWBANK_LONG_WELL);
 const PARTS = {
-  pages: [everyPage, byKeyboard, live, approves, zoomed, sql, fleet, settings],
+  pages: [everyPage, byKeyboard, live, approves, zoomed, manyTabs, oddWells, sql, fleet, settings],
   guarded: [guarded],
   public: [open_to_everybody],
 };

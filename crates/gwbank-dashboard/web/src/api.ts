@@ -123,9 +123,15 @@ export interface Status {
   version: string;
   now: string;
   ready: boolean;
-  parts: { part: string; ready: boolean; detail: string; mend: string | null }[];
+  parts: { part: string; ready: boolean; detail: string; mend?: string | null }[];
   wells: number;
-  counts: Record<"gateways" | "received" | "stored" | "duplicate" | "dead" | "pending" | "open_flags" | "dead_letters", number> | null;
+  // Not there while the metadata cannot be read.
+  gateways?: number;
+  received?: number;
+  stored?: number;
+  duplicate?: number;
+  dead?: number;
+  pending?: number;
 }
 
 /** What wants looking at in a province's wells and gateways, in words. */

@@ -1,5 +1,7 @@
 import { later } from "./later";
+import { useEffect } from "preact/hooks";
 import { useConnected, stream } from "./live";
+import { outline } from "./parts/map";
 import { Country } from "./pages/country";
 import { FlagsPage } from "./pages/flags";
 import { Login } from "./pages/login";
@@ -13,19 +15,31 @@ const WellPage = later(() => import("./pages/well").then((page) => page.WellPage
 const SqlPage = later(() => import("./pages/sql").then((page) => page.SqlPage));
 const FleetPage = later(() => import("./pages/fleet").then((page) => page.FleetPage));
 
+/** What cannot be decoded is no place here. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return "\ufffd";
+  }
+}
+
 function Page() {
   const { path } = usePlace();
   const { session, may, error, again } = useSession();
   const { t } = useSettings();
-  const [, first = "", second = ""] = path.split("/").map(decodeURIComponent);
+  const parts = path.split("/").map(decoded);
+  const [, first = "", second = ""] = parts;
   if (session === null) return error === null ? <p class="quiet">{t("loading")}</p> : <Failure error={error} again={again} />;
   if (first === "login" || !may("view")) return <Login />;
+  if (parts.length > 3 || (parts.length === 3 && (second === "" || first === "sql" || first === "fleet" || first === "login"))) return <h1>{t("not_found")}</h1>;
   switch (first) {
     case "":
       return <Country />;
     case "provinces":
-      return <ProvincePage code={second} key={second} />;
+      return outline(second) === undefined ? <h1>{t("not_found")}</h1> : <ProvincePage code={second} key={second} />;
     case "wells":
+      if (second === "") return <h1>{t("not_found")}</h1>;
       return <WellPage id={second} key={second} />;
     case "flags":
       return <FlagsPage id={second === "" ? null : second} />;
@@ -43,6 +57,18 @@ export function App() {
   const { path } = usePlace();
   const { session, may, logout } = useSession();
   const connected = useConnected();
+  // Tabs, history and screen readers tell pages by their titles; a page's heading is its title.
+  useEffect(() => {
+    const content = document.getElementById("content")!;
+    const name = () => {
+      const heading = content.querySelector("h1")?.textContent?.trim();
+      document.title = heading ? `${heading} · gwbank` : "gwbank";
+    };
+    const observer = new MutationObserver(name);
+    observer.observe(content, { childList: true, subtree: true, characterData: true });
+    name();
+    return () => observer.disconnect();
+  }, []);
   const item = (href: string, name: string) => (
     <Link href={href} aria-current={path === href || (href !== "/" && path.startsWith(href)) ? "page" : undefined}>
       {name}

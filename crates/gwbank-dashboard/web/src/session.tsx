@@ -15,6 +15,15 @@ export interface Who {
   again: () => void;
 }
 
+/** What a statement was about is not for whoever sits down here next. */
+function forget() {
+  try {
+    localStorage.removeItem("gwbank.sql");
+  } catch {
+    // A browser that keeps nothing.
+  }
+}
+
 const Context = createContext<Who | null>(null);
 
 export function useSession(): Who {
@@ -35,8 +44,11 @@ export function SessionProvider({ children }: { children: ComponentChildren }) {
       (failure: Error) => setError(failure),
     );
   }, []);
+  const tabs = useMemo(() => new BroadcastChannel("gwbank.session"), []);
   useEffect(() => {
     onLoggedOut(again);
+    // Whoever logs in or out does so in all tabs.
+    tabs.onmessage = again;
     again();
   }, [again]);
   const value = useMemo<Who>(
@@ -48,10 +60,13 @@ export function SessionProvider({ children }: { children: ComponentChildren }) {
         // What was open as somebody else is not this reader's.
         stream.close();
         setFound(await login(name, password));
+        tabs.postMessage("changed");
       },
       logout: async () => {
         await logout();
         stream.close();
+        forget();
+        tabs.postMessage("changed");
         again();
       },
       again,

@@ -102,6 +102,11 @@ export function SettingsProvider({ children }: { children: ComponentChildren }) 
     keep("gwbank.era", era);
   }, [language, era]);
   const words = useMemo(() => make(language, era), [language, era]);
-  const value = useMemo(() => ({ ...words, setLanguage, setEra, theme, setTheme }), [words, theme]);
+  // A language brings its era with it; whoever wants the other one chooses it after that.
+  const speak = (next: Language) => {
+    setLanguage(next);
+    setEra(next === "th" ? "be" : "ce");
+  };
+  const value = useMemo(() => ({ ...words, setLanguage: speak, setEra, theme, setTheme }), [words, theme]);
   return <Context.Provider value={value}>{children}</Context.Provider>;
 }

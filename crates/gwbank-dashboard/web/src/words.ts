@@ -130,7 +130,7 @@ const WORDS = {
   share: ["คัดลอกลิงก์", "Copy a link"],
   copied: ["คัดลอกแล้ว", "Copied"],
   editor: ["คำสั่ง SQL", "SQL statement"],
-  first_rows: ["แสดงแถวแรก", "the first shown"],
+  first_rows: ["ตารางและกราฟแสดงแถวแรก", "table and chart show the first"],
   gateways: ["เกตเวย์", "Gateways"],
   gateway: ["เกตเวย์", "Gateway"],
   last_seen: ["เห็นล่าสุด", "Last seen"],

@@ -25,7 +25,7 @@ use crate::auth::Principal;
 use crate::doors::SqlErrorKind;
 use crate::problem::Answer;
 use crate::state::App;
-use crate::views::{FlagExplanationView, ProblemView, ReproducedView};
+use crate::views::{FlagExplanationView, ProblemView, ReproducedView, TransitionView};
 
 /// Rows of a question that are shown.
 const ROWS_SHOWN: usize = 12;
@@ -48,7 +48,7 @@ pub async fn explanation(
     let mut reproduced = Vec::new();
     for (index, transition) in transitions.iter().enumerate() {
         let then = app.metadata.flags_at(transition.at).await?.into_iter().find(|then| then.id == id);
-        let evidence: Value = serde_json::from_str(&transition.evidence).unwrap_or_default();
+        let evidence = TransitionView::of(transition, &principal).evidence;
         let told = told_again(&app, &principal.name, then.as_ref().unwrap_or(flag), transition, &evidence).await?;
         write_transition(&mut text_en, index + 1, (then.as_ref(), transition, &evidence), &told, false);
         write_transition(&mut text_th, index + 1, (then.as_ref(), transition, &evidence), &told, true);

@@ -29,7 +29,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::response::IntoResponse;
+use axum::http::{Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 
 use crate::auth::Access;
@@ -127,8 +128,21 @@ pub fn router(app: &Arc<App>) -> Router {
         .with_state(app.clone())
 }
 
-async fn nothing_here(request: Request) -> impl IntoResponse {
-    Problem::new(Kind::NOT_FOUND, format!("no place {} here; see /api/docs", request.uri().path()))
+async fn nothing_here(request: Request) -> Response {
+    // A person who mistyped an address gets a page that says so; a program a problem document.
+    let wants_page =
+        request.headers().get(header::ACCEPT).is_some_and(|accept| accept.as_bytes().starts_with(b"text/html"));
+    let is_api = ["/api/", "/feeds/", "/cap/", "/hooks/"].iter().any(|place| request.uri().path().starts_with(place));
+    if wants_page && !is_api && request.method() == Method::GET {
+        return match dashboard::page().await {
+            Ok(mut page) => {
+                *page.status_mut() = StatusCode::NOT_FOUND;
+                page
+            }
+            Err(problem) => problem.into_response(),
+        };
+    }
+    Problem::new(Kind::NOT_FOUND, format!("no place {} here; see /api/docs", request.uri().path())).into_response()
 }
 
 async fn wrong_method(State(_): State<Arc<App>>, request: Request) -> impl IntoResponse {

@@ -53,6 +53,10 @@ fn places_of_the_dashboard_are_one_page_with_a_strict_policy() {
     assert!(script.header("content-type").starts_with("text/javascript"), "{}", script.header("content-type"));
     assert!(script.header("cache-control").contains("immutable"));
     assert_eq!(first.header("cache-control"), "no-cache", "it names files that change");
+    let mistyped = server.send("GET", "/wells/W-0/", &[("accept", "text/html,*/*;q=0.8")], b"");
+    assert_eq!((mistyped.status, &mistyped.body), (404, &first.body), "it says so itself");
+    server.get("/wells/W-0/").problem("not-found");
+    server.send("GET", "/api/none", &[("accept", "text/html")], b"").problem("not-found");
     server.get("/assets/none.js").problem("not-found");
     server.get("/assets/..%2Findex.html").problem("not-found");
     assert_eq!(server.get("/style.css").status, 200);

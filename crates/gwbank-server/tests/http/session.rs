@@ -117,6 +117,7 @@ fn the_public_looks_at_water_and_at_no_names() {
         "/api/v1/flags",
         "/api/v1/flags?state=all",
         "/api/v1/flags/drought-1",
+        "/api/v1/flags/drought-1/explanation",
     ] {
         let reply = server.get(place);
         assert_eq!(reply.status, 200, "{place}: {}", reply.text());

@@ -2,15 +2,14 @@ import { HAZARDS, get, SEVERITIES, type Page, type ProvinceRow, type Severity } 
 import { useLoaded } from "../data";
 import { useLive } from "../live";
 import { Failure, SeverityMark, Show, Table } from "../parts/common";
-import { CountryMap, type Shade } from "../parts/map";
+import { CountryMap, Swatch, type Shade } from "../parts/map";
 import { choose, Link, usePlace } from "../router";
 import { useSettings } from "../settings";
 import { hazardWord } from "../words";
 
-/** The worst of a province: of one hazard, or of all that are about water. */
+/** The worst of a province: of one hazard, or of all. */
 export function worst(row: ProvinceRow, hazard: string): Severity | null {
-  const of = hazard === "" ? ["drought", "flood", "salinity"] : [hazard];
-  const found = of.flatMap((name) => row.worst[name] ?? []);
+  const found = hazard === "" ? Object.values(row.worst) : [row.worst[hazard] ?? []].flat();
   return found.sort((a, b) => SEVERITIES.indexOf(b) - SEVERITIES.indexOf(a))[0] ?? null;
 }
 
@@ -58,12 +57,16 @@ export function Country() {
                 <ul class="key">
                   {[...SEVERITIES].reverse().map((severity) => (
                     <li key={severity}>
-                      <SeverityMark severity={severity} /> {[...shades.values()].filter((shade) => shade.severity === severity).length}
+                      <Swatch severity={severity} /> <SeverityMark severity={severity} /> {[...shades.values()].filter((shade) => shade.severity === severity).length}
                     </li>
                   ))}
                   <li>
-                    <span class="mark calm">{t("no_flag")}</span>{" "}
+                    <Swatch severity={null} /> <span class="mark calm">{t("no_flag")}</span>{" "}
                     {[...shades.values()].filter((shade) => shade.severity === null && shade.wells > 0).length}
+                  </li>
+                  <li>
+                    <Swatch severity="empty" /> <span class="mark calm">{t("no_wells")}</span>{" "}
+                    {[...shades.values()].filter((shade) => shade.wells === 0).length}
                   </li>
                 </ul>
               </section>

@@ -71,12 +71,12 @@ function Server() {
           <>
             <dl class="facts">
               <Fact name={t("wells")}>{number(found.wells, 0)}</Fact>
-              <Fact name={t("gateways")}>{number(found.counts?.gateways, 0)}</Fact>
-              <Fact name={t("received")}>{number(found.counts?.received, 0)}</Fact>
-              <Fact name={t("stored")}>{number(found.counts?.stored, 0)}</Fact>
-              <Fact name={t("duplicate")}>{number(found.counts?.duplicate, 0)}</Fact>
-              <Fact name={t("dead")}>{number(found.counts?.dead, 0)}</Fact>
-              <Fact name={t("pending")}>{number(found.counts?.pending, 0)}</Fact>
+              <Fact name={t("gateways")}>{number(found.gateways, 0)}</Fact>
+              <Fact name={t("received")}>{number(found.received, 0)}</Fact>
+              <Fact name={t("stored")}>{number(found.stored, 0)}</Fact>
+              <Fact name={t("duplicate")}>{number(found.duplicate, 0)}</Fact>
+              <Fact name={t("dead")}>{number(found.dead, 0)}</Fact>
+              <Fact name={t("pending")}>{number(found.pending, 0)}</Fact>
               <Fact name={t("archive_lag")}>{number(of("archive_lag_readings"), 0)}</Fact>
               <Fact name={t("window_rows")}>{number(of("recent_window_rows"), 0)}</Fact>
               <Fact name={t("window_bytes")}>{mebibytes("recent_window_bytes")}</Fact>
@@ -101,7 +101,7 @@ function Server() {
                   <td>{part.ready ? t("ready") : <b class="mark severe">{t("not_ready")}</b>}</td>
                   <td lang="en">
                     {part.detail}
-                    {part.mend !== null && <> · {part.mend}</>}
+                    {part.mend ? ` · ${part.mend}` : ""}
                   </td>
                 </tr>
               ))}

@@ -4,7 +4,7 @@ import { Failure, Table } from "../parts/common";
 import { makeEditor, type Editor, type Names } from "../parts/editor";
 import { curves } from "../parts/plot";
 import { Plotted } from "../parts/plotted";
-import { ROWS_KEPT, run, save, shown, type Answer } from "../parts/result";
+import { run, save, shown, type Answer } from "../parts/result";
 import { choose, usePlace } from "../router";
 import { useSettings } from "../settings";
 import { EXAMPLES } from "./examples";
@@ -182,7 +182,7 @@ export function SqlPage() {
             {state.is === "running" && t("running")}
             {state.is === "stopped" && t("stopped")}
             {answer !== null && ` ${number(answer.count, 0)} ${t("rows")}`}
-            {answer !== null && answer.count > ROWS_KEPT && ` (${number(ROWS_KEPT, 0)} ${t("first_rows")})`}
+            {answer !== null && answer.count > answer.rows.length && ` (${t("first_rows")} ${number(answer.rows.length, 0)})`}
             {state.is === "done" && ` · ${number(state.seconds, 2)} s`}
           </>
         )}
@@ -203,7 +203,8 @@ function Failed({ error }: { error: Error }) {
       </div>
     );
   }
-  if (error instanceof Broken) {
+  // About the statement, in the server's words; what is about the connection has words of its own.
+  if (error instanceof Broken || error instanceof Refused) {
     return (
       <div class="failure" role="alert">
         <p lang="en">{error.message}</p>

@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { get, type Flag, type Indicator, post, type Page, type Review, type Series, type Well } from "../api";
 import { useLoaded } from "../data";
 import { useLive } from "../live";
@@ -340,9 +340,11 @@ function Hydrograph({ id, well, indicators, settled }: HydrographProps) {
   const [isFirst, setFirst] = useState(true);
   useEffect(() => {
     if (!isFirst || series.loading) return;
+    // A well whose levels come as elevations only begins with those.
+    if (series.data?.points.length === 0 && parameter === LEVELS[0]) return setParameter(LEVELS[1]);
     setFirst(false);
     settled();
-  }, [isFirst, series.loading]);
+  }, [isFirst, series.loading, parameter]);
   const downwards = parameter === "depth_to_water";
   const shown = series.data;
   const span: [number, number] | null =
@@ -425,29 +427,27 @@ function Hydrograph({ id, well, indicators, settled }: HydrographProps) {
           ))}
         </select>
       </div>
-      {!isFirst && <Beside well={id} parameter="rainfall" bars height={110} range={span} labels={labels} zoom={zoom} back={back} />}
+      {!isFirst && <Beside well={id} parameter="rainfall" bars height={110} range={range} axis={span} labels={labels} zoom={zoom} back={back} />}
       <Show of={series}>
-        {(found) =>
-          found.points.length === 0 ? (
-            <p class="quiet">{t("no_readings")}</p>
-          ) : (
-            <>
+        {(found) => (
+          <>
+            {(found.points.length > 0 || range !== null) && (
               <Chart label={`${t(parameter)} ${id}`} series={found} downwards={downwards} bars={false} lines={lines} band={band} labels={levelLabels} height={360} range={range} zoom={zoom} back={back} />
-              <p class="quiet">
-                {number(found.readings, 0)} {t("readings")}
-                {found.decimated && ` (${number(found.points.length, 0)} ${t("shown")})`} · {t("drag")}
-                {may("sql") && (
-                  <>
-                    {" · "}
-                    <a href={download(id, parameter, range)}>{t("download")}</a>
-                  </>
-                )}
-              </p>
-            </>
-          )
-        }
+            )}
+            <p class="quiet">
+              {found.points.length === 0 ? t("no_readings") : `${number(found.readings, 0)} ${t("readings")}`}
+              {found.decimated && ` (${number(found.points.length, 0)} ${t("shown")})`} · {t("drag")}
+              {may("sql") && (
+                <>
+                  {" · "}
+                  <a href={download(id, parameter, range)}>{t("download")}</a>
+                </>
+              )}
+            </p>
+          </>
+        )}
       </Show>
-      {!isFirst && BELOW.map((name) => <Beside key={name} well={id} parameter={name} bars={false} height={160} range={range} labels={labels} zoom={zoom} back={back} />)}
+      {!isFirst && BELOW.map((name) => <Beside key={name} well={id} parameter={name} bars={false} height={160} range={range} axis={span} labels={labels} zoom={zoom} back={back} />)}
     </section>
   );
 }
@@ -461,20 +461,25 @@ interface BesideProps {
   parameter: (typeof BELOW)[number] | "rainfall";
   bars: boolean;
   height: number;
+  /** What is asked for, and what is shown: all of them the same time as the levels. */
   range: Range;
+  axis: Range;
   labels: (name: Word) => Labels;
   zoom: (from: number, to: number) => void;
   back: () => void;
 }
 
 /** What the well measures beside its level, where it does. */
-function Beside({ well, parameter, labels: labelsOf, ...rest }: BesideProps) {
+function Beside({ well, parameter, labels: labelsOf, range, axis, ...rest }: BesideProps) {
   const { t } = useSettings();
-  const series = useSeries(well, parameter, rest.range);
+  const series = useSeries(well, parameter, range);
   const labels = useMemo(() => labelsOf(parameter), [labelsOf, parameter]);
   const empty = useMemo(() => [], []);
-  if (series.data === null || series.data.points.length === 0) return null;
-  return <Chart label={t(parameter)} series={series.data} downwards={false} lines={empty} band={empty} labels={labels} {...rest} />;
+  // A well that measures it somewhere keeps its place also where it is silent.
+  const measures = useRef(false);
+  measures.current ||= (series.data?.points.length ?? 0) > 0;
+  if (series.data === null || !measures.current) return null;
+  return <Chart range={axis} label={t(parameter)} series={series.data} downwards={false} lines={empty} band={empty} labels={labels} {...rest} />;
 }
 
 /** All readings of the stretch, as the export of the server has them. */

@@ -1,6 +1,9 @@
 import { useEffect, useRef } from "preact/hooks";
 import { draw, type Drawing } from "./hydrograph";
 
+/** A4 within its margins. */
+const PAPER = 680;
+
 /** Redraws when what it shows changes, or its width. */
 export function Chart({ label, ...drawing }: Drawing & { label: string }) {
   const host = useRef<HTMLDivElement>(null);
@@ -17,12 +20,19 @@ export function Chart({ label, ...drawing }: Drawing & { label: string }) {
       if (element.clientWidth > 0) chart.setSize({ width: element.clientWidth, height: drawing.height });
     });
     observer.observe(element);
+    // Paper is narrower than a screen.
+    const print = () => chart.setSize({ width: PAPER, height: drawing.height });
+    const shown = () => chart.setSize({ width: element.clientWidth, height: drawing.height });
+    addEventListener("beforeprint", print);
+    addEventListener("afterprint", shown);
     // For whoever waits for it to be there.
     element.dataset["readings"] = String(drawing.series.readings);
     element.dataset["range"] = drawing.range === null ? "" : drawing.range.join(" ");
     element.dataset["drawn"] = String(drawing.series.points.length);
     return () => {
       observer.disconnect();
+      removeEventListener("beforeprint", print);
+      removeEventListener("afterprint", shown);
       chart.destroy();
     };
   }, [drawing.series, drawing.labels, drawing.band, drawing.lines, drawing.range]);

@@ -31,7 +31,7 @@ export function Show<T>({ of, children }: { of: Loaded<T>; children: (data: T) =
 
 export function Failure({ error, again }: { error: Error; again?: () => void }) {
   const { t } = useSettings();
-  const permitted = !(error instanceof Refused && error.status === 403);
+  const permitted = !(error instanceof Refused && error.type.endsWith("#problem-forbidden"));
   const detail = error instanceof Unreachable ? "" : error instanceof Refused ? error.detail : String(error);
   return (
     <div class="failure" role="alert">

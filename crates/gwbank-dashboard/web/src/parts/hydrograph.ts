@@ -60,11 +60,14 @@ function monthOf(seconds: number): number {
   return new Date((seconds + 7 * 3600) * 1000).getUTCMonth();
 }
 
-export function columns({ series, band }: Pick<Drawing, "series" | "band">): (number | null)[][] {
+/** Values by time; `null` is a gap, `undefined` nothing of this curve here, which does not break it. */
+type Values = (number | null | undefined)[];
+
+export function columns({ series, band, range }: Pick<Drawing, "series" | "band" | "range">): { times: number[]; good: Values; suspect: Values; fail: Values; low: Values; high: Values } {
   const times: number[] = [];
-  const good: (number | null)[] = [];
-  const suspect: (number | null)[] = [];
-  const fail: (number | null)[] = [];
+  const good: Values = [];
+  const suspect: Values = [];
+  const fail: Values = [];
   const gaps = new Set<number>();
   const at = series.points.map((point) => Date.parse(point.time) / 1000);
   const steps = at.slice(1).map((time, index) => time - at[index]!);
@@ -75,17 +78,22 @@ export function columns({ series, band }: Pick<Drawing, "series" | "band">): (nu
       gaps.add(times.length);
       times.push(at[index - 1]! + 1);
       good.push(null);
-      suspect.push(null);
-      fail.push(null);
+      suspect.push(undefined);
+      fail.push(undefined);
     }
     times.push(at[index]!);
-    good.push(point.quality >= FAIL ? null : point.value);
-    suspect.push(point.quality === SUSPECT ? point.value : null);
-    fail.push(point.quality === FAIL ? point.value : null);
+    // What is doubtful is marked, and no part of the curve.
+    good.push(point.quality === SUSPECT || point.quality === FAIL ? undefined : point.value);
+    suspect.push(point.quality === SUSPECT ? point.value : undefined);
+    fail.push(point.quality === FAIL ? point.value : undefined);
   });
-  const usually = (side: 0 | 1) => times.map((time, index) => (gaps.has(index) ? null : (band[monthOf(time)]?.[side] ?? null)));
-  const [low, high] = [usually(0), usually(1)];
-  return [times, good, suspect, fail, low, high];
+  // Of a stretch without readings the axis stays, and what was usual then.
+  if (times.length === 0 && range !== null) {
+    times.push(...range);
+    for (const values of [good, suspect, fail]) values.push(null, null);
+  }
+  const usually = (side: 0 | 1): Values => times.map((time, index) => (gaps.has(index) ? null : (band[monthOf(time)]?.[side] ?? null)));
+  return { times, good, suspect, fail, low: usually(0), high: usually(1) };
 }
 
 function dash(kind: Line["kind"]): number[] {
@@ -96,21 +104,43 @@ export function draw(host: HTMLElement, drawing: Drawing): uPlot {
   const { labels } = drawing;
   const ink = colour("--ink");
   const faint = colour("--line");
-  const data = columns(drawing) as uPlot.AlignedData;
-  const values = (drawing.series.points.map((point) => point.value).filter((value) => value !== null) as number[]).concat(
-    drawing.lines.map((line) => line.value),
-  );
-  const least = drawing.bars ? 0 : Math.min(...values);
-  const most = Math.max(...values);
+  const { times, good, suspect, fail, low, high } = columns(drawing);
+  // The scale is that of good readings and limits: one failed reading must not flatten years. What lies beyond stands at the edge.
+  const there = (values: Values) => values.filter((value) => typeof value === "number") as number[];
+  const curve = there(good).length > 0 ? there(good) : [...there(suspect), ...there(fail)];
+  const values = [...curve, ...drawing.lines.map((line) => line.value), ...(curve.length === 0 ? [...there(low), ...there(high)] : [])];
+  const extreme = (of: "min" | "max") => values.reduce((known, value) => Math[of](known, value), values[0] ?? 0);
+  const least = drawing.bars ? 0 : extreme("min");
+  const most = drawing.bars && values.length === 0 ? 1 : extreme("max");
   const margin = (most - least || 1) * 0.05;
+  const edge = (marks: Values): Values => marks.map((value) => (typeof value === "number" ? Math.min(Math.max(value, least - margin), most + margin) : value));
+  const single = times.length === 1 ? times[0]! : null;
+  // One reading is no stretch of time: it stands in the midst of two days.
+  const range = drawing.range ?? (single === null ? null : ([single - 86_400, single + 86_400] as [number, number]));
   const mark = (name: string): Partial<uPlot.Series> => ({ stroke: colour(name), paths: () => null, points: { show: true, size: 7, stroke: colour(name), fill: colour(name) } });
+  const usual = { stroke: colour("--band-edge"), width: 0.5, points: { show: false } };
+  const curves: [Values, uPlot.Series][] = [
+    [
+      good,
+      drawing.bars
+        ? { label: labels.value, stroke: colour("--rain"), fill: colour("--rain"), paths: uPlot.paths.bars!({ size: [1, 12] }), points: { show: false } }
+        : { label: labels.value, stroke: colour("--water"), width: 1.5, spanGaps: false, points: { show: times.length < 200 } },
+    ],
+    [edge(suspect), { label: labels.suspect, ...mark("--warning") }],
+    [edge(fail), { label: labels.fail, ...mark("--bad") }],
+    [low, { label: labels.low, ...usual }],
+    [high, { label: labels.high, ...usual }],
+  ];
+  // A legend of what is not there helps nobody.
+  const shown = curves.filter(([values], index) => index === 0 || there(values).length > 0);
+  const hasBand = there(low).length > 0;
   const options: uPlot.Options = {
     width: host.clientWidth,
     height: drawing.height,
     cursor: { drag: { x: true, y: false, setScale: false }, sync: { key: "well" } },
     legend: { show: true, live: true },
     scales: {
-      x: drawing.range === null ? {} : { range: () => drawing.range! },
+      x: range === null ? {} : { range: () => range },
       y: { dir: drawing.downwards ? -1 : 1, range: () => (drawing.bars ? [0, most * 1.1 || 1] : [least - margin, most + margin]) },
     },
     axes: [
@@ -119,15 +149,9 @@ export function draw(host: HTMLElement, drawing: Drawing): uPlot {
     ],
     series: [
       { label: labels.when, value: (_, at) => (at === null || at === undefined ? "" : labels.time(at)) },
-      drawing.bars
-        ? { label: labels.value, stroke: colour("--rain"), fill: colour("--rain"), paths: uPlot.paths.bars!({ size: [1, 12] }), points: { show: false } }
-        : { label: labels.value, stroke: colour("--water"), width: 1.5, spanGaps: false, points: { show: data[0].length < 200 } },
-      { label: labels.suspect, ...mark("--warning") },
-      { label: labels.fail, ...mark("--severe") },
-      { label: labels.low, stroke: colour("--band-edge"), width: 0.5, points: { show: false } },
-      { label: labels.high, stroke: colour("--band-edge"), width: 0.5, points: { show: false } },
+      ...shown.map(([, series]) => series),
     ],
-    bands: [{ series: [5, 4], fill: colour("--band") }],
+    bands: hasBand ? [{ series: [shown.length, shown.length - 1], fill: colour("--band") }] : [],
     hooks: {
       setSelect: [
         (chart) => {
@@ -156,14 +180,14 @@ export function draw(host: HTMLElement, drawing: Drawing): uPlot {
             ctx.lineTo(bbox.left + bbox.width, y);
             ctx.stroke();
             ctx.fillStyle = ink;
-            ctx.fillText(line.label, bbox.left + (4 + index * LABEL_WIDTH) * devicePixelRatio, y - 2 * devicePixelRatio);
+            ctx.fillText(line.label, bbox.left + (4 + index * Math.min(LABEL_WIDTH, bbox.width / devicePixelRatio / 3)) * devicePixelRatio, y - 2 * devicePixelRatio);
           }
           ctx.restore();
         },
       ],
     },
   };
-  const chart = new uPlot(options, data, host);
+  const chart = new uPlot(options, [times, ...shown.map(([values]) => values)] as uPlot.AlignedData, host);
   chart.over.addEventListener("dblclick", drawing.back);
   return chart;
 }

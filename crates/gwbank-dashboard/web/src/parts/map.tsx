@@ -28,6 +28,15 @@ function Patterns() {
   );
 }
 
+/** As it is on the map, colour and pattern, for the key beside it. */
+export function Swatch({ severity }: { severity: Severity | "empty" | null }) {
+  return (
+    <svg class="swatch" viewBox="0 0 20 14" aria-hidden="true">
+      <rect x="0.5" y="0.5" width="19" height="13" class={severity === null ? "land" : `land ${severity}`} />
+    </svg>
+  );
+}
+
 export interface Shade {
   severity: Severity | null;
   wells: number;

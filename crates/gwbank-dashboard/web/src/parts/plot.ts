@@ -16,7 +16,7 @@ export interface Curves {
 /** What of an answer can be drawn; `null` where nothing can. */
 export function curves(answer: Answer): Curves | null {
   const kinds = answer.columns.map((column) => column.kind);
-  let x = kinds.findIndex((kind) => kind === "time" || kind === "day");
+  let x = kinds.findIndex((kind) => kind === "time" || kind === "clock" || kind === "day");
   const isTime = x >= 0;
   if (!isTime) x = kinds.indexOf("number");
   if (x < 0) return null;

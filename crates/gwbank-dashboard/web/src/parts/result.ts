@@ -1,10 +1,11 @@
 // The answer of a statement, as Arrow record batches that come one by one.
-import { RecordBatchReader, Type, type RecordBatch, type Schema } from "apache-arrow";
+import { RecordBatchReader, Type, type DataType, type RecordBatch, type Schema, type Timestamp } from "apache-arrow";
 import { ask, Broken } from "../api";
 
 export interface Column {
   name: string;
-  kind: "time" | "day" | "number" | "text";
+  /** `clock`: a time without a zone, which is of no instant. */
+  kind: "time" | "clock" | "day" | "number" | "text";
 }
 
 export interface Answer {
@@ -18,10 +19,13 @@ export interface Answer {
 /** More are a matter for the export: a table of them helps nobody. */
 export const ROWS_KEPT = 10_000;
 
-function kindOf(type: Type): Column["kind"] {
-  switch (type) {
+/** Of wide rows fewer are kept: a table of millions of cells takes the page's breath. */
+const CELLS_KEPT = 200_000;
+
+function kindOf(type: DataType): Column["kind"] {
+  switch (type.typeId) {
     case Type.Timestamp:
-      return "time";
+      return (type as Timestamp).timezone ? "time" : "clock";
     case Type.Date:
       return "day";
     case Type.Int:
@@ -33,19 +37,35 @@ function kindOf(type: Type): Column["kind"] {
   }
 }
 
+/** Months, days and nanoseconds, the last in two halves. */
+function interval(parts: Int32Array): string {
+  const [months = 0, days = 0, low = 0, high = 0] = parts;
+  const seconds = Number((BigInt(high) << 32n) + BigInt(low >>> 0)) / 1e9;
+  const told = [months !== 0 && `${months} mons`, days !== 0 && `${days} days`, seconds !== 0 && `${seconds} secs`].filter(Boolean);
+  return told.length === 0 ? "0 secs" : told.join(" ");
+}
+
 function plain(value: unknown): unknown {
   if (value === null || value === undefined) return null;
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : value.toString();
+  if (value instanceof Uint8Array) return Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  if (value instanceof Int32Array) return interval(value);
+  if (typeof value === "object" && Symbol.iterator in value) return `[${Array.from(value as Iterable<unknown>, (inner) => plain(inner) ?? "NULL").join(", ")}]`;
   if (typeof value === "object") return JSON.stringify(value, (_, inner) => (typeof inner === "bigint" ? inner.toString() : inner));
   return value;
 }
 
 function columnsOf(schema: Schema): Column[] {
-  return schema.fields.map((field) => ({ name: field.name, kind: kindOf(field.typeId) }));
+  return schema.fields.map((field) => ({ name: field.name, kind: kindOf(field.type) }));
+}
+
+/** How many rows of an answer are kept. */
+export function keptOf({ columns }: Answer): number {
+  return Math.min(ROWS_KEPT, Math.max(100, Math.floor(CELLS_KEPT / Math.max(1, columns.length))));
 }
 
 function take(batch: RecordBatch, answer: Answer) {
-  const room = Math.min(batch.numRows, ROWS_KEPT - answer.rows.length);
+  const room = Math.min(batch.numRows, keptOf(answer) - answer.rows.length);
   const vectors = answer.columns.map((_, index) => batch.getChildAt(index));
   for (let row = 0; row < room; row++) answer.rows.push(vectors.map((vector) => plain(vector?.get(row))));
   answer.count += batch.numRows;
@@ -111,10 +131,10 @@ export async function save(sql: string, format: "csv" | "parquet", signal: Abort
 /** An instant as ISO 8601 has it, by Thailand's clocks: what is copied from the table means the same elsewhere. */
 export function shown(value: unknown, kind: Column["kind"]): string {
   if (value === null) return "";
-  if ((kind === "time" || kind === "day") && typeof value === "number") {
+  if ((kind === "time" || kind === "clock" || kind === "day") && typeof value === "number") {
     if (kind === "day") return new Date(value).toISOString().slice(0, 10);
-    const text = new Date(value + 7 * 3_600_000).toISOString();
-    return `${text.slice(0, 10)} ${text.slice(11, text.endsWith(".000Z") ? 19 : 23)}+07:00`;
+    const text = new Date(kind === "clock" ? value : value + 7 * 3_600_000).toISOString();
+    return `${text.slice(0, 10)} ${text.slice(11, text.endsWith(".000Z") ? 19 : 23)}${kind === "clock" ? "" : "+07:00"}`;
   }
   return String(value);
 }
