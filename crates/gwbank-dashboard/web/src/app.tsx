@@ -16,11 +16,11 @@ const SqlPage = later(() => import("./pages/sql").then((page) => page.SqlPage));
 const FleetPage = later(() => import("./pages/fleet").then((page) => page.FleetPage));
 
 /** What cannot be decoded is no place here. */
-function decoded(part: string): string {
+function decoded(part: string): string | null {
   try {
     return decodeURIComponent(part);
   } catch {
-    return "\ufffd";
+    return null;
   }
 }
 
@@ -29,10 +29,10 @@ function Page() {
   const { session, may, error, again } = useSession();
   const { t } = useSettings();
   const parts = path.split("/").map(decoded);
-  const [, first = "", second = ""] = parts;
+  const [first, second] = [parts[1] ?? "", parts[2] ?? ""];
   if (session === null) return error === null ? <p class="quiet">{t("loading")}</p> : <Failure error={error} again={again} />;
   if (first === "login" || !may("view")) return <Login />;
-  if (parts.length > 3 || (parts.length === 3 && (second === "" || first === "sql" || first === "fleet" || first === "login"))) return <h1>{t("not_found")}</h1>;
+  if (parts.includes(null) || parts.length > 3 || (parts.length === 3 && (second === "" || first === "sql" || first === "fleet" || first === "login"))) return <h1>{t("not_found")}</h1>;
   switch (first) {
     case "":
       return <Country />;

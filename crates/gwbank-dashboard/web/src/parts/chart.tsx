@@ -1,28 +1,44 @@
 import { useEffect, useRef } from "preact/hooks";
+import { useSettings } from "../settings";
 import { draw, type Drawing } from "./hydrograph";
 
 /** A4 within its margins. */
 const PAPER = 680;
 
-/** Redraws when what it shows changes, or its width. */
+/** Redraws when what it shows changes, its width, or the page's colours. */
 export function Chart({ label, ...drawing }: Drawing & { label: string }) {
+  const { theme } = useSettings();
   const host = useRef<HTMLDivElement>(null);
   const latest = useRef(drawing);
   latest.current = drawing;
   useEffect(() => {
     const element = host.current!;
-    const chart = draw(element, {
-      ...drawing,
-      zoom: (from, to) => latest.current.zoom(from, to),
-      back: () => latest.current.back(),
-    });
+    const make = () =>
+      draw(element, {
+        ...drawing,
+        zoom: (from, to) => latest.current.zoom(from, to),
+        back: () => latest.current.back(),
+      });
+    let chart = make();
     const observer = new ResizeObserver(() => {
       if (element.clientWidth > 0) chart.setSize({ width: element.clientWidth, height: drawing.height });
     });
     observer.observe(element);
-    // Paper is narrower than a screen.
-    const print = () => chart.setSize({ width: PAPER, height: drawing.height });
-    const shown = () => chart.setSize({ width: element.clientWidth, height: drawing.height });
+    // Paper is white, and narrower than a screen; a canvas keeps the colours that it was drawn with.
+    const print = () => {
+      const { dataset } = document.documentElement;
+      const before = dataset["theme"];
+      dataset["theme"] = "light";
+      chart.destroy();
+      chart = make();
+      chart.setSize({ width: PAPER, height: drawing.height });
+      if (before === undefined) delete dataset["theme"];
+      else dataset["theme"] = before;
+    };
+    const shown = () => {
+      chart.destroy();
+      chart = make();
+    };
     addEventListener("beforeprint", print);
     addEventListener("afterprint", shown);
     // For whoever waits for it to be there.
@@ -35,6 +51,6 @@ export function Chart({ label, ...drawing }: Drawing & { label: string }) {
       removeEventListener("afterprint", shown);
       chart.destroy();
     };
-  }, [drawing.series, drawing.labels, drawing.band, drawing.lines, drawing.range]);
+  }, [drawing.series, drawing.labels, drawing.band, drawing.lines, drawing.range, theme]);
   return <div class="chart" ref={host} role="img" aria-label={label} />;
 }

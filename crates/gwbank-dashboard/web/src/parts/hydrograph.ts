@@ -117,7 +117,8 @@ export function draw(host: HTMLElement, drawing: Drawing): uPlot {
   const single = times.length === 1 ? times[0]! : null;
   // One reading is no stretch of time: it stands in the midst of two days.
   const range = drawing.range ?? (single === null ? null : ([single - 86_400, single + 86_400] as [number, number]));
-  const mark = (name: string): Partial<uPlot.Series> => ({ stroke: colour(name), paths: () => null, points: { show: true, size: 7, stroke: colour(name), fill: colour(name) } });
+  // The legend tells the value itself, not where it is drawn.
+  const mark = (name: string, values: Values): Partial<uPlot.Series> => ({ value: (_, __, ___, at) => (at === null ? "--" : String(values[at] ?? "--")), stroke: colour(name), paths: () => null, points: { show: true, size: 7, stroke: colour(name), fill: colour(name) } });
   const usual = { stroke: colour("--band-edge"), width: 0.5, points: { show: false } };
   const curves: [Values, uPlot.Series][] = [
     [
@@ -126,8 +127,8 @@ export function draw(host: HTMLElement, drawing: Drawing): uPlot {
         ? { label: labels.value, stroke: colour("--rain"), fill: colour("--rain"), paths: uPlot.paths.bars!({ size: [1, 12] }), points: { show: false } }
         : { label: labels.value, stroke: colour("--water"), width: 1.5, spanGaps: false, points: { show: times.length < 200 } },
     ],
-    [edge(suspect), { label: labels.suspect, ...mark("--warning") }],
-    [edge(fail), { label: labels.fail, ...mark("--bad") }],
+    [edge(suspect), { label: labels.suspect, ...mark("--warning", suspect) }],
+    [edge(fail), { label: labels.fail, ...mark("--bad", fail) }],
     [low, { label: labels.low, ...usual }],
     [high, { label: labels.high, ...usual }],
   ];
