@@ -113,6 +113,20 @@ fn greedy_queries_take_no_more_than_the_limit() {
     assert!(alone.status.success(), "{said}");
 }
 
+/// What was cut off may still hold the cores for a moment, and the limit of a second holds for this one, too.
+async fn answers_again(bench: &Bench) {
+    let began = Instant::now();
+    loop {
+        match bench.batches("SELECT 1").await {
+            Ok(batches) => return assert_eq!(batches[0].num_rows(), 1),
+            Err(error) => {
+                let is_late = matches!(error.kind(), QueryErrorKind::Limit(Limit::Seconds));
+                assert!(is_late && began.elapsed() < PROMPTLY, "{error}");
+            }
+        }
+    }
+}
+
 async fn greedy_queries() {
     let config = QueryConfig {
         memory_bytes_per_query: MEMORY,
@@ -145,7 +159,7 @@ async fn greedy_queries() {
         if grown > 2 * MEMORY || !(limited || refused) {
             too_much.push(sql.clone());
         }
-        assert_eq!(bench.rows("SELECT 1").await, ["1"]);
+        answers_again(&bench).await;
     }
     assert!(too_much.is_empty(), "{too_much:#?}");
 }
