@@ -1,7 +1,7 @@
 // Language and era: what a reader chose stays in the browser.
 import { createContext } from "preact";
 import type { ComponentChildren } from "preact";
-import { useContext, useEffect, useMemo, useState } from "preact/hooks";
+import { useContext, useEffect, useLayoutEffect, useMemo, useState } from "preact/hooks";
 import { word, type Language, type Word } from "./words";
 
 export type Era = "be" | "ce";
@@ -14,6 +14,8 @@ export interface Settings {
   setEra: (era: Era) => void;
   theme: Theme;
   setTheme: (theme: Theme) => void;
+  /** What the page has now. */
+  colours: "light" | "dark";
   /** A word of the dashboard. */
   t: (of: Word) => string;
   /** An instant of the server, in Thailand's time. */
@@ -24,6 +26,8 @@ export interface Settings {
   /** The one of two texts that is in the reader's language. */
   either: (th: string | null | undefined, en: string | null | undefined) => string;
 }
+
+const DEVICE = matchMedia("(prefers-color-scheme: dark)");
 
 const Context = createContext<Settings | null>(null);
 
@@ -52,7 +56,7 @@ function keep(name: string, value: string) {
 
 const ZONE = "Asia/Bangkok";
 
-export function make(language: Language, era: Era): Omit<Settings, "setLanguage" | "setEra" | "theme" | "setTheme"> {
+export function make(language: Language, era: Era): Omit<Settings, "setLanguage" | "setEra" | "theme" | "setTheme" | "colours"> {
   const calendar = era === "be" ? "buddhist" : "gregory";
   const locale = `${language === "th" ? "th-TH" : "en-GB"}-u-ca-${calendar}-nu-latn`;
   // The era's own name is in the settings; in each date it would be in the way.
@@ -91,11 +95,18 @@ export function SettingsProvider({ children }: { children: ComponentChildren }) 
   const [language, setLanguage] = useState(() => kept<Language>("gwbank.language", ["th", "en"], "th"));
   const [era, setEra] = useState(() => kept<Era>("gwbank.era", ["be", "ce"], language === "th" ? "be" : "ce"));
   const [theme, setTheme] = useState(() => kept<Theme>("gwbank.theme", ["auto", "light", "dark"], "auto"));
+  // "auto" is what the device says, also when it changes its mind.
+  const [night, setNight] = useState(DEVICE.matches);
   useEffect(() => {
-    if (theme === "auto") delete document.documentElement.dataset["theme"];
-    else document.documentElement.dataset["theme"] = theme;
+    const follow = () => setNight(DEVICE.matches);
+    DEVICE.addEventListener("change", follow);
+    return () => DEVICE.removeEventListener("change", follow);
+  }, []);
+  const colours = theme === "auto" ? (night ? "dark" : "light") : theme;
+  useLayoutEffect(() => {
+    document.documentElement.dataset["theme"] = colours;
     keep("gwbank.theme", theme);
-  }, [theme]);
+  }, [theme, colours]);
   useEffect(() => {
     document.documentElement.lang = language;
     keep("gwbank.language", language);
@@ -107,6 +118,6 @@ export function SettingsProvider({ children }: { children: ComponentChildren }) 
     setLanguage(next);
     setEra(next === "th" ? "be" : "ce");
   };
-  const value = useMemo(() => ({ ...words, setLanguage: speak, setEra, theme, setTheme }), [words, theme]);
+  const value = useMemo(() => ({ ...words, setLanguage: speak, setEra, theme, setTheme, colours }), [words, theme, colours]);
   return <Context.Provider value={value}>{children}</Context.Provider>;
 }

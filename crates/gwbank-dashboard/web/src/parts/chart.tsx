@@ -7,7 +7,7 @@ const PAPER = 680;
 
 /** Redraws when what it shows changes, its width, or the page's colours. */
 export function Chart({ label, ...drawing }: Drawing & { label: string }) {
-  const { theme } = useSettings();
+  const { colours } = useSettings();
   const host = useRef<HTMLDivElement>(null);
   const latest = useRef(drawing);
   latest.current = drawing;
@@ -32,8 +32,7 @@ export function Chart({ label, ...drawing }: Drawing & { label: string }) {
       chart.destroy();
       chart = make();
       chart.setSize({ width: PAPER, height: drawing.height });
-      if (before === undefined) delete dataset["theme"];
-      else dataset["theme"] = before;
+      dataset["theme"] = before;
     };
     const shown = () => {
       chart.destroy();
@@ -51,6 +50,6 @@ export function Chart({ label, ...drawing }: Drawing & { label: string }) {
       removeEventListener("afterprint", shown);
       chart.destroy();
     };
-  }, [drawing.series, drawing.labels, drawing.band, drawing.lines, drawing.range, theme]);
+  }, [drawing.series, drawing.labels, drawing.band, drawing.lines, drawing.range, colours]);
   return <div class="chart" ref={host} role="img" aria-label={label} />;
 }
