@@ -9,6 +9,8 @@ use arrow::util::pretty::pretty_format_batches;
 use crate::failure::Outcome;
 use crate::terminal;
 
+pub use gwbank_notice::grouped;
+
 /// Writes text for people; a closed pipe (`| head`) is no error.
 pub fn print(text: &str) -> Outcome {
     write_all(&mut std::io::stdout().lock(), terminal::lines(text).as_bytes())
@@ -37,19 +39,6 @@ pub fn table(headers: &[&str], rows: Vec<Vec<String>>) -> Outcome {
         .collect();
     let batch = RecordBatch::try_from_iter(headers.iter().copied().zip(columns))?;
     line(&pretty_format_batches(&[batch])?.to_string())
-}
-
-/// A number with its thousands apart.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// A value of a JSON document as one cell.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use gwbank_model::{BANGKOK_OFFSET_SECONDS, Day, MONTH_NAMES, MONTH_NAMES_TH, Month, Timestamp};
-use gwbank_notice::{english_day, hazard_words, thai_day};
+use gwbank_notice::{english_day, grouped, hazard_words, thai_day};
 use gwbank_registry::places::Province;
 use serde_json::Value;
 
@@ -110,19 +110,6 @@ fn well_name(row: &Value, is_thai: bool) -> String {
         Some(name) if name != id => format!("{id} {name}"),
         _ => id.to_owned(),
     }
-}
-
-/// Thousands apart.
-fn grouped(number: f64) -> String {
-    let digits = format!("{number:.0}");
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 fn number(row: &Value, name: &str, decimals: usize) -> String {
@@ -232,9 +219,14 @@ fn write_coverage(html: &mut String, rows: &[Value], is_thai: bool) {
     let text = match is_thai {
         true if readings == 0.0 => format!("ไม่ได้ข้อมูลจากบ่อใดเลย จากทั้งหมด {wells} บ่อ"),
         false if readings == 0.0 => format!("none of {wells} wells sent readings"),
-        true => format!("ได้ข้อมูล {heard} จาก {wells} บ่อ ค่าที่วัดได้ {} ค่า ผ่านการตรวจสอบคุณภาพ {good}%", grouped(readings)),
+        true => {
+            format!("ได้ข้อมูล {heard} จาก {wells} บ่อ ค่าที่วัดได้ {} ค่า ผ่านการตรวจสอบคุณภาพ {good}%", grouped(readings as u64))
+        }
         false => {
-            format!("{heard} of {wells} wells sent {} readings; {good} % passed their quality tests", grouped(readings))
+            format!(
+                "{heard} of {wells} wells sent {} readings; {good} % passed their quality tests",
+                grouped(readings as u64)
+            )
         }
     };
     let _ = writeln!(html, "<p>{text}</p>");

@@ -27,6 +27,6 @@ pub use notice::{Notice, NoticeData, NoticeTransition, Practice, flag_json, noti
 pub use routing::{Listener, Told, route};
 pub use when::{english_day, english_time, thai_day, thai_time};
 pub use words::{
-    NO_DECLARATION_EN, NO_DECLARATION_TH, TransitionWords, action_words, hazard_words, reason_words, severity_words,
-    state_words, transition_words,
+    NO_DECLARATION_EN, NO_DECLARATION_TH, TransitionWords, action_words, grouped, hazard_words, reason_words,
+    severity_words, state_words, transition_words,
 };

@@ -8,6 +8,19 @@ use gwbank_model::condition::{FlagState, Hazard, Severity, Transition};
 pub const NO_DECLARATION_TH: &str = "ไม่ใช่ประกาศเตือนภัย";
 pub const NO_DECLARATION_EN: &str = "This is not an official warning.";
 
+/// Thousands apart, as both languages write them.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 pub fn hazard_words(hazard: Hazard) -> (&'static str, &'static str) {
     match hazard {
         Hazard::Drought => ("Low groundwater", "ระดับน้ำใต้ดินต่ำกว่าปกติ"),

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { all, get, SEVERITIES, type Flag, type Indicator, type Page, type ProvinceDetail, type Severity, type Well } from "../api";
 import { useLoaded } from "../data";
 import { useLive } from "../live";
@@ -58,20 +58,13 @@ function Trend({ code }: { code: string }) {
   const { t } = useSettings();
   const path = `/api/v1/provinces/${encodeURIComponent(code)}/indicators?indicator=sgi`;
   const rows = useLoaded(path, (signal) => get<Page<Indicator>>(path, signal));
-  return (
-    <Show of={rows}>
-      {({ items }) => {
-        const known = items.filter((row) => row.value !== null);
-        if (known.length < 2) return <p class="quiet">{t("no_readings")}</p>;
-        const of = {
-          x: { name: t("month"), isTime: true },
-          names: ["SGI"],
-          data: [known.map((row) => Date.parse(`${row.period.slice(0, 10)}T00:00:00+07:00`) / 1000), known.map((row) => row.value)],
-        };
-        return <Plot of={of} height={220} />;
-      }}
-    </Show>
-  );
+  const of = useMemo<Curves | null>(() => {
+    const known = rows.data?.items.filter((row) => row.value !== null) ?? [];
+    if (known.length < 2) return null;
+    const times = known.map((row) => Date.parse(`${row.period.slice(0, 10)}T00:00:00+07:00`) / 1000);
+    return { x: { name: t("month"), isTime: true }, names: ["SGI"], data: [times, known.map((row) => row.value)] };
+  }, [rows.data, t]);
+  return <Show of={rows}>{() => (of === null ? <p class="quiet">{t("no_readings")}</p> : <Plot of={of} height={220} />)}</Show>;
 }
 
 export function ProvincePage({ code }: { code: string }) {
